@@ -1,0 +1,1 @@
+"""The whole system on one machine: real programs, for development and for tests."""

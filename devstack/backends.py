@@ -1,0 +1,121 @@
+"""Redis and S3 for one machine: Debian's redis-server, and SeaweedFS with one bucket that anybody may read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from devstack.programs import LOOPBACK, Program, ProgramError, answers, find, free_ports
+
+ACCESS_KEY = "local-access"
+SECRET_KEY = "local-secret"  # noqa: S105 -- of a server that listens on loopback only
+REGION = "us-east-1"
+
+
+@dataclass(frozen=True)
+class Redis:
+    """A running redis-server without persistence."""
+
+    program: Program
+    port: int
+
+    @property
+    def url(self) -> str:
+        """`redis://` address of database 0."""
+        return f"redis://{LOOPBACK}:{self.port}/0"
+
+
+@dataclass(frozen=True)
+class S3:
+    """A running SeaweedFS with one bucket: anonymous GET allowed, everything else signed."""
+
+    program: Program
+    port: int
+    bucket: str
+    access_key: str = ACCESS_KEY
+    secret_key: str = SECRET_KEY
+    region: str = REGION
+
+    @property
+    def endpoint(self) -> str:
+        """`http://` address of the S3 API (path-style)."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+    def aws_environment(self) -> dict[str, str]:
+        """The AWS SDK's variables for this server."""
+        return {
+            "AWS_ENDPOINT_URL_S3": self.endpoint,
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+        }
+
+
+def start_redis(folder: Path, *, port: int | None = None, options: Sequence[str] = ()) -> Redis:
+    """Start redis-server on a free loopback port; `options` are further command-line options of its own."""
+    port = port or free_ports(1)[0]
+    argv = [find("redis-server"), "--port", str(port), "--bind", LOOPBACK, "--save", "", "--appendonly", "no"]
+    program = Program("redis", [*argv, "--dir", str(folder), *options], folder / "redis.log")
+    program.wait_ready(lambda: answers(port))
+    return Redis(program, port)
+
+
+def start_s3(folder: Path, *, bucket: str = "photos") -> S3:
+    """Start SeaweedFS with its data in `folder`, and create `bucket` where it is missing."""
+    ports = iter(free_ports(10))
+    data = folder / "seaweedfs"
+    data.mkdir(parents=True, exist_ok=True)
+    identities = folder / "seaweedfs-identities.json"
+    identities.write_text(json.dumps(_identities(bucket)))
+    argv = [find("weed"), "-logtostderr=true", "mini", f"-dir={data}", f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}"]
+    argv += [f"-{part}.port={next(ports)}" for part in ("master", "volume", "filer", "admin")]
+    argv += [f"-{part}.port.grpc={next(ports)}" for part in ("master", "volume", "filer", "admin", "s3")]
+    port = next(ports)
+    argv += [f"-s3.port={port}", f"-s3.config={identities}", "-s3.iam=false"]
+    argv += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false", "-admin.ui=false", "-master.telemetry=false"]
+    program = Program("seaweedfs", argv, folder / "seaweedfs.log")
+    s3 = S3(program, port, bucket)
+    program.wait_ready(lambda: answers(port) and _bucket_is_there(s3))
+    return s3
+
+
+def s3_client(s3: S3):  # type: ignore[no-untyped-def]  # noqa: ANN201 -- boto3 makes its client classes at run time
+    """A boto3 S3 client for this server, with its own credentials."""
+    return boto3.client(
+        "s3",
+        endpoint_url=s3.endpoint,
+        region_name=s3.region,
+        aws_access_key_id=s3.access_key,
+        aws_secret_access_key=s3.secret_key,
+        config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}, connect_timeout=1),
+    )
+
+
+def _bucket_is_there(s3: S3) -> bool:
+    client = s3_client(s3)
+    try:
+        client.create_bucket(Bucket=s3.bucket)
+    except client.exceptions.BucketAlreadyOwnedByYou:
+        return True
+    except client.exceptions.BucketAlreadyExists as error:
+        raise ProgramError(f"bucket {s3.bucket} belongs to somebody else") from error
+    except (BotoCoreError, ClientError):
+        return False
+    return True
+
+
+def _identities(bucket: str) -> dict[str, object]:
+    owner = {"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}
+    return {
+        "identities": [
+            {"name": "owner", "credentials": [owner], "actions": ["Admin", "Read", "List", "Tagging", "Write"]},
+            {"name": "anonymous", "actions": [f"Read:{bucket}"]},
+        ]
+    }

@@ -1,0 +1,133 @@
+"""Real programs on loopback ports: started, waited for until they answer, ended with everything they started.
+
+Both the local system (`make up`) and the tests' fixtures start their programs here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+LOOPBACK = "127.0.0.1"
+READY_WITHIN_S = 30.0
+STOPS_WITHIN_S = 10.0
+_POLL_S = 0.02
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class ProgramError(Exception):
+    """A program could not be found, did not become ready in time, or ended early."""
+
+
+def free_ports(count: int) -> list[int]:
+    """`count` TCP ports that are free on loopback now, all different."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for sock in sockets:
+            sock.bind((LOOPBACK, 0))
+        return [int(sock.getsockname()[1]) for sock in sockets]
+
+
+def find(executable: str) -> str:
+    """Absolute path of an executable: this virtual environment first, then PATH and the sbin folders.
+
+    Raises `ProgramError` naming the executable where there is none.
+    """
+    places = [str(Path(sys.executable).parent), os.environ.get("PATH", ""), "/usr/sbin", "/sbin"]
+    found = shutil.which(executable, path=os.pathsep.join(places))
+    if found is None:
+        raise ProgramError(f"{executable} is not installed: run `make install`")
+    return found
+
+
+def answers(port: int) -> bool:
+    """Whether something accepts TCP connections on this loopback port."""
+    with socket.socket() as sock:
+        sock.settimeout(1)
+        return sock.connect_ex((LOOPBACK, port)) == 0
+
+
+def _die_with_parent() -> None:
+    # A supervisor that is killed with SIGKILL cannot clean up; the kernel does it for this child.
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class Program:
+    """One running program in a process group of its own, its output in `log`."""
+
+    def __init__(
+        self, name: str, argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> None:
+        """Start `argv` at once.
+
+        `env` is the whole environment of the program (None: inherited). Raises `ProgramError` when it cannot be run.
+        """
+        self.name = name
+        self.log = log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as out:
+            try:
+                self.process = subprocess.Popen(
+                    argv,
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=subprocess.STDOUT,
+                    env=None if env is None else dict(env),
+                    cwd=cwd,
+                    start_new_session=True,
+                    preexec_fn=_die_with_parent,  # noqa: PLW1509 -- runs one prctl; the parent forks before it has threads
+                )
+            except OSError as error:
+                raise ProgramError(f"{name} could not be started: {error}") from error
+
+    @property
+    def pid(self) -> int:
+        """Process id, which is also the id of its process group."""
+        return self.process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether the program itself is still running."""
+        return self.process.poll() is None
+
+    def wait_ready(self, ready: Callable[[], bool], within_s: float = READY_WITHIN_S) -> None:
+        """Return as soon as `ready()` holds; raise `ProgramError` with the end of its log when it never does."""
+        deadline = time.monotonic() + within_s
+        while not ready():
+            if not self.alive:
+                raise ProgramError(f"{self.name} ended with {self.process.returncode}:\n{self.tail()}")
+            if time.monotonic() > deadline:
+                raise ProgramError(f"{self.name} did not answer within {within_s:.0f} s:\n{self.tail()}")
+            time.sleep(_POLL_S)
+
+    def tail(self, lines: int = 20) -> str:
+        """The last lines of its output."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the whole process group; nothing happens when it is gone."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
+    def stop(self, within_s: float = STOPS_WITHIN_S) -> None:
+        """SIGTERM, then SIGKILL after `within_s`; returns when the whole group is gone."""
+        if self.alive:
+            self.signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(within_s)
+        self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL to the whole group; returns when the program is gone."""
+        self.signal(signal.SIGKILL)
+        self.process.wait()

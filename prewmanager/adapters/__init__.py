@@ -1,0 +1,1 @@
+"""One technology each, behind the ports; third-party errors are translated here."""
