@@ -57,9 +57,12 @@ def answers(port: int) -> bool:
         return sock.connect_ex((LOOPBACK, port)) == 0
 
 
-def _die_with_parent() -> None:
-    # A supervisor that is killed with SIGKILL cannot clean up; the kernel does it for this child.
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def die_with_parent(number: signal.Signals = signal.SIGTERM) -> None:
+    """Have the kernel send this signal to the calling process when its parent ends.
+
+    A supervisor that is killed with SIGKILL cannot clean up; the kernel does it for its children.
+    """
+    _LIBC.prctl(_PR_SET_PDEATHSIG, number)
 
 
 class Program:
@@ -85,7 +88,7 @@ class Program:
                     env=None if env is None else dict(env),
                     cwd=cwd,
                     start_new_session=True,
-                    preexec_fn=_die_with_parent,  # noqa: PLW1509 -- runs one prctl; the parent forks before it has threads
+                    preexec_fn=die_with_parent,  # noqa: PLW1509 -- runs one prctl; the parent forks before it has threads
                 )
             except OSError as error:
                 raise ProgramError(f"{name} could not be started: {error}") from error

@@ -1,0 +1,51 @@
+"""What a function is: its name, how it is run, and the ways in which callers may write its name."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+ACCOUNT = "000000000000"
+DEFAULT_REGION = "us-east-1"
+LATEST = "$LATEST"
+
+# The API model's NamespacedFunctionName: a name, a partial ARN, or a whole ARN, each with or without a qualifier.
+_NAME = re.compile(
+    r"(?:arn:aws[a-zA-Z-]*:lambda:)?(?:[a-z]{2}(?:-[a-z]+)+-\d:)?(?:\d{12}:)?(?:function:)?"
+    r"(?P<name>[a-zA-Z0-9_.-]{1,140})(?::(?P<qualifier>\$LATEST|[a-zA-Z0-9_-]+))?"
+)
+
+
+@dataclass(frozen=True)
+class Function:
+    """One function: `handler` is `package.module.attribute`; time-out in seconds, memory in MB."""
+
+    name: str
+    handler: str
+    timeout_s: float = 30.0
+    memory_mb: int = 1769
+    region: str = DEFAULT_REGION
+
+    @property
+    def arn(self) -> str:
+        """Its Amazon Resource Name."""
+        return f"arn:aws:lambda:{self.region}:{ACCOUNT}:function:{self.name}"
+
+
+def split_name(text: str) -> tuple[str, str]:
+    """The plain name and the qualifier (`$LATEST` when none is written) of a name as callers write it.
+
+    Raises `ValueError` when it is neither a name nor an ARN of a function.
+    """
+    found = _NAME.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text!r} is neither the name nor the ARN of a function")
+    return found["name"], found["qualifier"] or LATEST
+
+
+def parse_function(text: str, *, timeout_s: float, memory_mb: int, region: str = DEFAULT_REGION) -> Function:
+    """The function written as `NAME=package.module.attribute`; raises `ValueError` when it is written otherwise."""
+    name, equals, handler = text.partition("=")
+    if not (name and equals and "." in handler):
+        raise ValueError(f"{text!r} is not NAME=package.module.attribute")
+    return Function(name, handler, timeout_s, memory_mb, region)

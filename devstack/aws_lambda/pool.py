@@ -1,0 +1,121 @@
+"""The sandboxes of one function: started on demand up to a bound, reused, replaced when they end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from devstack.aws_lambda.answers import Outcome, TooManyRequests
+from devstack.aws_lambda.function import Function
+from devstack.aws_lambda.runtime_api import Invocation
+from devstack.aws_lambda.sandbox import InitFailed, Sandbox
+from devstack.aws_lambda.stats import Record, Stats
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many invocations of a function run at once, and how long one more may wait for its turn (0: not at all)."""
+
+    concurrency: int = 4
+    queue_wait_s: float = 0.0
+
+
+class Pool:
+    """Runs invocations of one function, each in a sandbox that no other uses meanwhile."""
+
+    def __init__(
+        self, function: Function, env: Mapping[str, str], task_root: Path, limits: Limits, stats: Stats
+    ) -> None:
+        self._function = function
+        self._env = env
+        self._task_root = task_root
+        self._limits = limits
+        self._stats = stats
+        self._turns = asyncio.Semaphore(limits.concurrency)
+        self._idle: list[Sandbox] = []
+        self._sandboxes: set[Sandbox] = set()
+        self._tasks: set[asyncio.Task[Outcome]] = set()
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of its sandboxes that are alive."""
+        return sorted(sandbox.pid for sandbox in self._sandboxes if sandbox.alive)
+
+    async def invoke(self, invocation: Invocation) -> Outcome:
+        """Run an invocation to its end, even when the caller is cancelled; raises `TooManyRequests`."""
+        await self._wait_for_turn()
+        task = asyncio.create_task(self._count(invocation))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """End all sandboxes at once, and what runs in them."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(self._drop(sandbox) for sandbox in list(self._sandboxes)))
+
+    async def _wait_for_turn(self) -> None:
+        if not self._turns.locked():
+            await self._turns.acquire()
+        elif not await self._turn_comes():
+            self._stats.throttled += 1
+            raise TooManyRequests
+
+    async def _turn_comes(self) -> bool:
+        try:
+            # A wait of 0 s ends before it begins, also for a turn that comes free at that moment.
+            return await asyncio.wait_for(self._turns.acquire(), self._limits.queue_wait_s)
+        except TimeoutError:
+            return False
+
+    async def _count(self, invocation: Invocation) -> Outcome:
+        began = time.monotonic()
+        init_ms = 0.0
+        try:
+            with self._stats.running(self._function.name):
+                try:
+                    sandbox, init_ms = await self._take(invocation)
+                    began = time.monotonic()
+                    outcome = await self._run(sandbox, invocation)
+                except InitFailed as failure:
+                    outcome = failure.outcome
+        finally:
+            self._turns.release()
+        duration_ms = round((time.monotonic() - began) * 1000, 3)
+        name = self._function.name
+        self._stats.ended(Record(invocation.request_id, name, duration_ms, round(init_ms, 3), outcome.status))
+        return outcome
+
+    async def _take(self, invocation: Invocation) -> tuple[Sandbox, float]:
+        # The one used last first: as on AWS, few sandboxes stay warm rather than many lukewarm.
+        while self._idle:
+            sandbox = self._idle.pop()
+            if await sandbox.still_ready():
+                return sandbox, 0.0
+            await self._drop(sandbox)
+        self._stats.cold_starts += 1
+        sandbox = await Sandbox.start(self._function, self._env, self._task_root)
+        self._sandboxes.add(sandbox)
+        try:
+            await sandbox.ready(invocation.request_id)
+        except InitFailed:
+            await self._drop(sandbox)
+            raise
+        return sandbox, sandbox.init_ms
+
+    async def _run(self, sandbox: Sandbox, invocation: Invocation) -> Outcome:
+        outcome = await sandbox.run(invocation)
+        if outcome.status == "timeout" or not sandbox.alive:
+            await self._drop(sandbox)
+        else:
+            self._idle.append(sandbox)
+        return outcome
+
+    async def _drop(self, sandbox: Sandbox) -> None:
+        await sandbox.kill()
+        self._sandboxes.discard(sandbox)

@@ -1,0 +1,137 @@
+"""The Runtime API (2018-06-01) as one sandbox sees it, on a listener of its own.
+
+GET  …/runtime/invocation/next            waits for an event
+POST …/runtime/invocation/{id}/response   the function's answer
+POST …/runtime/invocation/{id}/error      the function raised
+POST …/runtime/init/error                 the function could not be loaded
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+import uuid
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from devstack.aws_lambda.answers import JSON_TYPE, PAYLOAD_LIMIT_BYTES, Outcome, response_too_large
+from devstack.aws_lambda.function import Function
+from devstack.programs import LOOPBACK
+
+_PREFIX = "/2018-06-01/runtime"
+# Above the limit, so that what is too large is recognised as that, and not as a broken connection.
+_READ_LIMIT_BYTES = 16 * PAYLOAD_LIMIT_BYTES
+
+
+def _outcome() -> asyncio.Future[Outcome]:
+    return asyncio.get_running_loop().create_future()
+
+
+@dataclass(eq=False)
+class Invocation:
+    """One event on its way through a sandbox."""
+
+    event: bytes
+    request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    outcome: asyncio.Future[Outcome] = field(default_factory=_outcome)
+
+    def finish(self, outcome: Outcome) -> None:
+        """Set the outcome; the first one stays."""
+        if not self.outcome.done():
+            self.outcome.set_result(outcome)
+
+
+class RuntimeApi:
+    """The server that one sandbox talks to: hands out one invocation at a time and takes its answer."""
+
+    def __init__(self, function: Function) -> None:
+        self._function = function
+        self._events: asyncio.Queue[Invocation] = asyncio.Queue(1)
+        self._current: Invocation | None = None
+        self.polling = asyncio.Event()
+        self.init_error = _outcome()
+        self.address = ""
+        app = web.Application(client_max_size=_READ_LIMIT_BYTES)
+        app.router.add_get(f"{_PREFIX}/invocation/next", self._next)
+        app.router.add_post(f"{_PREFIX}/invocation/{{id}}/response", self._response)
+        app.router.add_post(f"{_PREFIX}/invocation/{{id}}/error", self._error)
+        app.router.add_post(f"{_PREFIX}/init/error", self._init_error)
+        # A sandbox that is gone must not leave its waiting `next` behind.
+        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
+
+    async def start(self) -> None:
+        """Listen on a free loopback port; `address` is then `host:port`."""
+        await self._runner.setup()
+        await web.TCPSite(self._runner, LOOPBACK, 0).start()
+        host, port = self._runner.addresses[0][:2]
+        self.address = f"{host}:{port}"
+
+    async def close(self) -> None:
+        """Stop listening."""
+        await self._runner.cleanup()
+
+    def hand_over(self, invocation: Invocation) -> None:
+        """Give the waiting sandbox its next event; only while `polling` is set."""
+        self.polling.clear()
+        self._events.put_nowait(invocation)
+
+    async def _next(self, _request: web.Request) -> web.Response:
+        self.polling.set()
+        try:
+            invocation = self._current = await self._events.get()
+        finally:
+            self.polling.clear()  # also when the sandbox went away while it waited
+        deadline_ms = int((time.time() + self._function.timeout_s) * 1000)
+        headers = {
+            "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
+            "Lambda-Runtime-Deadline-Ms": str(deadline_ms),
+            "Lambda-Runtime-Invoked-Function-Arn": self._function.arn,
+            "Lambda-Runtime-Trace-Id": _trace_id(),
+        }
+        return web.Response(body=invocation.event, content_type=JSON_TYPE, headers=headers)
+
+    async def _response(self, request: web.Request) -> web.Response:
+        invocation = self._running(request)
+        if invocation is None:
+            return _refused("InvalidRequestID", "no such invocation is running here")
+        try:
+            body = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            body = None
+        if body is None or len(body) > PAYLOAD_LIMIT_BYTES:
+            invocation.finish(response_too_large())
+            return _refused("RequestEntityTooLarge", "the response is above the payload limit", 413)
+        invocation.finish(Outcome(body))
+        return _accepted()
+
+    async def _error(self, request: web.Request) -> web.Response:
+        invocation = self._running(request)
+        if invocation is None:
+            return _refused("InvalidRequestID", "no such invocation is running here")
+        invocation.finish(Outcome(await request.read(), "error"))
+        return _accepted()
+
+    async def _init_error(self, request: web.Request) -> web.Response:
+        if not self.init_error.done():
+            self.init_error.set_result(Outcome(await request.read(), "error"))
+        return _accepted()
+
+    def _running(self, request: web.Request) -> Invocation | None:
+        current = self._current
+        if current is None or current.request_id != request.match_info["id"] or current.outcome.done():
+            return None
+        return current
+
+
+def _trace_id() -> str:
+    return f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)};Parent={secrets.token_hex(8)};Sampled=0"
+
+
+def _accepted() -> web.Response:
+    return web.json_response({"status": "OK"}, status=202)
+
+
+def _refused(error_type: str, message: str, status: int = 400) -> web.Response:
+    return web.json_response({"errorType": error_type, "errorMessage": message}, status=status)

@@ -1,0 +1,53 @@
+"""Functions that the local Lambda service runs in its tests, each one line of behaviour."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Any
+
+CALLS = 0
+
+
+def echo(event: Any, context: Any) -> dict[str, Any]:
+    """Answer what it was called with, what Lambda told it, and how often this sandbox was called."""
+    global CALLS  # noqa: PLW0603 -- a warm sandbox is recognised by what it kept
+    CALLS += 1
+    return {
+        "event": event,
+        "calls": CALLS,
+        "pid": os.getpid(),
+        "request_id": context.aws_request_id,
+        "arn": context.invoked_function_arn,
+        "remaining_ms": context.get_remaining_time_in_millis(),
+        "environment": dict(os.environ),
+        "folder": str(Path.cwd()),
+    }
+
+
+def fail(_event: Any, _context: Any) -> None:
+    """Raise."""
+    raise ValueError("no picture")
+
+
+def leave(event: dict[str, int], _context: Any) -> None:
+    """End the sandbox's process in the middle of the invocation."""
+    os._exit(event["code"])
+
+
+def answer(event: dict[str, int], _context: Any) -> str:
+    """Answer with a JSON string of this many bytes, its quotes included."""
+    return "x" * (event["bytes"] - 2)
+
+
+def hang(_event: Any, _context: Any) -> None:
+    """Wait for a byte that nobody sends."""
+    os.read(os.pipe()[0], 1)
+
+
+def gated(event: dict[str, str], _context: Any) -> int:
+    """Answer with the process id as soon as nobody holds the lock on the file `gate`."""
+    with Path(event["gate"]).open("rb") as gate:
+        fcntl.flock(gate, fcntl.LOCK_SH)
+    return os.getpid()

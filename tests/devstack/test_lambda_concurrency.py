@@ -1,0 +1,116 @@
+"""Several invocations at once in the local Lambda service: held at a gate, counted, let go."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from devstack.lambda_server import Lambda
+from devstack.programs import LOOPBACK
+
+Invoke = Callable[[str, object], dict[str, Any]]
+Gate = Callable[[], AbstractContextManager[dict[str, str]]]
+RunService = Callable[..., AbstractContextManager[Lambda]]
+
+
+def _wait_for_in_flight(service: Lambda, count: int) -> None:
+    service.program.wait_ready(lambda: service.stats()["in_flight"] == count)
+
+
+def test_as_many_as_allowed_run_at_once(service: Lambda, invoke: Invoke, closed_gate: Gate) -> None:
+    """Three invocations are inside the function together, each in a process of its own."""
+    with ThreadPoolExecutor(3) as threads:
+        with closed_gate() as event:
+            running = [threads.submit(invoke, "gated", event) for _ in range(3)]
+            _wait_for_in_flight(service, 3)
+        pids = {call.result()["Payload"] for call in running}
+
+    assert len(pids) == 3
+    assert service.stats()["max_in_flight"] == 3
+
+
+def test_one_more_is_throttled(service: Lambda, invoke: Invoke, closed_gate: Gate) -> None:
+    """The fourth call is refused at once with 429, Retry-After and the reason; the three go on."""
+    before = service.stats()["throttled"]
+    with ThreadPoolExecutor(3) as threads:
+        with closed_gate() as event:
+            running = [threads.submit(invoke, "gated", event) for _ in range(3)]
+            _wait_for_in_flight(service, 3)
+            with pytest.raises(ClientError) as caught:
+                invoke("gated", event)
+        answers = [call.result() for call in running]
+
+    refused = caught.value.response
+    assert (
+        refused["ResponseMetadata"]["HTTPStatusCode"],
+        refused["Error"]["Code"],
+    ) == (429, "TooManyRequestsException")
+    assert refused["ResponseMetadata"]["HTTPHeaders"]["retry-after"] == "1"
+    assert refused["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+    assert all("FunctionError" not in answer for answer in answers)
+    assert before + 1 == service.stats()["throttled"]
+
+
+def test_another_function_is_not_throttled_with_it(service: Lambda, invoke: Invoke, closed_gate: Gate) -> None:
+    """Concurrency is counted for each function by itself."""
+    with ThreadPoolExecutor(3) as threads:
+        with closed_gate() as event:
+            running = [threads.submit(invoke, "gated", event) for _ in range(3)]
+            _wait_for_in_flight(service, 3)
+
+            assert invoke("echo", {})["StatusCode"] == 200
+        for call in running:
+            call.result()
+
+
+def test_a_call_may_wait_for_its_turn(
+    run_service: RunService, invoke_on: Callable[[Lambda], Invoke], closed_gate: Gate
+) -> None:
+    """With a queue, a call beyond the bound waits for a sandbox, and shares it with the call before."""
+    with run_service("--concurrency=1", "--queue-wait=50") as service, ThreadPoolExecutor(2) as threads:
+        with closed_gate() as event:
+            calls = [threads.submit(invoke_on(service), "gated", event) for _ in range(2)]
+            _wait_for_in_flight(service, 1)
+        pids = {call.result()["Payload"] for call in calls}
+        stats = service.stats()
+
+    assert (len(pids), stats["max_in_flight"], stats["invocations"], stats["throttled"]) == (1, 1, 2, 0)
+
+
+def test_a_queue_that_does_not_move_throttles(
+    run_service: RunService, invoke_on: Callable[[Lambda], Invoke], closed_gate: Gate
+) -> None:
+    """A call that waited in vain is throttled like any other."""
+    with run_service("--concurrency=1", "--queue-wait=0.1") as service, ThreadPoolExecutor(1) as threads:
+        with closed_gate() as event:
+            running = threads.submit(invoke_on(service), "gated", event)
+            _wait_for_in_flight(service, 1)
+            with pytest.raises(ClientError, match="TooManyRequestsException"):
+                invoke_on(service)("gated", event)
+
+        assert running.result()["StatusCode"] == 200
+
+
+def test_a_caller_that_leaves_does_not_end_its_invocation(service: Lambda, closed_gate: Gate) -> None:
+    """The invocation of a caller that hung up runs to its end and is counted as well done."""
+    with closed_gate() as event:
+        body = f'{{"gate": "{event["gate"]}"}}'.encode()
+        head = (
+            f"POST /2015-03-31/functions/gated/invocations HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        with socket.create_connection((LOOPBACK, service.port)) as caller:
+            caller.sendall(head.encode() + body)
+            _wait_for_in_flight(service, 1)
+        before = service.stats()
+    _wait_for_in_flight(service, 0)
+    after = service.stats()
+
+    assert before["in_flight"] == 1
+    assert (len(before["recent"]) + 1, "ok") == (len(after["recent"]), after["recent"][-1]["status"])
+    assert before["errors"] == after["errors"]

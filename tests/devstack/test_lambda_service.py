@@ -1,0 +1,206 @@
+"""The local Lambda service, called by boto3, running functions in real Lambda runtime clients."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from devstack.lambda_server import Lambda, lambda_client
+
+LIMIT_BYTES = 6_291_556
+Invoke = Callable[[str, object], dict[str, Any]]
+
+
+def test_an_answer_comes_back_as_the_function_gave_it(invoke: Invoke) -> None:
+    """A function's answer is the payload, with status 200, the version and the request id of the runtime."""
+    answer = invoke("echo", {"key": "фото", "n": [1, None]})
+
+    assert answer["Payload"]["event"] == {"key": "фото", "n": [1, None]}
+    assert (answer["StatusCode"], answer["ExecutedVersion"], answer.get("FunctionError")) == (200, "$LATEST", None)
+    assert answer["Payload"]["request_id"] == answer["ResponseMetadata"]["RequestId"]
+
+
+def test_a_function_sees_lambdas_environment(invoke: Invoke, service: Lambda) -> None:
+    """The sandbox has the variables that Lambda sets, those of the service, and a deadline at its time-out."""
+    seen = invoke("echo", {})["Payload"]
+
+    expected = {
+        "AWS_LAMBDA_FUNCTION_NAME": "echo",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_REGION": "us-east-1",
+        "LAMBDA_TASK_ROOT": seen["folder"],
+        "_HANDLER": "local_functions.echo",
+        "COLOUR": "green",
+    }
+    assert expected == {name: seen["environment"][name] for name in expected}
+    assert seen["arn"].endswith(":function:echo")
+    assert 0 < seen["remaining_ms"] <= 30_000
+    assert str(service.port) not in seen["environment"]["AWS_LAMBDA_RUNTIME_API"]
+
+
+def test_one_call_after_another_shares_a_sandbox(invoke: Invoke, service: Lambda) -> None:
+    """A warm sandbox is reused: no cold start for the second call."""
+    first = invoke("echo", {})["Payload"]
+    cold_starts = service.stats()["cold_starts"]
+    second = invoke("echo", {})["Payload"]
+
+    assert (first["pid"], first["calls"] + 1) == (second["pid"], second["calls"])
+    assert cold_starts == service.stats()["cold_starts"]
+    assert service.stats()["recent"][-1]["init_ms"] == 0
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["echo:$LATEST", "arn:aws:lambda:us-east-1:000000000000:function:echo", "000000000000:function:echo"],
+)
+def test_a_function_is_found_by_each_form_of_its_name(invoke: Invoke, name: str) -> None:
+    """Name, partial ARN and ARN mean the same function."""
+    assert invoke(name, {})["Payload"]["environment"]["AWS_LAMBDA_FUNCTION_NAME"] == "echo"
+
+
+def test_no_payload_is_an_empty_event(service: Lambda) -> None:
+    """A call without a payload gives the function `{}`."""
+    answer = lambda_client(service).invoke(FunctionName="echo")
+
+    assert json.loads(answer["Payload"].read())["event"] == {}
+
+
+def test_dry_run_runs_nothing(service: Lambda) -> None:
+    """DryRun answers 204 and counts no invocation."""
+    before = service.stats()["invocations"]
+    answer = lambda_client(service).invoke(FunctionName="echo", InvocationType="DryRun")
+
+    assert (204, before) == (answer["StatusCode"], service.stats()["invocations"])
+
+
+def test_what_a_function_raises_is_a_function_error(invoke: Invoke, service: Lambda) -> None:
+    """An exception is 200 with FunctionError and its type and text; the sandbox goes on."""
+    answer = invoke("fail", {})
+    pids = service.stats()["sandboxes"]
+    invoke("fail", {})
+
+    assert (answer["StatusCode"], answer["FunctionError"]) == (200, "Unhandled")
+    assert (answer["Payload"]["errorType"], answer["Payload"]["errorMessage"]) == ("ValueError", "no picture")
+    assert pids == service.stats()["sandboxes"]
+
+
+@pytest.mark.parametrize(
+    ("code", "how"), [(3, "Runtime exited with error: exit status 3"), (0, "Runtime exited without providing a reason")]
+)
+def test_a_sandbox_that_ends_is_replaced(invoke: Invoke, service: Lambda, code: int, how: str) -> None:
+    """A process that ends in an invocation is Runtime.ExitError; the next call gets a new one."""
+    answer = invoke("leave", {"code": code})
+    cold_starts = service.stats()["cold_starts"]
+    invoke("leave", {"code": code})
+
+    assert (answer["FunctionError"], answer["Payload"]["errorType"]) == ("Unhandled", "Runtime.ExitError")
+    assert answer["Payload"]["errorMessage"].endswith(how)
+    assert cold_starts + 1 == service.stats()["cold_starts"]
+
+
+def test_a_warm_sandbox_that_was_killed_is_replaced(invoke: Invoke, service: Lambda) -> None:
+    """An idle sandbox that dies costs the next call a cold start, not an error."""
+    pid = invoke("echo", {})["Payload"]["pid"]
+    os.kill(pid, signal.SIGKILL)
+    service.program.wait_ready(lambda: pid not in service.stats()["sandboxes"])
+
+    assert pid != invoke("echo", {})["Payload"]["pid"]
+
+
+def test_a_function_that_cannot_be_loaded_says_why(invoke: Invoke) -> None:
+    """An error while loading is the answer, each time."""
+    for _ in range(2):
+        answer = invoke("nowhere", {})
+
+        assert (answer["FunctionError"], answer["Payload"]["errorType"]) == ("Unhandled", "Runtime.ImportModuleError")
+        assert "no_such_module" in answer["Payload"]["errorMessage"]
+
+
+def test_an_answer_may_be_as_large_as_the_limit(invoke: Invoke) -> None:
+    """The last byte that fits arrives."""
+    answer = invoke("answer", {"bytes": LIMIT_BYTES})
+
+    assert (answer.get("FunctionError"), len(answer["Payload"])) == (None, LIMIT_BYTES - 2)
+
+
+@pytest.mark.parametrize("size", [LIMIT_BYTES + 1, 7_000_000])
+def test_a_larger_answer_is_a_function_error(invoke: Invoke, size: int) -> None:
+    """One byte more is ResponseSizeTooLarge, and the function goes on working."""
+    answer = invoke("answer", {"bytes": size})
+
+    assert (answer["FunctionError"], answer["Payload"]["errorType"]) == ("Unhandled", "Function.ResponseSizeTooLarge")
+    assert invoke("answer", {"bytes": 10})["Payload"] == "xxxxxxxx"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "code"),
+    [
+        ({"FunctionName": "nobody"}, 404, "ResourceNotFoundException"),
+        ({"FunctionName": "echo", "Qualifier": "7"}, 404, "ResourceNotFoundException"),
+        ({"FunctionName": "echo:live"}, 404, "ResourceNotFoundException"),
+        ({"FunctionName": "echo", "Payload": b"{'single': 1}"}, 400, "InvalidRequestContentException"),
+        ({"FunctionName": "echo", "Payload": b"\xff"}, 400, "InvalidRequestContentException"),
+        ({"FunctionName": "echo", "Payload": b"1" * (LIMIT_BYTES + 1)}, 413, "RequestTooLargeException"),
+        ({"FunctionName": "echo", "InvocationType": "Event"}, 400, "InvalidParameterValueException"),
+        ({"FunctionName": "what is this"}, 400, "InvalidParameterValueException"),
+    ],
+)
+def test_a_wrong_call_gets_awss_error(service: Lambda, arguments: dict[str, Any], status: int, code: str) -> None:
+    """Each mistake has the status and the error type of the real API, and runs nothing."""
+    before = service.stats()["invocations"]
+    with pytest.raises(ClientError) as caught:
+        lambda_client(service).invoke(**arguments)
+
+    assert (status, code) == (
+        caught.value.response["ResponseMetadata"]["HTTPStatusCode"],
+        caught.value.response["Error"]["Code"],
+    )
+    assert before == service.stats()["invocations"]
+
+
+def test_an_invocation_that_takes_too_long_loses_its_sandbox(
+    run_service: Callable[..., AbstractContextManager[Lambda]], invoke_on: Callable[[Lambda], Invoke]
+) -> None:
+    """A time-out is Sandbox.Timedout; its process is gone, and the next call has a new one."""
+    with run_service("--timeout=0.5") as service:
+        answer = invoke_on(service)("hang", {})
+        stats = service.stats()
+        request_id = answer["ResponseMetadata"]["RequestId"]
+        expected = f"RequestId: {request_id} Error: Task timed out after 0.50 seconds"
+
+        assert (answer["FunctionError"], answer["Payload"]["errorType"]) == ("Unhandled", "Sandbox.Timedout")
+        assert expected == answer["Payload"]["errorMessage"]
+        assert (stats["sandboxes"], stats["timeouts"], stats["errors"]) == ([], 1, 1)
+        assert invoke_on(service)("echo", {})["StatusCode"] == 200
+
+
+def test_nothing_stays_when_the_service_is_killed(
+    run_service: Callable[..., AbstractContextManager[Lambda]], invoke_on: Callable[[Lambda], Invoke]
+) -> None:
+    """SIGKILL leaves the service no time to end its sandboxes; they end all the same."""
+    with run_service() as service:
+        process = Path("/proc", str(invoke_on(service)("echo", {})["Payload"]["pid"]))
+        os.kill(service.program.pid, signal.SIGKILL)
+        service.program.process.wait()
+        _wait_for(lambda: not _runs(process))
+
+
+def _runs(process: Path) -> bool:
+    try:
+        return "State:\tZ" not in (process / "status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def _wait_for(holds: Callable[[], bool]) -> None:
+    while not holds():
+        os.sched_yield()
