@@ -1,0 +1,55 @@
+"""The resizer in worker processes of the service's own: no Lambda, the same function."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+from concurrent.futures import TimeoutError as WorkerTimeoutError
+from typing import Any
+
+from pebble import ProcessExpired, ProcessPool
+
+from prewmanager.adapters.resize_contract import ResizeContract
+from prewmanager.errors import NotInTime, ResizerFailed
+from prewmanager.ports import Made
+from prewmanager.preview import Preview
+
+
+def _resize(event: dict[str, Any]) -> dict[str, Any]:
+    # Imported where it is used: libvips and its threads belong to the workers, not to the service's own process.
+    from lambda_resize.handler import handler  # noqa: PLC0415 -- see above
+
+    return handler(event, None)
+
+
+class LocalResizer:
+    """Runs the resize function in a pool of processes; a worker that dies or takes too long is replaced."""
+
+    def __init__(self, contract: ResizeContract, *, workers: int, timeout_s: float) -> None:
+        """`workers` processes are started at the first use; an image may take `timeout_s` seconds."""
+        self._contract = contract
+        self._timeout_s = timeout_s
+        # spawn: a fork would copy the event loop's threads' locks into the workers.
+        self._pool = ProcessPool(max_workers=workers, context=multiprocessing.get_context("spawn"))
+
+    async def resize(self, preview: Preview) -> Made:
+        """Have a worker make the preview. Raises `PreviewFailed`, of the class that fits."""
+        request = self._contract.request(preview)
+        work = self._pool.schedule(_resize, args=(request,), timeout=self._timeout_s)
+        try:
+            answer = await asyncio.wrap_future(work)
+        except WorkerTimeoutError as error:
+            raise NotInTime(f"the worker took longer than {self._timeout_s} s and was ended") from error
+        except ProcessExpired as error:
+            raise ResizerFailed(f"the worker died: {error}") from error
+        return self._contract.made(answer)
+
+    async def ping(self) -> None:
+        """Return when the pool takes work. Raises `ResizerFailed`."""
+        if not self._pool.active:
+            raise ResizerFailed("the pool of workers is closed")
+
+    async def close(self) -> None:
+        """End the workers; what they are at is lost."""
+        self._pool.stop()  # type: ignore[no-untyped-call]  # pebble annotates only some of its methods
+        await asyncio.to_thread(self._pool.join)

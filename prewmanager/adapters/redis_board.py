@@ -1,0 +1,161 @@
+"""The flight board in Redis: one key for a flight, and scripts that change it only for the holder of its token.
+
+prew:flight:<bucket>/<preview key>@<preset fingerprint>
+    blocked:<token>     for one lease, renewed
+    result:… failed:…   for the outcome's lifetime; deleting the key forgets it at once
+
+prew:landed             the channel on which the key of each flight that ended is published
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable
+from typing import Protocol, cast
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from prewmanager.adapters.flight_codec import decode, encode_holder, encode_outcome
+from prewmanager.errors import BoardUnavailable
+from prewmanager.ports import Busy, Lease, Outcome, Settled
+
+KEY_PREFIX = "prew:flight:"
+CHANNEL = "prew:landed"
+
+_log = structlog.get_logger(__name__)
+
+# Compare and act in one step: a late holder neither releases nor overwrites what another one has by now. Where nobody
+# has it (the lease ended, or Redis lost it), acting is safe and saves the work.
+_RENEW = """
+local value = redis.call('GET', KEYS[1])
+if value == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+if value then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+_SETTLE = """
+local value = redis.call('GET', KEYS[1])
+if value and value ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+redis.call('PUBLISH', ARGV[4], KEYS[1])
+return 1
+"""
+_ABANDON = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('DEL', KEYS[1])
+redis.call('PUBLISH', ARGV[2], KEYS[1])
+return 1
+"""
+
+
+class News(Protocol):
+    """Tells when a flight may have changed."""
+
+    def expect(self, key: str) -> None:
+        """Note messages about this key from now on."""
+        ...
+
+    def forget(self, key: str) -> None:
+        """Stop noting messages about this key."""
+        ...
+
+    async def wait(self, key: str, timeout_s: float) -> None:
+        """Return when a message about an expected key came, at the latest after `timeout_s`; then forget it."""
+        ...
+
+
+class RedisBoard:
+    """A `FlightBoard` that all replicas share. Needs Redis 7.0 or newer (SET with NX and GET together)."""
+
+    def __init__(self, redis: Redis, news: News, *, namespace: str, lease_s: float, max_body_bytes: int) -> None:
+        """`namespace` keeps the flights of different preview buckets apart; `max_body_bytes` bounds a result's body."""
+        self._redis = redis
+        self._news = news
+        self._prefix = f"{KEY_PREFIX}{namespace}/"
+        self._lease_ms = round(lease_s * 1000)
+        self._max_body_bytes = max_body_bytes
+        self._renew = redis.register_script(_RENEW)
+        self._settle = redis.register_script(_SETTLE)
+        self._abandon = redis.register_script(_ABANDON)
+
+    async def claim(self, key: str) -> Lease | Settled | Busy:
+        """Take the flight, or say what is known of it, in one command. Raises `BoardUnavailable`."""
+        name = self._prefix + key
+        self._news.expect(name)
+        claim: Lease | Settled | Busy | None = None
+        try:
+            claim = await self._claim(name)
+        finally:
+            if not isinstance(claim, Busy):
+                self._news.forget(name)
+        return claim
+
+    async def _claim(self, name: str) -> Lease | Settled | Busy:
+        mine = encode_holder(secrets.token_hex(8))
+        # NX with GET answers with what is there, so a client that sent the command again because the reply was lost
+        # sees its own token and knows that it won.
+        value = await _answered(
+            self._redis.set(name, mine, nx=True, get=True, px=self._lease_ms), "a flight could not be claimed"
+        )
+        if value is None or value == mine:
+            return _RedisLease(self, name, mine)
+        return decode(cast("bytes", value))
+
+    async def watch(self, key: str, timeout_s: float) -> None:
+        """Return when a message about the flight came, at the latest after `timeout_s`."""
+        await self._news.wait(self._prefix + key, timeout_s)
+
+    async def ping(self) -> None:
+        """Return when Redis answers. Raises `BoardUnavailable`."""
+        await _answered(self._redis.ping(), "no answer to PING")
+
+    async def renew(self, name: str, mine: bytes) -> bool:
+        """Part of the lease: whether it was kept."""
+        kept = await _answered(self._renew(keys=[name], args=[mine, self._lease_ms]), "a lease could not be renewed")
+        return bool(kept)
+
+    async def settle(self, name: str, mine: bytes, outcome: Outcome, ttl_s: float) -> bool:
+        """Part of the lease: whether the outcome stands on the board."""
+        value = encode_outcome(outcome, self._max_body_bytes)
+        args: list[bytes | str | int] = [mine, value, max(1, round(ttl_s * 1000)), CHANNEL]
+        return bool(await _answered(self._settle(keys=[name], args=args), "a result could not be written"))
+
+    async def abandon(self, name: str, mine: bytes) -> None:
+        """Part of the lease: give it back."""
+        await _answered(self._abandon(keys=[name], args=[mine, CHANNEL]), "a lease could not be given back")
+
+
+class _RedisLease:
+    def __init__(self, board: RedisBoard, name: str, mine: bytes) -> None:
+        self._board = board
+        self._name = name
+        self._mine = mine
+
+    async def renew(self) -> bool:
+        try:
+            return await self._board.renew(self._name, self._mine)
+        except BoardUnavailable:
+            return True  # unreachable is not lost: the next renewal may come through
+
+    async def settle(self, outcome: Outcome, ttl_s: float) -> bool:
+        try:
+            return await self._board.settle(self._name, self._mine, outcome, ttl_s)
+        except BoardUnavailable as error:
+            _log.warning("board.unavailable", error=str(error))
+            return False
+
+    async def abandon(self) -> None:
+        try:
+            await self._board.abandon(self._name, self._mine)
+        except BoardUnavailable as error:
+            _log.warning("board.unavailable", error=str(error))
+
+
+async def _answered(command: Awaitable[object], failed: str) -> object:
+    """The answer to a command; what can go wrong on the way to Redis becomes `BoardUnavailable`."""
+    try:
+        return await command
+    except (RedisError, OSError, TimeoutError) as error:
+        raise BoardUnavailable(f"{failed}: {error}") from error

@@ -1,0 +1,70 @@
+"""News of landed flights: one subscription for the whole process, and an event for each key that somebody waits for.
+
+A message is a hint that saves the waiting replica a poll. A lost one costs that poll and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+_log = structlog.get_logger(__name__)
+_RESUBSCRIBE_S = 1.0
+
+
+class RedisNews:
+    """Listens to one channel whose messages are keys; run `listening` around its use."""
+
+    def __init__(self, redis: Redis, channel: str) -> None:
+        self._redis = redis
+        self._channel = channel
+        self._expected: dict[str, asyncio.Event] = {}
+
+    def expect(self, key: str) -> None:
+        """Note messages about this key from now on: called before the board is read, so that none falls in between."""
+        self._expected[key] = asyncio.Event()
+
+    def forget(self, key: str) -> None:
+        """Stop noting messages about this key."""
+        self._expected.pop(key, None)
+
+    async def wait(self, key: str, timeout_s: float) -> None:
+        """Return when a message about an expected key came since, at the latest after `timeout_s`; then forget it."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._expected[key].wait()
+        except TimeoutError:
+            return
+        finally:
+            self.forget(key)
+
+    @contextlib.asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """Listen while the context is open; a lost connection is taken up again."""
+        listener = asyncio.create_task(self._listen(), name="redis news")
+        try:
+            yield
+        finally:
+            listener.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await listener
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+                    await pubsub.subscribe(self._channel)
+                    async for message in pubsub.listen():
+                        self._tell(message["data"].decode())
+            except (RedisError, OSError) as error:
+                _log.info("news.lost", error=str(error))
+            await asyncio.sleep(_RESUBSCRIBE_S)
+
+    def _tell(self, key: str) -> None:
+        if key in self._expected:
+            self._expected[key].set()

@@ -1,0 +1,101 @@
+"""The resize function's contract, from the service's side: the request's and the answer's JSON.
+
+The first fields of both are the original system's; the rest was added and is optional to either side.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from prewmanager.errors import (
+    OriginalCorrupt,
+    OriginalMissing,
+    OriginalTooLarge,
+    OriginalUnsupported,
+    PreviewFailed,
+    ResizerFailed,
+    StorageFailed,
+)
+from prewmanager.ports import Made
+from prewmanager.preview import Preview
+
+_FAILURES: dict[str, type[PreviewFailed]] = {
+    "missing": OriginalMissing,
+    "unsupported": OriginalUnsupported,
+    "corrupt": OriginalCorrupt,
+    "too_large": OriginalTooLarge,
+    "forbidden": StorageFailed,
+    "storage": StorageFailed,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ResizeContract:
+    """What every request of this service says alike."""
+
+    source_bucket: str
+    preview_bucket: str
+    source_prefix: str
+    preview_prefix: str
+    cache_control: str
+
+    def request(self, preview: Preview) -> dict[str, Any]:
+        """The function's event for one preview."""
+        return {
+            "src_key": preview.photo_key,
+            "src_bucket": self.source_bucket,
+            "dst_bucket": self.preview_bucket,
+            "root_folder": self.preview_prefix,
+            "preset_name": preview.preset_name,
+            "rewrite_part": self.source_prefix,
+            **preview.preset.model_dump(),
+            "fingerprint": preview.preset.fingerprint,
+            "cache_control": self.cache_control,
+        }
+
+    def made(self, answer: object) -> Made:
+        """The preview in a function's answer.
+
+        An answer without data means that the preview is in the bucket and was too large to be sent along; an answer
+        without the newer fields gets what they would have said. Raises the `PreviewFailed` that the answer names, and
+        `ResizerFailed` for an answer that is none.
+        """
+        if not isinstance(answer, dict) or not isinstance(answer.get("status"), bool):
+            raise ResizerFailed(f"the function answered nonsense: {str(answer)[:200]}")
+        if not answer["status"]:
+            failure = _FAILURES.get(str(answer.get("kind")), ResizerFailed)
+            raise failure(str(answer.get("error", "the function gave no reason")))
+        body = _decoded(answer.get("data"))
+        size = len(body) if body is not None else answer.get("size")
+        if not isinstance(answer.get("content_type"), str) or not isinstance(size, int | None):
+            raise ResizerFailed("the function's answer has no content type, or a size that is none")
+        return Made(
+            content_type=answer["content_type"],
+            size=size or 0,
+            etag=_text(answer, "etag") or (_etag(body) if body is not None else ""),
+            cache_control=_text(answer, "cache_control") or self.cache_control,
+            body=body,
+        )
+
+
+def _decoded(data: object) -> bytes | None:
+    if data is None or data == "":
+        return None
+    try:
+        return base64.b64decode(str(data), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ResizerFailed("the function's data is no base64") from error
+
+
+def _text(answer: dict[str, Any], name: str) -> str | None:
+    value = answer.get(name)
+    return value if isinstance(value, str) and value.isprintable() and value else None
+
+
+def _etag(body: bytes) -> str:
+    # What S3 gives an object that was put in one part and is not encrypted with KMS.
+    return f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'

@@ -1,0 +1,146 @@
+"""What the coalescer needs from the outside, by role. Adapters implement these; nothing of theirs crosses them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from prewmanager.errors import PreviewFailed, failure_classes
+from prewmanager.preview import Preview
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A preview that is in the bucket.
+
+    `body` is None where it is too large to be carried around: then it is streamed from the bucket. `size` is in
+    bytes. `etag` has its quotes. `cache_control` is as stored, or None where nothing was.
+    """
+
+    content_type: str
+    size: int
+    etag: str
+    cache_control: str | None
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A flight's failure as a value, so that each waiter can raise an exception of its own."""
+
+    kind: str
+    detail: str
+    retry_after_s: float | None = None
+
+    @classmethod
+    def of(cls, error: PreviewFailed) -> Failure:
+        """The value of an exception."""
+        return cls(error.kind, error.detail, error.retry_after_s)
+
+    def error(self) -> PreviewFailed:
+        """A fresh exception for one waiter."""
+        return failure_classes()[self.kind](self.detail, self.retry_after_s)
+
+
+Outcome = Made | Failure
+
+
+class Source(StrEnum):
+    """How an answer came about, as `X-Preview` says it."""
+
+    MADE = "made"
+    JOINED = "joined"
+    FOUND = "found"
+
+
+class Lease(Protocol):
+    """The right to make one preview; it ends by itself unless it is renewed.
+
+    No method raises: what the board cannot be told now, the lease's end tells it later.
+    """
+
+    async def renew(self) -> bool:
+        """Keep it for another lease, also where it ended and nobody took over; False when it is somebody else's."""
+        ...
+
+    async def settle(self, outcome: Outcome, ttl_s: float) -> bool:
+        """Replace the lease by the result, in one step; False when somebody else's is, or the board is away."""
+        ...
+
+    async def abandon(self) -> None:
+        """Give it back without a result, so that another one can take over at once."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The flight has ended, with this outcome."""
+
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Somebody else makes it; `holder` tells one holder from the next."""
+
+    holder: str
+
+
+class FlightBoard(Protocol):
+    """Where it is written who makes which preview, and what came of it."""
+
+    async def claim(self, key: str) -> Lease | Settled | Busy:
+        """Take the flight where nobody has it, or say what is known of it. Never blocks.
+
+        Raises `BoardUnavailable`.
+        """
+        ...
+
+    async def watch(self, key: str, timeout_s: float) -> None:
+        """Return when the flight may have changed, at the latest after `timeout_s`. Returning early is allowed."""
+        ...
+
+
+class Resizer(Protocol):
+    """Makes previews."""
+
+    async def resize(self, preview: Preview) -> Made:
+        """Read the photo, write its preview into the bucket, and return it.
+
+        Raises `PreviewFailed`, of the class that fits.
+        """
+        ...
+
+
+class PreviewStore(Protocol):
+    """The bucket of previews, for reading."""
+
+    async def find(self, key: str) -> Made | None:
+        """The preview under this key, or None. Raises `StorageFailed`."""
+        ...
+
+    async def stream(self, key: str) -> tuple[Made, AsyncIterator[bytes]]:
+        """The preview under this key, piece by piece. Raises `StorageFailed`, also where there is none."""
+        ...
+
+
+class Probe(Protocol):
+    """Something that the service cannot do its work without."""
+
+    async def ping(self) -> None:
+        """Return when it answers; raise any exception, whose message is for the log, when it does not."""
+        ...
+
+
+class Observer(Protocol):
+    """Is told what flights do, for metrics and the log."""
+
+    def landed(self, preview: Preview, outcome: Outcome, source: Source, seconds: float) -> None:
+        """A flight of this process has ended."""
+        ...
+
+    def took_over(self, preview: Preview) -> None:
+        """This process makes what another one had begun and not finished."""
+        ...

@@ -1,0 +1,203 @@
+"""HTTP: paths to previews, outcomes to statuses, health. Handlers raise; one middleware answers errors.
+
+GET, HEAD /prew/<preset>/<key>    the preview
+GET /healthz                      200 while the process is alive
+GET /readyz                       200 when Redis, S3 and Lambda answer, each named; 503 otherwise
+GET /metrics                      for Prometheus
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from prewmanager.coalescer import Answer, Coalescer
+from prewmanager.errors import (
+    InvalidKey,
+    MethodNotAllowed,
+    NotInTime,
+    OriginalMissing,
+    OriginalRejected,
+    Overloaded,
+    PreviewFailed,
+    PrewError,
+    UnknownPreset,
+)
+from prewmanager.ports import PreviewStore, Probe
+from prewmanager.preview import Catalogue
+from prewmanager.telemetry import Metrics
+
+PROBE_WITHIN_S = 3.0
+_log = structlog.get_logger(__name__)
+
+# The first class that fits says it; what a client reads is here and nowhere else.
+_STATUSES: list[tuple[type[PrewError], HTTPStatus, str]] = [
+    (UnknownPreset, HTTPStatus.NOT_FOUND, "There is no such preset"),
+    (InvalidKey, HTTPStatus.BAD_REQUEST, "The path is no acceptable key"),
+    (MethodNotAllowed, HTTPStatus.METHOD_NOT_ALLOWED, "Only GET and HEAD are allowed"),
+    (OriginalMissing, HTTPStatus.NOT_FOUND, "There is no such photo"),
+    (OriginalRejected, HTTPStatus.UNPROCESSABLE_ENTITY, "No preview can be made of this photo"),
+    (Overloaded, HTTPStatus.SERVICE_UNAVAILABLE, "Too much to do at the moment"),
+    (NotInTime, HTTPStatus.GATEWAY_TIMEOUT, "The preview was not made in time"),
+    (PreviewFailed, HTTPStatus.BAD_GATEWAY, "The preview could not be made"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What the handlers work with."""
+
+    catalogue: Catalogue
+    coalescer: Coalescer
+    store: PreviewStore
+    metrics: Metrics
+    probes: Mapping[str, Probe]
+
+
+SERVICE = web.AppKey("service", Service)
+
+
+def make_app(service: Service) -> web.Application:
+    """The web application around a service."""
+    app = web.Application(middlewares=[_answer_errors])
+    app[SERVICE] = service
+    app.router.add_get("/healthz", _healthz)
+    app.router.add_get("/readyz", _readyz)
+    app.router.add_get("/metrics", _metrics)
+    # Everything else, newlines included: what a path means is decided from its raw form.
+    app.router.add_route("*", r"/{path:[\s\S]*}", _preview)
+    app.on_response_prepare.append(_hide_server)
+    return app
+
+
+async def _preview(request: web.Request) -> web.StreamResponse:
+    service = request.app[SERVICE]
+    if request.method not in {"GET", "HEAD"}:
+        raise MethodNotAllowed
+    preview = service.catalogue.resolve(request.raw_path)
+    request["preset"] = preview.preset_name
+    answer = await service.coalescer.preview(preview)
+    headers = _headers(answer)
+    request["source"] = str(answer.source)
+    if answer.made.etag and answer.made.etag in request.headers.get("If-None-Match", ""):
+        return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
+    if answer.made.body is not None:
+        return web.Response(body=answer.made.body, headers=headers | {"Content-Type": answer.made.content_type})
+    return await _streamed(request, preview.preview_key, headers)
+
+
+def _headers(answer: Answer) -> dict[str, str]:
+    made = answer.made
+    headers = {"X-Preview": str(answer.source), "ETag": made.etag, "Cache-Control": made.cache_control or ""}
+    timings = ", ".join(f"{name};dur={ms:.1f}" for name, ms in answer.timings_ms.items())
+    return {name: value for name, value in (headers | {"Server-Timing": timings}).items() if value}
+
+
+async def _streamed(request: web.Request, key: str, headers: dict[str, str]) -> web.StreamResponse:
+    """A preview that is too large to be carried around, straight from the bucket."""
+    stored, pieces = await request.app[SERVICE].store.stream(key)
+    response = web.StreamResponse(headers=headers | {"Content-Type": stored.content_type, "ETag": stored.etag})
+    response.content_length = stored.size
+    await response.prepare(request)
+    if request.method == "GET":
+        async for piece in pieces:
+            await response.write(piece)
+    await response.write_eof()
+    return response
+
+
+async def _healthz(_: web.Request) -> web.Response:
+    return web.json_response({"status": "alive"})
+
+
+async def _readyz(request: web.Request) -> web.Response:
+    probes = request.app[SERVICE].probes
+    said = dict(zip(probes, await asyncio.gather(*map(_probe, probes, probes.values())), strict=True))
+    ready = all(word == "ok" for word in said.values())
+    status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
+    return web.json_response({"ready": ready, **said}, status=status)
+
+
+async def _probe(name: str, probe: Probe) -> str:
+    try:
+        async with asyncio.timeout(PROBE_WITHIN_S):
+            await probe.ping()
+    except Exception as error:  # noqa: BLE001 -- whatever it is, it is the probe's answer
+        _log.warning("probe.failed", probe=name, error=str(error) or type(error).__name__)
+        return "failed"
+    return "ok"
+
+
+async def _metrics(request: web.Request) -> web.Response:
+    content_type = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+    return web.Response(body=request.app[SERVICE].metrics.text(), headers=content_type)
+
+
+@web.middleware
+async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    started = time.perf_counter()
+    try:
+        response = await handler(request)
+    except PrewError as error:
+        response = _problem(error)
+        request["source"] = error.kind if isinstance(error, PreviewFailed) else type(error).__name__
+    except web.HTTPException:
+        raise
+    except Exception:  # noqa: BLE001 -- the last resort: logged in full, told to nobody
+        _log.exception("request.broke", path=request.raw_path)
+        response = _problem_response(HTTPStatus.INTERNAL_SERVER_ERROR, "Something broke", {})
+    if request.match_info.handler is _preview:
+        _account(request, response.status, time.perf_counter() - started)
+    return response
+
+
+def _account(request: web.Request, status: int, seconds: float) -> None:
+    preset, source = request.get("preset", ""), request.get("source", "")
+    request.app[SERVICE].metrics.answered(preset, status, source, seconds)
+    _log.info(
+        "request",
+        method=request.method,
+        path=request.raw_path,
+        status=status,
+        source=source,
+        ms=round(seconds * 1000, 1),
+        request_id=request.headers.get("X-Request-Id"),
+    )
+
+
+def _problem(error: PrewError) -> web.Response:
+    status, title = next((status, title) for cls, status, title in _STATUSES if isinstance(error, cls))
+    headers = {}
+    if isinstance(error, MethodNotAllowed):
+        headers["Allow"] = "GET, HEAD"
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        retry_after_s = error.retry_after_s if isinstance(error, PreviewFailed) else None
+        headers["Retry-After"] = str(max(1, math.ceil(retry_after_s or 1)))
+    if isinstance(error, PreviewFailed):
+        _log.info("preview.failed", kind=error.kind, detail=error.detail)
+    return _problem_response(status, title, headers, getattr(error, "kind", None))
+
+
+def _problem_response(status: HTTPStatus, title: str, headers: dict[str, str], kind: str | None = None) -> web.Response:
+    """A body as RFC 9457 has it; `kind` is the one field of our own."""
+    problem: dict[str, object] = {"title": title, "status": int(status)}
+    if kind is not None:
+        problem["kind"] = kind
+    return web.Response(
+        status=status,
+        body=json.dumps(problem).encode(),
+        headers={"Content-Type": "application/problem+json", "Cache-Control": "no-store", **headers},
+    )
+
+
+async def _hide_server(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Server"] = "prewmanager"
