@@ -1,0 +1,98 @@
+"""nginx in front of S3 and the service: the product's own templates, rendered without Docker and without envsubst."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from devstack.programs import LOOPBACK, Program, ProgramError, answers, find, free_ports
+
+SOURCES = Path(__file__).resolve().parents[1] / "nginx"
+_VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))", re.ASCII)
+_SUFFIX = ".template"
+
+
+@dataclass(frozen=True)
+class Nginx:
+    """A running nginx, everything it writes under one folder."""
+
+    program: Program
+    port: int
+    access_log: Path
+
+    @property
+    def url(self) -> str:
+        """`http://` address without a slash at its end."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+
+def start_nginx(folder: Path, variables: Mapping[str, str], *, port: int | None = None) -> Nginx:
+    """Render the configuration into `folder` and start nginx in the foreground, on a free loopback port unless given.
+
+    `variables` are those of nginx/README.md; PREW_NGINX_S3_SERVER at least. nginx's error log is the program's own.
+    Raises `ProgramError` where a variable is missing or wrong, or nginx does not start.
+    """
+    port = port or free_ports(1)[0]
+    local = {"PREW_NGINX_LISTEN": f"{LOOPBACK}:{port}", "PREW_NGINX_ACCESS_LOG": str(folder / "access.json")}
+    render(folder, {**variables, **local})
+    program = Program("nginx", [*command(folder), "-g", "daemon off;"], folder / "nginx.log")
+    program.wait_ready(lambda: answers(port))
+    return Nginx(program, port, folder / "access.json")
+
+
+def command(folder: Path) -> list[str]:
+    """How nginx is called on the configuration in `folder`; `-t` or `-g …` may follow.
+
+    `-e` keeps nginx away from the error log compiled in, which only root may open.
+    """
+    return [find("nginx"), "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", "stderr"]
+
+
+def render(folder: Path, variables: Mapping[str, str]) -> None:
+    """Write the whole configuration for these variables into `folder`, as the official image's entry point does."""
+    local = {
+        "PREW_NGINX_STATE_PATH": str(folder / "state"),
+        "PREW_NGINX_ERROR_PICTURE": str(SOURCES / "static" / "404.jpg"),
+        "PREW_NGINX_USER": _user_name(),
+    }
+    environment = effective_environment({**local, **variables})
+    Path(environment["PREW_NGINX_STATE_PATH"]).mkdir(parents=True, exist_ok=True)
+    shutil.copytree(SOURCES / "snippets", folder / "snippets", dirs_exist_ok=True)
+    templates = SOURCES / "templates"
+    for template in templates.rglob(f"*{_SUFFIX}"):
+        target = folder / template.relative_to(templates).with_suffix("")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(substitute(template.read_text(), environment))
+
+
+def effective_environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """The PREW_ variables after the entry point's scripts have checked, completed and extended them.
+
+    Raises `ProgramError` with the script's message where one refuses.
+    """
+    scripts = sorted((SOURCES / "docker-entrypoint.d").glob("*.envsh"))
+    sourced = "; ".join(f'. "{script}"' for script in scripts)
+    environment = {"PATH": os.environ.get("PATH", os.defpath), **variables}
+    done = subprocess.run(
+        ["sh", "-eu", "-c", f"{sourced}; env -0"], env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise ProgramError(done.stderr.strip())
+    pairs = (entry.partition("=") for entry in done.stdout.split("\0") if entry)
+    return {name: value for name, _, value in pairs if name.startswith("PREW_")}
+
+
+def substitute(text: str, environment: Mapping[str, str]) -> str:
+    """What envsubst makes of `text` when told these names: `$NAME` and `${NAME}`, all others stay as they are."""
+    return _VARIABLE.sub(lambda found: environment.get(found[1] or found[2], found[0]), text)
+
+
+def _user_name() -> str:
+    # A master of root's would hand its workers to another user, who may not enter a private temporary folder.
+    return pwd.getpwuid(os.getuid()).pw_name
