@@ -1,0 +1,46 @@
+"""`python -m devstack.samples FOLDER`: render the sample photos, unless this version of them is there already."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from devstack.samples.catalogue import GROUPS
+
+# To be raised when the pictures change; in a dot file, which is not loaded into the bucket.
+VERSION = "1"
+_VERSION_FILE = ".version"
+
+
+def are_there(folder: Path) -> bool:
+    """Whether `folder` holds the samples of this version, all of them."""
+    version = folder / _VERSION_FILE
+    return version.is_file() and version.read_text() == VERSION
+
+
+def make_group(folder: Path, number: int) -> None:
+    """Render one of `GROUPS` into `folder`."""
+    for name, make in GROUPS[number].items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        make(path)
+
+
+def make_all(folder: Path) -> None:
+    """Render everything beside `folder`, then put it in its place: an interrupted run leaves nothing half made."""
+    part = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    with ProcessPoolExecutor() as processes:
+        for made in [processes.submit(make_group, part, number) for number in range(len(GROUPS))]:
+            made.result()
+    (part / _VERSION_FILE).write_text(VERSION)
+    shutil.rmtree(folder, ignore_errors=True)
+    part.rename(folder)
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1])
+    if not are_there(target):
+        make_all(target)
