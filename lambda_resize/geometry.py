@@ -1,0 +1,104 @@
+"""Sizes: what a photo is scaled to and what comes out, for each fit, as the sharp library defines them.
+
+==========  =======================================  ==========================================================
+fit         the photo is scaled to                   what comes out
+==========  =======================================  ==========================================================
+`cover`     fill the box, keeping its proportions    the box, cut out of it
+`contain`   lie within the box, likewise             the box, with the background around it
+`fill`      the box, each side on its own            that
+`inside`    as `contain`                             that
+`outside`   as `cover`                               that
+==========  =======================================  ==========================================================
+
+With one side given, the other follows from the photo's proportions; `fill` leaves it as it is. Halves are rounded up,
+and no side gets below one pixel.
+
+Without `enlarge` no side of the photo is scaled up. `cover` then cuts what there is: a side that is too short stays as
+it is, so the result may be smaller than the box. `contain` still has exactly the size of its box, with the small photo
+unscaled in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import floor
+from typing import NamedTuple
+
+from lambda_resize.spec import Spec
+
+
+class Size(NamedTuple):
+    """Width and height in pixels."""
+
+    width: int
+    height: int
+
+    @property
+    def pixels(self) -> int:
+        """The area."""
+        return self.width * self.height
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """What to do with a photo.
+
+    Attributes:
+        scaled: The whole photo, upright, is scaled to this.
+        result: Then it is cut or padded to this.
+    """
+
+    scaled: Size
+    result: Size
+
+
+def plan(source: Size, spec: Spec) -> Geometry:
+    """The sizes for a photo of `source` pixels, which must be those of the upright photo."""
+    across, down = _factors(source, spec)
+    if not spec.enlarge:
+        across, down = min(across, Fraction(1)), min(down, Fraction(1))
+    scaled = Size(_scale(source.width, across), _scale(source.height, down))
+    return Geometry(scaled, _result(scaled, spec))
+
+
+def _factors(source: Size, spec: Spec) -> tuple[Fraction, Fraction]:
+    """How much each side grows; fractions, so that no rounding depends on the last bit of a float."""
+    across = Fraction(spec.width, source.width) if spec.width else None
+    down = Fraction(spec.height, source.height) if spec.height else None
+    if spec.fit == "fill":
+        return across or Fraction(1), down or Fraction(1)
+    given = [factor for factor in (across, down) if factor is not None]
+    factor = max(given) if spec.fit in {"cover", "outside"} else min(given)
+    return factor, factor
+
+
+def _result(scaled: Size, spec: Spec) -> Size:
+    width, height = spec.width or scaled.width, spec.height or scaled.height
+    if spec.fit == "contain":
+        return Size(width, height)
+    if spec.fit == "cover":
+        return Size(min(width, scaled.width), min(height, scaled.height))
+    return scaled
+
+
+def _scale(side: int, factor: Fraction) -> int:
+    return max(1, floor(side * factor + Fraction(1, 2)))
+
+
+def offset(room: Size, position: str, *, rounding: int) -> tuple[int, int]:
+    """Left and top of a part in a whole that is `room` larger, at a named position.
+
+    `rounding` decides who gets the odd pixel where the part is centred: 1 moves it right and down, as sharp does when
+    it cuts; 0 left and up, as it does when it pads.
+    """
+    words = position.split()
+    left = _edge(room.width, rounding, near="left" in words, far="right" in words)
+    top = _edge(room.height, rounding, near="top" in words, far="bottom" in words)
+    return left, top
+
+
+def _edge(room: int, rounding: int, *, near: bool, far: bool) -> int:
+    if near:
+        return 0
+    return room if far else (room + rounding) // 2

@@ -1,0 +1,125 @@
+"""The event of an invocation, checked and made into what the function works with; no I/O.
+
+The field names are those of the original system, so that either side can be exchanged: `src_key`, `src_bucket`,
+`dst_bucket`, `root_folder`, `preset_name`, `rewrite_part` and `width`/`height` are enough. All others have defaults,
+null means the default, and fields that this version does not know are ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from lambda_resize.errors import InvalidRequest
+from lambda_resize.spec import Spec
+
+DEFAULT_CACHE_CONTROL = "public, max-age=31536000"
+MAX_KEY_BYTES = 1024  # S3's own limit, in UTF-8
+
+_HEADER_VALUE = re.compile(r"[\x20-\x7e]{1,1024}")
+_BUCKET = re.compile(r"[A-Za-z0-9._-]{1,255}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_SPEC_FIELDS = tuple(field.name for field in fields(Spec))
+
+
+@dataclass(frozen=True)
+class ResizeRequest:
+    """One preview to make: from where, to where, and how it shall look.
+
+    Attributes:
+        src_bucket: Bucket of the original.
+        src_key: Its key.
+        dst_bucket: Bucket of the preview.
+        dst_key: Its key.
+        spec: How it shall look.
+        fingerprint: Of the preset; kept in the preview's metadata, so that one can see by which it was made.
+        cache_control: Header that S3 serves the preview with.
+    """
+
+    src_bucket: str
+    src_key: str
+    dst_bucket: str
+    dst_key: str
+    spec: Spec
+    fingerprint: str
+    cache_control: str
+
+
+def parse(event: object) -> ResizeRequest:
+    """Check an event and fill in the defaults.
+
+    Raises:
+        InvalidRequest: A field is missing, of the wrong type or out of bounds; the text begins with its name.
+    """
+    if not isinstance(event, Mapping):
+        raise InvalidRequest(f"the event is {type(event).__name__}, not an object")
+    given: dict[str, Any] = {str(name): value for name, value in event.items() if value is not None}
+    src_key = _text(given, "src_key")
+    dst_key = preview_key(src_key, _text(given, "rewrite_part"), _text(given, "root_folder"), _preset_name(given))
+    _check_key("src_key", src_key)
+    _check_key("the preview's key", dst_key)
+    spec = Spec(**{name: given[name] for name in _SPEC_FIELDS if name in given})
+    return ResizeRequest(
+        src_bucket=_bucket(given, "src_bucket"),
+        src_key=src_key,
+        dst_bucket=_bucket(given, "dst_bucket"),
+        dst_key=dst_key,
+        spec=spec,
+        fingerprint=_header_value(given, "fingerprint", spec.fingerprint),
+        cache_control=_header_value(given, "cache_control", DEFAULT_CACHE_CONTROL),
+    )
+
+
+def preview_key(src_key: str, rewrite_part: str, root_folder: str, preset_name: str) -> str:
+    """The preview's key: the original's, with the leading `rewrite_part` replaced by `root_folder/preset_name`.
+
+    Raises:
+        InvalidRequest: The original's key does not begin with `rewrite_part/`.
+    """
+    if not src_key.startswith(f"{rewrite_part}/"):
+        raise InvalidRequest(f"src_key: {src_key!r} does not begin with rewrite_part {rewrite_part!r} and a slash")
+    return f"{root_folder}/{preset_name}{src_key.removeprefix(rewrite_part)}"
+
+
+def _check_key(name: str, key: str) -> None:
+    """Refuse what S3 does not store, and what its clients would silently change on the way (`a//b`, `a/../b`)."""
+    try:
+        size = len(key.encode())
+    except UnicodeEncodeError as error:
+        raise InvalidRequest(f"{name}: {key!r} is not Unicode text") from error
+    if size > MAX_KEY_BYTES:
+        raise InvalidRequest(f"{name}: {size} bytes, S3 takes {MAX_KEY_BYTES}")
+    if _CONTROL.search(key):
+        raise InvalidRequest(f"{name}: {key!r} has a control character")
+    if not {"", ".", ".."}.isdisjoint(key.split("/")):
+        raise InvalidRequest(f"{name}: {key!r} has a segment that is empty, . or ..")
+
+
+def _preset_name(given: Mapping[str, Any]) -> str:
+    name = _text(given, "preset_name")
+    if "/" in name:
+        raise InvalidRequest(f"preset_name: {name!r} has a slash")
+    return name
+
+
+def _text(given: Mapping[str, Any], name: str) -> str:
+    value = given.get(name)
+    if not isinstance(value, str) or not value:
+        raise InvalidRequest(f"{name}: {value!r} is not a text that says something")
+    return value
+
+
+def _bucket(given: Mapping[str, Any], name: str) -> str:
+    value = _text(given, name)
+    if not _BUCKET.fullmatch(value):
+        raise InvalidRequest(f"{name}: {value!r} is no bucket's name")
+    return value
+
+
+def _header_value(given: Mapping[str, Any], name: str, default: str) -> str:
+    value = _text({name: default} | dict(given), name)
+    if not _HEADER_VALUE.fullmatch(value):
+        raise InvalidRequest(f"{name}: {value!r} cannot be an HTTP header's value")
+    return value

@@ -1,0 +1,152 @@
+"""S3 by way of obstore: originals are read, previews are written, and S3's answers become this project's errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import cached_property
+from typing import Any, Self
+
+import obstore
+from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+from obstore.store import S3Store
+
+from lambda_resize.errors import Forbidden, Missing, StorageFailed, TooLarge
+
+FINGERPRINT = "preset-fingerprint"  # S3 shows it as x-amz-meta-preset-fingerprint
+
+# A dead S3 must end the call well within the service's deadline: connections that are refused fail within 0.2 s, an S3
+# that cannot be reached within 4 s, one that accepts and says nothing within 9 s (two reads of 4 s).
+CONNECT_TIMEOUT = timedelta(seconds=1)
+READ_TIMEOUT = timedelta(seconds=4)  # between two pieces of an answer, so that a slow large original still arrives
+REQUEST_TIMEOUT = timedelta(seconds=15)
+MAX_RETRIES = 2
+RETRY_WINDOW = timedelta(seconds=5)  # no retry begins after it
+
+
+class Storage:
+    """Objects of any bucket, with one client for each bucket that lives as long as this object.
+
+    Region and credentials are what obstore finds where the AWS SDKs look: `AWS_REGION`, `AWS_ACCESS_KEY_ID`,
+    `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, or the container's or instance's role. Nothing is opened before the
+    first call, so that a process may fork after making a Storage; it must not fork after using one.
+    """
+
+    def __init__(self, *, endpoint: str | None = None, object_acl: str | None = None) -> None:
+        self._endpoint = endpoint
+        self._object_acl = object_acl
+        self._stores: dict[str, S3Store] = {}
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str], *, object_acl: str | None = None) -> Self:
+        """Use the endpoint of `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL`, else AWS itself."""
+        endpoint = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
+        return cls(endpoint=endpoint, object_acl=object_acl)
+
+    def read(self, bucket: str, key: str, max_bytes: int) -> bytes:
+        """The whole object, whose size is checked before its body is read.
+
+        Raises:
+            TooLarge: It has more than `max_bytes` bytes.
+            Missing: There is no such object.
+            Forbidden: S3 refused.
+            StorageFailed: S3 failed, or there is no such bucket.
+        """
+        with _translated(f"{bucket}/{key}"):
+            found = obstore.get(self._store(bucket), key)
+            size = found.meta["size"]
+            if size > max_bytes:
+                raise TooLarge(f"{bucket}/{key}: {size} bytes, the limit is {max_bytes}")
+            return bytes(found.bytes())
+
+    def write(  # noqa: PLR0913 -- an object is a place, its bytes and its headers
+        self, bucket: str, key: str, data: bytes, *, content_type: str, cache_control: str, fingerprint: str
+    ) -> str:
+        """Store an object, in one request so that readers see all of it or nothing, and return its ETag in quotes.
+
+        Raises:
+            Forbidden: S3 refused.
+            StorageFailed: S3 failed, or there is no such bucket.
+        """
+        if self._object_acl:
+            return self._write_with_acl(bucket, key, data, content_type, cache_control, fingerprint)
+        attributes = {"Content-Type": content_type, "Cache-Control": cache_control, FINGERPRINT: fingerprint}
+        with _translated(f"{bucket}/{key}", writing=True):
+            result = obstore.put(self._store(bucket), key, data, attributes=attributes, use_multipart=False)
+        return result["e_tag"] or ""
+
+    def _store(self, bucket: str) -> S3Store:
+        if bucket not in self._stores:
+            # A bucket's name in the host name is AWS's way; it breaks the certificate's wildcard where it has dots.
+            virtual_hosted = self._endpoint is None and "." not in bucket
+            self._stores[bucket] = S3Store(
+                bucket,
+                endpoint=self._endpoint,
+                virtual_hosted_style_request=virtual_hosted,
+                client_options={
+                    "allow_http": (self._endpoint or "").startswith("http://"),
+                    "connect_timeout": CONNECT_TIMEOUT,
+                    "read_timeout": READ_TIMEOUT,
+                    "timeout": REQUEST_TIMEOUT,
+                },
+                retry_config={"max_retries": MAX_RETRIES, "retry_timeout": RETRY_WINDOW},
+            )
+        return self._stores[bucket]
+
+    def _write_with_acl(  # noqa: PLR0913, PLR0917 -- as `write`
+        self, bucket: str, key: str, data: bytes, content_type: str, cache_control: str, fingerprint: str
+    ) -> str:
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 -- see `_boto3_client`
+
+        try:
+            result = self._boto3_client.put_object(
+                Bucket=bucket,
+                Key=key,
+                Body=data,
+                ContentType=content_type,
+                CacheControl=cache_control,
+                Metadata={FINGERPRINT: fingerprint},
+                ACL=self._object_acl,
+            )
+        except ClientError as error:
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            kind = Forbidden if status in {401, 403} else StorageFailed
+            raise kind(f"{bucket}/{key}: {error}") from error
+        except BotoCoreError as error:
+            raise StorageFailed(f"{bucket}/{key}: {error}") from error
+        return str(result["ETag"])
+
+    @cached_property
+    def _boto3_client(self) -> Any:
+        """obstore cannot set an ACL; boto3 can, and takes 300 ms to import, so only those who ask for one wait."""  # noqa: D403 -- the library writes itself small
+        import boto3  # noqa: PLC0415 -- see above
+        from botocore.config import Config  # noqa: PLC0415 -- see above
+
+        config = Config(
+            connect_timeout=CONNECT_TIMEOUT.total_seconds(),
+            read_timeout=READ_TIMEOUT.total_seconds(),
+            retries={"total_max_attempts": 1 + MAX_RETRIES, "mode": "standard"},
+            s3={"addressing_style": "path" if self._endpoint else "auto"},
+        )
+        return boto3.client("s3", endpoint_url=self._endpoint, config=config)
+
+
+@contextmanager
+def _translated(name: str, *, writing: bool = False) -> Iterator[None]:
+    """Turn obstore's exceptions into ours, the cause kept; of their pages of text the first line says it."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        # A bucket that is not there is a wrong setting: it must not pass for a photo that is not there.
+        if writing or "NoSuchBucket" in str(error):
+            raise StorageFailed(f"{name}: there is no such bucket") from error
+        raise Missing(f"{name}: there is no such object") from error
+    except (PermissionDeniedError, UnauthenticatedError) as error:
+        raise Forbidden(f"{name}: {_first_line(error)}") from error
+    except (BaseError, ValueError, OSError) as error:
+        raise StorageFailed(f"{name}: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).split("\n", 1)[0][:300]
