@@ -14,15 +14,16 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 _log = structlog.get_logger(__name__)
-_RESUBSCRIBE_S = 1.0
 
 
 class RedisNews:
     """Listens to one channel whose messages are keys; run `listening` around its use."""
 
-    def __init__(self, redis: Redis, channel: str) -> None:
+    def __init__(self, redis: Redis, channel: str, *, resubscribe_s: float = 1.0) -> None:
+        """`resubscribe_s` is the pause before a lost subscription is taken up again."""
         self._redis = redis
         self._channel = channel
+        self._resubscribe_s = resubscribe_s
         self._expected: dict[str, asyncio.Event] = {}
 
     def expect(self, key: str) -> None:
@@ -63,7 +64,7 @@ class RedisNews:
                         self._tell(message["data"].decode())
             except (RedisError, OSError) as error:
                 _log.info("news.lost", error=str(error))
-            await asyncio.sleep(_RESUBSCRIBE_S)
+            await asyncio.sleep(self._resubscribe_s)
 
     def _tell(self, key: str) -> None:
         if key in self._expected:

@@ -1,0 +1,174 @@
+"""What the Redis board does when Redis, or the way to it, fails."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis as RedisClient
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from devstack.backends import Redis, start_redis
+from prewmanager.adapters.fallback_board import FallbackBoard
+from prewmanager.adapters.flight_codec import decode, encode_outcome
+from prewmanager.adapters.local_board import LocalBoard
+from prewmanager.adapters.redis_board import CHANNEL, KEY_PREFIX, RedisBoard
+from prewmanager.adapters.redis_news import RedisNews
+from prewmanager.errors import BoardUnavailable
+from prewmanager.ports import Busy, Failure, Settled
+from tests.fakes import until
+
+
+class FaultProxy:
+    """A TCP proxy in front of Redis that can swallow the reply to the next command with a given word in it."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self.swallow_reply_to: bytes | None = None
+        self.swallowed = 0
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[str]:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        async with server:
+            yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        back_reader, back_writer = await asyncio.open_connection("127.0.0.1", self._port)
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(65536):
+                swallow = self.swallow_reply_to is not None and self.swallow_reply_to in data
+                back_writer.write(data)
+                await back_writer.drain()
+                reply = await back_reader.read(65536)
+                if swallow:
+                    self.swallow_reply_to, self.swallowed = None, self.swallowed + 1
+                    break
+                writer.write(reply)
+                await writer.drain()
+        writer.close()
+        back_writer.close()
+
+
+def _board(client: RedisClient) -> RedisBoard:
+    return RedisBoard(client, RedisNews(client, CHANNEL), namespace="photos", lease_s=5, max_body_bytes=1000)
+
+
+def _client(url: str, retries: int = 1) -> RedisClient:
+    return RedisClient.from_url(url, socket_timeout=0.3, socket_connect_timeout=0.3, retry=Retry(NoBackoff(), retries))
+
+
+async def test_a_lost_reply_does_not_lose_the_election(redis_server: Redis) -> None:
+    """The SET reached Redis and its reply did not come: the repeated command sees the own token and has won."""
+    proxy = FaultProxy(redis_server.port)
+    async with proxy.running() as url, _client(url) as client:
+        await client.flushall()
+        proxy.swallow_reply_to = b"SET"
+        claim = await _board(client).claim("k")
+
+        assert proxy.swallowed == 1
+        assert not isinstance(claim, Busy | Settled)
+        assert await claim.settle(Failure("missing", ""), 5)
+
+
+async def test_a_redis_that_hangs_is_unavailable() -> None:
+    """A server that accepts and never answers costs the socket time-out and becomes BoardUnavailable."""
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
+        url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+        async with _client(url, retries=0) as client:
+            with pytest.raises(BoardUnavailable):
+                await _board(client).claim("k")
+
+
+async def test_no_lease_method_raises_when_redis_is_gone(tmp_path: Path) -> None:
+    """With Redis killed in mid-flight the lease counts as kept, settling says no, abandoning says nothing."""
+    server = start_redis(tmp_path)
+    async with _client(server.url) as client:
+        lease = await _board(client).claim("k")
+        assert not isinstance(lease, Busy | Settled)
+        server.program.kill()
+
+        assert await lease.renew()
+        assert not await lease.settle(Failure("missing", ""), 5)
+        await lease.abandon()
+
+
+async def test_alone_while_redis_is_away_and_together_again(tmp_path: Path) -> None:
+    """The first failure parts the process from Redis, no later claim asks it, and it joins again by itself."""
+    server = start_redis(tmp_path)
+    told: list[bool] = []
+    async with _client(server.url) as client:
+        board = FallbackBoard(_board(client), LocalBoard(), probe_every_s=0.01, on_change=told.append)
+        async with board.running():
+            server.program.kill()
+            alone = await board.claim("k")
+            assert not isinstance(alone, Busy | Settled)
+            assert not board.together
+            assert isinstance(await board.claim("k"), Busy)
+            await board.watch("k", 0.01)
+            again = start_redis(tmp_path, port=server.port)
+            await until(lambda: board.together)
+            shared = await board.claim("k")
+            assert not isinstance(shared, Busy | Settled)
+            again.program.kill()
+            await board.claim("other")
+
+    assert told == [False, True, False]
+
+
+async def test_news_come_again_after_redis_was_away(tmp_path: Path) -> None:
+    """A lost subscription is taken up again, so that messages are hints once more."""
+    server = start_redis(tmp_path)
+    async with _client(server.url) as client:
+        news = RedisNews(client, CHANNEL, resubscribe_s=0.01)
+        async with news.listening():
+            server.program.kill()
+            again = start_redis(tmp_path, port=server.port)
+            news.expect("k")
+            waiting = asyncio.create_task(news.wait("k", 30))
+            while not waiting.done():
+                await client.publish(CHANNEL, "k")
+                await client.publish(CHANNEL, "a key that nobody expects")
+                await asyncio.sleep(0.01)
+    again.program.kill()
+
+
+@pytest.mark.parametrize(
+    "value", [b"nonsense", b"result:{}", b"result:{]\n", b"failed:{}", b"failed:[]", b"blocked:\xff"]
+)
+async def test_a_value_that_is_none_of_ours_is_unavailable(value: bytes, redis_server: Redis) -> None:
+    """Garbage under a flight's key becomes BoardUnavailable: the process goes on alone and nobody hangs."""
+    async with _client(redis_server.url) as client:
+        await client.set(f"{KEY_PREFIX}photos/k", value)
+        with pytest.raises(BoardUnavailable):
+            await _board(client).claim("k")
+        await client.flushall()
+
+
+def test_a_kind_from_a_newer_version_is_a_failure_all_the_same() -> None:
+    """During an update a replica may read a kind it does not know; it is treated as a failed resize."""
+    value = encode_outcome(Failure("missing", "x"), 10).replace(b'"missing"', b'"from_the_future"')
+
+    assert decode(value) == Settled(Failure("failed", "x", None))
+
+
+async def test_deleting_the_documented_key_forgets_a_failure(redis_server: Redis) -> None:
+    """The remembered answer of one preview is one key, and deleting it makes the next request try again."""
+    async with _client(redis_server.url) as client:
+        await client.flushall()
+        lease = await _board(client).claim("prew/card/a.jpg@0123456789ab")
+        assert not isinstance(lease, Busy | Settled)
+        await lease.settle(Failure("missing", ""), 60)
+
+        assert await client.delete("prew:flight:photos/prew/card/a.jpg@0123456789ab") == 1
+        assert not isinstance(await _board(client).claim("prew/card/a.jpg@0123456789ab"), Busy | Settled)

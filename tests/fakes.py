@@ -1,0 +1,104 @@
+"""Fakes of our own ports, for fast tests: they count, and stand still until a test lets them go."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+from prewmanager.errors import PreviewFailed, StorageFailed
+from prewmanager.ports import Made, Outcome, Source
+from prewmanager.presets import Preset
+from prewmanager.preview import Catalogue, Preview
+
+CATALOGUE = Catalogue({"card": Preset(width=720), "thumb": Preset(width=200)}, "photo", "prew")
+
+
+def made(body: bytes = b"picture") -> Made:
+    """A small preview with this body."""
+    return Made("image/jpeg", len(body), f'"{body.hex()[:8]}"', "public, max-age=60", body)
+
+
+def preview(path: str = "/prew/card/a.jpg") -> Preview:
+    """What a path asks for."""
+    return CATALOGUE.resolve(path)
+
+
+class GatedResizer:
+    """Counts its calls; each waits for `gate`, then answers with random-free bytes that name the call."""
+
+    def __init__(self, store: FakeStore | None = None, error: PreviewFailed | Exception | None = None) -> None:
+        self.gate = asyncio.Event()
+        self.entered = asyncio.Event()
+        self.calls: list[str] = []
+        self.store = store
+        self.error = error
+
+    async def resize(self, preview: Preview) -> Made:
+        self.calls.append(preview.preview_key)
+        call = len(self.calls)
+        self.entered.set()
+        await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+        result = made(f"{preview.preview_key} made by call {call}".encode())
+        if self.store is not None:
+            self.store.objects[preview.preview_key] = result
+        return result
+
+
+class FakeStore:
+    """A bucket in a dictionary."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, Made] = {}
+        self.looks = 0
+        self.broken = False
+
+    async def find(self, key: str) -> Made | None:
+        self.looks += 1
+        if self.broken:
+            raise StorageFailed("the fake is broken")
+        return self.objects.get(key)
+
+    async def stream(self, key: str) -> tuple[Made, AsyncIterator[bytes]]:
+        found = await self.find(key)
+        if found is None:
+            raise StorageFailed(f"{key} is not there")
+
+        async def pieces() -> AsyncIterator[bytes]:
+            body = found.body or b""
+            for start in range(0, len(body), 3):
+                yield body[start : start + 3]
+
+        return found, pieces()
+
+
+class RecordingObserver:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.flights: list[tuple[str, Outcome, Source]] = []
+        self.takeovers: list[str] = []
+
+    def landed(self, preview: Preview, outcome: Outcome, source: Source, seconds: float) -> None:
+        assert seconds >= 0
+        self.flights.append((preview.preview_key, outcome, source))
+
+    def took_over(self, preview: Preview) -> None:
+        self.takeovers.append(preview.preview_key)
+
+
+class FakeClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Let other tasks run until something holds; the test's own time limit ends it where it never does."""
+    while not holds():  # noqa: ASYNC110 -- what is waited for is the state of a fake, which has no event
+        await asyncio.sleep(0)

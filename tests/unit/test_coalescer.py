@@ -1,0 +1,269 @@
+"""The coalescer, with fakes of its ports and gates instead of sleeps."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from prewmanager.adapters.local_board import LocalBoard
+from prewmanager.coalescer import Answer, Coalescer, Lifetimes, Timing
+from prewmanager.errors import (
+    NotInTime,
+    OriginalMissing,
+    Overloaded,
+    PreviewFailed,
+    ResizerFailed,
+    StorageFailed,
+    failure_classes,
+)
+from prewmanager.ports import FlightBoard, Source
+from tests.fakes import FakeClock, FakeStore, GatedResizer, RecordingObserver, made, preview, until
+
+TIMING = Timing(lease_s=0.3, lock_ttl_s=3, invoke_s=5, wait_s=10, first_poll_s=0.001, longest_poll_s=0.005)
+
+
+class House:
+    """One replica: a coalescer with its fakes, on a board that may be shared with others."""
+
+    def __init__(
+        self,
+        board: FlightBoard | None = None,
+        store: FakeStore | None = None,
+        error: Exception | None = None,
+        timing: Timing = TIMING,
+        max_flights: int = 100,
+    ) -> None:
+        self.store = store or FakeStore()
+        self.resizer = GatedResizer(self.store, error)
+        self.observer = RecordingObserver()
+        self.coalescer = Coalescer(
+            board=board or LocalBoard(),
+            resizer=self.resizer,
+            store=self.store,
+            observer=self.observer,
+            timing=timing,
+            lifetimes=Lifetimes(30, dict.fromkeys(failure_classes(), 2.0)),
+            max_flights=max_flights,
+        )
+
+    def ask(self, path: str = "/prew/card/a.jpg") -> asyncio.Task[Answer]:
+        return asyncio.create_task(self.coalescer.preview(preview(path)))
+
+
+async def test_one_resize_for_all_who_wait() -> None:
+    """Five hundred requests while the leader is held get one result of one call, and one of them made it."""
+    house = House()
+    requests = [house.ask() for _ in range(500)]
+    await house.resizer.entered.wait()
+    house.resizer.gate.set()
+    answers = await asyncio.gather(*requests)
+
+    assert len(house.resizer.calls) == 1
+    assert {answer.made.body for answer in answers} == {b"prew/card/a.jpg made by call 1"}
+    assert sorted(str(answer.source) for answer in answers) == ["joined"] * 499 + ["made"]
+
+
+async def test_different_previews_do_not_wait_for_each_other() -> None:
+    """Each photo and each preset has a flight of its own."""
+    house = House()
+    house.resizer.gate.set()
+    paths = ["/prew/card/a.jpg", "/prew/card/b.jpg", "/prew/thumb/a.jpg"]
+    answers = await asyncio.gather(*map(house.ask, paths))
+
+    assert len(house.resizer.calls) == 3
+    assert len({answer.made.body for answer in answers}) == 3
+
+
+async def test_three_replicas_on_one_board_make_it_once() -> None:
+    """Replicas that share a board share the flight; those that waited say joined."""
+    board, store = LocalBoard(), FakeStore()
+    houses = [House(board, store) for _ in range(3)]
+    requests = [house.ask() for house in houses for _ in range(20)]
+    await until(lambda: any(house.resizer.calls for house in houses))
+    for house in houses:
+        house.resizer.gate.set()
+    answers = await asyncio.gather(*requests)
+
+    assert sum(len(house.resizer.calls) for house in houses) == 1
+    assert len({answer.made.body for answer in answers}) == 1
+
+
+async def test_found_in_the_bucket_after_all() -> None:
+    """The winner looks at S3 before it makes anything."""
+    house = House()
+    house.store.objects["prew/card/a.jpg"] = made(b"was there")
+    answer = await house.ask()
+
+    assert answer.source is Source.FOUND
+    assert answer.made.body == b"was there"
+    assert house.resizer.calls == []
+
+
+async def test_a_look_that_fails_costs_nobody_the_preview() -> None:
+    """When S3 fails at the look, the preview is made all the same."""
+    house = House()
+    house.store.broken = True
+    house.resizer.gate.set()
+    answer = await house.ask()
+
+    assert answer.source is Source.MADE
+
+
+async def test_everybody_gets_the_leaders_failure_as_an_error_of_their_own() -> None:
+    """A failure is a result: those who wait get the same kind, and the next one gets it without another call."""
+    house = House(error=OriginalMissing("no such key"))
+    requests = [house.ask() for _ in range(10)]
+    await house.resizer.entered.wait()
+    house.resizer.gate.set()
+    errors = await asyncio.gather(*requests, return_exceptions=True)
+    with pytest.raises(OriginalMissing):
+        await house.ask()
+
+    assert [type(error) for error in errors] == [OriginalMissing] * 10
+    assert len({id(error) for error in errors}) == 10
+    assert len(house.resizer.calls) == 1
+
+
+async def test_a_remembered_failure_ends() -> None:
+    """After its lifetime a failure is forgotten, and the next request tries again."""
+    clock = FakeClock()
+    house = House(LocalBoard(clock), error=StorageFailed("away"))
+    house.resizer.gate.set()
+    with pytest.raises(StorageFailed):
+        await house.ask()
+    clock.now += 2.1
+    house.resizer.error = None
+
+    assert (await house.ask()).source is Source.MADE
+
+
+async def test_an_unexpected_error_is_an_answer_too() -> None:
+    """Whatever the resizer raises, nobody hangs on it and nothing of it is told."""
+    house = House(error=ZeroDivisionError("secret detail"))
+    house.resizer.gate.set()
+    with pytest.raises(ResizerFailed) as caught:
+        await house.ask()
+
+    assert "secret" not in caught.value.detail
+
+
+async def test_no_disconnect_ends_the_flight() -> None:
+    """The leader's request and most others are cancelled; the flight goes on and the one left gets its preview."""
+    house = House()
+    requests = [house.ask() for _ in range(10)]
+    await house.resizer.entered.wait()
+    for request in requests[:9]:
+        request.cancel()
+    await asyncio.gather(*requests[:9], return_exceptions=True)
+    house.resizer.gate.set()
+
+    assert (await requests[9]).made.body == b"prew/card/a.jpg made by call 1"
+    assert len(house.resizer.calls) == 1
+
+
+async def test_a_flight_that_everybody_left_still_lands() -> None:
+    """With nobody left to wait the preview is made and written all the same."""
+    house = House()
+    request = house.ask()
+    await house.resizer.entered.wait()
+    request.cancel()
+    await asyncio.gather(request, return_exceptions=True)
+    house.resizer.gate.set()
+    await until(lambda: bool(house.observer.flights))
+
+    assert "prew/card/a.jpg" in house.store.objects
+
+
+async def test_too_slow_for_a_waiter_is_not_in_time() -> None:
+    """A waiter's deadline is its own answer; the flight goes on, and the next request joins it."""
+    house = House(timing=Timing(lease_s=1, lock_ttl_s=5, invoke_s=5, wait_s=0.05))
+    with pytest.raises(NotInTime):
+        await house.ask()
+
+    assert len(house.resizer.calls) == 1
+
+
+async def test_too_slow_a_resizer_is_not_in_time() -> None:
+    """The invoke deadline ends the resize; all get that, and it is remembered as a transient failure."""
+    house = House(timing=Timing(lease_s=1, lock_ttl_s=5, invoke_s=0.05, wait_s=5))
+    with pytest.raises(NotInTime):
+        await house.ask()
+    with pytest.raises(NotInTime):
+        await house.ask()
+
+    assert len(house.resizer.calls) == 1
+
+
+async def test_one_flight_too_many_is_overloaded() -> None:
+    """Above the bound a new flight is refused with a time to come back; joining one is still possible."""
+    house = House(max_flights=2)
+    under_way = [house.ask("/prew/card/a.jpg"), house.ask("/prew/card/b.jpg")]
+    await until(lambda: len(house.resizer.calls) == 2)
+    with pytest.raises(Overloaded) as caught:
+        await house.ask("/prew/card/c.jpg")
+    joining = house.ask("/prew/card/a.jpg")
+    house.resizer.gate.set()
+    answers = await asyncio.gather(*under_way, joining)
+
+    assert caught.value.retry_after_s is not None
+    assert answers[2].source is Source.JOINED
+
+
+async def test_takeover_when_the_owner_is_gone() -> None:
+    """A lease whose owner died ends by itself; a waiter makes the preview then, and says so."""
+    clock = FakeClock()
+    board = LocalBoard(clock, lease_s=30)
+    await board.claim(preview().flight_key)  # by an owner that will never settle it
+    house = House(board)
+    house.resizer.gate.set()
+    request = house.ask()
+    await asyncio.sleep(0.02)
+    assert house.resizer.calls == []
+    clock.now += 31
+    answer = await request
+
+    assert answer.source is Source.MADE
+    assert house.observer.takeovers == ["prew/card/a.jpg"]
+
+
+async def test_the_lease_is_kept_while_the_work_goes_on() -> None:
+    """Work that takes longer than the lease is not taken over, because the lease is renewed."""
+    board, store = LocalBoard(lease_s=0.3), FakeStore()
+    slow, other = House(board, store), House(board, store)
+    first = slow.ask()
+    await slow.resizer.entered.wait()
+    second = other.ask()
+    await asyncio.sleep(0.7)
+    slow.resizer.gate.set()
+    other.resizer.gate.set()
+    await asyncio.gather(first, second)
+
+    assert len(slow.resizer.calls) + len(other.resizer.calls) == 1
+
+
+async def test_closing_waits_for_flights() -> None:
+    """Flights under way land before the coalescer is closed."""
+    house = House()
+    request = house.ask()
+    await house.resizer.entered.wait()
+    closing = asyncio.create_task(house.coalescer.close(grace_s=5))
+    house.resizer.gate.set()
+    await closing
+
+    assert (await request).source is Source.MADE
+
+
+async def test_closing_hands_over_what_does_not_land() -> None:
+    """A flight that outlasts the grace time is given back, and another replica takes it at once."""
+    board, store = LocalBoard(), FakeStore()
+    leaving, staying = House(board, store), House(board, store)
+    staying.resizer.gate.set()
+    abandoned = leaving.ask()
+    await leaving.resizer.entered.wait()
+    waiting = staying.ask()
+    await leaving.coalescer.close(grace_s=0.01)
+
+    assert (await waiting).source is Source.MADE
+    with pytest.raises((asyncio.CancelledError, PreviewFailed)):
+        await abandoned
