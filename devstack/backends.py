@@ -75,12 +75,17 @@ def start_s3(folder: Path, *, bucket: str = "photos") -> S3:
     identities = folder / "seaweedfs-identities.json"
     identities.write_text(json.dumps(_identities(bucket)))
     argv = [find("weed"), "-logtostderr=true", "mini", f"-dir={data}", f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}"]
-    argv += [f"-{part}.port={next(ports)}" for part in ("master", "volume", "filer", "admin")]
-    argv += [f"-{part}.port.grpc={next(ports)}" for part in ("master", "volume", "filer", "admin", "s3")]
-    port = next(ports)
-    argv += [f"-s3.port={port}", f"-s3.config={identities}", "-s3.iam=false"]
+    listeners = {part: next(ports) for part in ("master", "volume", "filer", "admin", "s3")}
+    grpc = {part: next(ports) for part in listeners}
+    argv += [f"-{part}.port={each}" for part, each in listeners.items()]
+    argv += [f"-{part}.port.grpc={each}" for part, each in grpc.items()]
+    port = listeners["s3"]
+    argv += [f"-s3.config={identities}", "-s3.iam=false"]
     argv += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false", "-admin.ui=false", "-master.telemetry=false"]
-    program = Program("seaweedfs", argv, folder / "seaweedfs.log")
+    # Unix sockets that it makes besides, under names that no option changes.
+    sockets = [Path(f"/tmp/seaweedfs-{part}-{each}.sock") for part, each in listeners.items()]  # noqa: S108 -- weed's
+    sockets += [Path(f"/tmp/seaweedfs-{part}-grpc-{each}.sock") for part, each in grpc.items()]  # noqa: S108 -- weed's
+    program = Program("seaweedfs", argv, folder / "seaweedfs.log", leaves=sockets)
     s3 = S3(program, port, bucket)
     program.wait_ready(lambda: answers(port) and _bucket_is_there(s3))
     return s3

@@ -68,15 +68,24 @@ def die_with_parent(number: signal.Signals = signal.SIGTERM) -> None:
 class Program:
     """One running program in a process group of its own, its output in `log`."""
 
-    def __init__(
-        self, name: str, argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    def __init__(  # noqa: PLR0913 -- what subprocess.Popen is told, by its names
+        self,
+        name: str,
+        argv: Sequence[str],
+        log: Path,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        *,
+        leaves: Sequence[Path] = (),
     ) -> None:
         """Start `argv` at once.
 
-        `env` is the whole environment of the program (None: inherited). Raises `ProgramError` when it cannot be run.
+        `env` is the whole environment of the program (None: inherited). `leaves` are files that it does not remove
+        itself when it ends. Raises `ProgramError` when it cannot be run.
         """
         self.name = name
         self.log = log
+        self._leaves = leaves
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as out:
             try:
@@ -134,3 +143,5 @@ class Program:
         """SIGKILL to the whole group; returns when the program is gone."""
         self.signal(signal.SIGKILL)
         self.process.wait()
+        for path in self._leaves:
+            path.unlink(missing_ok=True)
