@@ -1,0 +1,199 @@
+"""The Lambda adapter against real functions in real runtime clients, and against an endpoint that fails."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from botocore.exceptions import ClientError
+
+from devstack.lambda_server import Lambda, start_lambda
+from prewmanager.adapters.lambda_resizer import LambdaResizer, lambda_client
+from prewmanager.adapters.resize_contract import ResizeContract
+from prewmanager.errors import NotInTime, Overloaded, PreviewFailed, ResizerFailed
+from tests.fakes import preview, until
+
+FUNCTIONS = Path(__file__).parent / "functions"
+NAMES = ("original", "raises", "dies", "sleeps", "nonsense", "huge")
+CONTRACT = ResizeContract("photos", "photos", "photo", "prew", "max-age=60")
+
+
+@pytest.fixture(scope="module", name="service")
+def _service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lambda]:
+    functions = {name: f"resize_functions.{name}" for name in NAMES}
+    folder = tmp_path_factory.mktemp("lambda")
+    service = start_lambda(folder, functions, f"--task-root={FUNCTIONS}", "--timeout=1", env=dict(os.environ))
+    yield service
+    service.program.stop()
+
+
+@pytest.fixture(autouse=True)
+def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+
+
+@contextlib.asynccontextmanager
+async def _resizer(url: str, function: str, *, read_s: float = 5, at_once: int = 4) -> AsyncIterator[LambdaResizer]:
+    client = lambda_client(region="us-east-1", endpoint_url=url, connect_s=0.5, read_s=read_s, max_connections=at_once)
+    async with client as made:
+        yield LambdaResizer(made, function, CONTRACT, at_once)
+
+
+async def test_the_originals_function_is_enough(service: Lambda) -> None:
+    """A function that answers status, data, content_type and error works with our service."""
+    async with _resizer(service.url, "original") as resizer:
+        made = await resizer.resize(preview())
+
+    assert made.body == b"photo/a.jpg 720"
+    assert made.content_type == "image/jpeg"
+    assert made.etag
+    assert made.cache_control == "max-age=60"
+
+
+@pytest.mark.parametrize(
+    ("function", "failure"),
+    [
+        ("raises", ResizerFailed),
+        ("dies", ResizerFailed),
+        ("sleeps", NotInTime),
+        ("nonsense", ResizerFailed),
+        ("huge", ResizerFailed),
+        ("unheard_of", ResizerFailed),
+    ],
+)
+async def test_each_way_to_fail_is_named(service: Lambda, function: str, failure: type[PreviewFailed]) -> None:
+    """A raised error, a dead or slow function, nonsense, too much, and no function at all."""
+    async with _resizer(service.url, function) as resizer:
+        with pytest.raises(failure):
+            await resizer.resize(preview())
+
+
+async def test_ready_when_the_function_may_be_invoked(service: Lambda) -> None:
+    """The dry run answers for a function that is there and fails for one that is not."""
+    async with _resizer(service.url, "original") as resizer:
+        await resizer.ping()
+    async with _resizer(service.url, "unheard_of") as resizer:
+        with pytest.raises(ClientError):
+            await resizer.ping()
+
+
+class Endpoint:
+    """An endpoint that counts what reaches it and answers as it is told."""
+
+    def __init__(self, answer: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> None:
+        self.calls = self.now = self.most = 0
+        self._answer = answer
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[str]:
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        async with TestServer(app) as server:
+            yield f"http://127.0.0.1:{server.port}"
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        self.calls += 1
+        self.now += 1
+        self.most = max(self.most, self.now)
+        try:
+            return await self._answer(request)
+        finally:
+            self.now -= 1
+
+
+async def _throttled(_: web.Request) -> web.Response:
+    body = {"Reason": "ReservedFunctionConcurrentInvocationLimitExceeded", "message": "Rate Exceeded."}
+    headers = {"x-amzn-ErrorType": "TooManyRequestsException", "Retry-After": "7"}
+    return web.json_response(body, status=429, headers=headers)
+
+
+async def _throttled_without_reason(_: web.Request) -> web.Response:
+    return web.json_response(
+        {}, status=429, headers={"x-amzn-ErrorType": "TooManyRequestsException", "Retry-After": "soon"}
+    )
+
+
+async def _broken(_: web.Request) -> web.Response:
+    return web.Response(status=500)
+
+
+async def _hangs(_: web.Request) -> web.Response:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def _cuts(request: web.Request) -> web.Response:
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()
+
+
+async def _plain_text(_: web.Request) -> web.Response:
+    return web.Response(text="Task timed out after 3.00 seconds")
+
+
+@pytest.mark.parametrize(
+    ("answer", "failure"),
+    [
+        (_throttled, Overloaded),
+        (_broken, ResizerFailed),
+        (_hangs, NotInTime),
+        (_cuts, ResizerFailed),
+        (_plain_text, ResizerFailed),
+    ],
+)
+async def test_one_attempt_is_one_invocation(
+    answer: Callable[[web.Request], Awaitable[web.Response]], failure: type[PreviewFailed]
+) -> None:
+    """Whatever Lambda does, the SDK sends the call once and never repeats it."""
+    endpoint = Endpoint(answer)
+    async with endpoint.running() as url, _resizer(url, "f", read_s=0.2) as resizer:
+        with pytest.raises(failure):
+            await resizer.resize(preview())
+
+    assert endpoint.calls == 1
+
+
+@pytest.mark.parametrize(("answer", "seconds"), [(_throttled, 7.0), (_throttled_without_reason, 1.0)])
+async def test_a_throttle_says_when_to_come_back(
+    answer: Callable[[web.Request], Awaitable[web.Response]], seconds: float
+) -> None:
+    """Retry-After is passed on; one that is no number is a second."""
+    async with Endpoint(answer).running() as url, _resizer(url, "f") as resizer:
+        with pytest.raises(Overloaded) as caught:
+            await resizer.resize(preview())
+
+    assert caught.value.retry_after_s == seconds
+
+
+async def test_nobody_there_is_a_failed_resize() -> None:
+    """A refused connection is a failure in time, not a hang."""
+    async with _resizer("http://127.0.0.1:1", "f") as resizer:
+        with pytest.raises(ResizerFailed):
+            await resizer.resize(preview())
+
+
+async def test_no_more_invocations_than_allowed_are_under_way() -> None:
+    """Thirty resizes with a bound of four: four reach Lambda together, and all thirty come through."""
+    gate = asyncio.Event()
+
+    async def answer(_: web.Request) -> web.Response:
+        await gate.wait()
+        return web.json_response({"status": True, "content_type": "image/jpeg", "data": "QQ=="})
+
+    endpoint = Endpoint(answer)
+    async with endpoint.running() as url, _resizer(url, "f") as resizer:
+        resizes = [asyncio.create_task(resizer.resize(preview())) for _ in range(30)]
+        await until(lambda: endpoint.now >= 4)
+        gate.set()
+        await asyncio.gather(*resizes)
+
+    assert endpoint.most == 4
+    assert endpoint.calls == 30

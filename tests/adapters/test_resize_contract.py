@@ -1,0 +1,126 @@
+"""The service's side of the Lambda contract, against the examples that the function's tests use as well."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prewmanager.adapters.resize_contract import ResizeContract
+from prewmanager.errors import (
+    OriginalCorrupt,
+    OriginalMissing,
+    OriginalTooLarge,
+    OriginalUnsupported,
+    PreviewFailed,
+    ResizerFailed,
+    StorageFailed,
+)
+from prewmanager.presets import Preset
+from prewmanager.preview import Catalogue
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "contract_examples"
+CONTRACT = ResizeContract("photos", "photos", "photo", "prew", "public, max-age=31536000")
+CARD = Preset(width=720, height=480, format="jpeg", quality=80)
+
+
+def example(name: str) -> Any:
+    """One of the shared examples."""
+    return json.loads((EXAMPLES / f"{name}.json").read_text())
+
+
+def test_the_request_is_the_examples() -> None:
+    """What the service sends has exactly the fields of the full example."""
+    preview = Catalogue({"card": CARD}, "photo", "prew").resolve("/prew/card/a/b.jpg")
+
+    assert CONTRACT.request(preview) == example("request_full") | {"fingerprint": CARD.fingerprint}
+
+
+def test_every_field_of_the_original_is_sent() -> None:
+    """The original system's function finds all of its fields in our request."""
+    preview = Catalogue({"card": CARD}, "photo", "prew").resolve("/prew/card/a/b.jpg")
+
+    assert example("request_original").items() <= CONTRACT.request(preview).items()
+
+
+def test_a_full_answer_is_taken_as_it_is() -> None:
+    """Type, bytes, ETag and Cache-Control are the answer's own."""
+    made = CONTRACT.made(example("response_full"))
+
+    assert (made.content_type, made.size, made.body) == ("image/jpeg", 6, b"\xff\xd8\xff\xe0\x00\x10")
+    assert made.etag == '"1b2cf535f27731c974343645a3985328"'
+    assert made.cache_control == "public, max-age=31536000"
+
+
+def test_an_answer_with_the_original_fields_is_enough() -> None:
+    """Without the newer fields the ETag is what S3 computes, and Cache-Control what the service stores."""
+    made = CONTRACT.made(example("response_original"))
+
+    assert made.etag == '"86de41916cffa4d8fbab89629cef063f"'
+    assert made.cache_control == "public, max-age=31536000"
+    assert made.body == b"\xff\xd8\xff\xe0\x00\x10"
+
+
+def test_an_answer_without_data_is_in_the_bucket() -> None:
+    """A preview too large for the answer has a size and no body."""
+    made = CONTRACT.made(example("response_too_large_to_carry"))
+
+    assert made.body is None
+    assert made.size == 9_000_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "failure"),
+    [
+        ("missing", OriginalMissing),
+        ("unsupported", OriginalUnsupported),
+        ("corrupt", OriginalCorrupt),
+        ("too_large", OriginalTooLarge),
+        ("forbidden", StorageFailed),
+        ("storage", StorageFailed),
+        ("internal", ResizerFailed),
+        ("from_the_future", ResizerFailed),
+    ],
+)
+def test_each_kind_is_a_failure_of_its_own(kind: str, failure: type[PreviewFailed]) -> None:
+    """The function's kinds become the service's errors; unknown ones are failed resizes."""
+    with pytest.raises(failure):
+        CONTRACT.made(example("response_failed") | {"kind": kind})
+
+
+def test_the_originals_failure_has_no_kind() -> None:
+    """A failure with only status and error is a failed resize."""
+    with pytest.raises(ResizerFailed, match="boom"):
+        CONTRACT.made({"status": False, "error": "boom"})
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        [],
+        "ok",
+        {},
+        {"status": "yes"},
+        {"status": True},
+        {"status": True, "content_type": 3, "data": ""},
+        {"status": True, "content_type": "image/jpeg", "data": "%%%"},
+        {"status": True, "content_type": "image/jpeg", "size": "many"},
+        {"status": True, "content_type": "text/html", "data": "/9j/4AAQ"},
+        {"status": True, "content_type": "image/jpeg\r\nX-Evil: 1", "data": "/9j/4AAQ"},
+    ],
+)
+def test_nonsense_is_a_failed_resize(answer: object) -> None:
+    """An answer that is none, or that no browser should be given, is never passed on."""
+    with pytest.raises(ResizerFailed):
+        CONTRACT.made(answer)
+
+
+@pytest.mark.parametrize("field", ["etag", "cache_control"])
+def test_a_header_that_would_split_the_answer_is_ignored(field: str) -> None:
+    """Control characters in what becomes a header are not passed on."""
+    made = CONTRACT.made(example("response_full") | {field: "a\r\nX-Evil: 1"})
+
+    assert "Evil" not in made.etag + str(made.cache_control)

@@ -1,0 +1,142 @@
+"""The previews' bucket, on a real S3 server."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from devstack.backends import S3, s3_client
+from prewmanager.adapters.s3_store import S3PreviewStore, s3_store
+from prewmanager.errors import StorageFailed
+
+ODD = "prew/card/クズ箱/a b+c%20d#e?f'g\"[h].jpg"
+
+
+@pytest.fixture(name="store")
+def _store(s3: S3, monkeypatch: pytest.MonkeyPatch) -> S3PreviewStore:
+    _environment(monkeypatch, s3)
+    return _make(s3.bucket, s3.endpoint)
+
+
+@pytest.fixture(name="client")
+def _client(s3: S3) -> Iterator[Any]:
+    client = s3_client(s3)
+    yield client
+    client.close()
+
+
+def _environment(monkeypatch: pytest.MonkeyPatch, s3: S3, **changed: str) -> None:
+    for name, value in (s3.aws_environment() | changed).items():
+        monkeypatch.setenv(name, value)
+    # The address comes from the settings; left in the environment, obstore would prefer it to what it is told.
+    monkeypatch.delenv("AWS_ENDPOINT_URL_S3")
+
+
+def _make(bucket: str, endpoint: str) -> S3PreviewStore:
+    store = s3_store(bucket, region="us-east-1", endpoint_url=endpoint, timeout_s=1)
+    return S3PreviewStore(store, max_body_bytes=1000)
+
+
+async def test_what_is_there_is_found_with_its_headers(store: S3PreviewStore, s3: S3, client: Any) -> None:
+    """Type, size, ETag, Cache-Control and bytes, under a name with everything in it."""
+    put = client.put_object(
+        Bucket=s3.bucket, Key=ODD, Body=b"picture", ContentType="image/webp", CacheControl="max-age=9"
+    )
+    found = await store.find(ODD)
+
+    assert found is not None
+    assert (found.content_type, found.size, found.body) == ("image/webp", 7, b"picture")
+    assert (found.etag, found.cache_control) == (put["ETag"], "max-age=9")
+
+
+async def test_what_is_missing_is_none(store: S3PreviewStore) -> None:
+    """A missing object is no failure."""
+    assert await store.find("prew/card/missing.jpg") is None
+
+
+async def test_what_is_large_is_found_without_its_bytes_and_streamed(
+    store: S3PreviewStore, s3: S3, client: Any
+) -> None:
+    """Above the bound only the headers are read; the bytes come piece by piece."""
+    body = bytes(range(256)) * 4096
+    client.put_object(Bucket=s3.bucket, Key="prew/card/large.png", Body=body, ContentType="image/png")
+    found = await store.find("prew/card/large.png")
+    stored, pieces = await store.stream("prew/card/large.png")
+
+    assert found is not None
+    assert found.body is None
+    assert stored.size == len(body)
+    assert b"".join([piece async for piece in pieces]) == body
+
+
+async def test_streaming_what_is_not_there_fails(store: S3PreviewStore) -> None:
+    """A preview that vanished since it was made is a storage failure."""
+    with pytest.raises(StorageFailed):
+        await store.stream("prew/card/missing.jpg")
+
+
+async def test_the_bucket_answers(store: S3PreviewStore) -> None:
+    """A bucket that can be read is ready."""
+    await store.ping()
+
+
+async def test_a_wrong_bucket_is_not_ready(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bucket that does not exist is not taken for one that is empty."""
+    _environment(monkeypatch, s3)
+    with pytest.raises(StorageFailed):
+        await _make("no-such-bucket", s3.endpoint).ping()
+
+
+async def test_wrong_credentials_are_a_storage_failure(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refused signature is neither "missing" nor "ready"."""
+    _environment(monkeypatch, s3, AWS_SECRET_ACCESS_KEY="wrong")
+    store = _make(s3.bucket, s3.endpoint)
+    with pytest.raises(StorageFailed):
+        await store.find("prew/card/a.jpg")
+    with pytest.raises(StorageFailed):
+        await store.ping()
+
+
+async def test_nobody_there_is_a_storage_failure(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refused connection ends soon, and as a storage failure."""
+    _environment(monkeypatch, s3)
+    store = _make(s3.bucket, "http://127.0.0.1:1")
+    with pytest.raises(StorageFailed) as caught:
+        await store.find("prew/card/a.jpg")
+    with pytest.raises(StorageFailed):
+        await store.ping()
+
+    assert "\n" not in caught.value.detail
+
+
+@contextlib.asynccontextmanager
+async def _s3_that_cuts() -> AsyncIterator[str]:
+    """Announces 100,000 bytes and cuts the connection after some."""
+
+    async def cut(request: web.Request) -> web.StreamResponse:
+        headers = {"Content-Length": "100000", "ETag": '"x"', "Last-Modified": "Sat, 01 Aug 2026 00:00:00 GMT"}
+        response = web.StreamResponse(headers=headers)
+        await response.prepare(request)
+        await response.write(b"some")
+        assert request.transport is not None
+        request.transport.abort()
+        return response
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", cut)
+    async with TestServer(app) as server:
+        yield f"http://127.0.0.1:{server.port}"
+
+
+async def test_a_stream_that_breaks_is_a_storage_failure(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body that ends too early is never taken for the whole."""
+    _environment(monkeypatch, s3)
+    async with _s3_that_cuts() as url:
+        _, pieces = await _make("photos", url).stream("prew/card/a.jpg")
+        with pytest.raises(StorageFailed):
+            [piece async for piece in pieces]
