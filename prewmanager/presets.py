@@ -49,7 +49,7 @@ class Preset(BaseModel):
     format: Format = "keep"
     quality: Annotated[int, Field(ge=1, le=100)] | None = None
     enlarge: bool = False
-    background: Annotated[str, StringConstraints(pattern=r"^#[0-9a-f]{6}$", to_lower=True)] = "#ffffff"
+    background: Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$", to_lower=True)] = "#ffffff"
 
     @model_validator(mode="after")
     def _has_a_size(self) -> Preset:

@@ -64,6 +64,8 @@ class Service:
 
 
 SERVICE = web.AppKey("service", Service)
+_PRESET = web.RequestKey("preset", str)
+_SOURCE = web.RequestKey("source", str)
 
 
 def make_app(service: Service) -> web.Application:
@@ -84,10 +86,10 @@ async def _preview(request: web.Request) -> web.StreamResponse:
     if request.method not in {"GET", "HEAD"}:
         raise MethodNotAllowed
     preview = service.catalogue.resolve(request.raw_path)
-    request["preset"] = preview.preset_name
+    request[_PRESET] = preview.preset_name
     answer = await service.coalescer.preview(preview)
     headers = _headers(answer)
-    request["source"] = str(answer.source)
+    request[_SOURCE] = str(answer.source)
     if answer.made.etag and answer.made.etag in request.headers.get("If-None-Match", ""):
         return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
     if answer.made.body is not None:
@@ -149,7 +151,7 @@ async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamRe
         response = await handler(request)
     except PrewError as error:
         response = _problem(error)
-        request["source"] = error.kind if isinstance(error, PreviewFailed) else type(error).__name__
+        request[_SOURCE] = error.kind if isinstance(error, PreviewFailed) else type(error).__name__
     except web.HTTPException:
         raise
     except Exception:  # noqa: BLE001 -- the last resort: logged in full, told to nobody
@@ -161,7 +163,7 @@ async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamRe
 
 
 def _account(request: web.Request, status: int, seconds: float) -> None:
-    preset, source = request.get("preset", ""), request.get("source", "")
+    preset, source = request.get(_PRESET, ""), request.get(_SOURCE, "")
     request.app[SERVICE].metrics.answered(preset, status, source, seconds)
     _log.info(
         "request",

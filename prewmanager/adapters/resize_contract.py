@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,7 @@ _FAILURES: dict[str, type[PreviewFailed]] = {
     "forbidden": StorageFailed,
     "storage": StorageFailed,
 }
+_IMAGE = re.compile(r"image/[a-z0-9.+-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +73,11 @@ class ResizeContract:
             raise failure(str(answer.get("error", "the function gave no reason")))
         body = _decoded(answer.get("data"))
         size = len(body) if body is not None else answer.get("size")
-        if not isinstance(answer.get("content_type"), str) or not isinstance(size, int | None):
-            raise ResizerFailed("the function's answer has no content type, or a size that is none")
+        content_type = str(answer.get("content_type"))
+        if not _IMAGE.fullmatch(content_type) or not isinstance(size, int | None):
+            raise ResizerFailed("the function's answer has no image's content type, or a size that is none")
         return Made(
-            content_type=answer["content_type"],
+            content_type=content_type,
             size=size or 0,
             etag=_text(answer, "etag") or (_etag(body) if body is not None else ""),
             cache_control=_text(answer, "cache_control") or self.cache_control,

@@ -1,0 +1,86 @@
+"""Worker processes instead of Lambda: the same function, the same contract, a real bucket."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pyvips
+
+from devstack.backends import S3, s3_client
+from prewmanager.adapters import local_resizer
+from prewmanager.adapters.local_resizer import LocalResizer
+from prewmanager.adapters.resize_contract import ResizeContract
+from prewmanager.errors import NotInTime, OriginalMissing, ResizerFailed
+from tests.fakes import preview
+
+CONTRACT = ResizeContract("photos", "photos", "photo", "prew", "max-age=60")
+
+
+def sleeps(_: dict[str, Any]) -> None:
+    """Takes longer than any image may."""
+    time.sleep(60)
+
+
+def dies(_: dict[str, Any]) -> None:
+    """Ends its process as the kernel's memory killer would."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.fixture(name="resizer")
+async def _resizer(s3: S3, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalResizer]:
+    for name, value in s3.aws_environment().items():
+        monkeypatch.setenv(name, value)
+    resizer = LocalResizer(CONTRACT, workers=1, timeout_s=20)
+    yield resizer
+    await resizer.close()
+
+
+async def test_a_worker_makes_the_preview(resizer: LocalResizer, s3: S3) -> None:
+    """The bytes that come back are the bytes in the bucket, with its ETag and Cache-Control."""
+    photo = pyvips.Image.black(1000, 500, bands=3).jpegsave_buffer()
+    s3_client(s3).put_object(Bucket=s3.bucket, Key="photo/worker.jpg", Body=photo)
+    made = await resizer.resize(preview("/prew/card/worker.jpg"))
+    stored = s3_client(s3).get_object(Bucket=s3.bucket, Key="prew/card/worker.jpg")
+
+    assert made.body == stored["Body"].read()
+    assert (made.etag, made.cache_control) == (stored["ETag"], stored["CacheControl"])
+    assert pyvips.Image.new_from_buffer(made.body, "").width == 720
+
+
+async def test_a_missing_photo_is_missing(resizer: LocalResizer) -> None:
+    """The function's kinds come through as they do from Lambda."""
+    await resizer.ping()
+    with pytest.raises(OriginalMissing):
+        await resizer.resize(preview("/prew/card/no-such.jpg"))
+
+
+async def test_a_worker_that_dies_is_replaced(resizer: LocalResizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One image fails, and the next one gets a new worker."""
+    with monkeypatch.context() as patch:
+        patch.setattr(local_resizer, "_resize", dies)
+        with pytest.raises(ResizerFailed):
+            await resizer.resize(preview())
+    with pytest.raises(OriginalMissing):
+        await resizer.resize(preview("/prew/card/no-such.jpg"))
+
+
+async def test_a_worker_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its time is up: the image is not in time, and the process is gone."""
+    monkeypatch.setattr(local_resizer, "_resize", sleeps)
+    resizer = LocalResizer(CONTRACT, workers=1, timeout_s=1)
+    with pytest.raises(NotInTime):
+        await resizer.resize(preview())
+    await resizer.close()
+
+
+async def test_a_closed_pool_is_not_ready() -> None:
+    """After closing no work is taken, and readiness says so."""
+    resizer = LocalResizer(CONTRACT, workers=1, timeout_s=1)
+    await resizer.close()
+    with pytest.raises(ResizerFailed):
+        await resizer.ping()

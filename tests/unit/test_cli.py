@@ -1,0 +1,53 @@
+"""The command line, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+from devstack.programs import find
+
+GOOD = {"PREW_SOURCE_BUCKET": "photos", "PREW_PRESETS__CARD__WIDTH": "720", "PREW_PRESETS__THUMB__HEIGHT": "90"}
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `prewmanager` with exactly this environment."""
+    return subprocess.run(
+        [find("prewmanager"), *arguments], env=environment, capture_output=True, text=True, timeout=30, check=False
+    )
+
+
+def test_presets_as_json() -> None:
+    """A list of objects with name, fields and fingerprint, in order of their names."""
+    done = run("presets", "--json", **GOOD)
+    card, thumb = json.loads(done.stdout)
+
+    assert done.returncode == 0
+    assert (card["name"], card["width"], card["fit"]) == ("card", 720, "cover")
+    assert (thumb["name"], thumb["width"], thumb["height"]) == ("thumb", None, 90)
+    assert card["fingerprint"] != thumb["fingerprint"]
+
+
+def test_presets_as_a_table() -> None:
+    """A person gets a table."""
+    done = run("presets", **GOOD, COLUMNS="200")
+
+    assert done.returncode == 0
+    assert "720" in done.stdout
+    assert "fingerprint" in done.stdout
+
+
+def test_wrong_settings_stop_the_start_with_one_line() -> None:
+    """One line on standard error and exit code 2; no traceback."""
+    done = run("serve", **GOOD, PREW_LOCK_TTL="10")
+
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("prewmanager: PREW_LOCK_TTL=10 must be longer than PREW_INVOKE_TIMEOUT=15")
+
+
+def test_help_without_arguments() -> None:
+    """The commands are listed."""
+    done = run()
+
+    assert "serve" in done.stdout + done.stderr

@@ -1,0 +1,178 @@
+"""Settings: read once, checked together; a wrong one stops the start with its name and the cure."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+
+import pytest
+from pydantic import ValidationError
+
+from prewmanager.errors import InvalidSettings
+from prewmanager.presets import Preset
+from prewmanager.settings import Settings, read_settings
+
+Read = Callable[..., Settings]
+GOOD = {"PREW_SOURCE_BUCKET": "photos", "PREW_PRESETS__CARD__WIDTH": "720"}
+
+
+@pytest.fixture(name="read")
+def _read(monkeypatch: pytest.MonkeyPatch) -> Read:
+    """Reads settings from exactly these variables."""
+
+    def read(**variables: str) -> Settings:
+        for name in list(os.environ):
+            monkeypatch.delenv(name)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        return read_settings()
+
+    return read
+
+
+def _lines(read: Read, **variables: str) -> list[str]:
+    with pytest.raises(InvalidSettings) as caught:
+        read(**variables)
+    return caught.value.lines
+
+
+def test_the_least_that_works(read: Read) -> None:
+    """A bucket and one preset; the rest has defaults that fit together."""
+    settings = read(**GOOD)
+
+    assert settings.presets == {"card": Preset(width=720)}
+    assert settings.bucket_of_previews == "photos"
+    assert settings.port == 8180
+    assert (settings.redis_url, settings.lambda_function) == (None, None)
+
+
+def test_presets_field_by_field_override_the_json(read: Read) -> None:
+    """`PREW_PRESETS` takes them all; single variables change single fields and add presets."""
+    settings = read(
+        PREW_SOURCE_BUCKET="photos",
+        PREW_PRESETS=json.dumps({"card": {"width": 100, "fit": "inside"}, "thumb": {"height": 50}}),
+        PREW_PRESETS__CARD__WIDTH="300",
+        PREW_PRESETS__BIG_ONE__WIDTH="2000",
+        PREW_PRESETS__BIG_ONE__ENLARGE="yes",
+        PREW_PRESETS__BIG_ONE__BACKGROUND="#FF0000",
+    )
+
+    assert settings.presets["card"] == Preset(width=300, fit="inside")
+    assert settings.presets["thumb"] == Preset(height=50)
+    assert settings.presets["big_one"] == Preset(width=2000, enlarge=True, background="#ff0000")
+
+
+def test_previews_may_have_a_bucket_of_their_own(read: Read) -> None:
+    """Photos and previews need not share a bucket."""
+    assert read(**GOOD, PREW_PREVIEW_BUCKET="previews").bucket_of_previews == "previews"
+
+
+def test_an_empty_variable_is_an_unset_one(read: Read) -> None:
+    """Compose files set what is missing to nothing."""
+    settings = read(**GOOD, PREW_REDIS_URL="", PREW_LAMBDA_FUNCTION="", PREW_PORT="")
+
+    assert (settings.redis_url, settings.lambda_function, settings.port) == (None, None, 8180)
+
+
+def test_the_aws_names_are_the_sdks(read: Read) -> None:
+    """Region and end points are read where the SDK reads them, the general one last."""
+    settings = read(
+        **GOOD, AWS_DEFAULT_REGION="eu-north-1", AWS_ENDPOINT_URL="http://all", AWS_ENDPOINT_URL_S3="http://s3"
+    )
+
+    assert settings.aws_region == "eu-north-1"
+    assert (settings.s3_endpoint, settings.lambda_endpoint) == ("http://s3", "http://all")
+
+
+def test_others_variables_are_let_be(read: Read) -> None:
+    """Nginx's and the local system's variables may stand in the same file."""
+    read(**GOOD, PREW_NGINX_LISTEN="80", PREW_LOCAL_PORT="8080", PREWITT="1")
+
+
+@pytest.mark.parametrize(
+    ("variables", "line"),
+    [
+        ({"PREW_SOURCE_BUCKET": ""}, "PREW_SOURCE_BUCKET: is required and not set (it is the bucket of the photos)"),
+        ({"PREW_PRESETS__CARD__WIDTH": ""}, "PREW_PRESETS"),
+        (
+            {"PREW_PRESETS__CARD__FIT": "crop"},
+            "PREW_PRESETS__CARD__FIT: should be 'cover', 'contain', 'fill', 'inside'",
+        ),
+        (
+            {"PREW_PRESETS__CARD__WIDTH": "0"},
+            "PREW_PRESETS__CARD__WIDTH: should be greater than or equal to 1, and is '0'",
+        ),
+        ({"PREW_PRESETS__CARD__WIDTH": "wide"}, "PREW_PRESETS__CARD__WIDTH: should be a valid integer"),
+        ({"PREW_PRESETS__CARD__QUALITY": "101"}, "PREW_PRESETS__CARD__QUALITY: should be less than or equal to 100"),
+        (
+            {"PREW_PRESETS__CARD__WIDHT": "5"},
+            "PREW_PRESETS__CARD__WIDHT: there is no such field of a preset; it has width",
+        ),
+        ({"PREW_PRESETS__B__FIT": "cover"}, "PREW_PRESETS__B: needs a width or a height in pixels"),
+        ({"PREW_PRESETS": '{"a/b": {"width": 3}}'}, "PREW_PRESETS (at a/b): 'a/b' is no name for a preset"),
+        ({"PREW_PRESETS": '{"b": {"width": 0}}'}, "PREW_PRESETS (at b.width): should be greater than or equal to 1"),
+        ({"PREW_PRESETS": '{"b": '}, "PREW_PRESETS: is no valid JSON"),
+        ({"PREW_PORT": "99999"}, "PREW_PORT: should be less than or equal to 65535, and is '99999'"),
+        ({"PREW_REDIS_URL": "localhost"}, "PREW_REDIS_URL: "),
+        ({"PREW_SOURCE_PREFIX": "a/b"}, "PREW_SOURCE_PREFIX: "),
+        ({"PREW_CACHE_CONTROL": "a\r\nb"}, "PREW_CACHE_CONTROL: has a character that no HTTP header may have"),
+        (
+            {"PREW_LOCK_TTL": "10"},
+            "PREW_LOCK_TTL=10 must be longer than PREW_INVOKE_TIMEOUT=15: raise the first or lower",
+        ),
+        ({"PREW_LAMBDA_TIMEOUT": "16"}, "PREW_LAMBDA_TIMEOUT=16 must not be longer than PREW_INVOKE_TIMEOUT=15"),
+        ({"PREW_LEASE": "31"}, "PREW_LEASE=31 must not be longer than PREW_LOCK_TTL=30"),
+        ({"PREW_WAIT_TIMEOUT": "30"}, "PREW_WAIT_TIMEOUT=30 leaves no time for one takeover: set it to 35 or more"),
+        ({"PREW_PROXY_READ_TIMEOUT": "45"}, "PREW_PROXY_READ_TIMEOUT=45 must be longer than PREW_WAIT_TIMEOUT=45"),
+        ({"PREW_LOKC_TTL": "5"}, "PREW_LOKC_TTL: there is no such setting; did you mean PREW_LOCK_TTL?"),
+        (
+            {"PREW_PRESET__CARD__WIDTH": "5"},
+            "PREW_PRESET__CARD__WIDTH: there is no such setting; did you mean PREW_PRESETS?",
+        ),
+        ({"PREW_ZZZZZZZZ": "5"}, "PREW_ZZZZZZZZ: there is no such setting; remove it"),
+    ],
+)
+def test_a_wrong_setting_is_one_line(read: Read, variables: dict[str, str], line: str) -> None:
+    """One line, with the variable's name first, what is wrong, and what would be right."""
+    lines = _lines(read, **(GOOD | variables))
+
+    assert len(lines) == 1
+    assert lines[0].startswith(line)
+    assert "\n" not in lines[0]
+
+
+def test_two_wrong_settings_are_two_lines(read: Read) -> None:
+    """Everything wrong is said at once."""
+    lines = _lines(read, **GOOD, PREW_PORT="0", PREW_LEASE="-1")
+
+    assert [line.partition(":")[0] for line in lines] == ["PREW_PORT", "PREW_LEASE"]
+
+
+@pytest.mark.parametrize("name", ["a", "card", "card_2", "a_", "x" * 32])
+def test_good_names(name: str) -> None:
+    """Small letters, digits and single underscores."""
+    assert name in Settings(source_bucket="b", presets={name: Preset(width=1)}).presets
+
+
+@pytest.mark.parametrize("name", ["", "A", "1a", "_a", "a__b", "a-b", "a b", "a/b", "é", "x" * 33, "a\n"])
+def test_bad_names(name: str) -> None:
+    """What could be confused in a URL, a variable's name or a key is no name."""
+    with pytest.raises(ValidationError):
+        Settings(source_bucket="b", presets={name: Preset(width=1)})
+
+
+def test_the_fingerprint_is_the_definitions() -> None:
+    """Equal definitions share a fingerprint; any change gives another."""
+    variants = [
+        Preset(width=1),
+        Preset(height=1),
+        Preset(width=1, fit="inside"),
+        Preset(width=1, quality=80),
+        Preset(width=1, enlarge=True),
+        Preset(width=1, background="#000000"),
+    ]
+
+    assert Preset(width=1).fingerprint == Preset(width=1, fit="cover").fingerprint
+    assert len({preset.fingerprint for preset in variants}) == len(variants)
+    assert all(len(preset.fingerprint) == 12 for preset in variants)

@@ -1,0 +1,260 @@
+"""HTTP, over a real aiohttp server and fakes of the ports."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import ClientResponse, ClientSession
+from aiohttp.test_utils import TestServer
+from yarl import URL
+
+from prewmanager.adapters.local_board import LocalBoard
+from prewmanager.coalescer import Coalescer, Lifetimes, Timing
+from prewmanager.errors import (
+    NotInTime,
+    OriginalCorrupt,
+    OriginalMissing,
+    OriginalTooLarge,
+    OriginalUnsupported,
+    Overloaded,
+    ResizerFailed,
+    StorageFailed,
+    failure_classes,
+)
+from prewmanager.ports import Made
+from prewmanager.telemetry import Metrics
+from prewmanager.web import Service, make_app
+from tests.fakes import CATALOGUE, FakeStore, GatedResizer
+
+TIMING = Timing(lease_s=5, lock_ttl_s=20, invoke_s=5, wait_s=15)
+
+
+class FakeProbe:
+    """A dependency that answers, fails or hangs."""
+
+    def __init__(self, error: Exception | None = None, *, hangs: bool = False) -> None:
+        self.error = error
+        self.hangs = hangs
+
+    async def ping(self) -> None:
+        if self.hangs:
+            await asyncio.Event().wait()
+        if self.error is not None:
+            raise self.error
+
+
+class Site:
+    """A running application with its fakes, and a client."""
+
+    def __init__(self) -> None:
+        self.store = FakeStore()
+        self.resizer = GatedResizer(self.store)
+        self.resizer.gate.set()
+        self.metrics = Metrics()
+        self.probes = {"redis": FakeProbe(), "s3": FakeProbe()}
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[Site]:
+        coalescer = Coalescer(
+            board=LocalBoard(),
+            resizer=self.resizer,
+            store=self.store,
+            observer=self.metrics,
+            timing=TIMING,
+            lifetimes=Lifetimes(30, dict.fromkeys(failure_classes(), 0.0)),
+            max_flights=10,
+        )
+        service = Service(CATALOGUE, coalescer, self.store, self.metrics, self.probes)
+        async with TestServer(make_app(service)) as server, ClientSession() as session:
+            self._server, self._session = server, session
+            yield self
+
+    async def request(self, method: str, path: str, headers: dict[str, str] | None = None) -> ClientResponse:
+        url = URL(f"http://{self._server.host}:{self._server.port}{path}", encoded=True)
+        response = await self._session.request(method, url, headers=headers)
+        await response.read()
+        return response
+
+    async def get(self, path: str, headers: dict[str, str] | None = None) -> ClientResponse:
+        return await self.request("GET", path, headers)
+
+
+@pytest.fixture(name="site")
+async def _site() -> AsyncIterator[Site]:
+    async with Site().running() as site:
+        yield site
+
+
+async def test_a_preview_comes_with_its_headers(site: Site) -> None:
+    """Type, length, ETag, Cache-Control as stored, how it came about and what took how long."""
+    response = await site.get("/prew/card/a.jpg")
+    body = await response.read()
+
+    assert response.status == 200
+    assert body == b"prew/card/a.jpg made by call 1"
+    assert response.headers["Content-Type"] == "image/jpeg"
+    assert response.headers["Content-Length"] == str(len(body))
+    assert response.headers["ETag"] == site.store.objects["prew/card/a.jpg"].etag
+    assert response.headers["Cache-Control"] == "public, max-age=60"
+    assert response.headers["X-Preview"] == "made"
+    assert response.headers["Server"] == "prewmanager"
+    assert {part.partition(";")[0] for part in response.headers["Server-Timing"].split(", ")} == {
+        "lock",
+        "s3",
+        "lambda",
+    }
+
+
+async def test_head_makes_the_preview_and_sends_no_body(site: Site) -> None:
+    """HEAD has the headers of GET, also for a preview that had to be made."""
+    response = await site.request("HEAD", "/prew/card/a.jpg")
+
+    assert response.status == 200
+    assert response.headers["Content-Length"] == "30"
+    assert await response.read() == b""
+    assert len(site.resizer.calls) == 1
+
+
+async def test_a_client_that_has_it_already_gets_304(site: Site) -> None:
+    """If-None-Match with the stored ETag is answered without the bytes."""
+    etag = (await site.get("/prew/card/a.jpg")).headers["ETag"]
+    response = await site.get("/prew/card/a.jpg", {"If-None-Match": f'W/"other", {etag}'})
+    other = await site.get("/prew/card/a.jpg", {"If-None-Match": '"other"'})
+
+    assert response.status == 304
+    assert response.headers["ETag"] == etag
+    assert other.status == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_large_preview_is_streamed_from_the_bucket(site: Site, method: str) -> None:
+    """What was too large to be carried around comes from S3, with the headers stored there."""
+    site.store.objects["prew/card/a.jpg"] = Made("image/png", 9, '"large"', None, b"123456789")
+
+    async def resize_too_large(_: object) -> Made:
+        return Made("image/png", 9, '"large"', "max-age=1", None)
+
+    site.resizer.resize = resize_too_large  # type: ignore[method-assign]
+    looks = iter([None])
+
+    async def find(key: str) -> Made | None:
+        return next(looks, site.store.objects[key])
+
+    site.store.find = find  # type: ignore[method-assign]
+    response = await site.request(method, "/prew/card/a.jpg")
+
+    assert response.status == 200
+    assert response.headers["Content-Length"] == "9"
+    assert response.headers["ETag"] == '"large"'
+    assert await response.read() == (b"123456789" if method == "GET" else b"")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "kind"),
+    [
+        (OriginalMissing("secret"), 404, "missing"),
+        (OriginalUnsupported("secret"), 422, "unsupported"),
+        (OriginalCorrupt("secret"), 422, "corrupt"),
+        (OriginalTooLarge("secret"), 422, "too_large"),
+        (Overloaded("secret", 7.2), 503, "throttled"),
+        (Overloaded("secret"), 503, "throttled"),
+        (NotInTime("secret"), 504, "timeout"),
+        (ResizerFailed("secret"), 502, "failed"),
+        (StorageFailed("secret"), 502, "storage"),
+        (RuntimeError("secret"), 502, "failed"),
+    ],
+)
+async def test_each_failure_has_its_status(site: Site, error: Exception, status: int, kind: str) -> None:
+    """The table of statuses; the body is a short problem, never stored, with nothing internal in it."""
+    site.resizer.error = error
+    response = await site.get("/prew/card/a.jpg")
+    problem = await response.json(content_type="application/problem+json")
+
+    assert response.status == problem["status"] == status
+    assert problem["kind"] == kind
+    assert "secret" not in await response.text()
+    assert response.headers["Cache-Control"] == "no-store"
+    if status == 503:
+        retry_after_s = getattr(error, "retry_after_s", None)
+        assert response.headers["Retry-After"] == ("8" if retry_after_s else "1")
+
+
+async def test_an_unknown_preset_costs_nothing(site: Site) -> None:
+    """404, and neither S3 nor the resizer was asked."""
+    response = await site.get("/prew/cart/a.jpg")
+
+    assert response.status == 404
+    assert (site.store.looks, site.resizer.calls) == (0, [])
+
+
+@pytest.mark.parametrize("path", ["/prew/card/%2e%2e/x", "/prew/card/a%00", "/prew/card/%ff", "/prew/card//a", "/%0a"])
+async def test_a_bad_key_is_a_bad_request(site: Site, path: str) -> None:
+    """400, and neither S3 nor the resizer was asked."""
+    response = await site.get(path)
+
+    assert response.status == 400
+    assert (site.store.looks, site.resizer.calls) == (0, [])
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+async def test_other_methods_are_not_allowed(site: Site, method: str) -> None:
+    """405 with Allow, whatever the path."""
+    response = await site.request(method, "/prew/card/a.jpg")
+
+    assert response.status == 405
+    assert response.headers["Allow"] == "GET, HEAD"
+    assert site.resizer.calls == []
+
+
+async def test_an_error_of_our_own_is_told_to_nobody(site: Site) -> None:
+    """What breaks outside of a flight is a 500 with nothing in it."""
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("secret")
+
+    site.metrics.landed = broken  # type: ignore[method-assign]
+    response = await site.get("/prew/card/a.jpg")
+
+    assert response.status == 500
+    assert "secret" not in await response.text()
+
+
+async def test_alive_whatever_else(site: Site) -> None:
+    """Liveness asks nobody."""
+    site.probes["s3"].error = RuntimeError("away")
+
+    assert (await site.get("/healthz")).status == 200
+
+
+async def test_ready_when_everything_answers(site: Site) -> None:
+    """Each dependency is named."""
+    response = await site.get("/readyz")
+
+    assert response.status == 200
+    assert await response.json() == {"ready": True, "redis": "ok", "s3": "ok"}
+
+
+async def test_not_ready_names_the_culprit(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that fails and one that hangs are both named; the error's text stays in the log."""
+    monkeypatch.setattr("prewmanager.web.PROBE_WITHIN_S", 0.05)
+    site.probes["s3"].error = RuntimeError("secret host")
+    site.probes["redis"].hangs = True
+    response = await site.get("/readyz")
+
+    assert response.status == 503
+    assert await response.json() == {"ready": False, "redis": "failed", "s3": "failed"}
+
+
+async def test_metrics_count_requests_and_flights(site: Site) -> None:
+    """Requests by preset, status and source; names that a client made up become no labels."""
+    await site.get("/prew/card/a.jpg")
+    await site.get("/prew/made-up/a.jpg")
+    text = await (await site.get("/metrics")).text()
+
+    assert 'prewmanager_requests_total{preset="card",source="made",status="200"} 1.0' in text
+    assert 'prewmanager_requests_total{preset="",source="UnknownPreset",status="404"} 1.0' in text
+    assert 'prewmanager_flights_total{outcome="made",preset="card"} 1.0' in text
+    assert "made-up" not in text
