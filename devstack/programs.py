@@ -122,6 +122,11 @@ class Program:
                 raise ProgramError(f"{self.name} did not answer within {within_s:.0f} s:\n{self.tail()}")
             time.sleep(_POLL_S)
 
+    def wait_done(self) -> None:
+        """Return when it has ended by itself; raise `ProgramError` with the end of its log when it failed."""
+        if self.process.wait() != 0:
+            raise ProgramError(f"{self.name} failed with {self.process.returncode}:\n{self.tail()}")
+
     def tail(self, lines: int = 20) -> str:
         """The last lines of its output."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])

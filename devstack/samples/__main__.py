@@ -7,6 +7,7 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+from devstack.programs import die_with_parent
 from devstack.samples.catalogue import GROUPS
 
 # To be raised when the pictures change; in a dot file, which is not loaded into the bucket.
@@ -32,7 +33,7 @@ def make_all(folder: Path) -> None:
     """Render everything beside `folder`, then put it in its place: an interrupted run leaves nothing half made."""
     part = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
-    with ProcessPoolExecutor() as processes:
+    with ProcessPoolExecutor(initializer=die_with_parent) as processes:
         for made in [processes.submit(make_group, part, number) for number in range(len(GROUPS))]:
             made.result()
     (part / _VERSION_FILE).write_text(VERSION)

@@ -1,0 +1,51 @@
+"""What each program of the local system finds in its environment."""
+
+from __future__ import annotations
+
+from devstack.backends import S3
+from devstack.lambda_server import Lambda
+from devstack.local_settings import LocalSettings
+from devstack.programs import LOOPBACK
+
+BUCKET = "photos"
+# SDKs look for credentials at this address of EC2 machines when they miss any; here nobody answers there.
+_NO_METADATA = {"AWS_EC2_METADATA_DISABLED": "true"}
+
+
+def service_environment(
+    settings: LocalSettings, *, port: int, redis_url: str, s3: S3 | None = None, function: Lambda | None = None
+) -> dict[str, str]:
+    """The environment of `prewmanager`: what the user set, and where this system's parts answer.
+
+    Empty values mean "do without"; without `s3` it is good for reading the presets only.
+    """
+    return {
+        **settings.environment,
+        **_NO_METADATA,
+        **(s3.aws_environment() if s3 else {}),
+        **(function.aws_environment() if function else {}),
+        "PREW_SOURCE_BUCKET": BUCKET,
+        "PREW_PREVIEW_BUCKET": "",
+        "PREW_REDIS_URL": redis_url,
+        "PREW_LAMBDA_FUNCTION": settings.function if function else "",
+        "PREW_HOST": LOOPBACK,
+        "PREW_PORT": str(port),
+    }
+
+
+def function_environment(settings: LocalSettings, s3: S3) -> dict[str, str]:
+    """The environment of the resize function: without the service's settings, which it does not know in AWS either."""
+    others = {name: value for name, value in settings.environment.items() if not name.startswith("PREW_")}
+    return others | _NO_METADATA | s3.aws_environment()
+
+
+def nginx_variables(settings: LocalSettings, s3: S3, service_ports: list[int], www: str) -> dict[str, str]:
+    """The variables of nginx/README.md."""
+    users = {name: value for name, value in settings.environment.items() if name.startswith("PREW_")}
+    return users | {
+        "PREW_NGINX_S3_SERVER": f"{LOOPBACK}:{s3.port}",
+        "PREW_NGINX_S3_SCHEME": "http",
+        "PREW_NGINX_BUCKET_PATH": f"/{s3.bucket}",
+        "PREW_NGINX_SERVICES": " ".join(f"{LOOPBACK}:{port}" for port in service_ports),
+        "PREW_NGINX_WWW": www,
+    }

@@ -1,0 +1,108 @@
+"""What `make up` is told: its own variables (`PREW_LOCAL_…`), and the environments that it gives to the programs.
+
+Everything comes from `.env`, overridden by the process's environment. Nothing of a developer's own AWS configuration
+is passed on: the local system must not reach a real account.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+LOCAL_PREFIX = "PREW_LOCAL_"
+FUNCTION = "prew-resize"
+_DEFAULT_PORT = 8080
+_DEFAULT_REPLICAS = 2
+_LAST_PORT = 65_535
+_DEFAULT_LAMBDA_TIMEOUT_S = 10.0
+
+
+class LocalSettingsError(Exception):
+    """A variable cannot be used; the message begins with its name."""
+
+
+@dataclass(frozen=True)
+class LocalSettings:
+    """How the local system is started.
+
+    Attributes:
+        port: where nginx listens, on loopback.
+        photos: the folder to load; None for the samples.
+        replicas: how many processes of the service run.
+        environment: everything from `.env` and the process, less what is for `make up` alone and less `AWS_…`.
+    """
+
+    port: int
+    photos: Path | None
+    replicas: int
+    environment: Mapping[str, str]
+
+    @property
+    def redis_url(self) -> str | None:
+        """A Redis to use instead of an own one; empty: none at all; None: an own one."""
+        return self.environment.get("PREW_REDIS_URL")
+
+    @property
+    def function(self) -> str:
+        """The resize function's name; empty: the service's worker processes make the previews."""
+        return self.environment.get("PREW_LAMBDA_FUNCTION", FUNCTION)
+
+    @property
+    def source_prefix(self) -> str:
+        """First path segment of photos."""
+        return self.environment.get("PREW_SOURCE_PREFIX") or "photo"
+
+    @property
+    def preview_prefix(self) -> str:
+        """First path segment of previews."""
+        return self.environment.get("PREW_PREVIEW_PREFIX") or "prew"
+
+    @property
+    def lambda_timeout_s(self) -> float:
+        """The function's time-out, as the service is told it."""
+        return float(self.environment.get("PREW_LAMBDA_TIMEOUT") or _DEFAULT_LAMBDA_TIMEOUT_S)
+
+
+def make_env_file(root: Path) -> bool:
+    """Copy `.env.example` to `.env` where there is none; whether that was done."""
+    if (root / ".env").exists():
+        return False
+    shutil.copyfile(root / ".env.example", root / ".env")
+    return True
+
+
+def read_local_settings(env_file: Path, environ: Mapping[str, str]) -> LocalSettings:
+    """The settings from both, the process's environment first. Raises `LocalSettingsError`."""
+    # As written: a preset's JSON may hold a dollar sign.
+    written = dotenv_values(env_file, interpolate=False)
+    merged = {name: value for name, value in written.items() if value is not None} | dict(environ)
+    port = _whole_number(merged, "PREW_LOCAL_PORT", _DEFAULT_PORT)
+    if port > _LAST_PORT:
+        raise LocalSettingsError(f"PREW_LOCAL_PORT={port}: ports end at {_LAST_PORT}")
+    return LocalSettings(
+        port=port,
+        photos=_folder(merged, "PREW_LOCAL_PHOTOS"),
+        replicas=_whole_number(merged, "PREW_LOCAL_REPLICAS", _DEFAULT_REPLICAS),
+        environment={name: value for name, value in merged.items() if not name.startswith((LOCAL_PREFIX, "AWS_"))},
+    )
+
+
+def _whole_number(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name) or str(default)
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise LocalSettingsError(f"{name}={text}: is not a whole number from 1")
+    return int(text)
+
+
+def _folder(environment: Mapping[str, str], name: str) -> Path | None:
+    text = environment.get(name)
+    if not text:
+        return None
+    folder = Path(text).expanduser()
+    if not folder.is_dir():
+        raise LocalSettingsError(f"{name}={text}: there is no such folder")
+    return folder.resolve()

@@ -1,0 +1,201 @@
+"""The whole system on this machine: started part by part, in the order in which they need each other."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from rich.console import Console
+
+from devstack.backends import S3, start_redis, start_s3
+from devstack.environments import BUCKET, function_environment, nginx_variables, service_environment
+from devstack.lambda_server import Lambda, start_lambda
+from devstack.local_settings import LocalSettings, LocalSettingsError
+from devstack.nginx_server import start_nginx
+from devstack.page import write_page
+from devstack.photos import load_photos
+from devstack.programs import LOOPBACK, Program, find, free_ports
+from devstack.watch import Watched
+
+HANDLER = "lambda_resize.handler.handler"
+# Previews that are asked for together wait a little for a sandbox, since there are few of them on one machine. With
+# the function's own time-out this stays below the service's deadline for an invocation.
+_QUEUE_WAIT_S = 4
+
+
+class LocalSystem:
+    """All programs of the local system; leaving the block ends them, the last one first.
+
+    Redis, SeaweedFS and nginx hold state or the door: when one of them ends, so does the system. Replicas and the
+    Lambda service are started again.
+    """
+
+    def __init__(self, root: Path, settings: LocalSettings, console: Console) -> None:
+        self._root = root
+        self._folder = root / ".local"
+        self._settings = settings
+        self._console = console
+        self._exits = contextlib.ExitStack()
+        self.watched: list[Watched] = []
+        self.endpoints: dict[str, object] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._exits.close()
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Process ids by name."""
+        return {watched.program.name: watched.program.pid for watched in self.watched}
+
+    def start(self) -> None:
+        """Start everything; raises `ProgramError` or `LocalSettingsError`."""
+        presets = self._read_presets()
+        redis_url = self._start_redis()
+        s3 = self._start_s3()
+        keys = self._load_photos(s3)
+        function = self._start_lambda(s3)
+        ports = self._start_services(s3, redis_url, function)
+        names = {"source": self._settings.source_prefix, "preview": self._settings.preview_prefix}
+        www = write_page(self._folder / "www", keys, presets, **names).parent
+        nginx = start_nginx(
+            self._own_folder("nginx"),
+            nginx_variables(self._settings, s3, ports, str(www)),
+            port=self._settings.port,
+        )
+        self._watch(nginx.program)
+        self._say("nginx", nginx.url)
+        self.endpoints = {
+            "nginx": nginx.url,
+            "services": [f"http://{LOOPBACK}:{port}" for port in ports],
+            "redis": redis_url or None,
+            "s3": _s3_endpoint(s3),
+            "lambda": function.url if function else None,
+            "function": self._settings.function or None,
+        }
+
+    def _read_presets(self) -> list[dict[str, Any]]:
+        environment = service_environment(self._settings, port=1, redis_url="")
+        argv = [find("prewmanager"), "presets", "--json"]
+        done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise LocalSettingsError(f"{done.stderr.strip()}\n(from .env and the environment)")
+        presets: list[dict[str, Any]] = json.loads(done.stdout)
+        self._say("presets", ", ".join(preset["name"] for preset in presets))
+        return presets
+
+    def _start_redis(self) -> str:
+        if self._settings.redis_url is not None:
+            self._say("redis", self._settings.redis_url or "none, as PREW_REDIS_URL says")
+            return self._settings.redis_url
+        redis = start_redis(self._own_folder("redis"))
+        self._watch(redis.program)
+        self._say("redis", redis.url)
+        return redis.url
+
+    def _start_s3(self) -> S3:
+        s3 = start_s3(self._own_folder("s3"), bucket=BUCKET)
+        self._watch(s3.program)
+        self._say("s3", f"{s3.endpoint}/{s3.bucket}")
+        return s3
+
+    def _load_photos(self, s3: S3) -> list[str]:
+        folder = self._settings.photos or self._make_samples()
+        loaded = load_photos(folder, s3, self._settings.source_prefix, self._console)
+        self._say("photos", f"{len(loaded.keys)} from {folder}, {loaded.uploaded} of them new or changed")
+        for name in loaded.skipped:
+            self._say("", f"left out, since S3 takes no such key: {name}")
+        return loaded.keys
+
+    def _make_samples(self) -> Path:
+        folder = self._folder / "samples"
+        if not folder.exists():
+            self._say("samples", "being rendered, a quarter of a minute, once")
+        argv = [sys.executable, "-m", "devstack.samples", str(folder)]
+        program = Program("samples", argv, self._own_folder("log") / "samples.log")
+        with contextlib.ExitStack() as exits:
+            exits.callback(program.kill)
+            program.wait_done()
+        return folder
+
+    def _start_lambda(self, s3: S3) -> Lambda | None:
+        if not self._settings.function:
+            self._say("lambda", "none, as PREW_LAMBDA_FUNCTION says")
+            return None
+        folder = self._own_folder("lambda")
+        environment = function_environment(self._settings, s3)
+        options = (
+            f"--concurrency={max(4, 2 * (os.cpu_count() or 1))}",
+            f"--queue-wait={_QUEUE_WAIT_S}",
+            f"--timeout={self._settings.lambda_timeout_s}",
+            f"--task-root={self._root}",
+        )
+
+        def start(port: int | None = None) -> Lambda:
+            return start_lambda(folder, {self._settings.function: HANDLER}, *options, port=port, env=environment)
+
+        function = start()
+        self._watch(function.program, lambda: start(function.port).program)
+        self._say("lambda", f"{function.url} function {self._settings.function}")
+        return function
+
+    def _start_services(self, s3: S3, redis_url: str, function: Lambda | None) -> list[int]:
+        log = self._own_folder("log")
+        ports = free_ports(self._settings.replicas)
+        for number, port in enumerate(ports, 1):
+            environment = service_environment(self._settings, port=port, redis_url=redis_url, s3=s3, function=function)
+
+            def start(name: str = f"service-{number}", environment: dict[str, str] = environment) -> Program:
+                return Program(name, [find("prewmanager"), "serve"], log / f"{name}.log", environment)
+
+            self._watch(start(), start)
+        for watched, port in zip(self.watched[-len(ports) :], ports, strict=True):
+            url = f"http://{LOOPBACK}:{port}"
+            watched.program.wait_ready(functools.partial(_is_ok, f"{url}/readyz"))
+            self._say(watched.program.name, url)
+        return ports
+
+    def _watch(self, program: Program, restart: Callable[[], Program] | None = None) -> None:
+        watched = Watched(program, restart)
+        self.watched.append(watched)
+        self._exits.callback(watched.stop)
+
+    def _own_folder(self, name: str) -> Path:
+        """`.local/<name>`, with the logs of earlier starts removed."""
+        folder = self._folder / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for log in folder.glob("*.log"):
+            log.unlink()
+        return folder
+
+    def _say(self, what: str, how: str) -> None:
+        self._console.print(f"{what:<10} {how}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _s3_endpoint(s3: S3) -> dict[str, str]:
+    return {
+        "endpoint": s3.endpoint,
+        "bucket": s3.bucket,
+        "access_key": s3.access_key,
+        "secret_key": s3.secret_key,
+        "region": s3.region,
+    }
+
+
+def _is_ok(url: str) -> bool:
+    try:
+        with urlopen(url, timeout=5) as response:  # noqa: S310 -- of this machine
+            return bool(response.status == 200)  # noqa: PLR2004 -- OK
+    except (URLError, ConnectionError, TimeoutError):
+        return False

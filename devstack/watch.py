@@ -1,0 +1,44 @@
+"""Programs that are looked after: restarted where that does no harm, or the end of all where it would."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from devstack.programs import Program, ProgramError
+
+RESTARTS = 5
+WITHIN_S = 60.0
+
+
+@dataclass
+class Watched:
+    """A program and how it is started again; without `restart` its end is the end of the local system."""
+
+    program: Program
+    restart: Callable[[], Program] | None = None
+    _restarts: deque[float] = field(default_factory=lambda: deque(maxlen=RESTARTS))
+
+    def look_after(self, now: float | None = None) -> str | None:
+        """Nothing while it is alive; else it is started again, and what happened is returned.
+
+        Raises `ProgramError` when it has no `restart`, or was restarted `RESTARTS` times within `WITHIN_S` seconds.
+        """
+        if self.program.alive:
+            return None
+        said = f"{self.program.name} ended with {self.program.process.returncode}"
+        ending = f"{said}; the end of {self.program.log}:\n{self.program.tail()}"
+        now = time.monotonic() if now is None else now
+        too_often = len(self._restarts) == RESTARTS and now - self._restarts[0] < WITHIN_S
+        if self.restart is None or too_often:
+            raise ProgramError(ending)
+        self._restarts.append(now)
+        self.program.kill()  # what it started and left
+        self.program = self.restart()
+        return f"{ending}\n{self.program.name} was started again"
+
+    def stop(self) -> None:
+        """End the program that runs now."""
+        self.program.stop()
