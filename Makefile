@@ -1,7 +1,6 @@
 # All that there is to do here, each by one word; `make help` lists them.
-# Only make is needed beforehand: `make install` gets the rest from apt and PyPI.
+# Only make is needed beforehand: `make install` gets the rest from apt and PyPI. Which Python: PYTHON=/path/to/python3
 
-PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 ARGS ?=
@@ -15,11 +14,9 @@ help: ## show this list
 install: system $(STAMP) ## make .venv with the locked packages; nginx and Redis from apt where missing
 
 system:
-	@PYTHON=$(PYTHON) sh devstack/bootstrap.sh
+	@PYTHON="$(PYTHON)" sh devstack/bootstrap.sh
 
 $(STAMP): requirements/dev.txt pyproject.toml | system
-	@echo "Making the virtual environment .venv with $$($(PYTHON) -V)"
-	@$(PYTHON) -m venv .venv
 	@echo "Installing the locked packages (a minute or two at first)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
@@ -43,8 +40,8 @@ format: install ## format the code, and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: ## resolve the dependencies of pyproject.toml into requirements/dev.txt; ARGS=--upgrade for newer ones
-	$(PYTHON) -m venv .local/uv
+lock: system ## resolve the dependencies of pyproject.toml into requirements/dev.txt; ARGS=--upgrade for newer ones
+	$(BIN)/python -m venv .local/uv
 	.local/uv/bin/pip install --quiet --disable-pip-version-check uv
 	.local/uv/bin/uv pip compile pyproject.toml --quiet --extra resize \
 		--group devstack --group test --group lint --group build \

@@ -91,7 +91,7 @@ def look_after(system: LocalSystem, stack_file: StackFile, console: Console) -> 
         for watched in system.watched:
             happened = watched.look_after()
             if happened:
-                console.print(happened, markup=False, highlight=False)
+                console.print(happened, markup=False, highlight=False, soft_wrap=True)
                 stack_file.write(system.endpoints | {"pids": system.pids})
     raise StopRequested
 

@@ -1,27 +1,39 @@
 #!/bin/sh
-# What `make install` needs from the system: Python 3.11 with venv, nginx, redis-server.
-# Missing ones are installed through apt-get, as root or with sudo; without those it says what to install.
+# What `make install` needs before it can use pip: Python 3.11 or later with venv, nginx, redis-server, and `.venv`.
+# Missing programs are installed through apt-get, as root or with sudo; without those it says what to install.
 set -eu
 
-PYTHON=${PYTHON:-python3}
-PATH=$PATH:/usr/sbin:/sbin
+VENV=.venv
 POLICY=/usr/sbin/policy-rc.d
+# A python3 that comes first on PATH need not be a whole one; Debian's own is tried after it.
+CANDIDATES=${PYTHON:-python3 /usr/bin/python3}
+PATH=$PATH:/usr/sbin:/sbin
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
-python_is_recent() { "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+# Debian ships venv without ensurepip until python3-venv is there; a Python built by hand may lack ssl.
+is_usable() {
+    "$1" -c 'import sys, ssl, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+}
 
-# Debian ships venv without ensurepip until python3-venv is there.
-python_makes_venvs() { "$PYTHON" -c 'import venv, ensurepip' 2>/dev/null; }
+usable_python() {
+    for candidate in $CANDIDATES; do
+        if is_usable "$candidate"; then
+            echo "$candidate"
+            return 0
+        fi
+    done
+    return 1
+}
 
 missing_packages() {
-    if ! has "$PYTHON" || ! python_makes_venvs; then printf 'python3 python3-venv '; fi
+    [ -n "$(usable_python)" ] || printf 'python3 python3-venv '
     has nginx || printf 'nginx '
     has redis-server || printf 'redis-server '
 }
 
 give_up() {
-    echo "Please install these first: $1(and Python 3.11 or later). On Debian or Ubuntu, as root:" >&2
+    echo "Please install these first: $1(Python 3.11 or later). On Debian or Ubuntu, as root:" >&2
     echo "    apt-get install $1" >&2
     exit 1
 }
@@ -33,7 +45,7 @@ as_root() {
 can_be_root() { [ "$(id -u)" -eq 0 ] || { has sudo && sudo -n true 2>/dev/null; }; }
 
 # Debian starts a daemon as soon as its package is installed; exit code 101 of this file means "do not".
-# The local system starts its own on free ports, and nobody asked for others on port 80 and 6379.
+# The local system starts its own on free ports, and nobody asked for others on ports 80 and 6379.
 forbid_daemons() {
     [ ! -e "$POLICY" ] || return 0
     trap allow_daemons EXIT
@@ -47,10 +59,18 @@ allow_daemons() { as_root rm -f "$POLICY"; }
 install_packages() {
     echo "Installing with apt-get: $1"
     forbid_daemons
-    export DEBIAN_FRONTEND=noninteractive
     as_root apt-get update -qq || true # old lists may do; the install below says when they do not
     # shellcheck disable=SC2086 # a list of package names
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $1 >/dev/null
+}
+
+# An environment that works stays as it is, whichever Python it was made with.
+make_venv() {
+    ! "$VENV/bin/python" -c 'import ssl, pip' >/dev/null 2>&1 || return 0
+    python=$(usable_python)
+    echo "Making the virtual environment $VENV with $("$python" -V)"
+    rm -rf "$VENV"
+    "$python" -m venv "$VENV"
 }
 
 packages=$(missing_packages)
@@ -60,7 +80,4 @@ if [ -n "$packages" ]; then
     packages=$(missing_packages)
     [ -z "$packages" ] || give_up "$packages"
 fi
-if ! python_is_recent; then
-    echo "$PYTHON is $("$PYTHON" -V 2>&1), needed is 3.11 or later: say which one with PYTHON=/path/to/python3" >&2
-    exit 1
-fi
+make_venv

@@ -11,6 +11,7 @@ from devstack.programs import Program, ProgramError
 
 RESTARTS = 5
 WITHIN_S = 60.0
+_TAIL_LINES = 8
 
 
 @dataclass
@@ -29,7 +30,7 @@ class Watched:
         if self.program.alive:
             return None
         said = f"{self.program.name} ended with {self.program.process.returncode}"
-        ending = f"{said}; the end of {self.program.log}:\n{self.program.tail()}"
+        ending = f"{said}; the end of {self.program.log}:\n{self.program.tail(_TAIL_LINES)}"
         now = time.monotonic() if now is None else now
         too_often = len(self._restarts) == RESTARTS and now - self._restarts[0] < WITHIN_S
         if self.restart is None or too_often:
