@@ -1,0 +1,103 @@
+"""An upstream that writes down exactly what nginx sends it, and answers as the test says."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ssl import SSLContext
+
+from devstack.programs import LOOPBACK
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One request as it came over the wire; `target` is the second word of the request line, untouched."""
+
+    method: str
+    target: str
+    headers: Message
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the upstream answers."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Recorder:
+    """A server on a free port; `respond` may be replaced, and `None` from it breaks the connection."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.seen: list[Seen] = []
+        self.respond: Callable[[Seen], Reply | None] = self.usual
+        self.connections = 0
+        self.server = ThreadingHTTPServer((LOOPBACK, 0), self._handler())
+
+    @property
+    def address(self) -> str:
+        """`host:port`."""
+        return f"{LOOPBACK}:{self.server.server_address[1]}"
+
+    def usual(self, _: object) -> Reply:
+        """200, with a body that names this upstream."""
+        return Reply(200, f"from {self.name}".encode(), {"X-Preview": "made", "Content-Type": "image/jpeg"})
+
+    def forget(self) -> None:
+        """Nothing seen, and the usual answer."""
+        self.seen.clear()
+        self.respond = self.usual
+
+    def _handler(recorder) -> type[BaseHTTPRequestHandler]:  # noqa: N805 -- `self` is the handler's inside
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                recorder.connections += 1
+                super().setup()
+
+            def answer(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                seen = Seen(self.command, self.requestline.split(" ")[1], self.headers, body)
+                recorder.seen.append(seen)
+                reply = recorder.respond(seen)
+                if reply is None:
+                    self.close_connection = True
+                    return
+                self.send_response(reply.status)
+                for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                if self.command != "HEAD" and reply.status != 304:
+                    self.wfile.write(reply.body)
+
+            do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = answer  # noqa: N815 -- looked up by name
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        return Handler
+
+
+@contextmanager
+def recording(name: str, tls: SSLContext | None = None) -> Iterator[Recorder]:
+    """A recorder that serves until the block ends, over TLS where a context is given."""
+    recorder = Recorder(name)
+    if tls is not None:
+        recorder.server.socket = tls.wrap_socket(recorder.server.socket, server_side=True)
+    thread = threading.Thread(target=recorder.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield recorder
+    finally:
+        recorder.server.shutdown()
+        recorder.server.server_close()
+        thread.join()

@@ -1,0 +1,170 @@
+"""S3 or the service in trouble: a plain status, a small body, and never a second making of the same preview."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from devstack.nginx_server import Nginx
+from devstack.programs import LOOPBACK, free_ports
+from tests.nginx.asking import Answer, ask
+from tests.nginx.conftest import StartNginx
+from tests.nginx.recorder import Recorder, Reply, recording
+
+TARGETS = ["/photo/a.jpg", "/prew/card/a.jpg"]
+XML = Reply(
+    0,
+    b"<Error><BucketName>photos</BucketName></Error>",
+    {"Content-Type": "application/xml", "Location": "https://photos.s3.test/", "x-amz-request-id": "1"},
+)
+
+
+def check_problem(answer: Answer, status: int) -> None:
+    """A problem body with this status, that may not be kept and names nothing inside."""
+    assert (answer.status, answer.problem["status"]) == (status, status)
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "Location" not in answer.headers
+    assert b"photos" not in answer.body
+    assert b"nginx" not in answer.body
+
+
+@pytest.fixture(name="replicas")
+def _replicas() -> Iterator[list[Recorder]]:
+    with recording("one") as one, recording("two") as two:
+        yield [one, two]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(
+    "statuses",
+    [
+        *[(500, 502), (501, 502), (502, 502), (503, 503), (504, 504), (400, 400), (412, 412), (429, 429)],
+        *[(301, 502), (302, 502), (307, 502), (401, 502), (405, 502)],
+    ],
+)
+def test_other_errors_of_s3(
+    recorded: Nginx, service: Recorder, bucket: Recorder, target: str, statuses: tuple[int, int]
+) -> None:
+    """Only 403 and 404 mean missing; everything else is told without S3's words, and the service is not asked."""
+    of_s3, told = statuses
+    bucket.respond = lambda _: Reply(of_s3, XML.body, XML.headers)
+
+    check_problem(ask(recorded.port, target), told)
+
+    assert len(bucket.seen) == 1
+    assert service.seen == []
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_s3_is_down(start: StartNginx, service: Recorder, target: str) -> None:
+    """With nobody listening it is 502 for photos and previews alike: the service could not make them either."""
+    nobody = f"{LOOPBACK}:{free_ports(1)[0]}"
+    nginx = start({"PREW_NGINX_S3_SERVER": nobody, "PREW_NGINX_SERVICES": service.address})
+
+    check_problem(ask(nginx.port, target), 502)
+    assert ask(nginx.port, target, "HEAD").status == 502
+
+    assert service.seen == []
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_s3_breaks_the_connection(recorded: Nginx, service: Recorder, bucket: Recorder, target: str) -> None:
+    """An answer that never begins is 502."""
+    bucket.respond = lambda _: None
+
+    check_problem(ask(recorded.port, target), 502)
+
+    assert service.seen == []
+
+
+def test_the_service_is_down(start: StartNginx, bucket: Recorder) -> None:
+    """No replica at all is 502 for a missing preview; photos and finished previews do not notice."""
+    nobody = " ".join(f"{LOOPBACK}:{port}" for port in free_ports(2))
+    nginx = start({"PREW_NGINX_S3_SERVER": bucket.address, "PREW_NGINX_SERVICES": nobody})
+
+    assert ask(nginx.port, "/prew/card/a.jpg").body == b"from bucket"
+    bucket.respond = lambda _: Reply(404)
+    check_problem(ask(nginx.port, "/prew/card/a.jpg"), 502)
+    assert ask(nginx.port, "/photo/a.jpg").status == 404
+
+
+def test_a_dead_replica_is_passed_over(start: StartNginx, bucket: Recorder, service: Recorder) -> None:
+    """With one replica gone, every request is answered by the other."""
+    bucket.respond = lambda _: Reply(404)
+    dead = f"{LOOPBACK}:{free_ports(1)[0]}"
+    nginx = start({"PREW_NGINX_S3_SERVER": bucket.address, "PREW_NGINX_SERVICES": f"{dead} {service.address}"})
+
+    answers = [ask(nginx.port, f"/prew/card/{number}.jpg") for number in range(6)]
+
+    assert {answer.body for answer in answers} == {b"from service"}
+    assert len(service.seen) == 6
+
+
+def test_requests_go_to_all_replicas(start: StartNginx, bucket: Recorder, replicas: list[Recorder]) -> None:
+    """Replicas take turns."""
+    bucket.respond = lambda _: Reply(404)
+    addresses = " ".join(replica.address for replica in replicas)
+    nginx = start({"PREW_NGINX_S3_SERVER": bucket.address, "PREW_NGINX_SERVICES": addresses})
+
+    for number in range(6):
+        ask(nginx.port, f"/prew/card/{number}.jpg")
+
+    assert [len(replica.seen) for replica in replicas] == [3, 3]
+
+
+def test_a_replica_dies_over_a_request(start: StartNginx, bucket: Recorder, replicas: list[Recorder]) -> None:
+    """The request goes on at the next replica, where the flight's lock keeps it from being made twice."""
+    bucket.respond = lambda _: Reply(404)
+    dying, living = replicas
+    dying.respond = lambda _: None
+    nginx = start({"PREW_NGINX_S3_SERVER": bucket.address, "PREW_NGINX_SERVICES": f"{dying.address} {living.address}"})
+
+    answer = ask(nginx.port, "/prew/card/a.jpg")
+
+    assert (answer.status, answer.body) == (200, b"from two")
+    assert [len(dying.seen), len(living.seen)] == [1, 1]
+
+
+def test_a_photo_that_kills_meets_two_replicas_at_most(
+    start: StartNginx, bucket: Recorder, replicas: list[Recorder]
+) -> None:
+    """Two tries are enough to outlive a restart, and few enough to leave a third replica standing."""
+    bucket.respond = lambda _: Reply(404)
+    with recording("three") as third:
+        everyone = [*replicas, third]
+        for replica in everyone:
+            replica.respond = lambda _: None
+        addresses = " ".join(replica.address for replica in everyone)
+        nginx = start({"PREW_NGINX_S3_SERVER": bucket.address, "PREW_NGINX_SERVICES": addresses})
+
+        check_problem(ask(nginx.port, "/prew/card/a.jpg"), 502)
+
+        assert sum(len(replica.seen) for replica in everyone) == 2
+
+
+def test_a_silent_replica_is_not_replaced(start: StartNginx, bucket: Recorder, replicas: list[Recorder]) -> None:
+    """After the read time-out the answer is 504; no second replica is made to wait for the same thing."""
+    bucket.respond = lambda _: Reply(404)
+    told = threading.Event()
+
+    def silent(_: object) -> None:
+        told.wait(30)
+
+    for replica in replicas:
+        replica.respond = silent
+    nginx = start(
+        {
+            "PREW_NGINX_S3_SERVER": bucket.address,
+            "PREW_NGINX_SERVICES": " ".join(replica.address for replica in replicas),
+            "PREW_PROXY_READ_TIMEOUT": "1",
+        }
+    )
+
+    answer = ask(nginx.port, "/prew/card/a.jpg")
+    told.set()
+
+    check_problem(answer, 504)
+    assert sum(len(replica.seen) for replica in replicas) == 1

@@ -1,0 +1,113 @@
+"""A folder of files at `/`, and the access log."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from devstack.nginx_server import SOURCES, Nginx
+from tests.nginx.asking import ask
+from tests.nginx.conftest import StartNginx
+from tests.nginx.recorder import Recorder, Reply
+
+
+@pytest.fixture(scope="module", name="site")
+def _site(
+    start: StartNginx,
+    tmp_path_factory: pytest.TempPathFactory,
+    bucket_all_session: Recorder,
+    service_all_session: Recorder,
+) -> Nginx:
+    """Nginx with a folder of files, one of them where a photo's path would be, and one outside."""
+    outside = tmp_path_factory.mktemp("outside")
+    folder = outside / "www"
+    (folder / "empty").mkdir(parents=True)
+    (folder / "photo").mkdir()
+    (folder / "index.html").write_text("<p>hello")
+    (folder / "app.css").write_text("p {}")
+    (folder / "photo" / "a.jpg").write_text("not this one")
+    (outside / "secret").write_text("secret")
+    return start(
+        {
+            "PREW_NGINX_S3_SERVER": bucket_all_session.address,
+            "PREW_NGINX_SERVICES": service_all_session.address,
+            "PREW_NGINX_WWW": str(folder),
+        }
+    )
+
+
+def test_files_are_served(site: Nginx) -> None:
+    """The index and files by their type, to GET and HEAD alone."""
+    index, style = ask(site.port, "/"), ask(site.port, "/app.css", "HEAD")
+
+    assert (index.status, index.body, index.headers["Content-Type"]) == (200, b"<p>hello", "text/html")
+    assert (style.status, style.headers["Content-Type"]) == (200, "text/css")
+    assert index.headers["X-Content-Type-Options"] == "nosniff"
+    assert ask(site.port, "/", "POST").status == 405
+
+
+@pytest.mark.parametrize("target", ["/none", "/empty/", "/-/health", "/app.css/x", "/photo", "/prew"])
+def test_other_files_are_nothing(site: Nginx, target: str) -> None:
+    """What is not there, a folder without an index and the service's inner addresses are 404 with a problem body."""
+    answer = ask(site.port, target)
+
+    assert (answer.status, answer.problem["title"]) == (404, "Not Found")
+
+
+@pytest.mark.parametrize("target", ["/../secret", "/%2e%2e/secret", "/empty/..%2f..%2fsecret", "/x/../index.html"])
+def test_files_outside_are_out_of_reach(site: Nginx, target: str) -> None:
+    """Dot segments are refused for files as for objects."""
+    assert ask(site.port, target).status == 400
+
+
+def test_photos_come_from_s3_all_the_same(site: Nginx, bucket: Recorder) -> None:
+    """A file under the photos' prefix hides nothing."""
+    assert ask(site.port, "/photo/a.jpg").body == b"from bucket"
+    assert len(bucket.seen) == 1
+
+
+def logged(nginx: Nginx, request_id: str) -> dict[str, Any]:
+    """The log's line about one request, waiting for nginx to write it."""
+    found: list[dict[str, Any]] = []
+
+    def written() -> bool:
+        lines = nginx.access_log.read_text().splitlines()
+        found[:] = [entry for entry in map(json.loads, lines) if entry["request_id"] == request_id]
+        return bool(found)
+
+    nginx.program.wait_ready(written)
+    return found[0]
+
+
+def test_the_log_follows_a_preview(recorded: Nginx, service: Recorder, bucket: Recorder) -> None:
+    """One JSON line names the request, both upstreams that it went to, and the times."""
+    bucket.respond = lambda _: Reply(404)
+    headers = {"X-Request-Id": "log-test-0001", "User-Agent": 'quo"te\\ and \x01 byte'}
+
+    ask(recorded.port, "/prew/card/%22a%22.jpg?q=1", headers=headers)
+
+    entry = logged(recorded, "log-test-0001")
+    assert entry["status"] == 200
+    assert entry["method"] == "GET"
+    assert entry["uri"] == "/prew/card/%22a%22.jpg?q=1"
+    assert entry["upstream"] == f"{bucket.address} : {service.address}"
+    assert entry["upstream_status"] == "404 : 200"
+    assert entry["preview"] == "made"
+    assert entry["seconds"] >= 0
+    assert entry["bytes"] == len("from service")
+    assert entry["user_agent"] == headers["User-Agent"]
+
+
+def test_the_log_has_refusals_too(recorded: Nginx) -> None:
+    """What nginx refuses itself is logged, with no upstream."""
+    ask(recorded.port, "/photo/../x", headers={"X-Request-Id": "log-test-0002"})
+
+    entry = logged(recorded, "log-test-0002")
+    assert (entry["status"], entry["upstream"], entry["upstream_status"]) == (400, "", "")
+
+
+def test_the_picture_is_a_small_file() -> None:
+    """The error picture costs less than what it stands for."""
+    assert (SOURCES / "static" / "404.jpg").stat().st_size < 10_000

@@ -1,0 +1,151 @@
+"""Paths that could be read in two ways are refused before S3 or the service sees them."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from devstack.nginx_server import Nginx
+from devstack.programs import LOOPBACK
+from tests.nginx.asking import ask
+from tests.nginx.conftest import BUCKET_PATH
+from tests.nginx.recorder import Recorder, Reply
+
+TRAVERSALS = [
+    b"/photo/../prew/card/a.jpg",
+    b"/photo/..",
+    b"/photo/.",
+    b"/photo/./a.jpg",
+    b"/prew/card/a/../b.jpg",
+    b"/prew/card/%2e%2e/a.jpg",
+    b"/prew/card/%2E%2E%2Fa.jpg",
+    b"/prew/card/.%2e/a.jpg",
+    b"/prew/card/%2e/a.jpg",
+    b"/prew/card/..%2fa.jpg",
+    b"/prew/card%2f..%2fa.jpg",
+    b"/prew/card/..%5ca.jpg",
+    b"/prew/card%5C..%5Ca.jpg",
+    b"/prew/card/..\\a.jpg",
+    b"/prew/card/a.jpg%2f..",
+    b"/prew/card/a.jpg\\..",
+    b"/photo/../../../etc/passwd",
+    b"/../photo/a.jpg",
+    b"/other/../photo/a.jpg",
+    b"/%2e%2e/photo/a.jpg",
+    b"/photo/..;/a.jpg/../b",
+    b"/photo/a.jpg/..?x",
+]
+EMPTY_SEGMENTS = [
+    b"/photo//a.jpg",
+    b"/photo/%2Fa.jpg",
+    b"/photo/a%2f%2Fb.jpg",
+    b"/photo/a%2f/b.jpg",
+    b"/photo/a\\\\b.jpg",
+    b"/photo/a%5c/b.jpg",
+    b"//photo/a.jpg",
+    b"///prew/card/a.jpg",
+    b"/photo/",
+    b"/prew/",
+    b"/prew/card/",
+    b"/prew/card/a%2F",
+]
+CONTROLS = [
+    b"/photo/a%00.jpg",
+    b"/photo/a%0d%0aX-Evil:%201",
+    b"/photo/a%0Ab",
+    b"/photo/a%1f",
+    b"/photo/a%09b",
+    b"/photo/a%7Fb",
+    b"/photo/a%7fb",
+    b"/photo/a\x7fb",
+    b"/photo/a\x01b",
+    b"/photo/a\tb",
+]
+MALFORMED = [
+    b"/photo/a b.jpg",
+    b"/photo/%zz",
+    b"/photo/a%",
+    b"/photo/a%4",
+    b"/photo/a%%41",
+    b"/prew/card/a#b",
+    b"/prew/card/a#/../b",
+    "/photo/весна.jpg".encode(),
+    b"/photo/\xff\xfe",
+    b"photo/a.jpg",
+    b"http://previews.test/photo/../prew/card/a.jpg",
+    b"/%70hoto/a.jpg",
+    b"/photo%2fa.jpg",
+    b"/prew%2Fcard%2Fa.jpg",
+    b"/prew%2Fcard/a.jpg",
+]
+
+
+@pytest.mark.parametrize("target", [*TRAVERSALS, *EMPTY_SEGMENTS, *CONTROLS, *MALFORMED])
+def test_a_bad_path_is_refused(recorded: Nginx, service: Recorder, bucket: Recorder, target: bytes) -> None:
+    """400 with a problem body that tells nothing about nginx, and no upstream hears of it."""
+    answer = ask(recorded.port, target)
+
+    assert answer.status == 400
+    assert answer.problem["title"] == "Bad Request"
+    assert b"nginx" not in answer.body
+    assert answer.headers["Server"] == "nginx"
+    assert service.seen == bucket.seen == []
+
+
+@pytest.mark.parametrize("prefix", [b"/photo/", b"/prew/card/", b"/"])
+def test_an_overlong_path_is_refused(recorded: Nginx, service: Recorder, bucket: Recorder, prefix: bytes) -> None:
+    """Above 8 KB the request line does not fit: 414 with a problem body."""
+    answer = ask(recorded.port, prefix + b"a" * 9000)
+
+    assert (answer.status, answer.problem["status"]) == (414, 414)
+    assert service.seen == bucket.seen == []
+
+
+def test_oversized_headers_are_refused(recorded: Nginx, bucket: Recorder) -> None:
+    """Headers above 8 KB each are 431 with a problem body."""
+    answer = ask(recorded.port, "/photo/a.jpg", headers={"Cookie": "c" * 9000})
+
+    assert (answer.status, answer.problem["status"]) == (431, 431)
+    assert bucket.seen == []
+
+
+@pytest.mark.parametrize("target", [b"/prew/card/%ff%fe.jpg", b"/prew/card/%c0%ae%c0%ae/a", b"/prew/card/%252e%252e/a"])
+def test_other_bytes_are_passed_as_they_are(
+    recorded: Nginx, service: Recorder, bucket: Recorder, target: bytes
+) -> None:
+    """Escapes that are no text, or that only look dangerous once decoded twice, reach both sides unchanged."""
+    bucket.respond = lambda _: Reply(404)
+
+    ask(recorded.port, target)
+
+    assert [seen.target for seen in bucket.seen] == [BUCKET_PATH + target.decode()]
+    assert [seen.target for seen in service.seen] == [target.decode()]
+
+
+@pytest.mark.parametrize("target", [b"/photo/...", b"/photo/a..b", b"/photo/..a", b"/photo/a.", b"/photo/.a/b"])
+def test_dots_in_names_are_names(recorded: Nginx, bucket: Recorder, target: bytes) -> None:
+    """Only whole segments of one or two dots are refused."""
+    assert ask(recorded.port, target).status == 200
+    assert [seen.target for seen in bucket.seen] == [BUCKET_PATH + target.decode()]
+
+
+def test_the_absolute_form_names_no_other_host(recorded: Nginx, bucket: Recorder) -> None:
+    """A proxy-style request line is read by its path, and S3 is asked under its own name."""
+    assert ask(recorded.port, b"http://evil.test/photo/a.jpg?x").status == 200
+    assert [(seen.target, seen.headers["Host"]) for seen in bucket.seen] == [
+        (f"{BUCKET_PATH}/photo/a.jpg", "photos.s3.test")
+    ]
+
+
+@pytest.mark.parametrize(
+    "head", [b"GET /photo/a.jpg HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00\r\n\r\n", b"GET\r\n\r\n"]
+)
+def test_what_is_no_request_is_refused(recorded: Nginx, bucket: Recorder, head: bytes) -> None:
+    """No Host, a TLS greeting, half a request line: a problem body, and S3 hears nothing."""
+    with socket.create_connection((LOOPBACK, recorded.port), timeout=10) as connection:
+        connection.sendall(head)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+
+    assert b'"title":"Bad Request","status":400' in answer
+    assert bucket.seen == []

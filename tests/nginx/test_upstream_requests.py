@@ -1,0 +1,135 @@
+"""What S3 and the service get of a request: what they need, nothing else of the client's."""
+
+from __future__ import annotations
+
+import pytest
+
+from devstack.nginx_server import Nginx
+from tests.nginx.asking import ask
+from tests.nginx.recorder import Recorder, Reply
+
+HOSTILE_HEADERS = {
+    "Authorization": "AWS4-HMAC-SHA256 Credential=x",
+    "Cookie": "session=1",
+    "x-amz-security-token": "t",
+    "x-amz-request-payer": "requester",
+    "X-Forwarded-For": "10.0.0.1",
+    "X-Forwarded-Host": "evil.test",
+    "X-Forwarded-Proto": "gopher",
+    "Origin": "https://evil.test",
+    "User-Agent": "somebody",
+    "Accept-Encoding": "gzip",
+    "TE": "trailers",
+    "Proxy": "evil",
+    "X-Accel-Redirect": "/photo/other.jpg",
+}
+CONDITIONS = {
+    "Range": "bytes=0-9",
+    "If-Range": '"r"',
+    "If-Match": '"m"',
+    "If-None-Match": '"n"',
+    "If-Modified-Since": "Thu, 01 Jan 2026 00:00:00 GMT",
+    "If-Unmodified-Since": "Thu, 01 Jan 2026 00:00:01 GMT",
+}
+
+
+def test_s3_gets_the_conditions_and_nothing_else(recorded: Nginx, bucket: Recorder) -> None:
+    """Host is the bucket's, Range and the conditions are the client's; credentials, cookies and the rest are gone."""
+    ask(recorded.port, "/photo/a.jpg", headers={**HOSTILE_HEADERS, **CONDITIONS})
+
+    assert dict(bucket.seen[0].headers) == {"Host": "photos.s3.test", **CONDITIONS}
+
+
+def test_s3_is_asked_plainly_for_a_plain_request(recorded: Nginx, bucket: Recorder) -> None:
+    """What the client did not send is not sent empty."""
+    ask(recorded.port, "/photo/a.jpg")
+
+    assert dict(bucket.seen[0].headers) == {"Host": "photos.s3.test"}
+
+
+def test_what_the_service_gets(recorded: Nginx, service: Recorder, bucket: Recorder) -> None:
+    """Who asks, what they accept and what they have; no range, no credentials."""
+    bucket.respond = lambda _: Reply(403)
+    headers = {**HOSTILE_HEADERS, **CONDITIONS, "Accept": "image/avif", "X-Request-Id": "abc-123.def_4"}
+
+    ask(recorded.port, "/prew/card/a.jpg", headers=headers)
+
+    assert dict(service.seen[0].headers) == {
+        "Host": "previews.test",
+        "Accept": "image/avif",
+        "If-None-Match": '"n"',
+        "X-Request-Id": "abc-123.def_4",
+        "X-Forwarded-For": "10.0.0.1, 127.0.0.1",
+        "X-Forwarded-Proto": "http",
+        "X-Forwarded-Host": "previews.test",
+    }
+
+
+@pytest.mark.parametrize("sent", [None, "short", "with space and more", 'quote"quote', "x" * 65, "semi;colon"])
+def test_a_request_id_is_given(recorded: Nginx, service: Recorder, bucket: Recorder, sent: str | None) -> None:
+    """A client's id that could not stand in a log is replaced, and the client is told the one that holds."""
+    bucket.respond = lambda _: Reply(404)
+
+    answer = ask(recorded.port, "/prew/card/a.jpg", headers={"X-Request-Id": sent} if sent else {})
+
+    given = service.seen[0].headers["X-Request-Id"]
+    assert len(given) == 32
+    assert int(given, 16)
+    assert answer.headers.get_all("X-Request-Id") == [given]
+
+
+@pytest.mark.parametrize("target", ["/photo/a.jpg", "/prew/card/a.jpg"])
+@pytest.mark.parametrize("chunked", [True, False])
+def test_a_body_is_not_passed_on(
+    recorded: Nginx, service: Recorder, bucket: Recorder, target: str, *, chunked: bool
+) -> None:
+    """A GET with a body is a GET without one to everybody behind nginx."""
+    bucket.respond = lambda _: Reply(404)
+    headers = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": "5"}
+
+    ask(recorded.port, target, headers=headers, body=b"5\r\nhello\r\n0\r\n\r\n" if chunked else b"hello")
+
+    for seen in [*bucket.seen, *service.seen]:
+        assert seen.body == b""
+        assert {"Content-Length", "Transfer-Encoding"}.isdisjoint(seen.headers)
+
+
+def test_a_large_body_is_refused(recorded: Nginx, bucket: Recorder) -> None:
+    """Nobody uploads here: 413 with a problem body."""
+    answer = ask(recorded.port, "/photo/a.jpg", headers={"Content-Length": "2000"}, body=b"x" * 2000)
+
+    assert (answer.status, answer.problem["status"]) == (413, 413)
+    assert bucket.seen == []
+
+
+def test_an_objects_metadata_cannot_steer_nginx(recorded: Nginx, bucket: Recorder) -> None:
+    """Neither a redirect inside nginx nor a cookie nor S3's own headers come out of an answer of S3."""
+    inner = {
+        "X-Accel-Redirect": "/nginx-health",
+        "Set-Cookie": "a=b",
+        "x-amz-version-id": "3",
+        "x-amz-server-side-encryption-aws-kms-key-id": "arn:aws:kms:x",
+        "X-Content-Type-Options": "none",
+        "Content-Security-Policy": "default-src *",
+    }
+    bucket.respond = lambda _: Reply(200, b"object", inner)
+
+    answer = ask(recorded.port, "/photo/a.jpg")
+
+    assert answer.body == b"object"
+    assert {"Set-Cookie", "x-amz-version-id"}.isdisjoint(answer.headers)
+    assert not any("kms" in name for name in answer.headers)
+    assert answer.headers.get_all("X-Content-Type-Options") == ["nosniff"]
+    assert len(answer.headers.get_all("Content-Security-Policy", [])) == 1
+
+
+def test_connections_to_the_upstreams_are_kept(recorded: Nginx, service: Recorder, bucket: Recorder) -> None:
+    """One client's requests after one another go through one connection to S3 and one to the service."""
+    bucket.respond = lambda _: Reply(404)
+    before = (bucket.connections, service.connections)
+    for number in range(5):
+        ask(recorded.port, f"/prew/card/{number}.jpg")
+
+    assert bucket.connections - before[0] <= 1
+    assert service.connections - before[1] <= 1
+    assert len(service.seen) == 5
