@@ -43,7 +43,7 @@ def main() -> int:
         folder = ROOT / ".local"
         folder.mkdir(exist_ok=True)
         with only_one(folder):
-            _check_port(settings.port)
+            check_port(settings.port)
             run(settings, StackFile(folder), console)
     except StopRequested:
         console.print("all ended")
@@ -96,7 +96,8 @@ def look_after(system: LocalSystem, stack_file: StackFile, console: Console) -> 
     raise StopRequested
 
 
-def _check_port(port: int) -> None:
+def check_port(port: int) -> None:
+    """Raise `LocalSettingsError` when nginx could not listen on this loopback port."""
     with socket.socket() as sock:
         # As nginx does: connections of an nginx before, which linger for a minute, do not count.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,0 +1,126 @@
+"""What `make up` reads, and what each program gets of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from devstack.backends import S3
+from devstack.environments import function_environment, nginx_variables, service_environment
+from devstack.local_settings import LocalSettingsError, make_env_file, read_local_settings
+from devstack.programs import Program
+
+
+@pytest.fixture(name="env_file")
+def _env_file(tmp_path: Path) -> Path:
+    path = tmp_path / ".env"
+    path.write_text("PREW_PRESETS__THUMB__WIDTH=200\nPREW_LOCAL_PORT=9000\nAWS_PROFILE=work\n")
+    return path
+
+
+def test_the_process_environment_goes_before_the_file(env_file: Path) -> None:
+    """A variable of the process wins over the same one in `.env`."""
+    settings = read_local_settings(env_file, {"PREW_PRESETS__THUMB__WIDTH": "120"})
+
+    assert settings.environment["PREW_PRESETS__THUMB__WIDTH"] == "120"
+    assert settings.port == 9000
+
+
+def test_defaults_without_any_variable(tmp_path: Path) -> None:
+    """Port 8080, two replicas, the project's own photos, an own Redis and a local function."""
+    settings = read_local_settings(tmp_path / "none", {})
+
+    assert (settings.port, settings.replicas, settings.photos) == (8080, 2, None)
+    assert (settings.redis_url, settings.function) == (None, "prew-resize")
+
+
+def test_values_are_taken_as_written(env_file: Path) -> None:
+    """A dollar sign in `.env` is a dollar sign."""
+    env_file.write_text("""PREW_PRESETS='{"thumb": {"width": 200}}'\nPREW_CACHE_CONTROL=a${HOME}b\n""")
+    environment = read_local_settings(env_file, {}).environment
+
+    assert environment == {"PREW_PRESETS": '{"thumb": {"width": 200}}', "PREW_CACHE_CONTROL": "a${HOME}b"}
+
+
+def test_a_developers_own_aws_is_not_passed_on(env_file: Path) -> None:
+    """No AWS variable of the file or the process reaches a program."""
+    environment = read_local_settings(env_file, {"AWS_SESSION_TOKEN": "real", "LANG": "C.UTF-8"}).environment
+
+    assert not [name for name in environment if name.startswith(("AWS_", "PREW_LOCAL_"))]
+    assert environment["LANG"] == "C.UTF-8"
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"PREW_LOCAL_PORT": "http"},
+        {"PREW_LOCAL_PORT": "0"},
+        {"PREW_LOCAL_PORT": "70000"},
+        {"PREW_LOCAL_REPLICAS": "-1"},
+        {"PREW_LOCAL_PHOTOS": "/no/such/folder"},
+    ],
+)
+def test_a_value_that_cannot_be_is_named(env_file: Path, variables: dict[str, str]) -> None:
+    """The message begins with the variable and what it was set to."""
+    (setting,) = variables.items()
+    with pytest.raises(LocalSettingsError, match="^" + "=".join(setting)):
+        read_local_settings(env_file, variables)
+
+
+def test_env_is_made_once(tmp_path: Path) -> None:
+    """`.env` is copied from the example, and never overwritten."""
+    (tmp_path / ".env.example").write_text("A=1\n")
+    made = make_env_file(tmp_path)
+    (tmp_path / ".env").write_text("A=2\n")
+    made_again = make_env_file(tmp_path)
+
+    assert (made, made_again) == (True, False)
+    assert (tmp_path / ".env").read_text() == "A=2\n"
+
+
+@pytest.fixture(name="some_s3")
+def _some_s3(tmp_path: Path) -> S3:
+    program = Program("s3", ["true"], tmp_path / "log")
+    program.wait_done()
+    return S3(program, 1234, "photos")
+
+
+def test_the_service_gets_what_the_user_set_and_where_the_parts_are(env_file: Path, some_s3: S3) -> None:
+    """Its environment is the user's, with bucket, addresses and port of this system over it."""
+    settings = read_local_settings(env_file, {"PREW_PORT": "1", "PREW_LOG_LEVEL": "debug"})
+    environment = service_environment(settings, port=4321, redis_url="redis://127.0.0.1:5/0", s3=some_s3)
+
+    assert (environment["PREW_LOG_LEVEL"], environment["PREW_PRESETS__THUMB__WIDTH"]) == ("debug", "200")
+    assert (environment["PREW_PORT"], environment["PREW_HOST"]) == ("4321", "127.0.0.1")
+    assert environment["AWS_ENDPOINT_URL_S3"] == "http://127.0.0.1:1234"
+    assert environment["PREW_SOURCE_BUCKET"] == "photos"
+
+
+def test_set_but_empty_means_without(env_file: Path, some_s3: S3) -> None:
+    """An empty function name leaves the service with its own worker processes."""
+    settings = read_local_settings(env_file, {"PREW_LAMBDA_FUNCTION": "", "PREW_REDIS_URL": ""})
+    environment = service_environment(settings, port=1, redis_url=settings.redis_url or "", s3=some_s3)
+
+    assert (settings.function, settings.redis_url) == ("", "")
+    assert (environment["PREW_LAMBDA_FUNCTION"], environment["PREW_REDIS_URL"]) == ("", "")
+    assert "AWS_ENDPOINT_URL_LAMBDA" not in environment
+
+
+def test_the_function_knows_s3_but_not_the_services_settings(env_file: Path, some_s3: S3) -> None:
+    """A resize function gets its own variables and the bucket's credentials, no `PREW_…`."""
+    settings = read_local_settings(env_file, {"RESIZE_MAX_DATA_BYTES": "100"})
+    environment = function_environment(settings, some_s3)
+
+    assert (environment["RESIZE_MAX_DATA_BYTES"], environment["AWS_ACCESS_KEY_ID"]) == ("100", some_s3.access_key)
+    assert not [name for name in environment if name.startswith("PREW_")]
+
+
+def test_nginx_gets_all_replicas(env_file: Path, some_s3: S3) -> None:
+    """Nginx is told each replica, the bucket path-style, and the user's own variables for it."""
+    settings = read_local_settings(env_file, {"PREW_NGINX_CACHE": "on", "PREW_NGINX_S3_SERVER": "elsewhere:443"})
+    variables = nginx_variables(settings, some_s3, [5001, 5002], "/www")
+
+    assert variables["PREW_NGINX_SERVICES"] == "127.0.0.1:5001 127.0.0.1:5002"
+    assert (variables["PREW_NGINX_S3_SERVER"], variables["PREW_NGINX_BUCKET_PATH"]) == ("127.0.0.1:1234", "/photos")
+    assert variables["PREW_NGINX_CACHE"] == "on"

@@ -1,0 +1,80 @@
+"""A folder into the real S3, and only what changed."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from pathlib import Path
+
+import pytest
+
+from devstack.backends import S3, s3_client
+from devstack.photos import load_photos
+
+UNUSUAL = "имя с пробелом + 100% #1?.avif"  # noqa: RUF001 -- the letters that people use
+
+
+@pytest.fixture(name="prefix")
+def _prefix() -> str:
+    """A prefix of the test's own in the shared bucket."""
+    return uuid.uuid4().hex
+
+
+@pytest.fixture(name="folder")
+def _folder(tmp_path: Path) -> Path:
+    for name in ("a.jpg", "nested/more/b.webp", UNUSUAL, ".hidden/c.jpg", ".d.jpg"):
+        path = tmp_path / "photos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode())
+    return tmp_path / "photos"
+
+
+def test_each_file_becomes_an_object(s3: S3, folder: Path, prefix: str) -> None:
+    """Keys are the relative paths, bytes and content types are right, hidden files stay out."""
+    loaded = load_photos(folder, s3, prefix)
+    objects = [s3_client(s3).get_object(Bucket=s3.bucket, Key=key) for key in loaded.keys]
+
+    names = ["a.jpg", UNUSUAL, "nested/more/b.webp"]
+    assert [f"{prefix}/{name}" for name in names] == loaded.keys
+    assert [name.encode() for name in names] == [each["Body"].read() for each in objects]
+    assert [each["ContentType"] for each in objects] == ["image/jpeg", "image/avif", "image/webp"]
+
+
+def test_only_what_changed_is_sent_again(s3: S3, folder: Path, prefix: str) -> None:
+    """Nothing is sent twice; a file of the same size but other bytes is sent, and so is a new one."""
+    load_photos(folder, s3, prefix)
+    unchanged = load_photos(folder, s3, prefix)
+    (folder / "a.jpg").write_bytes(b"b.jpg")
+    (folder / "new.jpg").write_bytes(b"new")
+    changed = load_photos(folder, s3, prefix)
+    body = s3_client(s3).get_object(Bucket=s3.bucket, Key=f"{prefix}/a.jpg")["Body"].read()
+
+    assert (unchanged.uploaded, changed.uploaded, body) == (0, 2, b"b.jpg")
+
+
+def test_more_objects_than_a_page_of_the_listing(s3: S3, tmp_path: Path, prefix: str) -> None:
+    """What is there already is recognised beyond the first thousand keys."""
+    for number in range(1005):
+        (tmp_path / f"{number:04}.jpg").write_bytes(b"x")
+    first = load_photos(tmp_path, s3, prefix)
+    second = load_photos(tmp_path, s3, prefix)
+
+    assert (first.uploaded, second.uploaded) == (1005, 0)
+
+
+@pytest.mark.parametrize("name", [b"\xff.jpg", b"line\nbreak.jpg", b"back\\slash.jpg"])
+def test_a_name_that_is_no_key_is_left_out(s3: S3, folder: Path, prefix: str, name: bytes) -> None:
+    """A file whose name is not UTF-8, or has a control character or a backslash, is reported and not sent."""
+    Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_bytes(b"x")
+    loaded = load_photos(folder, s3, prefix)
+
+    assert (len(loaded.skipped), len(loaded.keys), loaded.uploaded) == (1, 3, 3)
+
+
+def test_a_key_that_is_too_long_is_left_out(s3: S3, folder: Path, prefix: str) -> None:
+    """S3's 1024 bytes count the prefix, and bytes, not letters."""
+    deep = folder / ("я" * 120) / ("я" * 120) / ("я" * 120) / ("я" * 120)
+    deep.mkdir(parents=True)
+    (deep / f"{'я' * 40}.jpg").write_bytes(b"x")
+
+    assert len(load_photos(folder, s3, prefix).skipped) == 1

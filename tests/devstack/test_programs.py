@@ -1,0 +1,101 @@
+"""Programs of the operating system: ready, ended, and nothing of them left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from devstack.__main__ import check_port
+from devstack.local_settings import LocalSettingsError
+from devstack.programs import LOOPBACK, Program, ProgramError, find, free_ports
+
+
+def test_what_a_program_leaves_is_removed(tmp_path: Path) -> None:
+    """Its files go when it has ended; those that it never made are no problem."""
+    left, never = tmp_path / "left.sock", tmp_path / "never.sock"
+    left.touch()
+    Program("leaves", ["sleep", "60"], tmp_path / "log", leaves=[left, never]).stop()
+
+    assert not left.exists()
+
+
+def test_its_children_end_with_it(tmp_path: Path) -> None:
+    """Stopping a program ends its whole process group, also a child that ignores SIGTERM."""
+    script = "trap '' TERM; sleep 600 & echo $! > child; exec 3<>fifo; echo x >&3; wait"
+    os.mkfifo(tmp_path / "fifo")
+    program = Program("parent", ["sh", "-c", script], tmp_path / "log", cwd=tmp_path)
+    with (tmp_path / "fifo").open("rb") as started:
+        started.read(2)
+    program.stop(within_s=0.1)
+    child = Path("/proc", (tmp_path / "child").read_text().strip(), "status")
+    program_gone = program.process.returncode == -signal.SIGKILL
+    while child.exists() and "State:\tZ" not in child.read_text():
+        os.sched_yield()
+
+    assert program_gone
+
+
+def test_one_that_ends_early_shows_its_log(tmp_path: Path) -> None:
+    """Waiting for it raises with the exit code and what it wrote."""
+    program = Program("short", ["sh", "-c", "echo no config; exit 4"], tmp_path / "log")
+    with pytest.raises(ProgramError, match=r"short ended with 4:\nno config"):
+        program.wait_ready(lambda: False)
+    with pytest.raises(ProgramError, match="short failed with 4"):
+        program.wait_done()
+
+
+def test_one_that_is_never_ready_is_given_up(tmp_path: Path) -> None:
+    """Waiting has an end, and says how long it was."""
+    program = Program("slow", ["sleep", "60"], tmp_path / "log")
+    try:
+        with pytest.raises(ProgramError, match="slow did not answer within 0 s"):
+            program.wait_ready(lambda: False, within_s=0)
+    finally:
+        program.kill()
+
+
+def test_a_program_that_is_not_installed_is_named() -> None:
+    """The message names it and the cure."""
+    with pytest.raises(ProgramError, match="no-such-program is not installed: run `make install`"):
+        find("no-such-program")
+
+
+def test_free_ports_are_different() -> None:
+    """No port is given twice in one call."""
+    assert len(set(free_ports(20))) == 20
+
+
+def test_a_taken_port_is_named() -> None:
+    """A port that somebody listens on is refused with the variable's name; a free one is not."""
+    with socket.socket() as other:
+        other.bind((LOOPBACK, 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(LocalSettingsError, match=f"port {port} .*PREW_LOCAL_PORT"):
+            check_port(port)
+    check_port(port)
+
+
+def test_sigint_to_make_alone_ends_what_it_runs(tmp_path: Path) -> None:
+    """`kill -INT` of make is noticed by the program in its recipe, which make would not tell."""
+    (tmp_path / "program.py").write_text(
+        "import os\n"
+        "from devstack.make_signals import make_was_interrupted, started_by_make\n"
+        "print(started_by_make(), make_was_interrupted(), flush=True)\n"
+        "while not make_was_interrupted(): os.sched_yield()\n"
+        "print('told', flush=True)\n"
+    )
+    (tmp_path / "Makefile").write_text(f"up:\n\t@{sys.executable} program.py\n")
+    with subprocess.Popen(["make", "up"], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as make:
+        assert make.stdout
+        before = make.stdout.readline()
+        make.send_signal(signal.SIGINT)
+        after = make.stdout.readline()
+
+    assert (before, after) == ("True False\n", "told\n")
