@@ -1,0 +1,55 @@
+"""The whole road: real nginx, Redis, SeaweedFS, and the resize function in the real Lambda runtime client."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devstack.backends import S3, Redis
+from devstack.lambda_server import Lambda, start_lambda
+from tests.e2e.site import FUNCTION, Site
+
+ROOT = Path(__file__).resolve().parents[2]
+FAULTY = ("original", "raises", "dies", "sleeps", "nonsense", "huge")
+
+
+@pytest.fixture(scope="session", name="function")
+def _function(s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lambda]:
+    """The resize function, in up to four sandboxes; more calls wait a little, as they may."""
+    environment = os.environ | s3.aws_environment()
+    options = ("--concurrency=4", "--queue-wait=10", "--timeout=10", f"--task-root={ROOT}")
+    handlers = {FUNCTION: "lambda_resize.handler.handler"}
+    function = start_lambda(tmp_path_factory.mktemp("lambda"), handlers, *options, env=environment)
+    yield function
+    function.program.stop()
+
+
+@pytest.fixture(scope="session", name="faulty_functions")
+def _faulty_functions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lambda]:
+    """Functions that misbehave in one way each, one sandbox for each, with a time-out of two seconds."""
+    handlers = {name: f"resize_functions.{name}" for name in FAULTY}
+    options = ("--concurrency=1", "--timeout=2", f"--task-root={ROOT / 'tests' / 'adapters' / 'functions'}")
+    function = start_lambda(tmp_path_factory.mktemp("faulty"), handlers, *options, env=os.environ)
+    yield function
+    function.program.stop()
+
+
+@pytest.fixture(scope="session", name="site")
+def _site(s3: S3, redis_server: Redis, function: Lambda, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The system as it is meant to run: two replicas behind nginx."""
+    with Site(tmp_path_factory.mktemp("site"), s3, redis_server, function, replicas=2) as site:
+        yield site
+
+
+@pytest.fixture(name="run_site")
+def _run_site(s3: S3, tmp_path: Path) -> Callable[..., Site]:
+    """Makes a site of one's own on the shared S3: `with run_site(redis=…, function=…) as site`."""
+
+    def make(**parts: Any) -> Site:
+        return Site(tmp_path, s3, **parts)
+
+    return make

@@ -1,0 +1,81 @@
+"""Five thousand URIs that no honest client sends, through nginx: no 5xx, no key outside its prefix, no resize."""
+
+from __future__ import annotations
+
+import random
+import re
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import quote
+
+from devstack.backends import s3_client
+from devstack.lambda_server import Lambda
+from tests.e2e.site import Site
+from tests.nginx.asking import Answer, ask
+
+COUNT = 5000
+PIECES = [
+    b"..", b".", b"/", b"//", b"\\", b"%2e", b"%2E%2e", b"%2f", b"%2F", b"%5c", b"%252e%252e%252f", b"%00",
+    b"%0d%0a", b"%0a", b"%7f", b"%ff", b"%fe%ff", b"%c0%ae", b"%ed%a0%80", b"%e2%80%ae", b"\xff",
+    "é".encode(), b"%", b"%2", b"%zz", b"+", b"%2b", b"%20", b"?", b"?acl", b"?versionId=x", b"#", b"%23",
+    b"%3f", b"'", b'"', b"<", b">", b"&", b";", b"=", b"a", b"a.jpg", b"photo", b"prew", b"card", b"thumb",
+    b"secret", b"etc/passwd", b"x" * 300, "ф".encode() * 50, b"%d1%84" * 200, b"~", b"|", b"^", b"`", b"{",
+    b"}", b"[", b"]", b"@", b":", b"http://", b"*",
+]  # fmt: skip
+STARTS = [b"/prew/card/", b"/prew/thumb/", b"/prew/", b"/prew/unheard_of/", b"/photo/", b"/", b"/prew", b""]
+
+
+def _target(dice: random.Random) -> bytes:
+    if dice.random() < 0.01:
+        return b"/prew/card/" + b"x" * dice.choice([900, 1010, 4000, 8000, 9000, 40_000])
+    return dice.choice(STARTS) + b"".join(dice.choices(PIECES, k=dice.randint(1, 8)))
+
+
+def _names_a_possible_photo(target: bytes) -> bool:
+    """Whether a target may honestly lead to an invocation: a known preset, and nothing that no key may have."""
+    return re.match(rb"/prew/(card|thumb)/[^/]", target) is not None
+
+
+def test_five_thousand_uris(site: Site, function: Lambda) -> None:
+    """Whatever is asked, nginx and the service answer with 2xx to 4xx, and S3 holds what it held before."""
+    client = s3_client(site.s3)
+    client.put_object(Bucket=site.s3.bucket, Key="secret/a.jpg", Body=b"secret")
+    before = _keys(client, site.s3.bucket)
+    dice = random.Random(20_261_121)
+    targets = [_target(dice) for _ in range(COUNT)]
+    hopeless = [target for target in targets if not _names_a_possible_photo(target)]
+    hopeful = [target for target in targets if _names_a_possible_photo(target)]
+    invocations = function.stats()["invocations"]
+    unexpected = _unexpected(site, hopeless)
+
+    assert min(len(hopeless), len(hopeful)) > COUNT // 10
+    assert function.stats()["invocations"] == invocations
+    assert unexpected + _unexpected(site, hopeful) == []
+    assert _keys(client, site.s3.bucket) == before
+
+
+def _unexpected(site: Site, targets: list[bytes]) -> list[tuple[bytes, int, bytes]]:
+    """Ask for all of them; those whose answer is a 5xx, or what nobody may read."""
+    with ThreadPoolExecutor(8) as threads:
+        answers = threads.map(lambda target: (target, ask(site.nginx.port, target)), targets)
+        return [(target, got.status, got.body[:200]) for target, got in answers if _is_unexpected(got)]
+
+
+def _is_unexpected(answer: Answer) -> bool:
+    return answer.status >= 500 or answer.body == b"secret"
+
+
+def test_no_spelling_reads_another_prefix(site: Site) -> None:
+    """A secret beside the photos is reached by no spelling of a way up."""
+    s3_client(site.s3).put_object(Bucket=site.s3.bucket, Key="secret/b.jpg", Body=b"secret")
+    ups = ["..", "%2e%2e", "%2E.", ".%2e", "..%2f", "..%5c", "..\\", "%252e%252e", "..;", "%c0%ae%c0%ae"]
+    for up in ups:
+        for start in ("/photo/", "/prew/", "/prew/card/", "/photo/a/"):
+            for depth in (1, 2, 3):
+                target = start + f"{up}/" * depth + quote("secret/b.jpg")
+                assert ask(site.nginx.port, target).body != b"secret", target
+
+
+def _keys(client: Any, bucket: str) -> set[str]:
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    return {item["Key"] for page in pages for item in page.get("Contents", [])}
