@@ -24,6 +24,8 @@ LOADERS: Mapping[str, str] = {
     "VipsForeignLoadTiff": "tiff",
     "VipsForeignLoadHeif": "heif",
 }
+TIFF_MAGIC = (b"II*\0", b"MM\0*")
+
 pyvips.operation_block_set("VipsForeignLoad", True)
 for _loader in LOADERS:
     pyvips.operation_block_set(_loader, False)
@@ -89,8 +91,11 @@ def source_format(data: bytes) -> str:
 
     Raises:
         Unsupported: It is none of those that are let in.
+        Corrupt: It is a TIFF that ends before its directory, which may stand last.
     """
     found = pyvips.vips_lib.vips_foreign_find_load_buffer(data, len(data))
+    if found == pyvips.ffi.NULL and data.startswith(TIFF_MAGIC):
+        raise Corrupt("header of tiff: its directory is missing")
     if found == pyvips.ffi.NULL:
         raise Unsupported("not a JPEG, PNG, WebP, GIF, TIFF or AVIF image")
     loader = cast("bytes", pyvips.ffi.string(found)).decode().removesuffix("Buffer")

@@ -1,7 +1,7 @@
 """The function's entry point: event → request → read → resize → write → answer.
 
 The same callable serves AWS Lambda, its runtime client on any machine, and a worker process of the service
-(`handler(event, None)`). It never raises: whatever happens, the answer says so, and one line of JSON goes to the log.
+(`handler(event, None)`). It does not raise: whatever happens, the answer says so, and one line of JSON goes to the log.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lambda_resize.errors import ResizeError
 from lambda_resize.request import ResizeRequest, parse
 from lambda_resize.resize import Preview, resize
 from lambda_resize.settings import Limits, Settings
-from lambda_resize.storage import Storage
+from lambda_resize.storage import Storage, forget_empty_variables
 
 SETTINGS = Settings.from_environment(os.environ)  # at import, so that a wrong value stops the function's start
 
@@ -50,7 +50,9 @@ def handler(event: object, context: Any) -> dict[str, object]:
         answer = make(request, _storage(), SETTINGS)
     except ResizeError as error:
         answer = {"status": False, "error": str(error), "kind": error.kind}
-    except Exception as error:  # noqa: BLE001 -- the caller gets an answer that it can tell apart from Lambda's failures
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 -- a panic in obstore's Rust is no Exception, and an answer is due
         entry["traceback"] = traceback.format_exc()
         answer = {"status": False, "error": type(error).__name__, "kind": "internal"}
     _log(entry | {name: value for name, value in answer.items() if name != "data"})
@@ -106,6 +108,7 @@ def _answer(request: ResizeRequest, preview: Preview, etag: str, max_data_bytes:
 @cache
 def _storage() -> Storage:
     """One for all invocations of this process, made at the first."""
+    forget_empty_variables(os.environ)
     return Storage.from_environment(os.environ, object_acl=SETTINGS.object_acl)
 
 

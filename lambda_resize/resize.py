@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pyvips
 
 from lambda_resize import codecs, geometry
-from lambda_resize.errors import Corrupt, TooLarge, Unsupported
+from lambda_resize.errors import Corrupt, TooLarge
 from lambda_resize.geometry import Geometry, Size
 from lambda_resize.settings import Limits
 from lambda_resize.spec import STRATEGIES, Spec
@@ -44,8 +44,8 @@ def resize(data: bytes, spec: Spec, limits: Limits = DEFAULT_LIMITS) -> Preview:
     rounds on its way.
 
     Raises:
-        Unsupported: Not an image, or of a format or colour space that is not accepted.
-        Corrupt: Damaged, or it ends too early.
+        Unsupported: Not an image, or of a format that is not accepted.
+        Corrupt: Damaged, or it ends too early, in the part that is needed.
         TooLarge: The image, or what it would be scaled to, is beyond the limits.
     """
     if len(data) > limits.max_source_bytes:
@@ -56,12 +56,12 @@ def resize(data: bytes, spec: Spec, limits: Limits = DEFAULT_LIMITS) -> Preview:
     upright = _upright_size(header)
     sizes = geometry.plan(upright, spec)
     _check_pixels("scaled, it", sizes.scaled, limits)
-    image = _standard_colours(_scaled(data, source, header, upright, sizes))
-    target = _target_format(source, spec, image)
     try:
+        image = _standard_colours(_scaled(data, source, header, upright, sizes))
+        target = _target_format(source, spec, image)
         image = _on_background(image, target, sizes, spec)
         image = _cut(image, sizes.result, spec) if spec.fit == "cover" else _pad(image, sizes.result, spec)
-    except pyvips.Error as error:  # a content-aware cut decodes the photo here
+    except pyvips.Error as error:  # turning a photo upright and looking at its content decode it already here
         raise Corrupt(codecs.reason(error)) from error
     encoded = codecs.encode(image, target, spec.quality)
     return Preview(encoded, codecs.ENCODERS[target].content_type, image.width, image.height)
@@ -102,20 +102,14 @@ def _scaled(data: bytes, source: str, header: pyvips.Image, upright: Size, sizes
         image = codecs.open_image(data, source, scale=scale)
     # Asked for without need, the conversion of profiles would take longer than everything else together.
     profile = {"output_profile": "srgb"} if "icc-profile-data" in image.get_fields() else {}
-    try:
-        return image.thumbnail_image(
-            sizes.scaled.width, height=sizes.scaled.height, size="force", intent="perceptual", **profile
-        )
-    except pyvips.Error as error:
-        raise Unsupported(codecs.reason(error)) from error
+    return image.thumbnail_image(
+        sizes.scaled.width, height=sizes.scaled.height, size="force", intent="perceptual", **profile
+    )
 
 
 def _standard_colours(image: pyvips.Image) -> pyvips.Image:
     """SRGB, or greyscale as it is, 8 bits a channel."""
-    try:
-        return image if image.interpretation == "b-w" else image.colourspace("srgb")
-    except pyvips.Error as error:
-        raise Unsupported(f"colour space {image.interpretation}: {codecs.reason(error)}") from error
+    return image if image.interpretation == "b-w" else image.colourspace("srgb")
 
 
 def _target_format(source: str, spec: Spec, image: pyvips.Image) -> str:

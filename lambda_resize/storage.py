@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
@@ -15,6 +15,9 @@ from obstore.store import S3Store
 from lambda_resize.errors import Forbidden, Missing, StorageFailed, TooLarge
 
 FINGERPRINT = "preset-fingerprint"  # S3 shows it as x-amz-meta-preset-fingerprint
+
+# Compose files and templates set these to nothing where they mean unset.
+OPTIONAL_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN")
 
 # A dead S3 must end the call well within the service's deadline: connections that are refused fail within 0.2 s, an S3
 # that cannot be reached within 4 s, one that accepts and says nothing within 9 s (two reads of 4 s).
@@ -80,9 +83,11 @@ class Storage:
         if bucket not in self._stores:
             # A bucket's name in the host name is AWS's way; it breaks the certificate's wildcard where it has dots.
             virtual_hosted = self._endpoint is None and "." not in bucket
+            # By this name, because obstore would prefer the variable of the same name to a plain `endpoint`.
+            endpoint: Any = {"aws_endpoint_url_s3": self._endpoint} if self._endpoint else {}
             self._stores[bucket] = S3Store(
                 bucket,
-                endpoint=self._endpoint,
+                **endpoint,
                 virtual_hosted_style_request=virtual_hosted,
                 client_options={
                     "allow_http": (self._endpoint or "").startswith("http://"),
@@ -129,7 +134,14 @@ class Storage:
             retries={"total_max_attempts": 1 + MAX_RETRIES, "mode": "standard"},
             s3={"addressing_style": "path" if self._endpoint else "auto"},
         )
-        return boto3.client("s3", endpoint_url=self._endpoint, config=config)
+        return boto3.Session().client("s3", endpoint_url=self._endpoint, config=config)
+
+
+def forget_empty_variables(environ: MutableMapping[str, str]) -> None:
+    """Unset what is empty: obstore would take an empty endpoint for an address, and send an empty token."""
+    for name in OPTIONAL_VARIABLES:
+        if environ.get(name) == "":
+            del environ[name]
 
 
 @contextmanager

@@ -1,0 +1,162 @@
+"""Formats and colours: what is read, what is written, and what becomes of transparency, CMYK, grey and 16 bits."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+import pyvips
+from PIL import Image
+
+from lambda_resize import codecs
+from lambda_resize.resize import resize
+from lambda_resize.spec import Spec
+
+SOURCES = ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "AVIF"]
+KEPT = {"JPEG": "jpeg", "PNG": "png", "WEBP": "webp", "GIF": "png", "TIFF": "jpeg", "AVIF": "avif"}
+
+
+def result(data: bytes, **fields: Any) -> Image.Image:
+    """The preview, decoded by Pillow."""
+    image = Image.open(io.BytesIO(resize(data, Spec(**{"width": 20} | fields)).data))
+    image.load()
+    return image
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("target", ["keep", "jpeg", "png", "webp", "avif"])
+def test_each_format_becomes_each_other(encode: Any, source: str, target: Any) -> None:
+    """The colour survives, and the content type says what the bytes are."""
+    preview = resize(encode(Image.new("RGB", (80, 40), (200, 100, 50)), source), Spec(width=20, format=target))
+    expected = KEPT[source] if target == "keep" else target
+    image = Image.open(io.BytesIO(preview.data))
+    assert (preview.content_type, image.format, image.size) == (f"image/{expected}", expected.upper(), (20, 10))
+    assert np.abs(np.asarray(image.convert("RGB")).astype(int) - (200, 100, 50)).max() <= 6
+
+
+@pytest.mark.parametrize(
+    ("source", "kept"), [("PNG", "PNG"), ("WEBP", "WEBP"), ("GIF", "PNG"), ("TIFF", "PNG"), ("AVIF", "AVIF")]
+)
+def test_transparency_is_kept(encode: Any, source: str, kept: str) -> None:
+    """Where a format has it, `keep` chooses one that has it too."""
+    original = Image.new("RGBA", (40, 40), (0, 0, 255, 0))
+    original.paste((0, 0, 255, 255), (0, 0, 20, 40))
+    image = result(encode(original, source))
+    assert image.format == kept
+    alpha = np.asarray(image.convert("RGBA"))[:, :, 3]
+    assert alpha[:, :8].min() > 250
+    assert alpha[:, 12:].max() < 5
+
+
+@pytest.mark.parametrize(("background", "expected"), [("#ffffff", (255, 255, 255)), ("#ff8000", (255, 128, 0))])
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_jpeg_shows_the_background_through(encode: Any, mode: str, background: str, expected: Any) -> None:
+    """JPEG has no transparency: what is clear becomes the background, of a grey picture as well."""
+    clear = encode(Image.new(mode, (40, 40), 0), "PNG")
+    pixel = result(clear, format="jpeg", background=background).convert("RGB").getpixel((10, 10))
+    assert np.abs(np.subtract(pixel, expected)).max() <= 3
+
+
+def test_padding_is_opaque(encode: Any) -> None:
+    """Around a transparent picture too: the box is filled, the picture stays clear."""
+    image = result(encode(Image.new("RGBA", (40, 40), (0, 0, 0, 0)), "PNG"), width=60, height=40, fit="contain")
+    assert image.getpixel((0, 20)) == (255, 255, 255, 255)
+    assert image.getpixel((30, 20))[3] == 0
+
+
+def test_colours_do_not_bleed_out_of_transparency(encode: Any) -> None:
+    """Scaling weighs colours by their opacity, so no dark rim appears around a white shape."""
+    original = Image.new("RGBA", (80, 80), (0, 0, 0, 0))
+    original.paste((255, 255, 255, 255), (21, 21, 58, 58))
+    values = np.asarray(result(encode(original, "PNG")))
+    assert values[values[:, :, 3] > 20][:, :3].min() > 250
+
+
+@pytest.mark.parametrize("source", ["JPEG", "TIFF"])
+def test_cmyk_becomes_rgb(encode: Any, source: str) -> None:
+    """Print colours without a profile come out as the screen's: cyan is blue and green, little red."""
+    image = result(encode(Image.new("CMYK", (40, 40), (255, 0, 0, 0)), source))
+    red, green, blue = image.getpixel((10, 10))
+    assert image.mode == "RGB"
+    assert red < 60
+    assert 140 < green < blue
+
+
+def test_a_profile_is_converted_and_dropped() -> None:
+    """A green in Display P3 has the numbers of sRGB afterwards, for nothing tells the viewer of P3 any more."""
+    green = pyvips.Image.black(60, 60).new_from_image([60, 200, 90])
+    wide = green.cast("uchar").copy(interpretation="srgb").icc_transform("p3", input_profile="srgb")
+    stored = wide.pngsave_buffer(profile="p3")
+    raw = Image.open(io.BytesIO(stored)).getpixel((5, 5))
+    image = result(stored)
+    assert np.abs(np.subtract(raw, (60, 200, 90))).max() > 10
+    assert np.abs(np.subtract(image.getpixel((5, 5)), (60, 200, 90))).max() <= 2
+    assert "icc_profile" not in image.info
+
+
+def test_a_broken_profile_is_ignored(encode: Any) -> None:
+    """The picture is worth more than its profile."""
+    image = result(encode(Image.new("RGB", (40, 40), (9, 99, 199)), "PNG", icc_profile=b"none" * 40))
+    assert image.getpixel((5, 5)) == (9, 99, 199)
+
+
+def test_grey_stays_grey(encode: Any) -> None:
+    """One channel in, one channel out; a coloured background gives it three."""
+    grey = encode(Image.new("L", (40, 40), 100), "PNG")
+    assert result(grey).mode == "L"
+    assert result(grey, width=60, height=40, fit="contain").mode == "L"
+    coloured = result(grey, width=60, height=40, fit="contain", background="#ff0000")
+    assert (coloured.getpixel((0, 0)), coloured.getpixel((30, 20))) == ((255, 0, 0), (100, 100, 100))
+
+
+@pytest.mark.parametrize(("bands", "space", "mode"), [(1, "grey16", "L"), (3, "rgb16", "RGB"), (4, "rgb16", "RGBA")])
+def test_16_bits_become_8(bands: int, space: str, mode: str) -> None:
+    """Half of the range stays half of the range."""
+    deep = (pyvips.Image.black(40, 40, bands=bands) + 0x8000).cast("ushort").copy(interpretation=space)
+    image = result(deep.pngsave_buffer())
+    assert image.mode == mode
+    assert np.asarray(image).dtype == np.uint8
+    assert np.abs(np.asarray(image).astype(int) - 128).max() <= 1
+
+
+def test_a_palette_and_a_bitmap_are_read(encode: Any) -> None:
+    """Images of few colours become ordinary ones, smooth when scaled."""
+    assert result(encode(Image.new("P", (40, 40)), "PNG")).mode == "RGB"
+    assert result(encode(Image.new("1", (40, 40)), "TIFF", compression="group4"), format="png").mode == "L"
+
+
+def test_an_animation_becomes_its_first_frame(encode: Any) -> None:
+    """A preview does not move."""
+    frames = [Image.new("RGB", (40, 40), colour) for colour in ("red", "blue", "lime")]
+    for source in ("GIF", "WEBP"):
+        animation = encode(frames[0], source, save_all=True, append_images=frames[1:], lossless=True)
+        image = result(animation, format="png")
+        assert (image.size, image.convert("RGB").getpixel((9, 9))) == ((20, 20), (255, 0, 0))
+
+
+@pytest.mark.parametrize("target", ["jpeg", "webp", "avif"])
+def test_quality_has_a_default_and_makes_a_difference(encode: Any, noise: Image.Image, target: Any) -> None:
+    """Less quality means fewer bytes, and no quality means the format's own."""
+    original = encode(noise, "PNG")
+    sizes = [len(resize(original, Spec(width=100, format=target, quality=q)).data) for q in (20, 95)]
+    assert sizes[0] < sizes[1]
+    default = codecs.ENCODERS[target].quality
+    assert resize(original, Spec(width=100, format=target)) == resize(
+        original, Spec(width=100, format=target, quality=default)
+    )
+
+
+def test_a_png_takes_no_notice_of_quality(encode: Any, noise: Image.Image) -> None:
+    """It is lossless."""
+    original = encode(noise, "PNG")
+    assert resize(original, Spec(width=50)) == resize(original, Spec(width=50, quality=1))
+
+
+def test_jpeg_is_baseline_with_half_the_colour(encode: Any, noise: Image.Image) -> None:
+    """As sharp writes it: not progressive, 4:2:0 even at a quality where libvips alone would keep all colour."""
+    data = resize(encode(noise, "PNG"), Spec(width=100, format="jpeg", quality=95)).data
+    stored = pyvips.Image.new_from_buffer(data, "")
+    assert stored.get("jpeg-chroma-subsample") == "4:2:0"
+    assert "progressive" not in Image.open(io.BytesIO(data)).info

@@ -1,0 +1,294 @@
+"""The function as a whole: the contract's examples, real S3, the real Lambda runtime client, and a forked process."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+from typing import Any, Self
+
+import pytest
+from PIL import Image
+
+from devstack.backends import S3, s3_client
+from lambda_resize import handler as handler_module
+from lambda_resize.handler import handler
+from lambda_resize.settings import Limits, Settings
+
+
+@pytest.fixture(name="bucket")
+def _bucket(s3: S3, encode: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The photo of the examples in a real bucket, which the function is pointed at."""
+    for name, value in s3.aws_environment().items():
+        monkeypatch.setenv(name, value)
+    handler_module._storage.cache_clear()
+    client = s3_client(s3)
+    photo = encode(Image.radial_gradient("L").resize((1440, 1000)).convert("RGB"), "JPEG")
+    client.put_object(Bucket="photos", Key="photo/a/b.jpg", Body=photo)
+    yield client
+    handler_module._storage.cache_clear()
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> dict[str, Any]:
+    """The one line of the one invocation."""
+    (record,) = caplog.records
+    entry = json.loads(record.getMessage())
+    assert isinstance(entry, dict)
+    return entry
+
+
+def test_the_full_request_gets_the_full_response(bucket: Any, example: Any) -> None:
+    """Its fields are those of the contract's example, of the same types, and say what is in the bucket."""
+    expected = example("response_full")
+    answer = handler(example("request_full"), None)
+    assert {name: type(value) for name, value in answer.items()} == {n: type(v) for n, v in expected.items()}
+    for name in ("status", "content_type", "key", "width", "height", "cache_control"):
+        assert answer[name] == expected[name]
+    stored = bucket.get_object(Bucket="photos", Key="prew/card/a/b.jpg")
+    data = stored["Body"].read()
+    assert base64.b64decode(str(answer["data"])) == data
+    assert (answer["size"], answer["etag"]) == (len(data), stored["ETag"])
+    assert (stored["ContentType"], stored["CacheControl"]) == (answer["content_type"], answer["cache_control"])
+    assert stored["Metadata"] == {"preset-fingerprint": "0123456789ab"}
+    assert Image.open(io.BytesIO(data)).size == (720, 480)
+
+
+def test_the_timings_are_those_of_the_example(bucket: Any, example: Any) -> None:
+    """Milliseconds for each step, one decimal."""
+    del bucket
+    timings: Any = handler(example("request_full"), None)["timings"]
+    assert timings.keys() == example("response_full")["timings"].keys()
+    assert all(value > 0 and value == round(value, 1) for value in timings.values())
+
+
+def test_the_original_request_gets_the_original_response(bucket: Any, example: Any) -> None:
+    """The original system's service finds the fields it knows."""
+    del bucket
+    expected = example("response_original")
+    answer = handler(example("request_original"), None)
+    assert expected.keys() <= answer.keys()
+    assert (answer["status"], answer["content_type"]) == (expected["status"], expected["content_type"])
+    assert Image.open(io.BytesIO(base64.b64decode(str(answer["data"])))).size == (720, 500)
+
+
+def test_data_beyond_the_limit_is_left_out(bucket: Any, example: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest of the answer stays, and the preview is in the bucket; at the limit itself data is carried."""
+    size: Any = handler(example("request_original"), None)["size"]
+    monkeypatch.setattr(handler_module, "SETTINGS", Settings(max_data_bytes=size))
+    assert "data" in handler(example("request_original"), None)
+    monkeypatch.setattr(handler_module, "SETTINGS", Settings(max_data_bytes=size - 1))
+    answer = handler(example("request_original"), None)
+    assert answer.keys() == example("response_too_large_to_carry").keys()
+    assert bucket.head_object(Bucket="photos", Key=answer["key"])["ContentLength"] == answer["size"] == size
+
+
+def test_the_largest_answer_fits_into_lambdas_limit(bucket: Any, example: Any, encode: Any) -> None:
+    """As much data as the default lets through makes an answer below 6 MiB of JSON, with the longest of keys."""
+    key = "photo/" + "/".join(["я" * 100] * 5)
+    raw = encode(Image.frombytes("RGB", (1208, 1208), os.urandom(1208 * 1208 * 3)), "PNG", compress_level=0)
+    bucket.put_object(Bucket="photos", Key=key, Body=raw)
+    answer = handler(example("request_original") | {"src_key": key, "width": 1208}, None)
+    assert answer["status"], answer.get("error")
+    assert 4_300_000 < int(str(answer["size"])) <= Settings().max_data_bytes
+    assert len(json.dumps(answer)) < 6 * 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        ({"src_key": "photo/none.jpg"}, "missing"),
+        ({"src_key": "photo/text.jpg"}, "unsupported"),
+        ({"src_key": "photo/half.jpg"}, "corrupt"),
+        ({"src_key": "photo/large.jpg"}, "too_large"),
+        ({"src_bucket": "nobody-made-this"}, "storage"),
+        ({"width": 0}, "invalid"),
+    ],
+)
+def test_failures_are_answers(
+    bucket: Any, example: Any, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], kind: str
+) -> None:
+    """Each has the shape of the contract's example, and nothing is written."""
+    whole = bucket.get_object(Bucket="photos", Key="photo/a/b.jpg")["Body"].read()
+    for key, body in {"text": b"no photo", "half": whole[: len(whole) // 2], "large": whole + bytes(1)}.items():
+        bucket.put_object(Bucket="photos", Key=f"photo/{key}.jpg", Body=body)
+    monkeypatch.setattr(handler_module, "SETTINGS", Settings(Limits(max_source_bytes=len(whole))))
+    answer = handler(example("request_full") | {"preset_name": f"fails_{kind}"} | change, None)
+    assert answer.keys() == example("response_failed").keys()
+    assert (answer["status"], answer["kind"]) == (False, kind)
+    assert bucket.list_objects_v2(Bucket="photos", Prefix=f"prew/fails_{kind}/")["KeyCount"] == 0
+
+
+def test_a_missing_photo_is_answered_as_in_the_example(bucket: Any, example: Any) -> None:
+    """To the letter."""
+    bucket.delete_object(Bucket="photos", Key="photo/a/b.jpg")
+    assert handler(example("request_full"), None) == example("response_failed")
+
+
+def test_the_failing_photo_is_named(bucket: Any, example: Any) -> None:
+    """Whoever reads the log finds the object."""
+    bucket.put_object(Bucket="photos", Key="photo/text.jpg", Body=b"no photo")
+    answer = handler(example("request_full") | {"src_key": "photo/text.jpg"}, None)
+    assert str(answer["error"]).startswith("photos/photo/text.jpg: not a JPEG")
+
+
+def test_success_is_logged_in_one_line(bucket: Any, example: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """What was made from what, its size, how long it took, for which request; without the data."""
+    del bucket
+    with caplog.at_level(logging.INFO, "lambda_resize"):
+        answer = handler(example("request_full"), SimpleNamespace(aws_request_id="an-id"))
+    entry = logged(caplog)
+    assert (entry["src"], entry["dst"]) == ("photos/photo/a/b.jpg", "photos/prew/card/a/b.jpg")
+    assert (entry["request_id"], entry["timings"], entry["size"]) == ("an-id", answer["timings"], answer["size"])
+    assert "data" not in entry
+
+
+@pytest.mark.parametrize(("bucket_name", "level"), [("photos", "INFO"), ("nobody-made-this", "ERROR")])
+def test_failures_are_logged_by_their_weight(
+    bucket: Any, example: Any, caplog: pytest.LogCaptureFixture, bucket_name: str, level: str
+) -> None:
+    """A photo that does not exist is everyday; a storage that fails should wake somebody."""
+    del bucket
+    handler(example("request_full") | {"src_key": "photo/none", "src_bucket": bucket_name}, None)
+    assert (caplog.records[0].levelname, logged(caplog)["status"]) == (level, False)
+
+
+class Panic(BaseException):
+    """Stands for what a panic in Rust becomes in Python, which is no Exception."""
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("a secret"), MemoryError(), Panic("a secret")])
+def test_the_unexpected_is_internal(
+    example: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, failure: BaseException
+) -> None:
+    """The answer names the type alone; the traceback is in the log."""
+    monkeypatch.setattr(handler_module, "_storage", _raising(failure))
+    answer = handler(example("request_full"), None)
+    assert answer == {"status": False, "error": type(failure).__name__, "kind": "internal"}
+    assert caplog.records[0].levelname == "ERROR"
+    assert "Traceback" in logged(caplog)["traceback"]
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt(), SystemExit(1)])
+def test_the_end_of_the_process_is_no_answer(
+    example: Any, monkeypatch: pytest.MonkeyPatch, failure: BaseException
+) -> None:
+    """Who ends the process means it."""
+    monkeypatch.setattr(handler_module, "_storage", _raising(failure))
+    with pytest.raises(type(failure)):
+        handler(example("request_full"), None)
+
+
+def _raising(failure: BaseException) -> Any:
+    def storage() -> None:
+        raise failure
+
+    storage.cache_clear = lambda: None  # type: ignore[attr-defined] # what the real one's cache has
+    return storage
+
+
+def test_a_process_may_fork_after_the_import(bucket: Any, example: Any) -> None:
+    """A pool of worker processes imports the function once, and each worker makes its own clients and threads."""
+    del bucket
+    code = (
+        "import json, os, sys\n"
+        "from lambda_resize.handler import handler\n"
+        "event = json.loads(sys.argv[1])\n"
+        "children = [os.fork() for _ in range(1)] + [os.fork()]\n"
+        "answer = handler(event, None)\n"
+        "if 0 in children: os._exit(0 if answer['status'] else 1)\n"
+        "print([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children], answer['status'])\n"
+    )
+    argv = [sys.executable, "-c", code, json.dumps(example("request_full"))]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=50)
+    assert done.stdout.strip() == "[0, 0] True"
+
+
+def test_it_runs_in_the_real_runtime_client(bucket: Any, example: Any) -> None:
+    """AWS's own client loads it by name, hands it events, and sends back what it answers; no event ends it."""
+    del bucket
+    events = [example("request_full"), {"width": 1}, example("request_original")]
+    with RuntimeApi(events) as api:
+        environ = os.environ | {"AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{api.port}", "AWS_LAMBDA_FUNCTION_NAME": "resize"}
+        argv = [sys.executable, "-m", "awslambdaric", "lambda_resize.handler.handler"]
+        client = subprocess.Popen(argv, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        try:
+            answered = api.done.wait(40)
+        finally:
+            client.kill()
+            log, _ = client.communicate()
+    assert answered, log
+    assert [(path.rsplit("/", 1)[1], answer["status"]) for path, answer in api.answers] == [
+        ("response", True),
+        ("response", False),
+        ("response", True),
+    ]
+    assert api.answers[0][1].keys() == example("response_full").keys()
+    assert '"request_id": "id-0"' in log
+
+
+class RuntimeApi:
+    """As much of Lambda's Runtime API as one function needs: events out, answers in."""
+
+    def __init__(self, events: list[dict[str, Any]]) -> None:
+        self.answers: list[tuple[str, dict[str, Any]]] = []
+        self.done = threading.Event()
+        self._waiting = iter(enumerate(events))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler_class(len(events)))
+        self._server.daemon_threads = True
+        self.port = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.done.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def _handler_class(api, expected: int) -> type[BaseHTTPRequestHandler]:  # noqa: N805 -- the inner class has the self
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                number, event = next(api._waiting, (None, None))
+                if number is None:  # no further event: Lambda keeps its function waiting, and so do we
+                    api.done.wait()
+                    self.close_connection = True
+                    return
+                headers = {
+                    "Lambda-Runtime-Aws-Request-Id": f"id-{number}",
+                    "Content-Type": "application/json",
+                    "Lambda-Runtime-Deadline-Ms": "9999999999999",
+                    "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:us-east-1:000000000000:function:resize",
+                }
+                self._reply(200, json.dumps(event).encode(), headers)
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                api.answers.append((self.path, json.loads(body)))
+                self._reply(202, b"{}", {})
+                if len(api.answers) == expected:
+                    api.done.set()
+
+            def _reply(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+                self.send_response(status)
+                for name, value in (headers | {"Content-Length": str(len(body))}).items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        return Handler

@@ -1,0 +1,102 @@
+"""Events: the contract's examples are understood, and what makes no sense is refused with a reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lambda_resize.errors import InvalidRequest
+from lambda_resize.request import DEFAULT_CACHE_CONTROL, ResizeRequest, parse
+from lambda_resize.spec import Spec
+
+
+def test_the_original_fields_are_enough(example: Any) -> None:
+    """The original system's service can drive this function: what it does not send has a default."""
+    assert parse(example("request_original")) == ResizeRequest(
+        src_bucket="photos",
+        src_key="photo/a/b.jpg",
+        dst_bucket="photos",
+        dst_key="prew/card/a/b.jpg",
+        spec=Spec(
+            width=720, fit="cover", position="centre", format="keep", quality=None, enlarge=False, background="#ffffff"
+        ),
+        fingerprint=Spec(width=720).fingerprint,
+        cache_control=DEFAULT_CACHE_CONTROL,
+    )
+
+
+def test_all_fields_are_taken(example: Any) -> None:
+    """Each field of the full example arrives."""
+    request = parse(example("request_full"))
+    assert request.spec == Spec(width=720, height=480, format="jpeg", quality=80)
+    assert (request.fingerprint, request.cache_control) == ("0123456789ab", "public, max-age=31536000")
+
+
+def test_null_means_the_default(example: Any) -> None:
+    """A service may send all fields and leave those empty that it has nothing to say about."""
+    event = example("request_original")
+    empty = dict.fromkeys(("height", "fit", "position", "format", "quality", "enlarge", "background", "fingerprint"))
+    assert parse(event | empty | {"cache_control": None}) == parse(event)
+
+
+def test_unknown_fields_are_ignored(example: Any) -> None:
+    """Fields are only ever added: a newer service can drive an older function."""
+    event = example("request_original")
+    assert parse(event | {"sharpen": {"sigma": 1}}) == parse(event)
+
+
+def test_only_the_leading_part_of_the_key_is_replaced(example: Any) -> None:
+    """A folder further down may have the prefix's name."""
+    event = example("request_original") | {"src_key": "photo/photo/photo.jpg"}
+    assert parse(event).dst_key == "prew/card/photo/photo.jpg"
+
+
+@pytest.mark.parametrize(
+    "key", ["a b.jpg", "a+b%2F.jpg", "#?.jpg", "\"'.jpg", "back\\slash", "Привет/クズ箱.jpg", "..."]
+)
+def test_unusual_keys_stay_as_they_are(example: Any, key: str) -> None:
+    """The key is text here; its encoding for HTTP is the storage's affair."""
+    assert parse(example("request_original") | {"src_key": f"photo/{key}"}).dst_key == f"prew/card/{key}"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"src_key": None}, "src_key: "),
+        ({"src_key": ""}, "src_key: "),
+        ({"src_key": 7}, "src_key: "),
+        ({"src_key": "other/a.jpg"}, "src_key: .*rewrite_part"),
+        ({"src_key": "photos/a.jpg"}, "src_key: .*rewrite_part"),
+        ({"src_key": "photo/"}, "src_key: .*segment"),
+        ({"src_key": "photo/a//b.jpg"}, "src_key: .*segment"),
+        ({"src_key": "photo/../b.jpg"}, "src_key: .*segment"),
+        ({"src_key": "photo/./b.jpg"}, "src_key: .*segment"),
+        ({"src_key": "photo/a\nb.jpg"}, "src_key: .*control"),
+        ({"src_key": "photo/\ud800.jpg"}, "src_key: .*Unicode"),
+        ({"src_key": "photo/" + "ж" * 510}, "src_key: 1026 bytes"),
+        ({"src_key": "photo/" + "x" * 1016}, "the preview's key: 1026 bytes"),
+        ({"root_folder": "../prew"}, "the preview's key: .*segment"),
+        ({"preset_name": "a/b"}, "preset_name: "),
+        ({"preset_name": None}, "preset_name: "),
+        ({"rewrite_part": None}, "rewrite_part: "),
+        ({"root_folder": None}, "root_folder: "),
+        ({"src_bucket": None}, "src_bucket: "),
+        ({"src_bucket": "a/b"}, "src_bucket: "),
+        ({"dst_bucket": ""}, "dst_bucket: "),
+        ({"width": None}, "width, height: "),
+        ({"cache_control": "a\r\nSet-Cookie: b"}, "cache_control: "),
+        ({"fingerprint": "é"}, "fingerprint: "),
+    ],
+)
+def test_what_makes_no_sense_is_refused(example: Any, change: dict[str, Any], reason: str) -> None:
+    """The message begins with the field's name and says what is wrong with it."""
+    with pytest.raises(InvalidRequest, match=f"^{reason}"):
+        parse(example("request_original") | change)
+
+
+@pytest.mark.parametrize("event", [None, [], "photo/a.jpg", 7])
+def test_an_event_is_an_object(event: object) -> None:
+    """Lambda delivers any JSON; only an object can be a request."""
+    with pytest.raises(InvalidRequest, match=r"^the event is"):
+        parse(event)

@@ -1,0 +1,55 @@
+"""The function's environment variables."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from lambda_resize.settings import Limits, Settings, SettingsError
+
+
+def test_defaults_need_no_variable() -> None:
+    """64 MiB, 150 megapixels, 4.4 MB in an answer, no ACL; an empty variable means the same."""
+    expected = Settings(Limits(64 * 1024 * 1024, 150_000_000), 4_400_000, None)
+    assert Settings.from_environment({}) == expected
+    assert Settings.from_environment({"RESIZE_MAX_DATA_BYTES": "", "RESIZE_OBJECT_ACL": ""}) == expected
+
+
+def test_each_variable_is_read() -> None:
+    """Each name sets its own field."""
+    environ = {
+        "RESIZE_MAX_SOURCE_BYTES": "1",
+        "RESIZE_MAX_SOURCE_PIXELS": "2",
+        "RESIZE_MAX_DATA_BYTES": "3",
+        "RESIZE_OBJECT_ACL": "public-read",
+    }
+    assert Settings.from_environment(environ) == Settings(Limits(1, 2), 3, "public-read")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RESIZE_MAX_SOURCE_BYTES", "64M"),
+        ("RESIZE_MAX_SOURCE_PIXELS", "0"),
+        ("RESIZE_MAX_DATA_BYTES", "-1"),
+        ("RESIZE_MAX_DATA_BYTES", "²"),
+        ("RESIZE_OBJECT_ACL", "public"),
+    ],
+)
+def test_a_wrong_value_is_named(name: str, value: str) -> None:
+    """The message begins with the variable's name."""
+    with pytest.raises(SettingsError, match=f"^{name}: "):
+        Settings.from_environment({name: value})
+
+
+def test_a_wrong_value_stops_the_start() -> None:
+    """The module of the handler does not import, so that Lambda reports it before the first invocation."""
+    environ = os.environ | {"RESIZE_MAX_DATA_BYTES": "many"}
+    started = subprocess.run(
+        [sys.executable, "-c", "import lambda_resize.handler"], env=environ, capture_output=True, text=True, check=False
+    )
+    assert started.returncode != 0
+    assert "RESIZE_MAX_DATA_BYTES: 'many'" in started.stderr

@@ -1,0 +1,257 @@
+"""The S3 adapter against a real S3 server, and against servers that misbehave as no real one does on request."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from devstack.backends import S3, s3_client
+from lambda_resize import storage as storage_module
+from lambda_resize.errors import Forbidden, Missing, StorageFailed, TooLarge
+from lambda_resize.storage import Storage, forget_empty_variables
+
+KEYS = [
+    "a b.jpg",
+    "a+b.jpg",
+    "100%.jpg",
+    "a%20b%2Fc.jpg",
+    "#1?x=y&z.jpg",
+    "\"double\" and 'single'.jpg",
+    "back\\slash.jpg",
+    "{a}[b]^`|<>~*=@;:,$!().jpg",
+    "Привет мир/ёжик.jpg",
+    "クズ箱/ゴミ.jpg",
+    "e\u0301 and \u00e9.jpg",
+    "\U0001f600.jpg",
+    " leading and trailing ",
+    "...",
+]
+HEADERS = {"content_type": "image/webp", "cache_control": "public, max-age=60", "fingerprint": "0123456789ab"}
+
+
+@pytest.fixture(name="storage")
+def _storage(s3: S3, monkeypatch: pytest.MonkeyPatch) -> Storage:
+    _set_environment(s3, monkeypatch)
+    return Storage.from_environment(os.environ)
+
+
+def _set_environment(s3: S3, monkeypatch: pytest.MonkeyPatch, **changes: str) -> None:
+    for name, value in (s3.aws_environment() | changes).items():
+        monkeypatch.setenv(name, value)
+
+
+@contextmanager
+def server_answering(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    """A server that answers every request with the same bytes and keeps the connection; with what it was sent."""
+    received: list[bytes] = []
+    connections: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                connections.append(connection)
+                received.append(connection.recv(65536))
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}", received
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            for connection in connections:
+                connection.close()
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_keys_reach_s3_byte_for_byte(s3: S3, storage: Storage, key: str) -> None:
+    """What this adapter writes another S3 client finds under the same key, and the other way round."""
+    client = s3_client(s3)
+    storage.write(s3.bucket, f"keys/{key}", key.encode(), **HEADERS)
+    assert client.get_object(Bucket=s3.bucket, Key=f"keys/{key}")["Body"].read() == key.encode()
+    client.put_object(Bucket=s3.bucket, Key=f"other/{key}", Body=b"other")
+    assert storage.read(s3.bucket, f"other/{key}", 100) == b"other"
+
+
+def test_an_object_is_written_with_its_headers(s3: S3, storage: Storage) -> None:
+    """Content type, cache control, the preset's fingerprint; and the ETag is S3's."""
+    etag = storage.write(s3.bucket, "headers", b"data", **HEADERS)
+    head = s3_client(s3).head_object(Bucket=s3.bucket, Key="headers")
+    assert (head["ContentType"], head["CacheControl"]) == ("image/webp", "public, max-age=60")
+    assert head["Metadata"] == {"preset-fingerprint": "0123456789ab"}
+    assert head["ETag"] == etag == '"8d777f385d3dfec8815d20f7496026dc"'  # MD5 of "data"
+
+
+def test_a_large_object_is_written_in_one_piece(s3: S3, storage: Storage) -> None:
+    """Above the size at which clients like to split: one PUT, so an ETag without a count of parts."""
+    etag = storage.write(s3.bucket, "large", bytes(12_000_000), **HEADERS)
+    assert "-" not in etag
+    assert len(storage.read(s3.bucket, "large", 12_000_000)) == 12_000_000
+
+
+def test_an_acl_changes_nothing_else(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other client writes the same bytes under the same key with the same headers and ETag."""
+    _set_environment(s3, monkeypatch)
+    storage = Storage.from_environment(os.environ, object_acl="public-read")
+    etag = storage.write(s3.bucket, "acl/a b+c.jpg", b"data", **HEADERS)
+    head = s3_client(s3).head_object(Bucket=s3.bucket, Key="acl/a b+c.jpg")
+    assert (head["ContentType"], head["CacheControl"], head["ETag"]) == ("image/webp", "public, max-age=60", etag)
+    assert head["Metadata"] == {"preset-fingerprint": "0123456789ab"}
+
+
+@pytest.mark.parametrize(("object_acl", "sent"), [("public-read", True), (None, False)])
+def test_an_acl_is_sent_where_it_is_asked_for(
+    s3: S3, monkeypatch: pytest.MonkeyPatch, object_acl: str | None, *, sent: bool
+) -> None:
+    """And only there: buckets with ACLs disabled refuse any. The local S3 server keeps none, hence the wire."""
+    with server_answering(b'HTTP/1.1 200 OK\r\nETag: "etag"\r\nContent-Length: 0\r\n\r\n') as (endpoint, received):
+        _set_environment(s3, monkeypatch, AWS_ENDPOINT_URL_S3=endpoint)
+        storage = Storage(endpoint=endpoint, object_acl=object_acl)
+        assert storage.write("photos", "key", b"data", **HEADERS) == '"etag"'
+    assert (b"x-amz-acl: public-read" in received[0].lower()) is sent
+
+
+def test_a_missing_object_is_missing(s3: S3, storage: Storage) -> None:
+    """The words are those of the contract's example."""
+    with pytest.raises(Missing, match=f"^{s3.bucket}/photo/none: there is no such object$"):
+        storage.read(s3.bucket, "photo/none", 100)
+
+
+def test_a_missing_bucket_is_not_a_missing_photo(storage: Storage) -> None:
+    """It is a wrong setting, and must not be remembered as the answer for a photo."""
+    with pytest.raises(StorageFailed, match="no such bucket"):
+        storage.read("nobody-made-this", "photo/none", 100)
+
+
+@pytest.mark.parametrize("object_acl", [None, "public-read"])
+def test_refused_credentials_are_forbidden(s3: S3, monkeypatch: pytest.MonkeyPatch, object_acl: str | None) -> None:
+    """Reading and writing, by either client."""
+    _set_environment(s3, monkeypatch, AWS_SECRET_ACCESS_KEY="wrong")
+    storage = Storage.from_environment(os.environ, object_acl=object_acl)
+    with pytest.raises(Forbidden, match=f"^{s3.bucket}/photo/none: "):
+        storage.read(s3.bucket, "photo/none", 100)
+    with pytest.raises(Forbidden, match=f"^{s3.bucket}/refused: "):
+        storage.write(s3.bucket, "refused", b"data", **HEADERS)
+
+
+@pytest.mark.parametrize("object_acl", [None, "public-read"])
+def test_a_dead_s3_is_a_failure_of_storage(s3: S3, monkeypatch: pytest.MonkeyPatch, object_acl: str | None) -> None:
+    """Nobody listens: retried for a moment, then said."""
+    _set_environment(s3, monkeypatch, AWS_ENDPOINT_URL_S3="http://127.0.0.1:1")
+    storage = Storage.from_environment(os.environ, object_acl=object_acl)
+    with pytest.raises(StorageFailed):
+        storage.read(s3.bucket, "photo/none", 100)
+    with pytest.raises(StorageFailed):
+        storage.write(s3.bucket, "photo/none", b"data", **HEADERS)
+
+
+@pytest.mark.parametrize("object_acl", [None, "public-read"])
+def test_writing_to_a_bucket_that_is_not_there_is_a_failure_of_storage(
+    s3: S3, monkeypatch: pytest.MonkeyPatch, object_acl: str | None
+) -> None:
+    """S3 says 404 as for a missing object; there is nothing that could be missing."""
+    missing = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+    with server_answering(missing) as (endpoint, _):
+        _set_environment(s3, monkeypatch, AWS_ENDPOINT_URL_S3=endpoint)
+        with pytest.raises(StorageFailed):
+            Storage(endpoint=endpoint, object_acl=object_acl).write("none", "key", b"data", **HEADERS)
+
+
+def test_a_silent_s3_is_a_failure_of_storage(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It accepts the connection and says nothing: the read time-out ends it."""
+    monkeypatch.setattr(storage_module, "READ_TIMEOUT", storage_module.READ_TIMEOUT / 100)
+    with server_answering(b"") as (endpoint, _):
+        _set_environment(s3, monkeypatch, AWS_ENDPOINT_URL_S3=endpoint)
+        with pytest.raises(StorageFailed):
+            Storage(endpoint=endpoint).read("photos", "key", 100)
+
+
+def test_a_body_that_breaks_off_is_a_failure_of_storage(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half an object is none, and must not be taken for a damaged photo."""
+    monkeypatch.setattr(storage_module, "READ_TIMEOUT", storage_module.READ_TIMEOUT / 100)
+    header = (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\nLast-Modified: Wed, 01 Jan 2025 00:00:00 GMT\r\nETag: x\r\n\r\n"
+    )
+    with server_answering(header + b"half") as (endpoint, _):
+        _set_environment(s3, monkeypatch, AWS_ENDPOINT_URL_S3=endpoint)
+        with pytest.raises(StorageFailed):
+            Storage(endpoint=endpoint).read("photos", "key", 100)
+
+
+def test_an_object_that_is_too_large_is_not_read(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The size stands in the header; this server never sends the body, and who waits for it fails otherwise."""
+    header = (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 101\r\nLast-Modified: Wed, 01 Jan 2025 00:00:00 GMT\r\nETag: x\r\n\r\n"
+    )
+    with server_answering(header) as (endpoint, _):
+        _set_environment(s3, monkeypatch, AWS_ENDPOINT_URL_S3=endpoint)
+        with pytest.raises(TooLarge, match=r"^photos/key: 101 bytes, the limit is 100$"):
+            Storage(endpoint=endpoint).read("photos", "key", 100)
+
+
+def test_the_size_limit_is_inclusive(s3: S3, storage: Storage) -> None:
+    """An object of exactly the limit is read."""
+    storage.write(s3.bucket, "exact", bytes(100), **HEADERS)
+    assert storage.read(s3.bucket, "exact", 100) == bytes(100)
+    with pytest.raises(TooLarge):
+        storage.read(s3.bucket, "exact", 99)
+
+
+def test_requests_are_path_style_and_carry_the_session_token(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bucket stands in the path of a custom endpoint, and Lambda's temporary credentials come with a token."""
+    with server_answering(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n") as (endpoint, received):
+        _set_environment(s3, monkeypatch, AWS_ENDPOINT_URL_S3=endpoint, AWS_SESSION_TOKEN="the-token")
+        with pytest.raises(Missing):
+            Storage.from_environment(os.environ).read("photos", "photo/a+b c.jpg", 100)
+    assert received[0].startswith(b"GET /photos/photo/a%2Bb%20c.jpg HTTP/1.1\r\n")
+    assert b"x-amz-security-token: the-token\r\n" in received[0]
+
+
+@pytest.mark.parametrize(("bucket", "virtual_hosted"), [("photos", "true"), ("photos.example.com", "false")])
+def test_aws_itself_is_addressed_by_the_buckets_host(bucket: str, virtual_hosted: str) -> None:
+    """But for a bucket with dots, whose host name no certificate of AWS covers."""
+    config: dict[str, Any] = dict(Storage()._store(bucket).config)
+    assert config["virtual_hosted_style_request"] == virtual_hosted
+
+
+def test_a_bucket_has_one_client(storage: Storage) -> None:
+    """Connections are kept from one invocation to the next."""
+    assert storage._store("photos") is storage._store("photos")
+    assert storage._store("photos") is not storage._store("others")
+
+
+def test_the_general_endpoint_is_used_where_s3_has_none_of_its_own() -> None:
+    """As the AWS SDKs choose."""
+    general = {"AWS_ENDPOINT_URL": "http://general"}
+    assert Storage.from_environment(general)._endpoint == "http://general"
+    assert Storage.from_environment(general | {"AWS_ENDPOINT_URL_S3": "http://s3"})._endpoint == "http://s3"
+
+
+def test_empty_variables_count_as_unset() -> None:
+    """Only the empty ones go, and only those that the AWS SDKs treat so."""
+    environ = {"AWS_ENDPOINT_URL_S3": "", "AWS_SESSION_TOKEN": "", "AWS_ENDPOINT_URL": "http://s3", "OTHER": ""}
+    forget_empty_variables(environ)
+    assert environ == {"AWS_ENDPOINT_URL": "http://s3", "OTHER": ""}
+
+
+def test_the_slow_client_is_not_imported_without_need() -> None:
+    """A cold start pays for boto3 only where an ACL is asked for."""
+    code = (
+        "import sys; from lambda_resize import handler; handler._storage()._store('photos');"
+        "print({'boto3', 'botocore', 'aiohttp', 'PIL', 'numpy', 'prewmanager', 'devstack'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
