@@ -27,14 +27,15 @@ usable_python() {
 }
 
 missing_packages() {
-    [ -n "$(usable_python)" ] || printf 'python3 python3-venv '
+    usable_python >/dev/null || printf 'python3 python3-venv '
     has nginx || printf 'nginx '
     has redis-server || printf 'redis-server '
 }
 
 give_up() {
-    echo "Please install these first: $1(Python 3.11 or later). On Debian or Ubuntu, as root:" >&2
+    echo "Please install what is missing. On Debian or Ubuntu, as root:" >&2
     echo "    apt-get install $1" >&2
+    usable_python >/dev/null || echo "Python must be 3.11 or later; another one: PYTHON=/path/to/python3" >&2
     exit 1
 }
 

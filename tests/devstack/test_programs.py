@@ -92,7 +92,9 @@ def test_sigint_to_make_alone_ends_what_it_runs(tmp_path: Path) -> None:
         "print('told', flush=True)\n"
     )
     (tmp_path / "Makefile").write_text(f"up:\n\t@{sys.executable} program.py\n")
-    with subprocess.Popen(["make", "up"], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as make:
+    with subprocess.Popen(
+        ["make", "--no-print-directory", "up"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    ) as make:
         assert make.stdout
         before = make.stdout.readline()
         make.send_signal(signal.SIGINT)
