@@ -19,8 +19,9 @@ FINGERPRINT = "preset-fingerprint"  # S3 shows it as x-amz-meta-preset-fingerpri
 # Compose files and templates set these to nothing where they mean unset.
 OPTIONAL_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN")
 
-# A dead S3 must end the call well within the service's deadline: connections that are refused fail within 0.2 s, an S3
-# that cannot be reached within 4 s, one that accepts and says nothing within 9 s (two reads of 4 s).
+# A dead S3 must end the call well within the service's deadline: refused connections fail within 0.3 s, an S3 that
+# cannot be reached within 4 s, one that accepts and says nothing within 9 s (two reads of 4 s; with an ACL, where boto3
+# tries three times, 13 s).
 CONNECT_TIMEOUT = timedelta(seconds=1)
 READ_TIMEOUT = timedelta(seconds=4)  # between two pieces of an answer, so that a slow large original still arrives
 REQUEST_TIMEOUT = timedelta(seconds=15)
@@ -31,21 +32,25 @@ RETRY_WINDOW = timedelta(seconds=5)  # no retry begins after it
 class Storage:
     """Objects of any bucket, with one client for each bucket that lives as long as this object.
 
-    Region and credentials are what obstore finds where the AWS SDKs look: `AWS_REGION`, `AWS_ACCESS_KEY_ID`,
+    Credentials are what obstore finds where the AWS SDKs look: `AWS_ACCESS_KEY_ID`,
     `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, or the container's or instance's role. Nothing is opened before the
     first call, so that a process may fork after making a Storage; it must not fork after using one.
     """
 
-    def __init__(self, *, endpoint: str | None = None, object_acl: str | None = None) -> None:
+    def __init__(
+        self, *, endpoint: str | None = None, region: str | None = None, object_acl: str | None = None
+    ) -> None:
         self._endpoint = endpoint
+        self._region = region
         self._object_acl = object_acl
         self._stores: dict[str, S3Store] = {}
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], *, object_acl: str | None = None) -> Self:
-        """Use the endpoint of `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL`, else AWS itself."""
+        """Use the endpoint of `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL`, else AWS itself; and the SDK's region."""
         endpoint = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
-        return cls(endpoint=endpoint, object_acl=object_acl)
+        region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
+        return cls(endpoint=endpoint, region=region, object_acl=object_acl)
 
     def read(self, bucket: str, key: str, max_bytes: int) -> bytes:
         """The whole object, whose size is checked before its body is read.
@@ -83,11 +88,12 @@ class Storage:
         if bucket not in self._stores:
             # A bucket's name in the host name is AWS's way; it breaks the certificate's wildcard where it has dots.
             virtual_hosted = self._endpoint is None and "." not in bucket
-            # By this name, because obstore would prefer the variable of the same name to a plain `endpoint`.
-            endpoint: Any = {"aws_endpoint_url_s3": self._endpoint} if self._endpoint else {}
+            # By this name, because obstore prefers the variable of the same name to a plain `endpoint`.
+            given = {"aws_endpoint_url_s3": self._endpoint, "region": self._region}
+            named: Any = {name: value for name, value in given.items() if value}
             self._stores[bucket] = S3Store(
                 bucket,
-                **endpoint,
+                **named,
                 virtual_hosted_style_request=virtual_hosted,
                 client_options={
                     "allow_http": (self._endpoint or "").startswith("http://"),
@@ -134,7 +140,8 @@ class Storage:
             retries={"total_max_attempts": 1 + MAX_RETRIES, "mode": "standard"},
             s3={"addressing_style": "path" if self._endpoint else "auto"},
         )
-        return boto3.Session().client("s3", endpoint_url=self._endpoint, config=config)
+        # The region is given because boto3 looks for it in AWS_DEFAULT_REGION alone.
+        return boto3.Session(region_name=self._region).client("s3", endpoint_url=self._endpoint, config=config)
 
 
 def forget_empty_variables(environ: MutableMapping[str, str]) -> None:

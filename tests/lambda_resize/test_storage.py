@@ -240,6 +240,17 @@ def test_the_general_endpoint_is_used_where_s3_has_none_of_its_own() -> None:
     assert Storage.from_environment(general | {"AWS_ENDPOINT_URL_S3": "http://s3"})._endpoint == "http://s3"
 
 
+@pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+def test_both_clients_work_in_the_region_of_the_environment(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Under either of the names that the AWS SDKs know."""
+    for unset in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL_S3"):
+        monkeypatch.delenv(unset, raising=False)
+    monkeypatch.setenv(name, "eu-north-1")
+    storage = Storage.from_environment(os.environ)
+    assert dict(storage._store("photos").config)["region"] == "eu-north-1"
+    assert storage._boto3_client.meta.region_name == "eu-north-1"
+
+
 def test_empty_variables_count_as_unset() -> None:
     """Only the empty ones go, and only those that the AWS SDKs treat so."""
     environ = {"AWS_ENDPOINT_URL_S3": "", "AWS_SESSION_TOKEN": "", "AWS_ENDPOINT_URL": "http://s3", "OTHER": ""}
