@@ -30,7 +30,7 @@ VARIANTS = {
 }
 
 
-@pytest.fixture(name="rendered", params=VARIANTS.values(), ids=VARIANTS)
+@pytest.fixture(name="rendered", params=list(VARIANTS.values()), ids=list(VARIANTS))
 def _rendered(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A folder with the whole configuration of one variant."""
     render(tmp_path, {**MINIMAL, **request.param})
