@@ -3,13 +3,14 @@
 
 BIN := .venv/bin
 STAMP := .venv/.installed
+BENCH_STAMP := .venv/.installed-bench
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install system up test lint format lock bench clean
+.PHONY: help install system up test lint format lock bench bench-flights clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: system $(STAMP) ## make .venv with the locked packages; nginx and Redis from apt where missing
 
@@ -47,10 +48,22 @@ lock: system ## resolve the dependencies of pyproject.toml into requirements/dev
 		--group devstack --group test --group lint --group build \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-o requirements/dev.txt $(ARGS)
+	.local/uv/bin/uv pip compile --quiet --group pyproject.toml:bench --constraint requirements/dev.txt \
+		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		-o requirements/bench.txt $(ARGS)
 	rm -rf .local/uv
 
-bench: install ## run the benchmarks
-	$(BIN)/python -m benchmarks $(ARGS)
+bench: install $(BENCH_STAMP) ## previews that exist, misses, memory at rest, against their targets (ARGS=--quick)
+	$(BIN)/python -m benchmarks.road $(ARGS)
+
+bench-flights: install $(BENCH_STAMP) ## many waiters for one preview, against the original and the limit
+	$(BIN)/python -m benchmarks.flights $(ARGS)
+
+# What only the plots need stays out of every other target's way.
+$(BENCH_STAMP): requirements/bench.txt | $(STAMP)
+	@echo "Installing matplotlib"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	@touch $@
 
 clean: ## remove all that the other targets made: .venv, .local, dist, caches
 	rm -rf .venv .local dist build htmlcov .coverage .coverage.* .*_cache .hypothesis *.egg-info

@@ -1,0 +1,101 @@
+"""Requests per second for a preview that exists, through the product's nginx and through the plainest one."""
+
+from __future__ import annotations
+
+import random
+import re
+import shutil
+import statistics
+import subprocess
+
+from benchmarks.parts import PRESET, Parts
+from benchmarks.plain_nginx import start_plain_nginx
+from benchmarks.processes import children, cpu_seconds
+from benchmarks.report import Figure, Report, Table
+from devstack.backends import S3, s3_client
+from devstack.programs import LOOPBACK, Program, ProgramError, find
+
+TARGET = 0.95
+WORKERS = 1
+_CONNECTIONS = 32
+_PREVIEW_BYTES = 70_000
+_KEY = f"prew/{PRESET}/exists.jpg"
+_PER_SECOND = re.compile(r"Requests/sec:\s+([\d.]+)")
+_TOTAL = re.compile(r"(\d+) requests in")
+_BAD = re.compile(r"Non-2xx|Socket errors")
+OURS, CACHED, PLAIN = "prewmanager's nginx", "prewmanager's nginx, cache on", "plain nginx"
+
+
+def wrk() -> str:
+    """Path of wrk; raises `SystemExit` with how to get it."""
+    found = shutil.which("wrk")
+    if found is None:
+        raise SystemExit("wrk, which makes the load, is not installed: apt-get install wrk")
+    return found
+
+
+def measure(parts: Parts, s3: S3, *, rounds: int, seconds: int) -> dict[str, list[tuple[float, float]]]:
+    """Requests per second, and CPU microseconds of nginx for each, by round; the servers alternate."""
+    body = random.Random(1).randbytes(_PREVIEW_BYTES)
+    s3_client(s3).put_object(Bucket=s3.bucket, Key=_KEY, Body=body, ContentType="image/jpeg")
+    servers = _servers(parts, s3)
+    for _, port in servers.values():
+        _load(port, 1)
+    measured: dict[str, list[tuple[float, float]]] = {name: [] for name in servers}
+    for _ in range(rounds):
+        for name, (program, port) in servers.items():
+            before = _workers_cpu(program)
+            per_second, total = _load(port, seconds)
+            measured[name].append((per_second, (_workers_cpu(program) - before) * 1e6 / total))
+    return measured
+
+
+def _servers(parts: Parts, s3: S3) -> dict[str, tuple[Program, int]]:
+    variables = {
+        "PREW_NGINX_S3_SERVER": f"{LOOPBACK}:{s3.port}",
+        "PREW_NGINX_S3_SCHEME": "http",
+        "PREW_NGINX_BUCKET_PATH": f"/{s3.bucket}",
+        "PREW_NGINX_SERVICES": f"{LOOPBACK}:1",  # nobody is there: a preview that exists does not need the service
+        "PREW_NGINX_WORKERS": str(WORKERS),
+    }
+    ours, cached = parts.nginx(variables), parts.nginx(variables | {"PREW_NGINX_CACHE": "on"})
+    plain = start_plain_nginx(parts, s3, WORKERS)
+    return {
+        OURS: (ours.program, ours.port),
+        PLAIN: (plain.program, plain.port),
+        CACHED: (cached.program, cached.port),
+    }
+
+
+def _load(port: int, seconds: int) -> tuple[float, int]:
+    url = f"http://{LOOPBACK}:{port}/{_KEY}"
+    argv = [find("wrk"), "-t1", f"-c{_CONNECTIONS}", f"-d{seconds}s", url]
+    told = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    rate, total = _PER_SECOND.search(told), _TOTAL.search(told)
+    if rate is None or total is None or _BAD.search(told):
+        raise ProgramError(f"wrk on {url}:\n{told}")
+    return float(rate[1]), int(total[1])
+
+
+def _workers_cpu(program: Program) -> float:
+    return sum(cpu_seconds(pid) for pid in children(program.pid))
+
+
+def tell(report: Report, measured: dict[str, list[tuple[float, float]]]) -> dict[str, float]:
+    """Put the figures into the report; returns requests per second by name, for a plot."""
+    rates = {name: statistics.median(rate for rate, _ in rounds) for name, rounds in measured.items()}
+    # Of the same round each, so that what the machine does meanwhile weighs on both.
+    ratios = {
+        name: statistics.median(rate / plain for (rate, _), (plain, _) in zip(rounds, measured[PLAIN], strict=True))
+        for name, rounds in measured.items()
+    }
+    cpu = {name: statistics.median(each for _, each in rounds) for name, rounds in measured.items()}
+    rows = [[name, rates[name], ratios[name], cpu[name]] for name in measured]
+    columns = ["server", "requests/s", "of plain", "nginx CPU, µs each"]
+    title = f"A preview of 70 KB that exists, SeaweedFS behind, {WORKERS} worker, {_CONNECTIONS} connections"
+    report.tables.append(Table(title, columns, rows))
+    report.figures.append(
+        Figure("requests/s for a preview that exists: of plain nginx's", ratios[OURS], "times", TARGET, "at least")
+    )
+    report.figures.append(Figure("the same with nginx's cache on", ratios[CACHED], "times"))
+    return rates

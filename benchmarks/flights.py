@@ -1,0 +1,84 @@
+"""Many waiters for one preview: prewmanager, the original's algorithm and the physical limit, side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from benchmarks import lag, made_once, miss_cost, plots, redis_work, waiting_memory
+from benchmarks.parts import running_parts
+from benchmarks.processes import raise_open_files
+from benchmarks.report import Report
+from benchmarks.results import results_folder
+from benchmarks.systems import REPLICAS, Stage
+
+_OPEN_FILES = 7_000
+
+
+@dataclass(frozen=True)
+class _Size:
+    """How much is run."""
+
+    waiters: tuple[int, ...]
+    on_one: int
+    rounds: int
+    at_once: dict[str, int]
+    commands: tuple[int, ...]
+    misses: int
+
+
+_FULL = _Size((10, 60, 600, 2000, 5000), 5000, 5, {"prewmanager": 50, "original": 10}, (60, 600, 6000), 100)
+_QUICK = _Size((10, 60, 600), 1000, 2, {"prewmanager": 5, "original": 2}, (60, 600), 50)
+
+
+def main(quick: Annotated[bool, typer.Option("--quick", help="a minute, into .local/benchmarks")] = False) -> None:
+    """Run everything, print the tables, write them and the plots."""
+    raise_open_files(_OPEN_FILES)
+    size, folder, console = _QUICK if quick else _FULL, results_folder(quick=quick), Console()
+    report = Report("flights", "Many waiters for one preview")
+    with running_parts() as parts:
+        _run(Stage(parts), size, report, folder, console)
+    report.tell(console)
+    report.write(folder)
+
+
+def _run(stage: Stage, size: _Size, report: Report, folder: Path, console: Console) -> None:
+    console.print("memory and lag on one replica")
+    _on_one(stage, size, report, folder)
+    systems = stage.all_three(REPLICAS)
+    makers = [system for system in systems if system.gate]
+    console.print("invocations when all arrive at once")
+    made_once.tell(report, made_once.measure(makers, size.at_once), REPLICAS)
+    console.print("Redis commands")
+    commands = redis_work.measure(stage, makers, size.commands)
+    redis_work.tell(report, commands, REPLICAS)
+    console.print("lag on three replicas")
+    lags = lag.measure(systems, size.waiters, size.rounds)
+    lag.tell(report, lags, f"{REPLICAS} replicas", compared_at=sorted({600, size.waiters[-1]}))
+    console.print("the cost of a miss")
+    costs = miss_cost.measure(stage, count=size.misses, rounds=size.rounds)
+    miss_cost.tell(report, costs)
+    labels = ("waiters on 3 replicas", "milliseconds")
+    plots.lines(folder / "lag.svg", "From the answer's release to a waiter's last byte", labels, lag.series(lags))
+    labels = ("waiters on 3 replicas", "commands in all")
+    plots.lines(folder / "redis.svg", "Redis commands for one flight", labels, redis_work.series(commands))
+    plots.bars(folder / "miss-cpu.svg", "CPU time of a miss", "milliseconds", miss_cost.bars(costs))
+    report.plots += ["lag.svg", "redis.svg", "miss-cpu.svg"]
+
+
+def _on_one(stage: Stage, size: _Size, report: Report, folder: Path) -> None:
+    """Replicas of their own, since memory is taken from fresh processes."""
+    systems = stage.all_three(1)
+    kilobytes = waiting_memory.measure(systems, size.on_one)
+    waiting_memory.tell(report, kilobytes, size.on_one)
+    lag.tell(report, lag.measure(systems, [size.on_one], size.rounds), "one replica", compared_at=[size.on_one])
+    plots.bars(folder / "waiter-memory.svg", f"Memory of one of {size.on_one} held waiters", "KB", kilobytes)
+    report.plots.append("waiter-memory.svg")
+
+
+if __name__ == "__main__":
+    typer.run(main)

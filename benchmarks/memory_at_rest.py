@@ -1,0 +1,31 @@
+"""Memory of what runs all the time: an idle service, and a sandbox that waits for its next event."""
+
+from __future__ import annotations
+
+from benchmarks.parts import Replica
+from benchmarks.processes import Memory, memory
+from benchmarks.report import Figure, Report, Table
+from devstack.lambda_server import Lambda
+
+SERVICE_TARGET_MB = 90
+SANDBOX_TARGET_MB = 150
+
+
+def of_service(service: Replica) -> Memory:
+    """Of a replica now."""
+    return memory(service.program.pid)
+
+
+def of_sandbox(function: Lambda) -> Memory:
+    """Of the sandbox that is warm now."""
+    (pid,) = function.stats()["sandboxes"]
+    return memory(pid)
+
+
+def tell(report: Report, measured: dict[str, Memory]) -> None:
+    """Put the figures into the report; names begin with what they are of."""
+    rows = [[name, each.rss_mb, each.pss_mb] for name, each in measured.items()]
+    report.tables.append(Table("Memory at rest, MB", ["process", "RSS", "PSS"], rows))
+    for name, each in measured.items():
+        target = SANDBOX_TARGET_MB if name.startswith("sandbox") else SERVICE_TARGET_MB
+        report.figures.append(Figure(f"resident memory: {name}", each.rss_mb, "MB", target))

@@ -1,0 +1,143 @@
+"""The programs of a benchmark, in one temporary folder; all of them end with the block."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from devstack.backends import S3, Redis, start_redis, start_s3
+from devstack.lambda_server import Lambda, start_lambda
+from devstack.nginx_server import Nginx, start_nginx
+from devstack.programs import LOOPBACK, Program, ProgramError, answers, find, free_ports
+
+FUNCTION = "prew-resize"
+HANDLER = "lambda_resize.handler.handler"
+PRESET = "card"
+ROOT = Path(__file__).resolve().parents[1]
+_PRESETS = {"PREW_PRESETS__CARD__WIDTH": "720", "PREW_PRESETS__THUMB__WIDTH": "200"}
+
+
+@dataclass(frozen=True)
+class Replica:
+    """One process that answers HTTP."""
+
+    program: Program
+    port: int
+
+    @property
+    def url(self) -> str:
+        """`http://` address without a slash at its end."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+
+class Parts:
+    """Starts programs, each in a folder of its own."""
+
+    def __init__(self, folder: Path, exits: contextlib.ExitStack) -> None:
+        self._folder = folder
+        self._exits = exits
+        self._started = 0
+
+    def redis(self) -> Redis:
+        """A redis-server."""
+        redis = start_redis(self.folder("redis"))
+        self._keep(redis.program)
+        return redis
+
+    def s3(self) -> S3:
+        """SeaweedFS with the bucket `photos`."""
+        s3 = start_s3(self.folder("s3"))
+        self._keep(s3.program)
+        return s3
+
+    def function(self, s3: S3) -> tuple[Lambda, Path]:
+        """The local Lambda service with the resize function, one sandbox; and the function's log."""
+        folder = self.folder("lambda")
+        env = plain_environment() | s3.aws_environment()
+        service = start_lambda(folder, {FUNCTION: HANDLER}, "--concurrency=1", f"--task-root={ROOT}", env=env)
+        self._keep(service.program)
+        return service, folder / "lambda.log"
+
+    def service(self, redis: Redis, s3: S3, lambda_url: str) -> Replica:
+        """A replica of prewmanager with its default settings, ready."""
+        env = {
+            **s3.aws_environment(),
+            **_PRESETS,
+            "AWS_ENDPOINT_URL_LAMBDA": lambda_url,
+            "PREW_SOURCE_BUCKET": s3.bucket,
+            "PREW_LAMBDA_FUNCTION": FUNCTION,
+            "PREW_REDIS_URL": redis.url,
+        }
+        port = free_ports(1)[0]
+        listen = {"PREW_HOST": LOOPBACK, "PREW_PORT": str(port)}
+        folder = self.folder("service")
+        argv = [find("prewmanager"), "serve"]
+        program = Program("prewmanager", argv, folder / "service.log", plain_environment() | env | listen)
+        self._keep(program)
+        replica = Replica(program, port)
+        program.wait_ready(functools.partial(is_ok, f"{replica.url}/readyz"))
+        return replica
+
+    def nginx(self, variables: Mapping[str, str]) -> Nginx:
+        """The product's nginx."""
+        nginx = start_nginx(self.folder("nginx"), variables)
+        self._keep(nginx.program)
+        return nginx
+
+    def module(self, name: str, *options: str) -> Replica:
+        """`python -m benchmarks.<name>` with `--port` and these options, listening."""
+        port = free_ports(1)[0]
+        argv = [sys.executable, "-m", f"benchmarks.{name}", f"--port={port}", *options]
+        return self.program(name, argv, port)
+
+    def program(self, name: str, argv: list[str], port: int) -> Replica:
+        """Any other program, listening on `port`."""
+        program = Program(name, argv, self.folder(name) / f"{name}.log", plain_environment(), ROOT)
+        self._keep(program)
+        program.wait_ready(lambda: answers(port))
+        return Replica(program, port)
+
+    def folder(self, name: str) -> Path:
+        """A new folder."""
+        self._started += 1
+        folder = self._folder / f"{self._started:02}-{name}"
+        folder.mkdir()
+        return folder
+
+    def _keep(self, program: Program) -> None:
+        self._exits.callback(program.kill)
+
+
+@contextlib.contextmanager
+def running_parts() -> Iterator[Parts]:
+    """What is started inside the block ends with it, the last one first.
+
+    Raises `SystemExit` with a program's last words where one fails.
+    """
+    with tempfile.TemporaryDirectory(prefix="prewmanager-bench-") as folder, contextlib.ExitStack() as exits:
+        try:
+            yield Parts(Path(folder), exits)
+        except ProgramError as error:
+            raise SystemExit(str(error)) from error
+
+
+def plain_environment() -> dict[str, str]:
+    """The environment of a program: nothing of the user's own AWS or service configuration."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "AWS_EC2_METADATA_DISABLED": "true"}
+
+
+def is_ok(url: str) -> bool:
+    """Whether this address answers 200."""
+    try:
+        with urlopen(url, timeout=5) as response:  # noqa: S310 -- of this machine
+            return bool(response.status == 200)  # noqa: PLR2004 -- OK
+    except (URLError, ConnectionError, TimeoutError):
+        return False

@@ -1,0 +1,57 @@
+"""Plots as SVG files that change only where the figures do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import FuncFormatter
+
+# Element ids are derived from this instead of a random number.
+mpl.rcParams.update({"svg.hashsalt": "prewmanager", "axes.spines.top": False, "axes.spines.right": False})
+_COLOURS = {"prewmanager": "#1769aa", "original": "#c2410c", "limit": "#6b7280"}
+_OTHERS = ("#1769aa", "#c2410c", "#6b7280", "#15803d")
+
+
+def lines(path: Path, title: str, labels: tuple[str, str], series: Mapping[str, Sequence[tuple[float, float]]]) -> None:
+    """One line for each series of points, both axes logarithmic; `labels` are those of x and y."""
+    canvas = Canvas(figsize=(6.4, 4), layout="constrained")
+    axes = canvas.subplots()
+    for number, (name, points) in enumerate(series.items()):
+        x, y = zip(*points, strict=True)
+        dashes = "--" if "p99" in name else "-"
+        axes.plot(x, y, dashes, marker="o", markersize=4, color=_colour(name, number), label=name)
+    axes.set(title=title, xlabel=labels[0], ylabel=labels[1], xscale="log", yscale="log")
+    ticks = sorted({x for points in series.values() for x, _ in points})
+    axes.set_xticks(ticks, [f"{x:g}" for x in ticks])
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
+    axes.minorticks_off()
+    axes.grid(visible=True, alpha=0.3)
+    axes.legend(frameon=False)
+    _save(canvas, path)
+
+
+def bars(path: Path, title: str, label: str, values: Mapping[str, float]) -> None:
+    """One bar for each value, with the value on it."""
+    canvas = Canvas(figsize=(6.4, 0.8 + 0.45 * len(values)), layout="constrained")
+    axes = canvas.subplots()
+    names = list(values)[::-1]
+    colours = [_colour(name, number) for number, name in enumerate(values)][::-1]
+    drawn = axes.barh(names, [values[name] for name in names], color=colours, height=0.6)
+    axes.bar_label(drawn, fmt="%.3g", padding=4)
+    axes.set(title=title, xlabel=label)
+    axes.margins(x=0.12)
+    _save(canvas, path)
+
+
+def _colour(name: str, number: int) -> str:
+    return next((colour for what, colour in _COLOURS.items() if name.startswith(what)), _OTHERS[number % 4])
+
+
+def _save(canvas: Canvas, path: Path) -> None:
+    canvas.savefig(path, format="svg", metadata={"Date": None})
+    # matplotlib leaves blanks at the ends of lines, which hooks that tidy files would remove.
+    tidy = "\n".join(line.rstrip() for line in path.read_text(encoding="utf-8").splitlines())
+    path.write_text(tidy + "\n", encoding="utf-8")

@@ -1,0 +1,100 @@
+"""What is compared: prewmanager, the original's algorithm and the physical limit, around one Redis and one Lambda."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import cast
+from urllib.request import Request, urlopen
+
+from redis import Redis as RedisClient
+
+from benchmarks.parts import PRESET, Parts, Replica
+
+REPLICAS = 3
+
+
+class Gate:
+    """The Lambda of `benchmarks.gated_lambda`, from outside."""
+
+    def __init__(self, server: Replica) -> None:
+        self.server = server
+
+    def set(self, *, is_open: bool, delay_ms: float = 0) -> None:
+        """Open or close it; an invocation takes `delay_ms` once it is open."""
+        url = f"{self.server.url}/-/gate?open={int(is_open)}&delay_ms={delay_ms}"
+        urlopen(Request(url, method="POST"), timeout=10).close()  # noqa: S310 -- of this machine
+
+    def invocations(self, name: str) -> int:
+        """How often the photo of this name was worked on."""
+        with urlopen(f"{self.server.url}/-/counts", timeout=10) as response:  # noqa: S310 -- of this machine
+            return int(json.load(response).get(f"photo/{name}", 0))
+
+
+@dataclass(frozen=True)
+class System:
+    """Replicas of one of the three; without a gate they hold their requests themselves."""
+
+    name: str
+    replicas: Sequence[Replica]
+    gate: Gate | None = None
+
+    @property
+    def ports(self) -> list[int]:
+        """Where the replicas listen."""
+        return [replica.port for replica in self.replicas]
+
+    def hold(self) -> None:
+        """Answer nothing from now on."""
+        if self.gate:
+            self.gate.set(is_open=False)
+
+    def release(self) -> None:
+        """Let what is held be answered: by a signal, which takes the same microseconds for all three."""
+        for holder in [self.gate.server] if self.gate else self.replicas:
+            os.kill(holder.program.pid, signal.SIGUSR1)
+
+
+@dataclass
+class Stage:
+    """One Redis, one S3 and one gated Lambda for all systems."""
+
+    parts: Parts
+    gate: Gate = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._redis = self.parts.redis()
+        self._s3 = self.parts.s3()
+        self.gate = Gate(self.parts.module("gated_lambda"))
+        self._redis_client = RedisClient.from_url(self._redis.url)
+
+    def prewmanager(self, replicas: int) -> System:
+        """The service as it is."""
+        started = [self.parts.service(self._redis, self._s3, self.gate.server.url) for _ in range(replicas)]
+        return System("prewmanager", started, self.gate)
+
+    def original(self, replicas: int) -> System:
+        """The original's algorithm."""
+        options = (f"--redis-url={self._redis.url}", f"--lambda-url={self.gate.server.url}")
+        return System("original", [self.parts.module("original", *options) for _ in range(replicas)], self.gate)
+
+    def limit(self, replicas: int) -> System:
+        """The bare handler."""
+        return System("limit", [self.parts.module("limit") for _ in range(replicas)])
+
+    def all_three(self, replicas: int) -> list[System]:
+        """One of each, in the order in which rounds alternate."""
+        return [self.prewmanager(replicas), self.original(replicas), self.limit(replicas)]
+
+    def redis_commands(self) -> int:
+        """Commands that Redis has run so far, those inside scripts included, INFO left out."""
+        counts = cast("dict[str, dict[str, int]]", self._redis_client.info("commandstats"))
+        return sum(each["calls"] for name, each in counts.items() if name != "cmdstat_info")
+
+
+def path_of(name: str) -> str:
+    """The preview's path for the photo of this name."""
+    return f"/prew/{PRESET}/{name}"

@@ -1,0 +1,44 @@
+"""What a replica needs for each request that it holds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from benchmarks.processes import memory
+from benchmarks.report import Figure, Report, Table
+from benchmarks.rounds import check, held_round, new_photo
+from benchmarks.systems import System, path_of
+from benchmarks.waiters import Waiters
+
+TARGET = 1.5
+
+
+def measure(systems: Sequence[System], count: int) -> dict[str, float]:
+    """KB (1000 bytes) of resident memory that one of `count` held waiters adds, by system of one fresh replica."""
+    return {system.name: _per_waiter(system, count) for system in systems}
+
+
+def _per_waiter(system: System, count: int) -> float:
+    pid = system.replicas[0].program.pid
+    with Waiters(system.ports, 1) as waiters:
+        held_round(system, waiters)  # what the first request of all needs is not the waiters'
+    before = memory(pid).rss_mb
+    with Waiters(system.ports, count) as waiters:
+        system.hold()
+        waiters.ask(path_of(new_photo()))
+        waiters.settle()
+        time.sleep(0.5)
+        held = memory(pid).rss_mb
+        system.release()
+        waiters.collect()
+        check(system, waiters)
+    return (held - before) * 1000 / count
+
+
+def tell(report: Report, kilobytes: dict[str, float], count: int) -> None:
+    """Put the figures into the report."""
+    rows = [[name, value, value / kilobytes["limit"]] for name, value in kilobytes.items()]
+    report.tables.append(Table(f"Memory of one of {count} held waiters", ["system", "KB each", "of the limit's"], rows))
+    what = f"memory of a held waiter, {count} on one replica: of the limit's"
+    report.figures.append(Figure(what, kilobytes["prewmanager"] / kilobytes["limit"], "times", TARGET))
