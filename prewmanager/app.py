@@ -14,23 +14,28 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialWithJitterBackoff
 
-from prewmanager.adapters.fallback_board import FallbackBoard
+from prewmanager.adapters.fallback import FallbackBoard, FallbackQuota
 from prewmanager.adapters.lambda_resizer import LambdaResizer, lambda_client
 from prewmanager.adapters.local_board import LocalBoard
+from prewmanager.adapters.quotas import LocalQuota, RedisQuota
 from prewmanager.adapters.redis_board import CHANNEL, RedisBoard
+from prewmanager.adapters.redis_connect import connect
+from prewmanager.adapters.redis_link import RedisLink
 from prewmanager.adapters.redis_news import RedisNews
 from prewmanager.adapters.resize_contract import ResizeContract
 from prewmanager.adapters.s3_store import S3PreviewStore, s3_store
-from prewmanager.coalescer import Coalescer, Lifetimes, Timing
+from prewmanager.coalescer import Coalescer
 from prewmanager.errors import OriginalMissing, OriginalRejected, failure_classes
-from prewmanager.ports import FlightBoard, Probe, Resizer
+from prewmanager.flight import Lifetimes, Timing
+from prewmanager.load import Load
+from prewmanager.ports import FlightBoard, Probe, Quota, Resizer
 from prewmanager.preview import Catalogue
+from prewmanager.resizers import BoundedResizer, PatientResizer, RationedResizer
 from prewmanager.settings import Settings
 from prewmanager.telemetry import Metrics
 from prewmanager.web import Service
@@ -42,36 +47,45 @@ _log = structlog.get_logger(__name__)
 async def running_service(settings: Settings) -> AsyncIterator[Service]:
     """The service with everything it needs; closed in reverse order, flights first."""
     metrics = Metrics()
-    probes: dict[str, Probe] = {}
     async with contextlib.AsyncExitStack() as stack:
-        store = S3PreviewStore(
-            s3_store(
-                settings.bucket_of_previews,
-                region=settings.aws_region,
-                endpoint_url=settings.s3_endpoint,
-                timeout_s=settings.invoke_timeout / 3,
-            ),
-            max_body_bytes=settings.max_result_bytes,
-        )
-        probes["s3"] = store
-        resizer = await stack.enter_async_context(_resizer(settings, probes))
-        board = await stack.enter_async_context(_board(settings, metrics, probes))
+        store = _store(settings)
+        load = Load(settings.max_invocations if settings.lambda_function else settings.resize_workers)
+        metrics.watch_load(load)
+        last = await stack.enter_async_context(_last_resizer(settings))
+        shared = await stack.enter_async_context(_shared(settings, metrics))
         coalescer = Coalescer(
-            board=board,
-            resizer=resizer,
+            board=shared.board,
+            resizer=_wrapped(last, load, shared.quota, settings),
             store=store,
             observer=metrics,
             timing=_timing(settings),
             lifetimes=_lifetimes(settings),
+            load=load,
             max_flights=settings.max_flights,
         )
         stack.push_async_callback(coalescer.close, grace_s=settings.shutdown_grace / 2)
+        needed: dict[str, Probe] = {"s3": store, "lambda" if settings.lambda_function else "workers": last}
         catalogue = Catalogue(settings.presets, settings.source_prefix, settings.preview_prefix)
-        yield Service(catalogue, coalescer, store, metrics, probes)
+        yield Service(catalogue, coalescer, store, metrics, needed, shared.probes)
+
+
+def _store(settings: Settings) -> S3PreviewStore:
+    bucket = s3_store(
+        settings.bucket_of_previews,
+        region=settings.aws_region,
+        endpoint_url=settings.s3_endpoint,
+        timeout_s=settings.invoke_timeout / 3,
+    )
+    return S3PreviewStore(bucket, max_body_bytes=settings.max_result_bytes)
+
+
+class _ReadyResizer(Resizer, Probe, Protocol):
+    pass
 
 
 @contextlib.asynccontextmanager
-async def _resizer(settings: Settings, probes: dict[str, Probe]) -> AsyncIterator[Resizer]:
+async def _last_resizer(settings: Settings) -> AsyncIterator[_ReadyResizer]:
+    """What really makes the previews: Lambda, or worker processes where no function is set."""
     contract = ResizeContract(
         source_bucket=settings.source_bucket,
         preview_bucket=settings.bucket_of_previews,
@@ -85,11 +99,8 @@ async def _resizer(settings: Settings, probes: dict[str, Probe]) -> AsyncIterato
 
         _log.warning("resizer.local", reason="PREW_LAMBDA_FUNCTION is not set", workers=settings.resize_workers)
         local = LocalResizer(contract, workers=settings.resize_workers, timeout_s=settings.invoke_timeout)
-        probes["workers"] = local
-        try:
+        async with contextlib.aclosing(local):
             yield local
-        finally:
-            await local.close()
         return
     client = lambda_client(
         region=settings.aws_region,
@@ -99,45 +110,48 @@ async def _resizer(settings: Settings, probes: dict[str, Probe]) -> AsyncIterato
         max_connections=settings.max_invocations,
     )
     async with client as made:
-        remote = LambdaResizer(made, settings.lambda_function, contract, settings.max_invocations)
-        probes["lambda"] = remote
-        yield remote
+        yield LambdaResizer(made, settings.lambda_function, contract)
+
+
+def _wrapped(last: Resizer, load: Load, quota: Quota | None, settings: Settings) -> Resizer:
+    """The ration outermost: it counts previews, not tries. The bound innermost: no pause between tries holds it."""
+    bounded = BoundedResizer(last, load, longest_wait_s=settings.invoke_timeout / 2)
+    patient = PatientResizer(bounded, within_s=settings.invoke_timeout / 2)
+    return RationedResizer(patient, quota) if quota else patient
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """What replicas have in common, and what tells whether it is there."""
+
+    board: FlightBoard
+    quota: Quota | None
+    probes: dict[str, Probe]
 
 
 @contextlib.asynccontextmanager
-async def _board(settings: Settings, metrics: Metrics, probes: dict[str, Probe]) -> AsyncIterator[FlightBoard]:
+async def _shared(settings: Settings, metrics: Metrics) -> AsyncIterator[_Shared]:
+    """Board and quota: in Redis, with this process's own ones in reserve, or these alone."""
     alone = LocalBoard(lease_s=settings.lock_ttl)
+    rate = settings.max_resizes_per_second
+    ration = None if rate is None else LocalQuota(rate, settings.resize_burst)
     if settings.redis_url is None:
         _log.warning("board.local", reason="PREW_REDIS_URL is not set", coalescing="inside this process only")
-        yield alone
+        yield _Shared(alone, ration, {})
         return
-    async with _redis(settings.redis_url) as redis:
+    namespace = settings.bucket_of_previews
+    async with connect(settings.redis_url) as redis:
         news = RedisNews(redis, CHANNEL)
-        shared = RedisBoard(
-            redis,
-            news,
-            namespace=settings.bucket_of_previews,
-            lease_s=settings.lease,
-            max_body_bytes=settings.max_result_bytes,
+        board = RedisBoard(
+            redis, news, namespace=namespace, lease_s=settings.lease, max_body_bytes=settings.max_result_bytes
         )
-        probes["redis"] = shared
-        board = FallbackBoard(shared, alone, probe_every_s=0.5, on_change=metrics.shared)
-        metrics.shared(together=True)
-        async with news.listening(), board.running():
-            yield board
-
-
-def _redis(url: str) -> Redis:
-    # A request must not wait long for a Redis that is not there: one quick retry, then the process goes on alone.
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=64,
-        timeout=1,
-        socket_timeout=1,
-        socket_connect_timeout=1,
-        retry=Retry(ExponentialWithJitterBackoff(base=0.01, cap=0.05), retries=1),
-    )
-    return Redis.from_pool(pool)
+        link = RedisLink(board.ping, probe_every_s=0.5, on_change=metrics.redis_is)
+        quota = None
+        if rate is not None and ration is not None:
+            quota = FallbackQuota(RedisQuota(redis, namespace, rate, settings.resize_burst), ration, link)
+        metrics.redis_is(up=True)
+        async with news.listening(), link.watched():
+            yield _Shared(FallbackBoard(board, alone, link), quota, {"redis": board})
 
 
 def _timing(settings: Settings) -> Timing:

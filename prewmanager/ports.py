@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+import contextlib
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -53,6 +55,24 @@ class Source(StrEnum):
     MADE = "made"
     JOINED = "joined"
     FOUND = "found"
+
+
+@dataclass(slots=True)
+class Landed:
+    """What came of a flight, how, and what took how long (milliseconds by name: `lock`, `s3`, `lambda`)."""
+
+    outcome: Outcome
+    source: Source = Source.JOINED
+    timings_ms: dict[str, float] = field(default_factory=dict)
+
+    @contextlib.contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Add the time inside the block to the one of this name."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.timings_ms[name] = self.timings_ms.get(name, 0.0) + (time.perf_counter() - started) * 1000
 
 
 class Lease(Protocol):
@@ -126,6 +146,14 @@ class PreviewStore(Protocol):
         ...
 
 
+class Quota(Protocol):
+    """How often something may be done."""
+
+    async def take(self) -> float:
+        """Take one of the quota: 0, or the number of seconds until there is one, and then nothing was taken."""
+        ...
+
+
 class Probe(Protocol):
     """Something that the service cannot do its work without."""
 
@@ -137,8 +165,12 @@ class Probe(Protocol):
 class Observer(Protocol):
     """Is told what flights do, for metrics and the log."""
 
-    def landed(self, preview: Preview, outcome: Outcome, source: Source, seconds: float) -> None:
+    def landed(self, preview: Preview, landed: Landed, seconds: float) -> None:
         """A flight of this process has ended."""
+        ...
+
+    def waiting(self, change: int) -> None:
+        """One request more, or less, waits for a flight."""
         ...
 
     def took_over(self, preview: Preview) -> None:

@@ -17,12 +17,13 @@ from prewmanager.presets import Preset, PresetName
 from prewmanager.settings_errors import explain, unknown_variables
 
 Seconds = Annotated[float, Field(gt=0, le=900)]
+Rate = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Bytes = Annotated[int, Field(ge=0)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Name = Annotated[str, StringConstraints(min_length=1)]
 LogLevel = Literal["debug", "info", "warning", "error"]
-RedisUrl = Annotated[str, StringConstraints(pattern=r"^(rediss?|unix)://.+")]
+RedisUrl = Annotated[str, StringConstraints(pattern=r"^(rediss?|unix|rediss?\+cluster|redis\+sentinel)://.+")]
 Prefix = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
 
 
@@ -54,7 +55,9 @@ class Settings(BaseSettings):
     log_level: LogLevel = Field("info", description="`debug`, `info`, `warning` or `error`")
 
     redis_url: RedisUrl | None = Field(
-        None, description="Redis, such as `redis://host:6379/0`; unset: coalescing inside this one process"
+        None,
+        description="Redis, such as `redis://host:6379/0`, `redis+cluster://host,host` or "
+        "`redis+sentinel://host,host/name`; unset: coalescing inside this one process",
     )
     lease: Seconds = Field(5, description="time after which a replica that died is replaced")
     lock_ttl: Seconds = Field(30, description="longest time for which one replica holds a preview's lock")
@@ -68,6 +71,10 @@ class Settings(BaseSettings):
     )
     lambda_timeout: Seconds = Field(10, description="the function's own time-out, as set in AWS")
     invoke_timeout: Seconds = Field(15, description="longest time for the look at S3 and the resize together")
+    max_resizes_per_second: Rate | None = Field(
+        None, description="resizes a second over all replicas together; above: 503. Unset: no bound"
+    )
+    resize_burst: Count = Field(20, description="resizes that may come at once where there is a bound on their rate")
     max_invocations: Count = Field(64, description="invocations under way at once from one process")
     resize_workers: Count = Field(2, description="worker processes where no function is set")
 

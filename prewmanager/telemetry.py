@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 import sys
+from functools import partial
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.process_collector import ProcessCollector
 from structlog.tracebacks import ExceptionDictTransformer
 
-from prewmanager.ports import Failure, Outcome, Source
+from prewmanager.load import Load
+from prewmanager.ports import Failure, Landed, Source
 from prewmanager.preview import Preview
 
+_log = structlog.get_logger(__name__)
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40)
 
 
@@ -41,57 +44,65 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        self._requests = Counter(
+        counter, histogram = partial(Counter, registry=self.registry), partial(Histogram, registry=self.registry)
+        gauge = partial(Gauge, registry=self.registry)
+        self._requests = counter(
             "prewmanager_requests",
-            "Preview requests that reached the service, by preset, status and X-Preview",
+            "Preview requests that reached the service, by preset, status, and X-Preview or what was wrong",
             ["preset", "status", "source"],
-            registry=self.registry,
         )
-        self._waits = Histogram(
-            "prewmanager_request_seconds",
-            "Time to answer a preview request",
-            buckets=_SECONDS,
-            registry=self.registry,
+        self._request_seconds = histogram(
+            "prewmanager_request_seconds", "Time to answer a preview request", buckets=_SECONDS
         )
-        self._flights = Counter(
+        self._joined = counter("prewmanager_joined", "Requests that got another one's preview: the work saved")
+        self._waiting = gauge("prewmanager_waiting", "Requests that wait for a flight now")
+        self._flights = counter(
             "prewmanager_flights",
-            "Flights that ended in this process, by preset and outcome",
+            "Flights that ended, by preset and how: made, found, joined, or the failure's kind",
             ["preset", "outcome"],
-            registry=self.registry,
         )
-        self._flight_seconds = Histogram(
-            "prewmanager_flight_seconds",
-            "Duration of a flight, by preset",
-            ["preset"],
-            buckets=_SECONDS,
-            registry=self.registry,
+        self._flight_seconds = histogram(
+            "prewmanager_flight_seconds", "Duration of a flight, by preset", ["preset"], buckets=_SECONDS
         )
-        self._takeovers = Counter(
-            "prewmanager_takeovers", "Flights taken over from another process", registry=self.registry
+        self._step_seconds = histogram(
+            "prewmanager_step_seconds", "Time in one step of a flight: lock, s3, lambda", ["step"], buckets=_SECONDS
         )
-        self._shared = Gauge(
-            "prewmanager_redis_up", "1 while flights are shared through Redis, 0 while alone", registry=self.registry
-        )
+        self._takeovers = counter("prewmanager_takeovers", "Flights taken over from another process")
+        self._redis_up = gauge("prewmanager_redis_up", "1 while flights are shared through Redis, 0 while alone")
+        self._load = gauge("prewmanager_resizes", "Resizes of this process now, running and queued", ["state"])
 
-    def landed(self, preview: Preview, outcome: Outcome, source: Source, seconds: float) -> None:
-        """Count a flight of this process: made, found or joined, or the kind of its failure."""
-        said = outcome.kind if isinstance(outcome, Failure) else str(source)
+    def watch_load(self, load: Load) -> None:
+        """Show this load from now on."""
+        self._load.labels("running").set_function(lambda: load.running)
+        self._load.labels("queued").set_function(lambda: load.queued)
+
+    def landed(self, preview: Preview, landed: Landed, seconds: float) -> None:
+        """Count a flight of this process, and the time of each of its steps."""
+        said = landed.outcome.kind if isinstance(landed.outcome, Failure) else str(landed.source)
         self._flights.labels(preview.preset_name, said).inc()
         self._flight_seconds.labels(preview.preset_name).observe(seconds)
+        for step, milliseconds in landed.timings_ms.items():
+            self._step_seconds.labels(step).observe(milliseconds / 1000)
+
+    def waiting(self, change: int) -> None:
+        """Count those who wait."""
+        self._waiting.inc(change)
 
     def took_over(self, preview: Preview) -> None:
         """Count a flight that another process had begun."""
-        structlog.get_logger(__name__).info("flight.took_over", key=preview.preview_key)
+        _log.info("flight.took_over", key=preview.preview_key)
         self._takeovers.inc()
 
     def answered(self, preset: str, status: int, source: str, seconds: float) -> None:
         """Count one request; `preset` is empty where none was recognised, so that labels stay few."""
         self._requests.labels(preset, str(status), source).inc()
-        self._waits.observe(seconds)
+        self._request_seconds.observe(seconds)
+        if source == Source.JOINED:
+            self._joined.inc()
 
-    def shared(self, together: bool) -> None:  # noqa: FBT001 -- a callback that says one thing
+    def redis_is(self, up: bool) -> None:  # noqa: FBT001 -- a callback that says one thing
         """Note whether flights are shared through Redis."""
-        self._shared.set(int(together))
+        self._redis_up.set(int(up))
 
     def text(self) -> bytes:
         """All metrics in Prometheus's text format."""

@@ -2,7 +2,8 @@
 
 GET, HEAD /prew/<preset>/<key>    the preview
 GET /healthz                      200 while the process is alive
-GET /readyz                       200 when Redis, S3 and Lambda answer, each named; 503 otherwise
+GET /readyz                       200 when S3 and Lambda answer, 503 otherwise; each is named, and so is Redis,
+                                  without which the service is ready but degraded
 GET /metrics                      for Prometheus
 """
 
@@ -54,13 +55,14 @@ _STATUSES: list[tuple[type[PrewError], HTTPStatus, str]] = [
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What the handlers work with."""
+    """What the handlers work with; without one of `needed` it is not ready, without one of `helpful` it is degraded."""
 
     catalogue: Catalogue
     coalescer: Coalescer
     store: PreviewStore
     metrics: Metrics
-    probes: Mapping[str, Probe]
+    needed: Mapping[str, Probe]
+    helpful: Mapping[str, Probe]
 
 
 SERVICE = web.AppKey("service", Service)
@@ -122,21 +124,23 @@ async def _healthz(_: web.Request) -> web.Response:
 
 
 async def _readyz(request: web.Request) -> web.Response:
-    probes = request.app[SERVICE].probes
-    said = dict(zip(probes, await asyncio.gather(*map(_probe, probes, probes.values())), strict=True))
-    ready = all(word == "ok" for word in said.values())
+    service = request.app[SERVICE]
+    probes = {**service.helpful, **service.needed}
+    answers = await asyncio.gather(*map(_answers, probes, probes.values()))
+    said = {name: "ok" if answer else "failed" for name, answer in zip(probes, answers, strict=True)}
+    ready = all(said[name] == "ok" for name in service.needed)
     status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
-    return web.json_response({"ready": ready, **said}, status=status)
+    return web.json_response({"ready": ready, "degraded": ready and not all(answers), **said}, status=status)
 
 
-async def _probe(name: str, probe: Probe) -> str:
+async def _answers(name: str, probe: Probe) -> bool:
     try:
         async with asyncio.timeout(PROBE_WITHIN_S):
             await probe.ping()
     except Exception as error:  # noqa: BLE001 -- whatever it is, it is the probe's answer
         _log.warning("probe.failed", probe=name, error=str(error) or type(error).__name__)
-        return "failed"
-    return "ok"
+        return False
+    return True
 
 
 async def _metrics(request: web.Request) -> web.Response:

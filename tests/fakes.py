@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from prewmanager.errors import PreviewFailed, StorageFailed
-from prewmanager.ports import Made, Outcome, Source
+from prewmanager.ports import Landed, Made, Outcome, Source
 from prewmanager.presets import Preset
 from prewmanager.preview import Catalogue, Preview
 
@@ -79,10 +79,14 @@ class RecordingObserver:
     def __init__(self) -> None:
         self.flights: list[tuple[str, Outcome, Source]] = []
         self.takeovers: list[str] = []
+        self.waiters = 0
 
-    def landed(self, preview: Preview, outcome: Outcome, source: Source, seconds: float) -> None:
+    def landed(self, preview: Preview, landed: Landed, seconds: float) -> None:
         assert seconds >= 0
-        self.flights.append((preview.preview_key, outcome, source))
+        self.flights.append((preview.preview_key, landed.outcome, landed.source))
+
+    def waiting(self, change: int) -> None:
+        self.waiters += change
 
     def took_over(self, preview: Preview) -> None:
         self.takeovers.append(preview.preview_key)

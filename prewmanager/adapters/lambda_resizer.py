@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
@@ -23,24 +22,21 @@ _THROTTLED_RETRY_S = 1.0
 class LambdaResizer:
     """Invokes the resize function synchronously."""
 
-    def __init__(self, client: Any, function: str, contract: ResizeContract, max_invocations: int) -> None:
-        """`client` is an aiobotocore Lambda client; `max_invocations` bounds how many are under way from here."""
+    def __init__(self, client: Any, function: str, contract: ResizeContract) -> None:
+        """`client` is an aiobotocore Lambda client, such as `lambda_client` gives."""
         self._client = client
         self._function = function
         self._contract = contract
-        # The client's connection pool would queue as well, but where no time-out of the SDK's counts.
-        self._free = asyncio.Semaphore(max_invocations)
 
     async def resize(self, preview: Preview) -> Made:
         """Have the function make the preview. Raises `PreviewFailed`, of the class that fits."""
         payload = json.dumps(self._contract.request(preview)).encode()
-        async with self._free:
-            try:
-                response = await self._client.invoke(FunctionName=self._function, Payload=payload)
-                async with response["Payload"] as stream:
-                    body = await stream.read()
-            except (BotoCoreError, ClientError, OSError) as error:
-                raise _translated(error) from error
+        try:
+            response = await self._client.invoke(FunctionName=self._function, Payload=payload)
+            async with response["Payload"] as stream:
+                body = await stream.read()
+        except (BotoCoreError, ClientError, OSError) as error:
+            raise _translated(error) from error
         if response.get("FunctionError"):
             raise _function_error(body)
         try:

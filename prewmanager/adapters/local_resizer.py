@@ -49,7 +49,7 @@ class LocalResizer:
         if not self._pool.active:
             raise ResizerFailed("the pool of workers is closed")
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """End the workers; what they are at is lost."""
         self._pool.stop()  # type: ignore[no-untyped-call]  # pebble annotates only some of its methods
         await asyncio.to_thread(self._pool.join)

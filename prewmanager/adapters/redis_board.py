@@ -10,14 +10,13 @@ prew:landed             the channel on which the key of each flight that ended i
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable
 from typing import Protocol, cast
 
 import structlog
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.asyncio import Redis, RedisCluster
 
 from prewmanager.adapters.flight_codec import decode, encode_holder, encode_outcome
+from prewmanager.adapters.redis_commands import answered
 from prewmanager.errors import BoardUnavailable
 from prewmanager.ports import Busy, Lease, Outcome, Settled
 
@@ -39,13 +38,13 @@ _SETTLE = """
 local value = redis.call('GET', KEYS[1])
 if value and value ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-redis.call('PUBLISH', ARGV[4], KEYS[1])
+if ARGV[4] ~= '' then redis.call('PUBLISH', ARGV[4], KEYS[1]) end
 return 1
 """
 _ABANDON = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[1])
-redis.call('PUBLISH', ARGV[2], KEYS[1])
+if ARGV[2] ~= '' then redis.call('PUBLISH', ARGV[2], KEYS[1]) end
 return 1
 """
 
@@ -69,13 +68,19 @@ class News(Protocol):
 class RedisBoard:
     """A `FlightBoard` that all replicas share. Needs Redis 7.0 or newer (SET with NX and GET together)."""
 
-    def __init__(self, redis: Redis, news: News, *, namespace: str, lease_s: float, max_body_bytes: int) -> None:
+    def __init__(
+        self, redis: Redis | RedisCluster, news: News, *, namespace: str, lease_s: float, max_body_bytes: int
+    ) -> None:
         """`namespace` keeps the flights of different preview buckets apart; `max_body_bytes` bounds a result's body."""
         self._redis = redis
         self._news = news
         self._prefix = f"{KEY_PREFIX}{namespace}/"
         self._lease_ms = round(lease_s * 1000)
         self._max_body_bytes = max_body_bytes
+        # On one server the script publishes. In a cluster the channel has a slot of its own, which no script about
+        # another key may touch.
+        self._cluster = redis if isinstance(redis, RedisCluster) else None
+        self._channel = "" if self._cluster else CHANNEL
         self._renew = redis.register_script(_RENEW)
         self._settle = redis.register_script(_SETTLE)
         self._abandon = redis.register_script(_ABANDON)
@@ -96,7 +101,7 @@ class RedisBoard:
         mine = encode_holder(secrets.token_hex(8))
         # NX with GET answers with what is there, so a client that sent the command again because the reply was lost
         # sees its own token and knows that it won.
-        value = await _answered(
+        value = await answered(
             self._redis.set(name, mine, nx=True, get=True, px=self._lease_ms), "a flight could not be claimed"
         )
         if value is None or value == mine:
@@ -109,22 +114,30 @@ class RedisBoard:
 
     async def ping(self) -> None:
         """Return when Redis answers. Raises `BoardUnavailable`."""
-        await _answered(self._redis.ping(), "no answer to PING")
+        await answered(self._redis.ping(), "no answer to PING")
 
     async def renew(self, name: str, mine: bytes) -> bool:
         """Part of the lease: whether it was kept."""
-        kept = await _answered(self._renew(keys=[name], args=[mine, self._lease_ms]), "a lease could not be renewed")
+        kept = await answered(self._renew(keys=[name], args=[mine, self._lease_ms]), "a lease could not be renewed")
         return bool(kept)
 
     async def settle(self, name: str, mine: bytes, outcome: Outcome, ttl_s: float) -> bool:
         """Part of the lease: whether the outcome stands on the board."""
         value = encode_outcome(outcome, self._max_body_bytes)
-        args: list[bytes | str | int] = [mine, value, max(1, round(ttl_s * 1000)), CHANNEL]
-        return bool(await _answered(self._settle(keys=[name], args=args), "a result could not be written"))
+        args: list[bytes | str | int] = [mine, value, max(1, round(ttl_s * 1000)), self._channel]
+        settled = bool(await answered(self._settle(keys=[name], args=args), "a result could not be written"))
+        await self._publish(name)
+        return settled
 
     async def abandon(self, name: str, mine: bytes) -> None:
         """Part of the lease: give it back."""
-        await _answered(self._abandon(keys=[name], args=[mine, CHANNEL]), "a lease could not be given back")
+        args: list[bytes | str | int] = [mine, self._channel]
+        await answered(self._abandon(keys=[name], args=args), "a lease could not be given back")
+        await self._publish(name)
+
+    async def _publish(self, name: str) -> None:
+        if self._cluster is not None:
+            await answered(self._cluster.spublish(CHANNEL, name), "a message could not be published")
 
 
 class _RedisLease:
@@ -151,11 +164,3 @@ class _RedisLease:
             await self._board.abandon(self._name, self._mine)
         except BoardUnavailable as error:
             _log.warning("board.unavailable", error=str(error))
-
-
-async def _answered(command: Awaitable[object], failed: str) -> object:
-    """The answer to a command; what can go wrong on the way to Redis becomes `BoardUnavailable`."""
-    try:
-        return await command
-    except (RedisError, OSError, TimeoutError) as error:
-        raise BoardUnavailable(f"{failed}: {error}") from error

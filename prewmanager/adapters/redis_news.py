@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import structlog
-from redis.asyncio import Redis
+from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import RedisError
 
 _log = structlog.get_logger(__name__)
@@ -19,7 +19,7 @@ _log = structlog.get_logger(__name__)
 class RedisNews:
     """Listens to one channel whose messages are keys; run `listening` around its use."""
 
-    def __init__(self, redis: Redis, channel: str, *, resubscribe_s: float = 1.0) -> None:
+    def __init__(self, redis: Redis | RedisCluster, channel: str, *, resubscribe_s: float = 1.0) -> None:
         """`resubscribe_s` is the pause before a lost subscription is taken up again."""
         self._redis = redis
         self._channel = channel
@@ -58,14 +58,34 @@ class RedisNews:
     async def _listen(self) -> None:
         while True:
             try:
-                async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
-                    await pubsub.subscribe(self._channel)
-                    async for message in pubsub.listen():
-                        self._tell(message["data"].decode())
+                async for key in self._messages():
+                    if key in self._expected:
+                        self._expected[key].set()
             except (RedisError, OSError) as error:
                 _log.info("news.lost", error=str(error))
             await asyncio.sleep(self._resubscribe_s)
 
-    def _tell(self, key: str) -> None:
-        if key in self._expected:
-            self._expected[key].set()
+    def _messages(self) -> AsyncIterator[str]:
+        if isinstance(self._redis, RedisCluster):
+            return _of_cluster(self._redis, self._channel)
+        return _of_server(self._redis, self._channel)
+
+
+async def _of_server(redis: Redis, channel: str) -> AsyncIterator[str]:
+    async with redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+        await pubsub.subscribe(channel)
+        async for message in pubsub.listen():
+            yield message["data"].decode()
+
+
+async def _of_cluster(cluster: RedisCluster, channel: str) -> AsyncIterator[str]:
+    """A sharded channel: its messages stay on the node that has its slot, instead of going to all of them."""
+    pubsub = cluster.pubsub(ignore_subscribe_messages=True)
+    try:
+        await pubsub.ssubscribe(channel)
+        while True:
+            message = await pubsub.get_sharded_message(timeout=1.0)
+            if message is not None and message["type"] == "smessage":
+                yield message["data"].decode()
+    finally:
+        await pubsub.aclose()

@@ -17,7 +17,7 @@ from devstack.lambda_server import Lambda, start_lambda
 from prewmanager.adapters.lambda_resizer import LambdaResizer, lambda_client
 from prewmanager.adapters.resize_contract import ResizeContract
 from prewmanager.errors import NotInTime, Overloaded, PreviewFailed, ResizerFailed
-from tests.fakes import preview, until
+from tests.fakes import preview
 
 FUNCTIONS = Path(__file__).parent / "functions"
 NAMES = ("original", "raises", "dies", "sleeps", "nonsense", "huge")
@@ -40,10 +40,10 @@ def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _resizer(url: str, function: str, *, read_s: float = 5, at_once: int = 4) -> AsyncIterator[LambdaResizer]:
-    client = lambda_client(region="us-east-1", endpoint_url=url, connect_s=0.5, read_s=read_s, max_connections=at_once)
+async def _resizer(url: str, function: str, *, read_s: float = 5) -> AsyncIterator[LambdaResizer]:
+    client = lambda_client(region="us-east-1", endpoint_url=url, connect_s=0.5, read_s=read_s, max_connections=4)
     async with client as made:
-        yield LambdaResizer(made, function, CONTRACT, at_once)
+        yield LambdaResizer(made, function, CONTRACT)
 
 
 async def test_the_originals_function_is_enough(service: Lambda) -> None:
@@ -88,7 +88,7 @@ class Endpoint:
     """An endpoint that counts what reaches it and answers as it is told."""
 
     def __init__(self, answer: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> None:
-        self.calls = self.now = self.most = 0
+        self.calls = 0
         self._answer = answer
 
     @contextlib.asynccontextmanager
@@ -100,12 +100,7 @@ class Endpoint:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         self.calls += 1
-        self.now += 1
-        self.most = max(self.most, self.now)
-        try:
-            return await self._answer(request)
-        finally:
-            self.now -= 1
+        return await self._answer(request)
 
 
 async def _throttled(_: web.Request) -> web.Response:
@@ -178,22 +173,3 @@ async def test_nobody_there_is_a_failed_resize() -> None:
     async with _resizer("http://127.0.0.1:1", "f") as resizer:
         with pytest.raises(ResizerFailed):
             await resizer.resize(preview())
-
-
-async def test_no_more_invocations_than_allowed_are_under_way() -> None:
-    """Thirty resizes with a bound of four: four reach Lambda together, and all thirty come through."""
-    gate = asyncio.Event()
-
-    async def answer(_: web.Request) -> web.Response:
-        await gate.wait()
-        return web.json_response({"status": True, "content_type": "image/jpeg", "data": "QQ=="})
-
-    endpoint = Endpoint(answer)
-    async with endpoint.running() as url, _resizer(url, "f") as resizer:
-        resizes = [asyncio.create_task(resizer.resize(preview())) for _ in range(30)]
-        await until(lambda: endpoint.now >= 4)
-        gate.set()
-        await asyncio.gather(*resizes)
-
-    assert endpoint.most == 4
-    assert endpoint.calls == 30

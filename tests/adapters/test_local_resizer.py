@@ -37,7 +37,7 @@ async def _resizer(s3: S3, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Loc
         monkeypatch.setenv(name, value)
     resizer = LocalResizer(CONTRACT, workers=1, timeout_s=20)
     yield resizer
-    await resizer.close()
+    await resizer.aclose()
 
 
 async def test_a_worker_makes_the_preview(resizer: LocalResizer, s3: S3) -> None:
@@ -75,12 +75,12 @@ async def test_a_worker_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyP
     resizer = LocalResizer(CONTRACT, workers=1, timeout_s=1)
     with pytest.raises(NotInTime):
         await resizer.resize(preview())
-    await resizer.close()
+    await resizer.aclose()
 
 
 async def test_a_closed_pool_is_not_ready() -> None:
     """After closing no work is taken, and readiness says so."""
     resizer = LocalResizer(CONTRACT, workers=1, timeout_s=1)
-    await resizer.close()
+    await resizer.aclose()
     with pytest.raises(ResizerFailed):
         await resizer.ping()

@@ -13,10 +13,12 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from devstack.backends import Redis, start_redis
-from prewmanager.adapters.fallback_board import FallbackBoard
+from prewmanager.adapters.fallback import FallbackBoard, FallbackQuota
 from prewmanager.adapters.flight_codec import decode, encode_outcome
 from prewmanager.adapters.local_board import LocalBoard
+from prewmanager.adapters.quotas import LocalQuota, RedisQuota
 from prewmanager.adapters.redis_board import CHANNEL, KEY_PREFIX, RedisBoard
+from prewmanager.adapters.redis_link import RedisLink
 from prewmanager.adapters.redis_news import RedisNews
 from prewmanager.errors import BoardUnavailable
 from prewmanager.ports import Busy, Failure, Settled
@@ -108,22 +110,38 @@ async def test_alone_while_redis_is_away_and_together_again(tmp_path: Path) -> N
     server = start_redis(tmp_path)
     told: list[bool] = []
     async with _client(server.url) as client:
-        board = FallbackBoard(_board(client), LocalBoard(), probe_every_s=0.01, on_change=told.append)
-        async with board.running():
+        link = RedisLink(_board(client).ping, probe_every_s=0.01, on_change=told.append)
+        board = FallbackBoard(_board(client), LocalBoard(), link)
+        async with link.watched():
             server.program.kill()
             alone = await board.claim("k")
             assert not isinstance(alone, Busy | Settled)
-            assert not board.together
+            assert not link.up
             assert isinstance(await board.claim("k"), Busy)
             await board.watch("k", 0.01)
             again = start_redis(tmp_path, port=server.port)
-            await until(lambda: board.together)
+            await until(lambda: link.up)
             shared = await board.claim("k")
             assert not isinstance(shared, Busy | Settled)
             again.program.kill()
             await board.claim("other")
 
     assert told == [False, True, False]
+
+
+async def test_the_quota_goes_on_alone(tmp_path: Path) -> None:
+    """Without Redis the process has a quota of its own, so that the bill stays bounded."""
+    server = start_redis(tmp_path)
+    async with _client(server.url) as client:
+        link = RedisLink(_board(client).ping, probe_every_s=60, on_change=lambda _: None)
+        quota = FallbackQuota(RedisQuota(client, "photos", 0.01, 1), LocalQuota(0.01, 1), link)
+        async with link.watched():
+            shared = [await quota.take(), await quota.take()]
+            server.program.kill()
+            alone = [await quota.take(), await quota.take()]
+
+    assert shared[0] == alone[0] == 0
+    assert min(shared[1], alone[1]) > 90
 
 
 async def test_news_come_again_after_redis_was_away(tmp_path: Path) -> None:

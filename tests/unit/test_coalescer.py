@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from typing import NoReturn
 
 import pytest
 
 from prewmanager.adapters.local_board import LocalBoard
-from prewmanager.coalescer import Answer, Coalescer, Lifetimes, Timing
+from prewmanager.coalescer import Answer, Coalescer
 from prewmanager.errors import (
     NotInTime,
     OriginalMissing,
     Overloaded,
-    PreviewFailed,
     ResizerFailed,
     StorageFailed,
     failure_classes,
 )
-from prewmanager.ports import FlightBoard, Source
+from prewmanager.flight import Lifetimes, Timing
+from prewmanager.load import Load
+from prewmanager.ports import FlightBoard, Lease, Outcome, Source
 from tests.fakes import FakeClock, FakeStore, GatedResizer, RecordingObserver, made, preview, until
 
 TIMING = Timing(lease_s=0.3, lock_ttl_s=3, invoke_s=5, wait_s=10, first_poll_s=0.001, longest_poll_s=0.005)
@@ -44,6 +46,7 @@ class House:
             observer=self.observer,
             timing=timing,
             lifetimes=Lifetimes(30, dict.fromkeys(failure_classes(), 2.0)),
+            load=Load(at_once=2),
             max_flights=max_flights,
         )
 
@@ -265,5 +268,49 @@ async def test_closing_hands_over_what_does_not_land() -> None:
     await leaving.coalescer.close(grace_s=0.01)
 
     assert (await waiting).source is Source.MADE
-    with pytest.raises((asyncio.CancelledError, PreviewFailed)):
+    with pytest.raises(Overloaded):
         await abandoned
+
+
+async def test_a_board_that_breaks_is_an_answer_too() -> None:
+    """A defect outside of the resize reaches those who wait as a failed resize, and nobody hangs."""
+
+    class BrokenBoard(LocalBoard):
+        async def claim(self, key: str) -> NoReturn:
+            raise ZeroDivisionError(key)
+
+    with pytest.raises(ResizerFailed):
+        await House(BrokenBoard()).ask()
+
+
+async def test_those_who_wait_here_do_not_wait_for_the_board() -> None:
+    """The outcome is told as soon as it is known, even while the board takes its time to note it."""
+    noted = asyncio.Event()
+
+    class SlowLease:
+        async def renew(self) -> bool:
+            return True
+
+        async def settle(self, outcome: Outcome, ttl_s: float) -> bool:
+            assert outcome is not None
+            assert ttl_s > 0
+            await noted.wait()
+            return False
+
+        async def abandon(self) -> None:
+            raise AssertionError
+
+    class SlowBoard(LocalBoard):
+        async def claim(self, key: str) -> Lease:
+            assert key
+            return SlowLease()
+
+    house = House(SlowBoard())
+    house.resizer.gate.set()
+    first = await house.ask()
+    second = await house.ask()
+    noted.set()
+
+    assert (first.source, second.source) == (Source.MADE, Source.JOINED)
+    assert len(house.resizer.calls) == 1
+    assert house.observer.waiters == 0

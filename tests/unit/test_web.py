@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 from yarl import URL
 
 from prewmanager.adapters.local_board import LocalBoard
-from prewmanager.coalescer import Coalescer, Lifetimes, Timing
+from prewmanager.coalescer import Coalescer
 from prewmanager.errors import (
     NotInTime,
     OriginalCorrupt,
@@ -24,10 +24,12 @@ from prewmanager.errors import (
     StorageFailed,
     failure_classes,
 )
+from prewmanager.flight import Lifetimes, Timing
+from prewmanager.load import Load
 from prewmanager.ports import Made
 from prewmanager.telemetry import Metrics
 from prewmanager.web import Service, make_app
-from tests.fakes import CATALOGUE, FakeStore, GatedResizer
+from tests.fakes import CATALOGUE, FakeStore, GatedResizer, until
 
 TIMING = Timing(lease_s=5, lock_ttl_s=20, invoke_s=5, wait_s=15)
 
@@ -54,7 +56,7 @@ class Site:
         self.resizer = GatedResizer(self.store)
         self.resizer.gate.set()
         self.metrics = Metrics()
-        self.probes = {"redis": FakeProbe(), "s3": FakeProbe()}
+        self.redis, self.s3 = FakeProbe(), FakeProbe()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Site]:
@@ -65,9 +67,10 @@ class Site:
             observer=self.metrics,
             timing=TIMING,
             lifetimes=Lifetimes(30, dict.fromkeys(failure_classes(), 0.0)),
+            load=Load(at_once=2),
             max_flights=10,
         )
-        service = Service(CATALOGUE, coalescer, self.store, self.metrics, self.probes)
+        service = Service(CATALOGUE, coalescer, self.store, self.metrics, {"s3": self.s3}, {"redis": self.redis})
         async with TestServer(make_app(service)) as server, ClientSession() as session:
             self._server, self._session = server, session
             yield self
@@ -215,7 +218,7 @@ async def test_an_error_of_our_own_is_told_to_nobody(site: Site) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("secret")
 
-    site.metrics.landed = broken  # type: ignore[method-assign]
+    site.metrics.waiting = broken  # type: ignore[method-assign]
     response = await site.get("/prew/card/a.jpg")
 
     assert response.status == 500
@@ -224,7 +227,7 @@ async def test_an_error_of_our_own_is_told_to_nobody(site: Site) -> None:
 
 async def test_alive_whatever_else(site: Site) -> None:
     """Liveness asks nobody."""
-    site.probes["s3"].error = RuntimeError("away")
+    site.s3.error = RuntimeError("away")
 
     assert (await site.get("/healthz")).status == 200
 
@@ -234,27 +237,48 @@ async def test_ready_when_everything_answers(site: Site) -> None:
     response = await site.get("/readyz")
 
     assert response.status == 200
-    assert await response.json() == {"ready": True, "redis": "ok", "s3": "ok"}
+    assert await response.json() == {"ready": True, "degraded": False, "redis": "ok", "s3": "ok"}
 
 
 async def test_not_ready_names_the_culprit(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that fails and one that hangs are both named; the error's text stays in the log."""
     monkeypatch.setattr("prewmanager.web.PROBE_WITHIN_S", 0.05)
-    site.probes["s3"].error = RuntimeError("secret host")
-    site.probes["redis"].hangs = True
+    site.s3.error = RuntimeError("secret host")
+    site.redis.hangs = True
     response = await site.get("/readyz")
 
     assert response.status == 503
-    assert await response.json() == {"ready": False, "redis": "failed", "s3": "failed"}
+    assert await response.json() == {"ready": False, "degraded": False, "redis": "failed", "s3": "failed"}
+
+
+async def test_without_redis_it_is_degraded_and_ready(site: Site) -> None:
+    """The process can do its work alone; whoever watches it is told."""
+    site.redis.error = RuntimeError("away")
+    response = await site.get("/readyz")
+
+    assert response.status == 200
+    assert await response.json() == {"ready": True, "degraded": True, "redis": "failed", "s3": "ok"}
 
 
 async def test_metrics_count_requests_and_flights(site: Site) -> None:
     """Requests by preset, status and source; names that a client made up become no labels."""
     await site.get("/prew/card/a.jpg")
     await site.get("/prew/made-up/a.jpg")
+    site.store.objects.clear()
+    site.resizer.gate.clear()
+    leading = asyncio.create_task(site.get("/prew/thumb/b.jpg"))
+    await until(lambda: len(site.resizer.calls) == 2)
+    joining = asyncio.create_task(site.get("/prew/thumb/b.jpg"))
+    while "prewmanager_waiting 2.0" not in await (await site.get("/metrics")).text():
+        pass
+    site.resizer.gate.set()
+    await asyncio.gather(leading, joining)
     text = await (await site.get("/metrics")).text()
 
     assert 'prewmanager_requests_total{preset="card",source="made",status="200"} 1.0' in text
     assert 'prewmanager_requests_total{preset="",source="UnknownPreset",status="404"} 1.0' in text
     assert 'prewmanager_flights_total{outcome="made",preset="card"} 1.0' in text
+    assert "prewmanager_joined_total 1.0" in text
+    assert "prewmanager_waiting 0.0" in text
+    assert 'prewmanager_step_seconds_count{step="lambda"} 2.0' in text
     assert "made-up" not in text

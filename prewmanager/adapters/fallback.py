@@ -1,0 +1,48 @@
+"""Redis away: the process goes on alone, with its own board and quota, and joins the others when Redis is back."""
+
+from __future__ import annotations
+
+from prewmanager.adapters.redis_link import RedisLink
+from prewmanager.errors import BoardUnavailable
+from prewmanager.ports import Busy, FlightBoard, Lease, Quota, Settled
+
+
+class FallbackBoard:
+    """A `FlightBoard` that uses `shared` while the link is up and `alone` while it is not."""
+
+    def __init__(self, shared: FlightBoard, alone: FlightBoard, link: RedisLink) -> None:
+        self._shared = shared
+        self._alone = alone
+        self._link = link
+
+    async def claim(self, key: str) -> Lease | Settled | Busy:
+        """Take the flight, or say what is known of it, on the board in use."""
+        if self._link.up:
+            try:
+                return await self._shared.claim(key)
+            except BoardUnavailable as error:
+                self._link.failed(error)
+        return await self._alone.claim(key)
+
+    async def watch(self, key: str, timeout_s: float) -> None:
+        """Return when the flight may have changed, at the latest after `timeout_s`."""
+        board = self._shared if self._link.up else self._alone
+        await board.watch(key, timeout_s)
+
+
+class FallbackQuota:
+    """A `Quota` that is shared while the link is up; alone, each process has the whole of it."""
+
+    def __init__(self, shared: Quota, alone: Quota, link: RedisLink) -> None:
+        self._shared = shared
+        self._alone = alone
+        self._link = link
+
+    async def take(self) -> float:
+        """Take one of the quota in use: 0, or the seconds until there is one."""
+        if self._link.up:
+            try:
+                return await self._shared.take()
+            except BoardUnavailable as error:
+                self._link.failed(error)
+        return await self._alone.take()

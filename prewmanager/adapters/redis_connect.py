@@ -1,0 +1,61 @@
+"""From an address to a client of Redis: one server, a cluster, or a set watched by sentinels.
+
+redis://[user:password@]host:port/db             one server; rediss:// with TLS, unix:///path for a socket
+redis+cluster://[user:password@]host:port,…      any nodes of a cluster; rediss+cluster:// with TLS
+redis+sentinel://[user:password@]host:port,…/name[/db]     sentinels, and the name that they know the set by
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster, Sentinel
+from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialWithJitterBackoff
+
+_DEFAULT_PORTS = {"cluster": 6379, "sentinel": 26379}
+_MAX_CONNECTIONS = 64
+
+
+def connect(url: str, *, timeout_s: float = 1.0) -> Redis | RedisCluster:
+    """A client for the address; nothing is sent before its first use.
+
+    A request must not wait long for a Redis that is away: each command has `timeout_s` seconds and one quick retry.
+    Raises `ValueError` for an address that names no host, or no set where sentinels are asked.
+    """
+    retry = Retry(ExponentialWithJitterBackoff(base=0.01, cap=0.05), retries=1)
+    times: dict[str, Any] = {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s, "retry": retry}
+    scheme, _, kind = urlsplit(url).scheme.partition("+")
+    if not kind:
+        # Blocking: more flights at once than connections wait their turn instead of failing.
+        pool = BlockingConnectionPool.from_url(url, max_connections=_MAX_CONNECTIONS, timeout=timeout_s, **times)
+        return Redis.from_pool(pool)
+    login: dict[str, Any] = _login(url)
+    if kind == "cluster":
+        nodes = [ClusterNode(host, port) for host, port in _hosts(url, kind)]
+        return RedisCluster(startup_nodes=nodes, ssl=scheme == "rediss", **login, **times)
+    name, _, database = urlsplit(url).path.strip("/").partition("/")
+    if not name:
+        raise ValueError("a sentinel address ends with the name of the set, such as /mymaster")
+    sentinel = Sentinel(_hosts(url, kind), sentinel_kwargs=times)  # type: ignore[no-untyped-call]  # redis-py's
+    master: Redis = sentinel.master_for(name, db=int(database or 0), max_connections=_MAX_CONNECTIONS, **login, **times)
+    return master
+
+
+def _hosts(url: str, kind: str) -> list[tuple[str, int]]:
+    """Hosts and ports of an address that may have several, comma-separated."""
+    hosts = []
+    for item in urlsplit(url).netloc.rpartition("@")[2].split(","):
+        parts = urlsplit(f"//{item}")
+        if not parts.hostname:
+            raise ValueError("an address of Redis has a host that is empty")
+        hosts.append((parts.hostname, parts.port or _DEFAULT_PORTS[kind]))
+    return hosts
+
+
+def _login(url: str) -> dict[str, str]:
+    user, _, password = urlsplit(url).netloc.rpartition("@")[0].partition(":")
+    login = {"username": unquote(user), "password": unquote(password)}
+    return {name: value for name, value in login.items() if value}

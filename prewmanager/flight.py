@@ -1,0 +1,184 @@
+"""One flight: between processes, who makes a preview, and what everybody gets.
+
+    absent ──claim──▶ lease (renewed while the work goes on) ──settle──▶ result ──its time──▶ absent
+                        └─ owner dies, lease ends ─▶ absent: the next claim takes over
+
+    0 s                lease          invoke deadline     lock TTL            waiters' deadline
+    ├── look at S3, resize ─┴ renew … ──────┤ (failure)   ┤ (no more renewal) ┤ NotInTime
+
+Whoever waits polls; the board's news only make a poll come earlier. A claim is a poll as well, so that taking over
+from a dead owner needs no step of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import structlog
+
+from prewmanager.errors import NotInTime, PreviewFailed, ResizerFailed, StorageFailed
+from prewmanager.ports import (
+    Busy,
+    Failure,
+    FlightBoard,
+    Landed,
+    Lease,
+    Made,
+    Observer,
+    Outcome,
+    PreviewStore,
+    Resizer,
+    Settled,
+    Source,
+)
+from prewmanager.preview import Preview
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """All times of a flight, in seconds; `settings` checks that they fit together."""
+
+    lease_s: float
+    lock_ttl_s: float
+    invoke_s: float
+    wait_s: float
+    first_poll_s: float = 0.05
+    longest_poll_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """How long the outcome of a flight is remembered, in seconds, by its kind."""
+
+    made_s: float
+    by_kind: dict[str, float]
+
+    def of(self, outcome: Outcome) -> float:
+        """Seconds for which this outcome is told to whoever asks."""
+        return self.made_s if isinstance(outcome, Made) else self.by_kind[outcome.kind]
+
+
+class Flight:
+    """The flight of one preview, as this process takes part in it."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 -- the ports it uses, and the times
+        self,
+        preview: Preview,
+        board: FlightBoard,
+        resizer: Resizer,
+        store: PreviewStore,
+        observer: Observer,
+        timing: Timing,
+        lifetimes: Lifetimes,
+    ) -> None:
+        """`landed` is done as soon as the outcome is known here, which is before the board knows it."""
+        self._preview = preview
+        self._board = board
+        self._resizer = resizer
+        self._store = store
+        self._observer = observer
+        self._timing = timing
+        self._lifetimes = lifetimes
+        self.landed: asyncio.Future[Landed] = asyncio.get_running_loop().create_future()
+
+    async def fly(self) -> None:
+        """From the claim to the outcome, and to the end of the lease where this process made it."""
+        landed = Landed(Failure.of(NotInTime("nobody landed it before the deadline")))
+        try:
+            async with asyncio.timeout(self._timing.wait_s):
+                await self._land(landed)
+        except TimeoutError:
+            self.tell(landed)
+
+    async def _land(self, landed: Landed) -> None:
+        """Claim, and either make it, or wait for the one who does; a claim that succeeds late is a takeover."""
+        pause_s, waited = self._timing.first_poll_s, False
+        while True:
+            with landed.timed("lock"):
+                claim = await self._board.claim(self._preview.flight_key)
+            if isinstance(claim, Settled):
+                landed.outcome = claim.outcome
+                self.tell(landed)
+                return
+            if not isinstance(claim, Busy):
+                if waited:
+                    self._observer.took_over(self._preview)
+                await self._make(claim, landed)
+                return
+            waited = True
+            with landed.timed("lock"):
+                # Jitter keeps replicas that began together from asking together for ever.
+                wait_s = pause_s * random.uniform(0.75, 1.25)  # noqa: S311 -- no secret
+                await self._board.watch(self._preview.flight_key, wait_s)
+            pause_s = min(pause_s * 1.5, self._timing.longest_poll_s)
+
+    async def _make(self, lease: Lease, landed: Landed) -> None:
+        try:
+            async with self._kept(lease):
+                await self._produce(landed)
+                # Those who wait here need not wait for the board, which may be the part that fails.
+                self.tell(landed)
+                kept = await lease.settle(landed.outcome, self._lifetimes.of(landed.outcome))
+        except asyncio.CancelledError:
+            await asyncio.shield(lease.abandon())
+            raise
+        if not kept:
+            _log.warning("flight.lease_lost", key=self._preview.preview_key)
+
+    async def _produce(self, landed: Landed) -> None:
+        """Look again at S3, since the preview may have been written since nginx asked; make it where it is missing."""
+        try:
+            async with asyncio.timeout(self._timing.invoke_s):
+                with landed.timed("s3"):
+                    found = await self._find()
+                if found is not None:
+                    landed.outcome, landed.source = found, Source.FOUND
+                    return
+                landed.source = Source.MADE
+                with landed.timed("lambda"):
+                    landed.outcome = await self._resizer.resize(self._preview)
+        except TimeoutError:
+            landed.outcome = Failure.of(NotInTime("the resizer did not answer before the invoke deadline"))
+        except PreviewFailed as error:
+            landed.outcome = Failure.of(error)
+        except Exception:  # noqa: BLE001 -- whatever it is, those who wait must get an answer
+            _log.exception("flight.broke", key=self._preview.preview_key)
+            landed.outcome = Failure(ResizerFailed.kind, "an unexpected error, in the log")
+
+    async def _find(self) -> Made | None:
+        try:
+            return await self._store.find(self._preview.preview_key)
+        except StorageFailed as error:
+            # The look only saves work. Whoever makes the preview finds out whether S3 is there for it.
+            _log.warning("flight.look_failed", key=self._preview.preview_key, error=error.detail)
+            return None
+
+    def tell(self, landed: Landed) -> None:
+        """Give the outcome to those who wait in this process; the first one counts."""
+        if not self.landed.done():
+            self.landed.set_result(landed)
+
+    @contextlib.asynccontextmanager
+    async def _kept(self, lease: Lease) -> AsyncIterator[None]:
+        renewal = asyncio.create_task(self._renew(lease), name=f"lease {self._preview.flight_key}")
+        try:
+            yield
+        finally:
+            renewal.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await renewal
+
+    async def _renew(self, lease: Lease) -> None:
+        ends = time.monotonic() + self._timing.lock_ttl_s - self._timing.lease_s
+        while time.monotonic() < ends:
+            # A third leaves room for one lost renewal before the lease ends.
+            await asyncio.sleep(self._timing.lease_s / 3)
+            if not await lease.renew():
+                return
