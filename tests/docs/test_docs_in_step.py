@@ -1,0 +1,235 @@
+"""The documents say what the code does: settings, defaults, statuses, modules, targets of make, links."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from devstack.local_settings import read_local_settings
+from devstack.nginx_server import SOURCES, effective_environment
+from prewmanager.adapters.redis_board import CHANNEL, KEY_PREFIX
+from prewmanager.errors import failure_classes
+from prewmanager.presets import Preset
+from prewmanager.settings import Settings, read_settings
+from prewmanager.web import _STATUSES
+from tests.docs.tables import README, ROOT, function_variables, service_variables, with_tables
+
+DOCUMENTS = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md"), ROOT / "nginx" / "README.md"]
+)
+# Files that are no documents, and speak of variables all the same.
+CONFIGURATION = sorted([*ROOT.glob(".env.example"), *ROOT.glob("examples/*.env"), *ROOT.glob("docker-compose*.y*ml")])
+EXAMPLES = sorted(ROOT.glob("examples/*.env"))
+
+SetEnvironment = Callable[[Mapping[str, str]], None]
+_ASSIGNMENT = re.compile(r"^#?([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)
+_PRESET_VARIABLE = re.compile(rf"PREW_PRESETS__[A-Z0-9_]+?__({'|'.join(name.upper() for name in Preset.model_fields)})")
+_LOCAL = {"PREW_LOCAL_PORT", "PREW_LOCAL_PHOTOS", "PREW_LOCAL_REPLICAS"}
+
+
+@pytest.fixture(name="environment")
+def _environment(monkeypatch: pytest.MonkeyPatch) -> SetEnvironment:
+    """Replaces the variables that settings are read from by these."""
+
+    def put(variables: Mapping[str, str]) -> None:
+        for name in [name for name in os.environ if name.startswith(("PREW_", "AWS_"))]:
+            monkeypatch.delenv(name)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+
+    return put
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def _nginx_table() -> dict[str, str]:
+    """Defaults by variable, as nginx/README.md has them, without their quotes."""
+    return dict(re.findall(r"^\| `(\w+)` \| `?(.+?)`? \|", _text(SOURCES / "README.md"), re.MULTILINE))
+
+
+def _built_by_nginx() -> set[str]:
+    """What the scripts make of the variables for the templates, and nobody sets."""
+    script = _text(SOURCES / "docker-entrypoint.d" / "19-prewmanager-directives.envsh")
+    return set(re.findall(r"^(PREW_\w+)=", script, re.MULTILINE))
+
+
+def _known_variables() -> set[str]:
+    ours = {variable.name for variable in [*service_variables(), *function_variables()]}
+    return ours | set(_nginx_table()) | _LOCAL
+
+
+def _read(path: Path) -> dict[str, str]:
+    """The variables that a file of them sets, those behind a `#` left out."""
+    return dict(_ASSIGNMENT.findall(re.sub("(?m)^#.*", "", _text(path))))
+
+
+def _anchors(path: Path) -> set[str]:
+    """The names under which GitHub lets one link to a document's headings."""
+    headings = re.findall(r"^#+ (.+)$", _text(path), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def _links(path: Path) -> Iterator[tuple[str, str]]:
+    """Files and anchors that a document links to within the project."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", _text(path)):
+        if not re.match(r"[a-z]+:", target):
+            file, _, anchor = target.partition("#")
+            yield file, anchor
+
+
+def test_the_readmes_tables_are_the_codes() -> None:
+    """`python -m tests.docs.tables --write` brings them up to date."""
+    assert with_tables(_text(README)) == _text(README)
+
+
+def test_env_example_has_every_setting_with_its_default() -> None:
+    """Behind a `#` each: the service's, the function's, and those of `make up`."""
+    shown = re.findall(r"^#([A-Z][A-Z0-9_]*)=(.*)$", _text(ROOT / ".env.example"), re.MULTILINE)
+    local = read_local_settings(ROOT / "no-such-file", {})
+    expected = {variable.name: variable.default for variable in [*service_variables(), *function_variables()]}
+    expected |= {
+        "PREW_LOCAL_PORT": str(local.port),
+        "PREW_LOCAL_PHOTOS": str(local.photos or ""),
+        "PREW_LOCAL_REPLICAS": str(local.replicas),
+    }
+
+    assert sorted(name for name, _ in shown) == sorted({name for name, _ in shown})
+    assert {name: value for name, value in shown if not name.startswith("PREW_NGINX_")} == expected
+
+
+def test_env_example_has_nginxs_own_defaults() -> None:
+    """Of nginx's variables it shows some, as the table of nginx/README.md has them."""
+    shown = dict(re.findall(r"^#(PREW_NGINX_\w+)=(.*)$", _text(ROOT / ".env.example"), re.MULTILINE))
+
+    assert shown
+    assert shown.items() <= _nginx_table().items()
+
+
+@pytest.mark.parametrize("path", [*DOCUMENTS, *CONFIGURATION], ids=_name)
+def test_every_variable_that_is_named_exists(path: Path) -> None:
+    """A name that begins like ours is a setting, a preset's field, or a variable of nginx's."""
+    named = set(re.findall(r"\b(?:PREW|RESIZE)_[A-Z0-9_]*[A-Z0-9]\b", _text(path)))
+    unknown = {name for name in named - _known_variables() if not _PRESET_VARIABLE.fullmatch(name)}
+
+    assert unknown == set()
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=_name)
+def test_times_in_brackets_are_the_defaults(path: Path) -> None:
+    """Where a document says "`PREW_LEASE` (5 s)", five seconds it is."""
+    said = set(re.findall(r"`(PREW_\w+)` \(([\d.]+) s\)", _text(path)))
+    defaults = {(variable.name, variable.default) for variable in service_variables()}
+
+    assert said <= defaults
+
+
+def test_the_time_line_has_the_default_times() -> None:
+    """The lines of docs/architecture.md that name a variable begin with its default."""
+    said = re.findall(r"^ +~?([\d.]+) s +(PREW_\w+)", _text(ROOT / "docs" / "architecture.md"), re.MULTILINE)
+    defaults = {variable.name: variable.default for variable in service_variables()}
+
+    assert len(said) == 4
+    assert [(seconds, name) for seconds, name in said if defaults[name] != seconds] == []
+
+
+def test_nginxs_table_is_what_its_files_use() -> None:
+    """Templates use what the table lists or the scripts build; what the table lists is used."""
+    templates = "".join(_text(path) for path in (SOURCES / "templates").rglob("*.template"))
+    checks = "".join(_text(path) for path in (SOURCES / "docker-entrypoint.d").glob("1[89]-*.envsh"))
+    in_templates = set(re.findall(r"\$\{(PREW_\w+)\}", templates))
+    table, built = set(_nginx_table()), _built_by_nginx()
+
+    assert in_templates - table - built == set()
+    assert table - in_templates - set(re.findall(r"\$\{?(PREW_\w+)", checks)) == set()
+
+
+def test_the_readme_lists_every_status() -> None:
+    """Of the service's table of errors, and the three that are none."""
+    listed = {int(status) for status in re.findall(r"^\| (\d{3}) \|", _text(README), re.MULTILINE)}
+
+    assert listed == {int(status) for _, status, _ in _STATUSES} | {200, 304, 500}
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/architecture.md"])
+def test_every_kind_of_failure_is_told(document: str) -> None:
+    """By the word that clients and Redis see."""
+    text = _text(ROOT / document)
+
+    assert {kind for kind in failure_classes() if f"`{kind}`" not in text} == set()
+
+
+@pytest.mark.parametrize("document", ["docs/architecture.md", "docs/operations.md"])
+def test_the_redis_key_is_told_as_it_is(document: str) -> None:
+    """Whoever wants to delete one has to find it."""
+    assert f"{KEY_PREFIX}<bucket" in _text(ROOT / document)
+
+
+def test_the_channel_is_told_as_it_is() -> None:
+    """It stands in the table of what is in Redis."""
+    assert f"`{CHANNEL}`" in _text(ROOT / "docs" / "architecture.md")
+
+
+@pytest.mark.parametrize("package", ["prewmanager", "lambda_resize"])
+def test_architecture_lists_every_module(package: str) -> None:
+    """Each file once, with a word on what it is, and no file that is gone."""
+    text = _text(ROOT / "docs" / "architecture.md")
+    listing = re.search(rf"^    {package}/\n((?:^      .+\n)+)", text, re.MULTILINE)
+    assert listing
+    listed = sorted(re.findall(r"^ +(\w+\.py) +\S", listing[1], re.MULTILINE))
+
+    assert listed == sorted(path.name for path in (ROOT / package).rglob("*.py") if path.name != "__init__.py")
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=_name)
+def test_targets_of_make_exist(path: Path) -> None:
+    """In code, whether in a line or in a block, `make x` is one of Makefile's."""
+    text = _text(path)
+    code = re.findall(r"`[^`\n]+`", text) + re.findall(r"^    .+$", text, re.MULTILINE)
+    named = {target for line in code for target in re.findall(r"\bmake ([a-z][a-z-]*)", line)}
+    targets = set(re.findall(r"^([a-z][a-z-]*):(?!=)", _text(ROOT / "Makefile"), re.MULTILINE))
+
+    assert named - targets == set()
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=_name)
+def test_links_lead_somewhere(path: Path) -> None:
+    """To a file of the project, and to a heading in it."""
+    for file, anchor in _links(path):
+        target = (path.parent / file).resolve() if file else path
+        assert target.exists(), file
+        assert not anchor or anchor in _anchors(target), f"{file}#{anchor}"
+
+
+@pytest.mark.parametrize("path", [*DOCUMENTS, *CONFIGURATION], ids=_name)
+def test_no_place_on_somebodys_machine_is_named(path: Path) -> None:
+    """Paths are the project's own, or those of a container."""
+    assert re.findall(r"(?<![\w.])/(?:home|Users|root|work|tmp|mnt)/\S*", _text(path)) == []
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=_name)
+def test_an_example_is_accepted(path: Path, environment: SetEnvironment) -> None:
+    """By the service and by nginx's scripts, which get the same file."""
+    variables = _read(path)
+    environment(variables)
+
+    assert read_settings().presets
+    assert effective_environment(variables)["PREW_NGINX_S3_HOST"]
+
+
+def test_env_examples_defaults_are_accepted(environment: SetEnvironment) -> None:
+    """With the `#` of every line removed, and a bucket, all is as without the file."""
+    environment(dict(_ASSIGNMENT.findall(_text(ROOT / ".env.example"))) | {"PREW_SOURCE_BUCKET": "photos"})
+    settings = read_settings()
+
+    defaults = {name: field.default for name, field in Settings.model_fields.items() if not field.is_required()}
+    assert settings.model_dump(exclude={"presets", "source_bucket"}) == defaults
