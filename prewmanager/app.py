@@ -49,8 +49,8 @@ async def running_service(settings: Settings) -> AsyncIterator[Service]:
     metrics = Metrics()
     async with contextlib.AsyncExitStack() as stack:
         store = _store(settings)
-        load = Load(settings.max_invocations if settings.lambda_function else settings.resize_workers)
-        metrics.watch_load(load)
+        at_once = settings.max_invocations if settings.lambda_function else settings.resize_workers
+        load = Load(at_once, on_change=metrics.load_is)
         last = await stack.enter_async_context(_last_resizer(settings))
         shared = await stack.enter_async_context(_shared(settings, metrics))
         coalescer = Coalescer(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import tempfile
 from typing import Annotated, NoReturn
 
 import typer
@@ -21,12 +24,34 @@ app = typer.Typer(
 
 
 @app.command()
-def serve() -> None:
+def serve(
+    workers: Annotated[int, typer.Option(min=1, help="Processes that share the port, one for each core at most.")] = 1,
+) -> None:
     """Run the service, configured by the environment alone. Ends on SIGTERM or SIGINT, after the requests under way."""
-    # Imported here, so that the other commands start at once.
-    from prewmanager.server import run  # noqa: PLC0415 -- see above
+    settings = _settings()
+    with contextlib.ExitStack() as exits:
+        if workers > 1:
+            # Before prometheus-client is imported, which reads it then.
+            folder = exits.enter_context(tempfile.TemporaryDirectory(prefix="prewmanager-"))
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        # Imported here, so that the other commands start at once.
+        from prewmanager.server import listen, run  # noqa: PLC0415 -- see above
 
-    run(_settings())
+        try:
+            sock = listen(settings)
+        except OSError as error:
+            typer.echo(
+                f"prewmanager: PREW_HOST={settings.host} PREW_PORT={settings.port}: cannot listen there: "
+                f"{os.strerror(error.errno or 0)}",
+                err=True,
+            )
+            raise typer.Exit(EXIT_SETTINGS) from None
+        if workers == 1:
+            run(settings, sock)
+        else:
+            from prewmanager.workers import Workers  # noqa: PLC0415 -- see above
+
+            Workers(settings, sock, workers).run()
 
 
 @app.command()

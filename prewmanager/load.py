@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
 _WEIGHT = 0.1  # of the newest duration in the average: a change shows after some ten resizes
 
 
-@dataclass(slots=True)
 class Load:
-    """The resizes of one process: how many may run, run, and wait, and how long one takes (seconds)."""
+    """The resizes of one process: how many may run at once, run, and wait, and how long one takes."""
 
-    at_once: int
-    running: int = 0
-    queued: int = 0
-    typical_s: float = 0.5
+    def __init__(
+        self, at_once: int, *, typical_s: float = 0.5, on_change: Callable[[int, int], None] | None = None
+    ) -> None:
+        """`typical_s` is assumed until something was measured; `on_change` is told how many run and wait."""
+        self.at_once = at_once
+        self.typical_s = typical_s
+        self.running = 0
+        self.queued = 0
+        self._on_change = on_change
+
+    def change(self, *, running: int = 0, queued: int = 0) -> None:
+        """Count so many more, or less."""
+        self.running += running
+        self.queued += queued
+        if self._on_change is not None:
+            self._on_change(self.running, self.queued)
 
     def finished(self, seconds: float) -> None:
         """Learn from one resize."""

@@ -33,18 +33,18 @@ class BoundedResizer:
         wait_s = self._load.drain_s(self._load.queued) if self._turn.locked() else 0.0
         if wait_s > self._longest_wait_s:
             raise Overloaded(f"{self._load.queued} resizes wait already", wait_s)
-        self._load.queued += 1
+        self._load.change(queued=1)
         try:
             await self._turn.acquire()
         finally:
-            self._load.queued -= 1
-        self._load.running += 1
+            self._load.change(queued=-1)
+        self._load.change(running=1)
         started = time.perf_counter()
         try:
             return await self._inner.resize(preview)
         finally:
             self._load.finished(time.perf_counter() - started)
-            self._load.running -= 1
+            self._load.change(running=-1)
             self._turn.release()
 
 

@@ -7,6 +7,8 @@ import contextlib
 import ctypes
 import gc
 import signal
+import socket
+from collections.abc import Iterable
 
 import structlog
 from aiohttp import web
@@ -16,34 +18,43 @@ from prewmanager.settings import Settings
 from prewmanager.telemetry import configure_logging
 from prewmanager.web import make_app
 
+BACKLOG = 4096
 _log = structlog.get_logger(__name__)
 
 
-def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; requests under way are answered first. A second signal ends it at once."""
+def listen(settings: Settings) -> socket.socket:
+    """A listening socket at the settings' address. Raises `OSError` where it cannot be had."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+
+
+def run(
+    settings: Settings,
+    sock: socket.socket,
+    *,
+    signals: Iterable[signal.Signals] = (signal.SIGTERM, signal.SIGINT),
+    ends_with: int | None = None,
+) -> None:
+    """Serve on a socket until one of `signals`; requests under way are answered first. A second one ends it at once.
+
+    `ends_with` is a file descriptor whose end means the same as a signal.
+    """
     configure_logging(settings.log_level)
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(settings))
+        asyncio.run(_serve(settings, sock, tuple(signals), ends_with))
 
 
-async def _serve(settings: Settings) -> None:
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def stop() -> None:
-        stopping.set()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
+async def _serve(
+    settings: Settings, sock: socket.socket, signals: tuple[signal.Signals, ...], ends_with: int | None
+) -> None:
+    stopping = _stop_event(signals, ends_with)
     async with running_service(settings) as service:
         runner = web.AppRunner(
             make_app(service), access_log=None, handler_cancellation=False, shutdown_timeout=settings.shutdown_grace
         )
         await runner.setup()
         try:
-            await web.TCPSite(runner, settings.host, settings.port, backlog=4096).start()
+            await web.SockSite(runner, sock, backlog=BACKLOG).start()
             _give_back_memory()
             _log.info("serving", host=settings.host, port=settings.port, presets=sorted(settings.presets))
             await stopping.wait()
@@ -51,6 +62,24 @@ async def _serve(settings: Settings) -> None:
         finally:
             await runner.cleanup()
     _log.info("stopped")
+
+
+def _stop_event(signals: tuple[signal.Signals, ...], ends_with: int | None) -> asyncio.Event:
+    """Set by the first signal; after it the signals have their default effect, so that a second one is final."""
+    loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+
+    def stop() -> None:
+        stopping.set()
+        for number in signals:
+            loop.remove_signal_handler(number)
+        if ends_with is not None:
+            loop.remove_reader(ends_with)
+
+    for number in signals:
+        loop.add_signal_handler(number, stop)
+    if ends_with is not None:
+        loop.add_reader(ends_with, stop)
+    return stopping
 
 
 def _give_back_memory() -> None:

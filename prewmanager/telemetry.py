@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from functools import partial
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.process_collector import ProcessCollector
 from structlog.tracebacks import ExceptionDictTransformer
 
-from prewmanager.load import Load
 from prewmanager.ports import Failure, Landed, Source
 from prewmanager.preview import Preview
 
 _log = structlog.get_logger(__name__)
+# Read by prometheus-client when it is imported: the folder in which workers of one service share their metrics.
+MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40)
 
 
@@ -45,7 +48,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         counter, histogram = partial(Counter, registry=self.registry), partial(Histogram, registry=self.registry)
-        gauge = partial(Gauge, registry=self.registry)
+        gauge = partial(Gauge, registry=self.registry, multiprocess_mode="livesum")
         self._requests = counter(
             "prewmanager_requests",
             "Preview requests that reached the service, by preset, status, and X-Preview or what was wrong",
@@ -68,13 +71,18 @@ class Metrics:
             "prewmanager_step_seconds", "Time in one step of a flight: lock, s3, lambda", ["step"], buckets=_SECONDS
         )
         self._takeovers = counter("prewmanager_takeovers", "Flights taken over from another process")
-        self._redis_up = gauge("prewmanager_redis_up", "1 while flights are shared through Redis, 0 while alone")
+        self._redis_up = Gauge(
+            "prewmanager_redis_up",
+            "1 while flights are shared through Redis, 0 while alone",
+            registry=self.registry,
+            multiprocess_mode="livemin",
+        )
         self._load = gauge("prewmanager_resizes", "Resizes of this process now, running and queued", ["state"])
 
-    def watch_load(self, load: Load) -> None:
-        """Show this load from now on."""
-        self._load.labels("running").set_function(lambda: load.running)
-        self._load.labels("queued").set_function(lambda: load.queued)
+    def load_is(self, running: int, queued: int) -> None:
+        """Note how many resizes run and wait."""
+        self._load.labels("running").set(running)
+        self._load.labels("queued").set(queued)
 
     def landed(self, preview: Preview, landed: Landed, seconds: float) -> None:
         """Count a flight of this process, and the time of each of its steps."""
@@ -105,5 +113,9 @@ class Metrics:
         self._redis_up.set(int(up))
 
     def text(self) -> bytes:
-        """All metrics in Prometheus's text format."""
-        return generate_latest(self.registry)
+        """All metrics in Prometheus's text format; those of all workers where there are several."""
+        if MULTIPROCESS_DIR not in os.environ:
+            return generate_latest(self.registry)
+        everybodys = CollectorRegistry()
+        MultiProcessCollector(everybodys)  # type: ignore[no-untyped-call]  # prometheus-client annotates only some
+        return generate_latest(everybodys)

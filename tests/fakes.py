@@ -106,3 +106,9 @@ async def until(holds: Callable[[], bool]) -> None:
     """Let other tasks run until something holds; the test's own time limit ends it where it never does."""
     while not holds():  # noqa: ASYNC110 -- what is waited for is the state of a fake, which has no event
         await asyncio.sleep(0)
+
+
+async def until_told(holds: Callable[[], bool]) -> None:
+    """Return when something holds that takes a request to a server to know."""
+    while not await asyncio.to_thread(holds):  # noqa: ASYNC110 -- of another process, which has no event for us
+        await asyncio.sleep(0.01)

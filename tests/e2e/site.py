@@ -52,9 +52,10 @@ class Site:
         self._number = next(_numbers)
         self._exits = contextlib.ExitStack()
         self.ports = free_ports(self.replicas)
-        self.services = [self._start_service(number, port) for number, port in enumerate(self.ports, 1)]
-        for service, port in zip(self.services, self.ports, strict=True):
-            service.wait_ready(lambda port=port: self._is_alive(port))  # type: ignore[misc]
+        self.services = [self._start_service(port) for port in self.ports]
+        self._exits.callback(lambda: [service.stop() for service in self.services])
+        for replica in range(self.replicas):
+            self._wait_for(replica)
         self.nginx = self._start_nginx()
         return self
 
@@ -128,12 +129,19 @@ class Site:
         """What a replica has logged."""
         return self.services[replica].log.read_text()
 
-    def _start_service(self, number: int, port: int) -> Program:
-        name = f"service-{self._number}-{number}"
+    def restart(self, replica: int) -> None:
+        """Stop a replica as a deployment does, and start it again on its port."""
+        self.services[replica].stop(within_s=30)
+        self.services[replica] = self._start_service(self.ports[replica])
+        self._wait_for(replica)
+
+    def _wait_for(self, replica: int) -> None:
+        self.services[replica].wait_ready(lambda: self._is_alive(self.ports[replica]))
+
+    def _start_service(self, port: int) -> Program:
+        name = f"service-{self._number}-{port}"
         environment = self.environment | {"PREW_PORT": str(port)}
-        service = Program(name, [find("prewmanager"), "serve"], self.folder / f"{name}.log", environment)
-        self._exits.callback(service.stop)
-        return service
+        return Program(name, [find("prewmanager"), "serve"], self.folder / f"{name}.log", environment)
 
     def _start_nginx(self) -> Nginx:
         variables = {

@@ -149,7 +149,13 @@ def test_lambda_is_away(run_site: Callable[..., Site], redis_server: Redis, tmp_
         ready = ask(site.ports[0], "/readyz")
 
     assert ready.status == 503
-    assert json.loads(ready.body) == {"ready": False, "redis": "ok", "s3": "ok", "lambda": "failed"}
+    assert json.loads(ready.body) == {
+        "ready": False,
+        "degraded": False,
+        "redis": "ok",
+        "s3": "ok",
+        "lambda": "failed",
+    }
 
 
 async def test_lambda_throttles(run_site: Callable[..., Site], redis_server: Redis, faulty_functions: Lambda) -> None:

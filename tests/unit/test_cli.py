@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 
 from devstack.programs import find
@@ -44,6 +45,19 @@ def test_wrong_settings_stop_the_start_with_one_line() -> None:
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("prewmanager: PREW_LOCK_TTL=10 must be longer than PREW_INVOKE_TIMEOUT=15")
+
+
+def test_a_taken_port_is_one_line() -> None:
+    """Where nothing can listen, the start stops and names the variables."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run("serve", **GOOD, PREW_HOST="127.0.0.1", PREW_PORT=str(port))
+
+    assert done.returncode == 2
+    assert (
+        done.stderr
+        == f"prewmanager: PREW_HOST=127.0.0.1 PREW_PORT={port}: cannot listen there: Address already in use\n"
+    )
 
 
 def test_help_without_arguments() -> None:

@@ -1,0 +1,390 @@
+"""Faults in mid-flight, with real processes: nobody hangs, nothing is lost, and the work is done once or nearly so."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from aiohttp import ClientSession, TCPConnector
+from redis.asyncio import Redis as RedisClient
+
+from devstack.backends import S3, Redis, start_redis
+from tests.e2e.gated_lambda import GatedLambda, failed, function_error, throttled
+from tests.e2e.site import Site
+from tests.fakes import until_told
+
+TIMES = {
+    "PREW_LAMBDA_TIMEOUT": "5",
+    "PREW_INVOKE_TIMEOUT": "6",
+    "PREW_LEASE": "1",
+    "PREW_LOCK_TTL": "10",
+    "PREW_WAIT_TIMEOUT": "20",
+    "PREW_TRANSIENT_TTL": "0.5",
+}
+LEASE_S = 1.0
+Herd = list[tuple[int, str, bytes]]
+RunFaulty = Callable[..., contextlib.AbstractAsyncContextManager[SimpleNamespace]]
+
+
+@pytest.fixture(name="run_faulty")
+def _run_faulty(run_site: Callable[..., Site], s3: S3, tmp_path: Path) -> RunFaulty:
+    """Runs a site with a Redis and a gated Lambda of its own: `async with run_faulty(replicas=2) as part`."""
+
+    @contextlib.asynccontextmanager
+    async def run(replicas: int = 2, **settings: str) -> AsyncIterator[SimpleNamespace]:
+        folder = tmp_path / "redis"
+        folder.mkdir()
+        redis = start_redis(folder)
+        try:
+            async with GatedLambda(s3).running() as function:
+                parts = {"redis": redis, "function": function, "replicas": replicas, "settings": TIMES | settings}
+                with run_site(**parts) as site:
+                    yield SimpleNamespace(site=site, redis=redis, function=function)
+        finally:
+            redis.program.signal(signal.SIGCONT)
+            redis.program.kill()
+
+    return run
+
+
+def _photo(name: str) -> str:
+    return f"/prew/card/faults/{name}-{time.time_ns()}.jpg"
+
+
+async def _ask_replica(site: Site, replica: int, path: str) -> tuple[int, str, bytes]:
+    async with ClientSession() as session, session.get(f"http://127.0.0.1:{site.ports[replica]}{path}") as response:
+        return response.status, response.headers.get("X-Preview", ""), await response.read()
+
+
+async def _herd(site: Site, replica: int, path: str, count: int) -> Herd:
+    return await asyncio.gather(*(_ask_replica(site, replica, path) for _ in range(count)))
+
+
+async def _all_wait(site: Site, replica: int, count: int) -> None:
+    """Return when so many requests wait at a replica."""
+    await until_told(lambda: site.metric("prewmanager_waiting", site.ports[replica]) == count)
+
+
+def _invocations(part: SimpleNamespace) -> int:
+    return sum(part.function.invocations.values())
+
+
+async def _leader_and_waiters(part: SimpleNamespace, path: str) -> tuple[asyncio.Task[Herd], asyncio.Task[Herd]]:
+    """Ten requests at replica 0, which leads and is held in Lambda, and ten at replica 1, which waits for it."""
+    leading = asyncio.create_task(_herd(part.site, 0, path, 10))
+    await part.function.entered.wait()
+    waiting = asyncio.create_task(_herd(part.site, 1, path, 10))
+    await _all_wait(part.site, 0, 10)
+    await _all_wait(part.site, 1, 10)
+    return leading, waiting
+
+
+def _all_well(herd: Herd) -> bool:
+    return {status for status, _, _ in herd} == {200} and len({body for _, _, body in herd}) == 1
+
+
+async def test_leader_killed(run_faulty: RunFaulty) -> None:
+    """SIGKILL in mid-flight: every waiter elsewhere has its preview within a lease, the work and a second.
+
+    At most two invocations: the dead leader's, whose answer nobody took, and its successor's, who makes nothing where
+    the first one has got as far as writing the preview.
+    """
+    async with run_faulty() as part:
+        leading, waiting = await _leader_and_waiters(part, _photo("killed"))
+        part.site.services[0].kill()
+        part.function.gate.set()
+        killed = time.monotonic()
+        herd = await waiting
+        took_s = time.monotonic() - killed
+        with pytest.raises(OSError):  # noqa: PT011 -- the connections to the killed process
+            await leading
+
+    assert _all_well(herd)
+    assert took_s < LEASE_S + 1
+    assert _invocations(part) <= 2
+
+
+async def test_leader_killed_behind_nginx(run_faulty: RunFaulty) -> None:
+    """Clients of a replica that dies are served by the next one: nginx asks again, and nobody sees an error."""
+    async with run_faulty() as part:
+        path = _photo("behind-nginx")
+        asking = asyncio.create_task(part.site.herd(path, 40))
+        await part.function.entered.wait()
+        ports = part.site.ports
+        await until_told(lambda: sum(part.site.metric("prewmanager_waiting", port) for port in ports) == 40)
+        part.site.services[0].kill()
+        part.function.gate.set()
+        herd = await asking
+
+    assert _all_well(herd)
+    assert _invocations(part) <= 2
+
+
+async def test_redis_restarted(run_faulty: RunFaulty) -> None:
+    """Redis killed and started again, empty: both replicas answer; the one that waited makes it at most once more."""
+    async with run_faulty() as part:
+        leading, waiting = await _leader_and_waiters(part, _photo("redis-restarted"))
+        part.redis.program.kill()
+        again = start_redis(part.redis.program.log.parent, port=part.redis.port)
+        await asyncio.sleep(0.2)
+        part.function.gate.set()
+        herds = [await leading, await waiting]
+        again.program.kill()
+
+    assert all(_all_well(herd) for herd in herds)
+    assert _invocations(part) <= 2
+
+
+async def test_redis_hangs(run_faulty: RunFaulty) -> None:
+    """Redis accepts and never answers: nobody waits for it more than once, and each replica makes it alone."""
+    async with run_faulty() as part:
+        leading, waiting = await _leader_and_waiters(part, _photo("redis-hangs"))
+        part.redis.program.signal(signal.SIGSTOP)
+        await until_told(lambda: _is_alone(part.site, 1))
+        part.function.gate.set()
+        herds = [await leading, await waiting]
+        started = time.monotonic()
+        later = await _ask_replica(part.site, 1, _photo("while-redis-hangs"))
+        took_s = time.monotonic() - started
+        part.redis.program.signal(signal.SIGCONT)
+        await until_told(lambda: not _is_alone(part.site, 1))
+
+    assert all(_all_well(herd) for herd in herds)
+    assert later[0] == 200
+    assert took_s < 1
+    assert _invocations(part) <= 3
+
+
+async def test_flushall(run_faulty: RunFaulty) -> None:
+    """All keys gone in mid-flight: the leader's renewal or a takeover puts the flight back; two invocations at most."""
+    async with run_faulty() as part:
+        leading, waiting = await _leader_and_waiters(part, _photo("flushall"))
+        async with RedisClient.from_url(part.redis.url) as client:
+            await client.flushall()
+        await asyncio.sleep(0.3)
+        part.function.gate.set()
+        herds = [await leading, await waiting]
+
+    assert all(_all_well(herd) for herd in herds)
+    assert _invocations(part) <= 2
+
+
+async def test_message_lost(run_faulty: RunFaulty) -> None:
+    """With every subscription cut the waiters find the result by polling: one invocation, no error."""
+    async with run_faulty() as part:
+        leading, waiting = await _leader_and_waiters(part, _photo("message-lost"))
+        async with RedisClient.from_url(part.redis.url) as client:
+            assert await client.execute_command("CLIENT", "KILL", "TYPE", "pubsub") == 2
+            part.function.gate.set()
+            herds = [await leading, await waiting]
+
+    assert all(_all_well(herd) for herd in herds)
+    assert _invocations(part) == 1
+
+
+async def test_leader_blocked_for_longer_than_its_lease(run_faulty: RunFaulty) -> None:
+    """A stopped process loses its lease, is replaced, and when it goes on neither overwrites nor releases."""
+    async with run_faulty() as part:
+        path = _photo("blocked")
+        leading, waiting = await _leader_and_waiters(part, path)
+        os.kill(part.site.services[0].pid, signal.SIGSTOP)
+        await until_told(lambda: _invocations(part) == 2)
+        part.function.gate.set()
+        waited = await waiting
+        os.kill(part.site.services[0].pid, signal.SIGCONT)
+        led = await leading
+        again = await _ask_replica(part.site, 1, path)
+
+    assert {status for status, _, _ in led + waited} == {200}
+    assert again[2] == waited[0][2]
+    assert _invocations(part) == 2
+
+
+async def test_lambda_slower_than_the_lease(run_faulty: RunFaulty) -> None:
+    """Work of three leases is kept by renewal: one invocation."""
+    async with run_faulty() as part:
+        leading, waiting = await _leader_and_waiters(part, _photo("slow"))
+        await asyncio.sleep(3 * LEASE_S)
+        part.function.gate.set()
+        herds = [await leading, await waiting]
+
+    assert all(_all_well(herd) for herd in herds)
+    assert _invocations(part) == 1
+
+
+async def test_throttled_three_times_then_well(run_faulty: RunFaulty) -> None:
+    """429, 429, 429, 200: everybody gets the preview; four invocations reached Lambda, and one ran."""
+    async with run_faulty() as part:
+        part.function.script.extend(throttled() for _ in range(3))
+        part.function.gate.set()
+        path = _photo("throttled")
+        herds = await asyncio.gather(_herd(part.site, 0, path, 20), _herd(part.site, 1, path, 20))
+
+    assert all(_all_well(herd) for herd in herds)
+    assert _invocations(part) == 4
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [(function_error, 502), (lambda: failed("missing"), 404), (lambda: failed("corrupt"), 422)],
+)
+async def test_everybody_gets_the_leaders_failure(
+    run_faulty: RunFaulty, answer: Callable[[], object], status: int
+) -> None:
+    """A failure is everybody's answer over all replicas; one invocation."""
+    async with run_faulty() as part:
+        path = _photo("failure")
+        part.function.script.append(answer())
+        herds = await asyncio.gather(*(_herd(part.site, replica, path, 20) for replica in (0, 1)))
+
+    assert {got for herd in herds for got, _, _ in herd} == {status}
+    assert _invocations(part) == 1
+
+
+async def test_s3_fails_at_the_look(run_site: Callable[..., Site], s3: S3, redis_server: Redis) -> None:
+    """The service cannot read the bucket, Lambda can: the preview is made and answered all the same."""
+    async with GatedLambda(s3).running() as function:
+        function.gate.set()
+        settings = TIMES | {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1"}
+        with run_site(redis=redis_server, function=function, settings=settings) as site:
+            answer = await _ask_replica(site, 0, _photo("look"))
+
+    assert answer[:2] == (200, "made")
+
+
+async def test_most_clients_leave(run_faulty: RunFaulty) -> None:
+    """The leader's client and nine of ten waiters disconnect: the others get the one result."""
+    async with run_faulty() as part:
+        path = _photo("leave")
+        requests = [asyncio.create_task(_ask_replica(part.site, 0, path))]
+        await part.function.entered.wait()
+        requests += [
+            asyncio.create_task(_ask_replica(part.site, replica, path)) for replica in (0, 1) for _ in range(50)
+        ]
+        await _all_wait(part.site, 0, 51)
+        await _all_wait(part.site, 1, 50)
+        staying = requests[10::10]
+        for request in requests:
+            if request not in staying:
+                request.cancel()
+        part.function.gate.set()
+        herd = await asyncio.gather(*staying)
+
+    assert _all_well(herd)
+    assert _invocations(part) == 1
+
+
+async def test_two_race_for_a_takeover(run_faulty: RunFaulty) -> None:
+    """Two replicas wait for one that dies: one of them takes over, the other one gets its result."""
+    async with run_faulty(replicas=3) as part:
+        path = _photo("race")
+        leading, waiting = await _leader_and_waiters(part, path)
+        third = asyncio.create_task(_herd(part.site, 2, path, 10))
+        await _all_wait(part.site, 2, 10)
+        part.site.services[0].kill()
+        part.function.gate.set()
+        herds = [await waiting, await third]
+        leading.cancel()
+        await asyncio.gather(leading, return_exceptions=True)
+
+    assert all(_all_well(herd) for herd in herds)
+    assert len({body for herd in herds for _, _, body in herd}) == 1
+    assert _invocations(part) <= 2
+
+
+async def test_rolling_restart_under_load(run_faulty: RunFaulty) -> None:
+    """Every replica is stopped and started again while clients ask for new previews: none of them sees an error."""
+    async with run_faulty(replicas=3) as part:
+        part.function.gate.set()
+        site, statuses, done = part.site, [], asyncio.Event()
+
+        async def client(number: int) -> None:
+            async with ClientSession(connector=TCPConnector(limit=0)) as session:
+                for count in range(10_000):
+                    if done.is_set():
+                        return
+                    path = f"{site.nginx.url}/prew/thumb/rolling/{number // 2}-{count}.jpg"
+                    async with session.get(path) as response:
+                        statuses.append(response.status)
+                        await response.read()
+
+        clients = [asyncio.create_task(client(number)) for number in range(8)]
+        for replica in range(3):
+            await asyncio.sleep(0.5)
+            await asyncio.to_thread(site.restart, replica)
+        await asyncio.sleep(0.5)
+        done.set()
+        await asyncio.gather(*clients)
+
+    assert set(statuses) == {200}
+    assert len(statuses) > 100
+    assert max(part.function.invocations.values()) <= 2
+
+
+async def test_a_missing_original_is_asked_for_once(run_faulty: RunFaulty) -> None:
+    """A thousand requests for a photo that is not there, over three replicas: one invocation, a thousand 404s."""
+    async with run_faulty(replicas=3) as part:
+        part.function.script.append(failed("missing"))
+        path = _photo("missing")
+        statuses = [status for _ in range(4) for status, _, _ in await part.site.herd(path, 250)]
+
+    assert statuses == [404] * 1000
+    assert _invocations(part) == 1
+
+
+async def test_a_photo_that_came_later(run_faulty: RunFaulty) -> None:
+    """A photo uploaded after "missing" was remembered shows up after that time, or at once when the key is deleted."""
+    async with run_faulty(PREW_MISSING_TTL="1") as part:
+        part.function.gate.set()
+        part.function.script.extend([failed("missing"), failed("missing")])
+        waits, deleted = _photo("waits"), _photo("deleted")
+        before = [await _ask_replica(part.site, 0, path) for path in (waits, deleted)]
+        async with RedisClient.from_url(part.redis.url, decode_responses=True) as client:
+            keys = [key async for key in client.scan_iter(match=f"prew:flight:photos{deleted}@*")]
+            assert len(keys) == 1
+            await client.delete(*keys)
+        at_once = await _ask_replica(part.site, 1, deleted)
+        await asyncio.sleep(1.1)
+        in_time = await _ask_replica(part.site, 1, waits)
+
+    assert [status for status, _, _ in before] == [404, 404]
+    assert (at_once[0], in_time[0]) == (200, 200)
+
+
+async def test_made_up_names_cannot_run_up_a_bill(run_faulty: RunFaulty) -> None:
+    """Two thousand random names at 20 resizes a second: no more are invoked, the rest get 503, known previews 200."""
+    limits = {"PREW_MAX_RESIZES_PER_SECOND": "20", "PREW_RESIZE_BURST": "20"}
+    async with run_faulty(replicas=2, **limits) as part:
+        part.function.gate.set()
+        known = _photo("known")
+        assert (await _ask_replica(part.site, 0, known))[0] == 200
+        started = time.monotonic()
+        statuses: list[int] = []
+        retries: list[int] = []
+        async with ClientSession(connector=TCPConnector(limit=50)) as session:
+
+            async def one(number: int) -> None:
+                async with session.get(f"{part.site.nginx.url}/prew/card/made-up/{number}.jpg") as response:
+                    statuses.append(response.status)
+                    if response.status == 503:
+                        retries.append(int(response.headers["Retry-After"]))
+
+            await asyncio.gather(*(one(number) for number in range(2000)))
+        took_s = time.monotonic() - started
+        known_again = [status for status, _, _ in await part.site.herd(known, 50)]
+
+    assert set(statuses) == {200, 503}
+    assert _invocations(part) <= 1 + 20 + 20 * (took_s + 1)
+    assert set(retries) == {1}
+    assert known_again == [200] * 50
+
+
+def _is_alone(site: Site, replica: int) -> bool:
+    return site.metric("prewmanager_redis_up", site.ports[replica]) == 0

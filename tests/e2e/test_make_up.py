@@ -1,0 +1,104 @@
+"""The local system as a whole: started in a checkout of its own, used, and ended without a trace."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pyvips
+
+from devstack.programs import Program, answers, free_ports
+from tests.nginx.asking import ask
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(name="checkout")
+def _checkout(tmp_path: Path) -> Path:
+    """What git has of this project, in a folder of its own."""
+    folder = tmp_path / "checkout"
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    for name in listed.decode().strip("\0").split("\0"):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes((ROOT / name).read_bytes())
+    return folder
+
+
+@pytest.fixture(name="photos")
+def _photos(tmp_path: Path) -> Path:
+    """A user's own folder of photos."""
+    folder = tmp_path / "my photos"
+    (folder / "more").mkdir(parents=True)
+    pyvips.Image.black(1000, 500, bands=3).jpegsave(str(folder / "one.jpg"))
+    pyvips.Image.black(500, 1000, bands=3).jpegsave(str(folder / "more" / "two ü.jpg"))
+    return folder
+
+
+@pytest.fixture(name="system")
+def _system(checkout: Path, photos: Path, tmp_path: Path) -> Iterator[Program]:
+    """The running local system, ready."""
+    environment = os.environ | {"PREW_LOCAL_PORT": str(free_ports(1)[0]), "PREW_LOCAL_PHOTOS": str(photos)}
+    log = tmp_path / "system.log"
+    system = Program("system", [sys.executable, "-m", "devstack"], log, environment, cwd=checkout)
+    system.wait_ready(lambda: "\nready http://127.0.0.1:" in log.read_text(), within_s=50)
+    yield system
+    system.kill()
+
+
+def _stack(checkout: Path) -> dict[str, Any]:
+    stack: dict[str, Any] = json.loads((checkout / ".local" / "stack.json").read_text())
+    return stack
+
+
+def _descendants(pid: int) -> set[int]:
+    """All processes that this one started, and theirs."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+    found = {pid}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {pid}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_from_ready_to_gone(checkout: Path, system: Program, number: signal.Signals) -> None:
+    """It serves each photo in each preset, says where its parts are, and ends with one signal, wholly."""
+    stack = _stack(checkout)
+    ports = [int(url.rpartition(":")[2]) for url in [stack["nginx"], stack["lambda"], *stack["services"]]]
+    for name in ("one.jpg", "more/two%20%C3%BC.jpg"):
+        for preset in ("thumb", "card"):
+            assert ask(ports[0], f"/prew/{preset}/{name}").headers["X-Preview"] == "made"
+    started = _descendants(system.pid)
+
+    assert b"more/two" in ask(ports[0], "/").body
+    assert len(stack["services"]) == 2
+    assert {"endpoint", "bucket", "access_key", "secret_key"} <= stack["s3"].keys()
+    assert stack["redis"].startswith("redis://127.0.0.1:")
+    os.kill(system.pid, number)
+    assert system.process.wait(timeout=30) == 0
+    assert not (checkout / ".local" / "stack.json").exists()
+    assert [pid for pid in started if Path(f"/proc/{pid}").exists()] == []
+    assert [port for port in ports if answers(port)] == []
+
+
+def test_killed_outright_it_leaves_no_process(system: Program) -> None:
+    """SIGKILL leaves it no time to end anything; the kernel does."""
+    started = _descendants(system.pid)
+    os.kill(system.pid, signal.SIGKILL)
+    system.process.wait()
+    while any(Path(f"/proc/{pid}/exe").exists() for pid in started):
+        pass
+
+    assert len(started) > 5
