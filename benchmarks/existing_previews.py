@@ -11,7 +11,7 @@ import subprocess
 from benchmarks.parts import PRESET, Parts
 from benchmarks.plain_nginx import start_plain_nginx
 from benchmarks.processes import children, cpu_seconds
-from benchmarks.report import Figure, Report, Table
+from benchmarks.report import Cell, Figure, Report, Table
 from devstack.backends import S3, s3_client
 from devstack.programs import LOOPBACK, Program, ProgramError, find
 
@@ -90,7 +90,7 @@ def tell(report: Report, measured: dict[str, list[tuple[float, float]]]) -> dict
         for name, rounds in measured.items()
     }
     cpu = {name: statistics.median(each for _, each in rounds) for name, rounds in measured.items()}
-    rows = [[name, rates[name], ratios[name], cpu[name]] for name in measured]
+    rows: list[list[Cell]] = [[name, rates[name], ratios[name], cpu[name]] for name in measured]
     columns = ["server", "requests/s", "of plain", "nginx CPU, µs each"]
     title = f"A preview of 70 KB that exists, SeaweedFS behind, {WORKERS} worker, {_CONNECTIONS} connections"
     report.tables.append(Table(title, columns, rows))

@@ -41,12 +41,23 @@ def main(quick: Annotated[bool, typer.Option("--quick", help="a minute, into .lo
     size, folder, console = _QUICK if quick else _FULL, results_folder(quick=quick), Console()
     report = Report("flights", "Many waiters for one preview")
     with running_parts() as parts:
-        _run(Stage(parts), size, report, folder, console)
+        _one_at_a_time(Stage(parts), size, report, folder, console)
+    with running_parts() as parts:
+        _many(Stage(parts), size, report, folder, console)
     report.tell(console)
     report.write(folder)
 
 
-def _run(stage: Stage, size: _Size, report: Report, folder: Path, console: Console) -> None:
+def _one_at_a_time(stage: Stage, size: _Size, report: Report, folder: Path, console: Console) -> None:
+    """With nothing else running: other replicas hear of each flight that lands, on the same cores."""
+    console.print("the cost of a miss")
+    costs = miss_cost.measure(stage, count=size.misses, rounds=size.rounds)
+    miss_cost.tell(report, costs)
+    plots.bars(folder / "miss-cpu.svg", "CPU time of a miss", "milliseconds", miss_cost.bars(costs))
+    report.plots.append("miss-cpu.svg")
+
+
+def _many(stage: Stage, size: _Size, report: Report, folder: Path, console: Console) -> None:
     console.print("memory and lag on one replica")
     _on_one(stage, size, report, folder)
     systems = stage.all_three(REPLICAS)
@@ -59,15 +70,11 @@ def _run(stage: Stage, size: _Size, report: Report, folder: Path, console: Conso
     console.print("lag on three replicas")
     lags = lag.measure(systems, size.waiters, size.rounds)
     lag.tell(report, lags, f"{REPLICAS} replicas", compared_at=sorted({600, size.waiters[-1]}))
-    console.print("the cost of a miss")
-    costs = miss_cost.measure(stage, count=size.misses, rounds=size.rounds)
-    miss_cost.tell(report, costs)
     labels = ("waiters on 3 replicas", "milliseconds")
     plots.lines(folder / "lag.svg", "From the answer's release to a waiter's last byte", labels, lag.series(lags))
     labels = ("waiters on 3 replicas", "commands in all")
     plots.lines(folder / "redis.svg", "Redis commands for one flight", labels, redis_work.series(commands))
-    plots.bars(folder / "miss-cpu.svg", "CPU time of a miss", "milliseconds", miss_cost.bars(costs))
-    report.plots += ["lag.svg", "redis.svg", "miss-cpu.svg"]
+    report.plots += ["lag.svg", "redis.svg"]
 
 
 def _on_one(stage: Stage, size: _Size, report: Report, folder: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from benchmarks.report import Figure, Report, Table
+from benchmarks.report import Cell, Figure, Report, Table
 from benchmarks.rounds import check, new_photo
 from benchmarks.systems import System, path_of
 from benchmarks.waiters import Waiters
@@ -39,7 +39,7 @@ def _round(system: System) -> int:
 
 def tell(report: Report, seen: dict[str, Counter[int]], replicas: int) -> None:
     """Put the figures into the report."""
-    rows = [
+    rows: list[list[Cell]] = [
         [name, counts.total(), counts[1], min(counts), max(counts), sum(n * m for n, m in counts.items())]
         for name, counts in seen.items()
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.parts import Replica
 from benchmarks.processes import Memory, memory
-from benchmarks.report import Figure, Report, Table
+from benchmarks.report import Cell, Figure, Report, Table
 from devstack.lambda_server import Lambda
 
 SERVICE_TARGET_MB = 90
@@ -24,7 +24,7 @@ def of_sandbox(function: Lambda) -> Memory:
 
 def tell(report: Report, measured: dict[str, Memory]) -> None:
     """Put the figures into the report; names begin with what they are of."""
-    rows = [[name, each.rss_mb, each.pss_mb] for name, each in measured.items()]
+    rows: list[list[Cell]] = [[name, each.rss_mb, each.pss_mb] for name, each in measured.items()]
     report.tables.append(Table("Memory at rest, MB", ["process", "RSS", "PSS"], rows))
     for name, each in measured.items():
         target = SANDBOX_TARGET_MB if name.startswith("sandbox") else SERVICE_TARGET_MB

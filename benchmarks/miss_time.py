@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks import misses
 from benchmarks.misses import Miss
 from benchmarks.parts import Replica
-from benchmarks.report import Figure, Report, Table
+from benchmarks.report import Cell, Figure, Report, Table
 from benchmarks.systems import path_of
 from devstack.backends import S3, s3_client
 from devstack.lambda_server import Lambda
@@ -99,7 +99,7 @@ def tell(report: Report, times: MissTimes) -> dict[str, float]:
     parts["service: claim in Redis"] = _timing(times, "lock")
     parts["service: the rest, and the result to Redis"] = direct - sum(parts.values())
     parts["nginx, and its look at S3"] = wall - direct
-    rows = [[name, ms, ms / wall * 100] for name, ms in parts.items()]
+    rows: list[list[Cell]] = [[name, ms, ms / wall * 100] for name, ms in parts.items()]
     count = len(times.through_nginx)
     title = f"A miss at concurrency 1, {count} each way, medians: a JPEG of 2724 by 2224 pixels, 720 wide"
     report.tables.append(Table(title, ["part", "ms", "% of all"], [*rows, ["all, through nginx", wall, 100.0]]))

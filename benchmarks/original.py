@@ -86,7 +86,7 @@ class Original:
         return result
 
 
-def _answered(result: bytes) -> web.Response:
+def _answered(result: bytes | str) -> web.Response:
     made = json.loads(result)
     return web.Response(body=base64.b64decode(made["data"]), content_type=made["content_type"])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.report import Figure, Report, Table
+from benchmarks.report import Cell, Figure, Report, Table
 from benchmarks.rounds import held_round
 from benchmarks.systems import Stage, System
 from benchmarks.waiters import Waiters
@@ -28,7 +28,7 @@ def measure(stage: Stage, systems: Sequence[System], counts: Sequence[int]) -> C
 
 def tell(report: Report, commands: Commands, replicas: int) -> None:
     """Put the figures into the report."""
-    rows = [[f"{count} {name}", value, value / replicas] for (name, count), value in commands.items()]
+    rows: list[list[Cell]] = [[f"{count} {name}", value, value / replicas] for (name, count), value in commands.items()]
     title = f"Redis commands for one flight, held for {HELD_S:g} s after the last request, {replicas} replicas"
     report.tables.append(Table(title, ["waiters, system", "in all", "per replica"], rows))
     for (name, count), value in commands.items():

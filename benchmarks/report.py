@@ -103,5 +103,6 @@ def shown(cell: Cell) -> str:
 
 
 def machine() -> str:
-    """What the figures depend on."""
-    return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}."
+    """What the figures depend on; a load above the number of cores means that others ran at the same time."""
+    system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    return f"{os.cpu_count()} cores, {system}, load {os.getloadavg()[2]:.1f} over 15 minutes."

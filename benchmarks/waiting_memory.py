@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from benchmarks.processes import memory
-from benchmarks.report import Figure, Report, Table
+from benchmarks.report import Cell, Figure, Report, Table
 from benchmarks.rounds import check, held_round, new_photo
 from benchmarks.systems import System, path_of
 from benchmarks.waiters import Waiters
@@ -38,7 +38,7 @@ def _per_waiter(system: System, count: int) -> float:
 
 def tell(report: Report, kilobytes: dict[str, float], count: int) -> None:
     """Put the figures into the report."""
-    rows = [[name, value, value / kilobytes["limit"]] for name, value in kilobytes.items()]
+    rows: list[list[Cell]] = [[name, value, value / kilobytes["limit"]] for name, value in kilobytes.items()]
     report.tables.append(Table(f"Memory of one of {count} held waiters", ["system", "KB each", "of the limit's"], rows))
     what = f"memory of a held waiter, {count} on one replica: of the limit's"
     report.figures.append(Figure(what, kilobytes["prewmanager"] / kilobytes["limit"], "times", TARGET))
