@@ -7,7 +7,7 @@ BENCH_STAMP := .venv/.installed-bench
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install system up test lint format lock bench bench-flights clean
+.PHONY: help install system up test lint format lock bench bench-flights package clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,16 +41,22 @@ format: install ## format the code, and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: system ## resolve the dependencies of pyproject.toml into requirements/dev.txt; ARGS=--upgrade for newer ones
+lock: system ## resolve the dependencies of pyproject.toml into requirements/*.txt; ARGS=--upgrade for newer ones
 	$(BIN)/python -m venv .local/uv
 	.local/uv/bin/pip install --quiet --disable-pip-version-check uv
 	.local/uv/bin/uv pip compile pyproject.toml --quiet --extra resize \
-		--group devstack --group test --group lint --group build \
+		--group devstack --group test --group lint --group build --group ship \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-o requirements/dev.txt $(ARGS)
 	.local/uv/bin/uv pip compile --quiet --group pyproject.toml:bench --constraint requirements/dev.txt \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-o requirements/bench.txt $(ARGS)
+	.local/uv/bin/uv pip compile --quiet --group pyproject.toml:function --constraint requirements/dev.txt \
+		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		-o requirements/function.txt $(ARGS)
+	.local/uv/bin/uv pip compile pyproject.toml --quiet --constraint requirements/dev.txt \
+		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		-o requirements/service.txt $(ARGS)
 	rm -rf .local/uv
 
 bench: install $(BENCH_STAMP) ## previews that exist, misses, memory at rest, against their targets (ARGS=--quick)
@@ -64,6 +70,9 @@ $(BENCH_STAMP): requirements/bench.txt | $(STAMP)
 	@echo "Installing matplotlib"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	@touch $@
+
+package: install ## build the functions' deployment packages for x86_64 and arm64 into dist/
+	@$(BIN)/python -m shipping $(ARGS)
 
 clean: ## remove all that the other targets made: .venv, .local, dist, caches
 	rm -rf .venv .local dist build htmlcov .coverage .coverage.* .*_cache .hypothesis *.egg-info

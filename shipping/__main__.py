@@ -1,0 +1,46 @@
+"""`python -m shipping`: the deployment packages into `dist/`, with their sizes and checksums."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shipping.archive import MAX_UNZIPPED_BYTES, MAX_ZIPPED_BYTES, MIB, Sizes, TooLargeError
+from shipping.download import DownloadError
+from shipping.packages import RESIZE, ROOT, Package, build, file_name
+from shipping.target import RUNTIME_PYTHON, Target
+
+
+def main(
+    folder: Annotated[Path, typer.Option(help="where the packages go")] = ROOT / "dist",
+    python: Annotated[str, typer.Option(help="of the Lambda runtime")] = RUNTIME_PYTHON,
+) -> None:
+    """Build the package of each function for each architecture that it runs on."""
+    print(f"limits: {MAX_ZIPPED_BYTES / MIB:.0f} MB zipped, {MAX_UNZIPPED_BYTES / MIB:.0f} MB unzipped")
+    for package in (RESIZE,):
+        for architecture in package.architectures:
+            _build(package, Target(architecture, python), folder)
+
+
+def _build(package: Package, target: Target, folder: Path) -> None:
+    name = file_name(package, target)
+    try:
+        sizes = build(package, target, folder, ROOT / ".local" / "downloads")
+    except (DownloadError, TooLargeError) as error:
+        raise SystemExit(f"{name}: {error}") from error
+    print(_line(folder / name, sizes))
+
+
+def _line(path: Path, sizes: Sizes) -> str:
+    digest = hashlib.sha256(path.read_bytes()).digest()
+    zipped, unzipped = sizes.zipped / MIB, sizes.unzipped / MIB
+    code_sha256 = base64.b64encode(digest).decode()  # as Lambda's API says it
+    return f"{path.name:<36} {zipped:5.1f} MB zipped {unzipped:5.1f} MB unzipped {sizes.files:4} files  {code_sha256}"
+
+
+if __name__ == "__main__":
+    typer.run(main)

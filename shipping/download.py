@@ -1,0 +1,53 @@
+"""Locked distributions for a machine that need not be this one, by pip; no compiler, nothing is built."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from shipping.requirements import Locked
+from shipping.target import Target
+
+# Published as source only, and nothing but Python in it: the files are taken out of the archive as they are.
+SOURCES = frozenset({"pyvips"})
+
+
+class DownloadError(Exception):
+    """pip could not get what is locked; the text is what it said."""
+
+
+def download(locked: Iterable[Locked], target: Target, cache: Path) -> list[Path]:
+    """The archives of `locked`, in order of their names, kept in `cache` for the next time. Raises `DownloadError`."""
+    wheels = [each.line for each in locked if each.name not in SOURCES]
+    sources = [each.line for each in locked if each.name in SOURCES]
+    platforms = [f"--platform={platform}" for platform in target.platforms]
+    machine = ("--only-binary=:all:", "--implementation=cp", f"--python-version={target.python}", *platforms)
+    folders = [_pip(cache, wheels, machine)] if wheels else []
+    folders += [_pip(cache, sources, (f"--no-binary={','.join(sorted(SOURCES))}",))] if sources else []
+    return sorted(path for folder in folders for path in folder.iterdir())
+
+
+def _pip(cache: Path, lines: Sequence[str], options: Sequence[str]) -> Path:
+    """The folder with what these options and lines of a lock file mean."""
+    folder = cache / hashlib.sha256("\n".join([*options, *lines]).encode()).hexdigest()[:16]
+    if folder.exists():
+        return folder
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as part:
+        requirements = Path(part, "requirements.txt")
+        requirements.write_text("\n".join(lines))
+        arrived = Path(part, "arrived")
+        argv = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        argv += ["--require-hashes", f"--requirement={requirements}", f"--dest={arrived}", *options]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise DownloadError(done.stderr.strip())
+        # Whole or not at all: an interrupted run leaves nothing that the next one would take for complete.
+        with contextlib.suppress(FileExistsError):
+            arrived.rename(folder)
+    return folder

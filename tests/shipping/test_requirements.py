@@ -1,0 +1,58 @@
+"""The lock file, read for a machine that is not this one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shipping.packages import LOCK
+from shipping.requirements import read_lock
+from shipping.target import MACHINES, Target
+
+LOCKED = """\
+# made by a resolver
+obstore==0.12.1 \\
+    --hash=sha256:aa \\
+    --hash=sha256:bb
+    # via prewmanager
+old-helper==1.0 ; python_full_version < '3.13' \\
+    --hash=sha256:cc
+Arm_Helper==2.0 ; platform_machine == 'aarch64' \\
+    --hash=sha256:dd
+"""
+
+
+@pytest.fixture(name="lock")
+def _lock(tmp_path: Path) -> Path:
+    """A lock file with a condition of each kind."""
+    path = tmp_path / "lock.txt"
+    path.write_text(LOCKED)
+    return path
+
+
+def test_conditions_are_judged_by_the_target(lock: Path) -> None:
+    """What only an older Python or another processor needs stays out, wherever the package is built."""
+
+    def names(target: Target) -> list[str]:
+        return [locked.name for locked in read_lock(lock, target)]
+
+    assert names(Target("x86_64", "3.14")) == ["obstore"]
+    assert names(Target("arm64", "3.14")) == ["arm-helper", "obstore"]
+    assert names(Target("x86_64", "3.11")) == ["obstore", "old-helper"]
+
+
+def test_every_hash_goes_to_pip(lock: Path) -> None:
+    """It is told the version and all hashes, without the condition that it would judge wrongly."""
+    (obstore,) = read_lock(lock, Target("x86_64", "3.14"))
+
+    assert obstore.line == "obstore==0.12.1 --hash=sha256:aa --hash=sha256:bb"
+
+
+@pytest.mark.parametrize("architecture", MACHINES)
+def test_the_lock_holds_what_the_function_imports(architecture: str) -> None:
+    """The committed lock file names the same distributions for both architectures, each with hashes."""
+    locked = read_lock(LOCK, Target(architecture))
+
+    assert [each.name for each in locked] == ["cffi", "obstore", "pycparser", "pyvips", "pyvips-binary"]
+    assert all(each.hashes for each in locked)

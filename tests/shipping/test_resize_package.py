@@ -1,0 +1,68 @@
+"""The resize function's package: complete, without anything that Lambda does not have."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import pyvips
+
+from devstack.backends import S3, s3_client
+from shipping.packages import RESIZE, ROOT, Package, build, file_name
+from shipping.target import Target
+from tests.shipping.conftest import Running
+
+pytestmark = pytest.mark.timeout(300)  # the first run downloads the wheels
+
+
+@pytest.fixture(scope="session", name="task")
+def _task(unpack: Callable[[Package], Path]) -> Path:
+    """The package, unpacked."""
+    return unpack(RESIZE)
+
+
+async def test_it_makes_a_preview_with_only_the_runtime_beside_it(task: Path, running: Running, s3: S3) -> None:
+    """Unpacked into an empty folder and started as Lambda does, it reads from S3, resizes, and writes to S3."""
+    photo = pyvips.Image.gaussnoise(1000, 600, mean=128, sigma=30).cast("uchar").jpegsave_buffer(Q=85)
+    s3_client(s3).put_object(Bucket=s3.bucket, Key="photo/packed.jpg", Body=photo)
+    event = {
+        "src_key": "photo/packed.jpg",
+        "src_bucket": s3.bucket,
+        "dst_bucket": s3.bucket,
+        "root_folder": "prew",
+        "preset_name": "card",
+        "rewrite_part": "photo",
+        "width": 720,
+    }
+    async with running(task, "lambda_resize.handler.handler", s3.aws_environment()) as invoke:
+        answer = await invoke(event)
+
+    assert answer["status"], answer
+    made = pyvips.Image.new_from_buffer(base64.b64decode(answer["data"]), "")
+    assert (made.width, made.height) == (720, 432)
+    stored = s3_client(s3).get_object(Bucket=s3.bucket, Key="prew/card/packed.jpg")["Body"].read()
+    assert stored == base64.b64decode(answer["data"])
+
+
+def test_it_holds_its_own_modules_and_no_other(task: Path) -> None:
+    """All of the function's modules but the edge's, and neither the service nor tests."""
+    packed = {path.stem for path in (task / "lambda_resize").glob("*.py")}
+    all_of_them = {path.stem for path in (ROOT / "lambda_resize").glob("*.py")}
+
+    assert {name for name in all_of_them - packed if not name.startswith("edge")} == set()
+    assert not [name for name in packed if name.startswith("edge")]
+    assert not (task / "prewmanager").exists()
+    assert not list(task.rglob("*.pyc"))
+
+
+def test_building_it_twice_gives_the_same_bytes(task: Path, here: Target, tmp_path: Path) -> None:
+    """The same input makes the same package, so that a deployment changes nothing where nothing changed."""
+    assert task.is_dir()  # what it needs is downloaded
+    for folder in ("one", "two"):
+        sizes = build(RESIZE, here, tmp_path / folder, ROOT / ".local" / "downloads")
+    name = file_name(RESIZE, here)
+
+    assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    assert sizes.zipped < 20 * 1024 * 1024
