@@ -34,5 +34,6 @@ def make_was_interrupted() -> bool:
         status = Path(f"/proc/{os.getppid()}/status").read_text()
     except OSError:
         return True
-    caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
-    return not int(caught.split()[1], 16) & _SIGINT_BIT
+    masks = dict(line.split(":\t", 1) for line in status.splitlines() if line.startswith(("SigCgt", "SigIgn")))
+    # A shell's background job has it ignored from the start: then make never catches it, and was not interrupted.
+    return not (int(masks["SigCgt"], 16) | int(masks["SigIgn"], 16)) & _SIGINT_BIT

@@ -63,7 +63,7 @@ async def running_service(settings: Settings) -> AsyncIterator[Service]:
             load=load,
             max_flights=settings.max_flights,
         )
-        stack.push_async_callback(coalescer.close, grace_s=settings.shutdown_grace / 2)
+        stack.push_async_callback(coalescer.close, grace_s=settings.shutdown_grace / 3)
         needed: dict[str, Probe] = {"s3": store, "lambda" if settings.lambda_function else "workers": last}
         catalogue = Catalogue(settings.presets, settings.source_prefix, settings.preview_prefix)
         yield Service(catalogue, coalescer, store, metrics, needed, shared.probes)

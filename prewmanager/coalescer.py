@@ -17,6 +17,7 @@ from prewmanager.flight import Flight, Lifetimes, Timing
 from prewmanager.load import Load
 from prewmanager.ports import Failure, FlightBoard, Landed, Made, Observer, PreviewStore, Resizer, Source
 from prewmanager.preview import Preview
+from prewmanager.tasks import end
 
 _log = structlog.get_logger(__name__)
 
@@ -77,9 +78,7 @@ class Coalescer:
         tasks = list(self._tasks.values())
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=grace_s)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            await asyncio.gather(*map(end, late))
 
     def _start(self, preview: Preview) -> Flight:
         if len(self._flights) >= self._max_flights:

@@ -13,10 +13,8 @@ from a dead owner needs no step of its own.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import time
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import structlog
@@ -37,6 +35,7 @@ from prewmanager.ports import (
     Source,
 )
 from prewmanager.preview import Preview
+from prewmanager.tasks import background
 
 _log = structlog.get_logger(__name__)
 
@@ -121,7 +120,7 @@ class Flight:
 
     async def _make(self, lease: Lease, landed: Landed) -> None:
         try:
-            async with self._kept(lease):
+            async with background(self._renew(lease), f"lease {self._preview.flight_key}"):
                 await self._produce(landed)
                 # Those who wait here need not wait for the board, which may be the part that fails.
                 self.tell(landed)
@@ -164,16 +163,6 @@ class Flight:
         """Give the outcome to those who wait in this process; the first one counts."""
         if not self.landed.done():
             self.landed.set_result(landed)
-
-    @contextlib.asynccontextmanager
-    async def _kept(self, lease: Lease) -> AsyncIterator[None]:
-        renewal = asyncio.create_task(self._renew(lease), name=f"lease {self._preview.flight_key}")
-        try:
-            yield
-        finally:
-            renewal.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await renewal
 
     async def _renew(self, lease: Lease) -> None:
         ends = time.monotonic() + self._timing.lock_ttl_s - self._timing.lease_s

@@ -52,9 +52,11 @@ class Preset(BaseModel):
     background: Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$", to_lower=True)] = "#ffffff"
 
     @model_validator(mode="after")
-    def _has_a_size(self) -> Preset:
+    def _makes_sense(self) -> Preset:
         if self.width is None and self.height is None:
             raise ValueError("needs a width or a height in pixels")
+        if self.fit == "contain" and self.position in {"attention", "entropy"}:
+            raise ValueError(f"position {self.position} chooses what to cut, and fit contain cuts nothing: use cover")
         return self
 
     @cached_property

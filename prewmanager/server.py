@@ -50,7 +50,10 @@ async def _serve(
     stopping = _stop_event(signals, ends_with)
     async with running_service(settings) as service:
         runner = web.AppRunner(
-            make_app(service), access_log=None, handler_cancellation=False, shutdown_timeout=settings.shutdown_grace
+            make_app(service),
+            access_log=None,
+            handler_cancellation=False,
+            shutdown_timeout=settings.shutdown_grace * 2 / 3,
         )
         await runner.setup()
         try:

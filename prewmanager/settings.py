@@ -106,6 +106,10 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Settings:
+        if self.source_prefix == self.preview_prefix:
+            raise ValueError(
+                f"PREW_PREVIEW_PREFIX={self.preview_prefix} must differ from PREW_SOURCE_PREFIX: set another"
+            )
         if self.lambda_timeout > self.invoke_timeout:
             raise ValueError(_too_long(self, "lambda_timeout", "must not be longer than", "invoke_timeout"))
         if self.lock_ttl <= self.invoke_timeout:

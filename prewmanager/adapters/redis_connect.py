@@ -7,6 +7,8 @@ redis+sentinel://[user:password@]host:port,…/name[/db]     sentinels, and the 
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -19,28 +21,45 @@ _DEFAULT_PORTS = {"cluster": 6379, "sentinel": 26379}
 _MAX_CONNECTIONS = 64
 
 
-def connect(url: str, *, timeout_s: float = 1.0) -> Redis | RedisCluster:
-    """A client for the address; nothing is sent before its first use.
+@contextlib.asynccontextmanager
+async def connect(url: str, *, timeout_s: float = 1.0) -> AsyncIterator[Redis | RedisCluster]:
+    """A client for the address, closed with the block; nothing is sent before its first use.
 
     A request must not wait long for a Redis that is away: each command has `timeout_s` seconds and one quick retry.
     Raises `ValueError` for an address that names no host, or no set where sentinels are asked.
     """
     retry = Retry(ExponentialWithJitterBackoff(base=0.01, cap=0.05), retries=1)
     times: dict[str, Any] = {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s, "retry": retry}
-    scheme, _, kind = urlsplit(url).scheme.partition("+")
-    if not kind:
-        # Blocking: more flights at once than connections wait their turn instead of failing.
-        pool = BlockingConnectionPool.from_url(url, max_connections=_MAX_CONNECTIONS, timeout=timeout_s, **times)
-        return Redis.from_pool(pool)
-    login: dict[str, Any] = _login(url)
-    if kind == "cluster":
-        nodes = [ClusterNode(host, port) for host, port in _hosts(url, kind)]
-        return RedisCluster(startup_nodes=nodes, ssl=scheme == "rediss", **login, **times)
+    async with contextlib.AsyncExitStack() as stack:
+        match urlsplit(url).scheme.partition("+")[2]:
+            case "cluster":
+                client: Redis | RedisCluster = _cluster(url, times)
+            case "sentinel":
+                sentinel = Sentinel(_hosts(url, "sentinel"), sentinel_kwargs=times)  # type: ignore[no-untyped-call]  # redis-py's
+                for each in sentinel.sentinels:
+                    stack.push_async_callback(each.aclose)
+                client = _master(sentinel, url, times)
+            case _:
+                # Blocking: more flights at once than connections wait their turn instead of failing.
+                client = Redis.from_pool(
+                    BlockingConnectionPool.from_url(url, max_connections=_MAX_CONNECTIONS, timeout=timeout_s, **times)
+                )
+        stack.push_async_callback(client.aclose)
+        yield client
+
+
+def _cluster(url: str, times: dict[str, Any]) -> RedisCluster:
+    nodes = [ClusterNode(host, port) for host, port in _hosts(url, "cluster")]
+    return RedisCluster(startup_nodes=nodes, ssl=url.startswith("rediss"), **_login(url), **times)
+
+
+def _master(sentinel: Sentinel, url: str, times: dict[str, Any]) -> Redis:
     name, _, database = urlsplit(url).path.strip("/").partition("/")
     if not name:
         raise ValueError("a sentinel address ends with the name of the set, such as /mymaster")
-    sentinel = Sentinel(_hosts(url, kind), sentinel_kwargs=times)  # type: ignore[no-untyped-call]  # redis-py's
-    master: Redis = sentinel.master_for(name, db=int(database or 0), max_connections=_MAX_CONNECTIONS, **login, **times)
+    master: Redis = sentinel.master_for(
+        name, db=int(database or 0), max_connections=_MAX_CONNECTIONS, **_login(url), **times
+    )
     return master
 
 
@@ -55,7 +74,7 @@ def _hosts(url: str, kind: str) -> list[tuple[str, int]]:
     return hosts
 
 
-def _login(url: str) -> dict[str, str]:
+def _login(url: str) -> dict[str, Any]:
     user, _, password = urlsplit(url).netloc.rpartition("@")[0].partition(":")
     login = {"username": unquote(user), "password": unquote(password)}
     return {name: value for name, value in login.items() if value}

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import structlog
 
 from prewmanager.errors import BoardUnavailable
+from prewmanager.tasks import end
 
 _log = structlog.get_logger(__name__)
 
@@ -44,9 +45,7 @@ class RedisLink:
             yield
         finally:
             if self._probing is not None:
-                self._probing.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await self._probing
+                await end(self._probing)
 
     async def _probe(self) -> None:
         while True:

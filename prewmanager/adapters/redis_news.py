@@ -13,6 +13,8 @@ import structlog
 from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import RedisError
 
+from prewmanager.tasks import background
+
 _log = structlog.get_logger(__name__)
 
 
@@ -44,16 +46,9 @@ class RedisNews:
         finally:
             self.forget(key)
 
-    @contextlib.asynccontextmanager
-    async def listening(self) -> AsyncIterator[None]:
+    def listening(self) -> contextlib.AbstractAsyncContextManager[None]:
         """Listen while the context is open; a lost connection is taken up again."""
-        listener = asyncio.create_task(self._listen(), name="redis news")
-        try:
-            yield
-        finally:
-            listener.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await listener
+        return background(self._listen(), "redis news")
 
     async def _listen(self) -> None:
         while True:
@@ -80,6 +75,7 @@ async def _of_server(redis: Redis, channel: str) -> AsyncIterator[str]:
 
 async def _of_cluster(cluster: RedisCluster, channel: str) -> AsyncIterator[str]:
     """A sharded channel: its messages stay on the node that has its slot, instead of going to all of them."""
+    await cluster.initialize()  # a subscription, unlike a command, does not ask the cluster for its slots by itself
     pubsub = cluster.pubsub(ignore_subscribe_messages=True)
     try:
         await pubsub.ssubscribe(channel)

@@ -122,6 +122,11 @@ def test_others_variables_are_let_be(read: Read) -> None:
             "PREW_LOCK_TTL=10 must be longer than PREW_INVOKE_TIMEOUT=15: raise the first or lower",
         ),
         ({"PREW_LAMBDA_TIMEOUT": "16"}, "PREW_LAMBDA_TIMEOUT=16 must not be longer than PREW_INVOKE_TIMEOUT=15"),
+        (
+            {"PREW_PRESETS__CARD__FIT": "contain", "PREW_PRESETS__CARD__POSITION": "entropy"},
+            "PREW_PRESETS__CARD: position entropy chooses what to cut, and fit contain cuts nothing",
+        ),
+        ({"PREW_PREVIEW_PREFIX": "photo"}, "PREW_PREVIEW_PREFIX=photo must differ from PREW_SOURCE_PREFIX"),
         ({"PREW_LEASE": "31"}, "PREW_LEASE=31 must not be longer than PREW_LOCK_TTL=30"),
         ({"PREW_WAIT_TIMEOUT": "30"}, "PREW_WAIT_TIMEOUT=30 leaves no time for one takeover: set it to 35 or more"),
         ({"PREW_PROXY_READ_TIMEOUT": "45"}, "PREW_PROXY_READ_TIMEOUT=45 must be longer than PREW_WAIT_TIMEOUT=45"),

@@ -1,0 +1,179 @@
+"""The board on a cluster of three nodes, on a set watched by sentinels, and over TLS, on real servers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from redis.asyncio import RedisCluster
+
+from devstack.backends import Redis, start_redis
+from devstack.programs import LOOPBACK, Program, answers, find, free_ports
+from prewmanager.adapters.quotas import RedisQuota
+from prewmanager.adapters.redis_board import CHANNEL, RedisBoard
+from prewmanager.adapters.redis_connect import connect
+from prewmanager.adapters.redis_news import RedisNews
+from prewmanager.ports import Busy, Failure, Lease, Settled
+from tests.fakes import made, until_told
+
+MISSING = Failure("missing", "no such key")
+
+
+@contextlib.asynccontextmanager
+async def _board(url: str) -> AsyncIterator[RedisBoard]:
+    async with connect(url, timeout_s=2) as redis:
+        news = RedisNews(redis, CHANNEL, resubscribe_s=0.05)
+        board = RedisBoard(redis, news, namespace="photos", lease_s=5, max_body_bytes=1000)
+        async with news.listening():
+            yield board
+
+
+async def _lease(board: RedisBoard, key: str) -> Lease:
+    claim = await board.claim(key)
+    assert not isinstance(claim, Settled | Busy)
+    return claim
+
+
+async def _works(url: str) -> None:
+    """Two replicas share flights of many keys, hand over results, and wake each other."""
+    async with _board(url) as one, _board(url) as other:
+        await one.ping()
+        for number in range(20):
+            key = f"prew/card/{secrets.token_hex(4)}.jpg@0123456789ab"
+            lease = await _lease(one, key)
+            assert isinstance(await other.claim(key), Busy)
+            assert await lease.renew()
+            assert await lease.settle(made(b"%d" % number), 5)
+            assert await other.claim(key) == Settled(made(b"%d" % number))
+        await (await _lease(one, "abandoned")).abandon()
+        await (await _lease(other, "abandoned")).abandon()
+        await _wakes(one, other)
+
+
+async def _wakes(one: RedisBoard, other: RedisBoard) -> None:
+    """A message reaches the one who waits, at the latest when its subscription has come up."""
+    for attempt in range(200):
+        lease = await _lease(one, f"news-{attempt}")
+        assert isinstance(await other.claim(f"news-{attempt}"), Busy)
+        watching = asyncio.create_task(other.watch(f"news-{attempt}", 30))
+        await lease.settle(MISSING, 5)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(watching, 0.1)
+            return
+    raise AssertionError("no message came")
+
+
+@pytest.fixture(scope="module", name="cluster")
+def _cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Redis]]:
+    ports = free_ports(6)
+    nodes = []
+    for port, bus in zip(ports[:3], ports[3:], strict=True):
+        folder = tmp_path_factory.mktemp("node")
+        options = ("--cluster-enabled", "yes", "--cluster-port", str(bus), "--cluster-node-timeout", "2000")
+        nodes.append(start_redis(folder, port=port, options=options))
+    addresses = [f"{LOOPBACK}:{node.port}" for node in nodes]
+    create = [find("redis-cli"), "--cluster", "create", *addresses, "--cluster-yes"]
+    subprocess.run(create, check=True, capture_output=True, timeout=60)
+    nodes[0].program.wait_ready(lambda: all("cluster_state:ok" in _cli(node, "cluster", "info") for node in nodes))
+    yield nodes
+    for node in nodes:
+        node.program.kill()
+
+
+def _cli(node: Redis, *command: str) -> str:
+    argv = [find("redis-cli"), "-p", str(node.port), *command]
+    return subprocess.run(argv, check=False, capture_output=True, text=True, timeout=10).stdout
+
+
+async def test_a_cluster(cluster: list[Redis]) -> None:
+    """On three nodes flights are spread by key, and news travel on a sharded channel."""
+    hosts = ",".join(f"{LOOPBACK}:{node.port}" for node in cluster)
+    await _works(f"redis+cluster://{hosts}")
+    sizes = [int(_cli(node, "dbsize")) for node in cluster]
+
+    assert min(sizes) > 0, sizes
+    assert any("cmdstat_spublish" in _cli(node, "info", "commandstats") for node in cluster)
+
+
+async def test_the_quota_of_a_cluster(cluster: list[Redis]) -> None:
+    """The ration is one key, wherever it lies."""
+    async with connect(f"redis+cluster://{LOOPBACK}:{cluster[0].port}") as redis:
+        quota = RedisQuota(redis, "photos", 1, 2)
+
+        assert [await quota.take(), await quota.take()] == [0, 0]
+        assert await quota.take() > 0
+
+
+@pytest.fixture(name="sentinel")
+def _sentinel(tmp_path: Path) -> Iterator[tuple[str, list[Redis]]]:
+    """A master, a replica and three sentinels that call the set `previews`."""
+    folders = [tmp_path / name for name in ("master", "replica", "s1", "s2", "s3")]
+    for folder in folders:
+        folder.mkdir()
+    master = start_redis(folders[0])
+    replica = start_redis(folders[1], options=("--replicaof", LOOPBACK, str(master.port)))
+    ports = free_ports(3)
+    watchers = []
+    for folder, port in zip(folders[2:], ports, strict=True):
+        config = folder / "sentinel.conf"
+        config.write_text(
+            f"port {port}\nbind {LOOPBACK}\ndir {folder}\n"
+            f"sentinel monitor previews {LOOPBACK} {master.port} 2\n"
+            "sentinel down-after-milliseconds previews 500\nsentinel failover-timeout previews 2000\n"
+        )
+        argv = [find("redis-server"), str(config), "--sentinel"]
+        watchers.append(Program("sentinel", argv, folder / "sentinel.log"))
+    for watcher, port in zip(watchers, ports, strict=True):
+        watcher.wait_ready(lambda port=port: answers(port))  # type: ignore[misc]
+    yield ",".join(f"{LOOPBACK}:{port}" for port in ports), [master, replica]
+    for program in (*watchers, master.program, replica.program):
+        program.kill()
+
+
+async def test_a_set_watched_by_sentinels(sentinel: tuple[str, list[Redis]]) -> None:
+    """The sentinels are asked where the master is; after a failover the same client finds the new one."""
+    hosts, (master, replica) = sentinel
+    url = f"redis+sentinel://{hosts}/previews/0"
+    await _works(url)
+    async with _board(url) as board:
+        await _lease(board, "before")
+        master.program.kill()
+        await until_told(lambda: "role:master" in _cli(replica, "info", "replication"))
+        while True:
+            with contextlib.suppress(Exception):
+                await _lease(board, "after")
+                break
+            await asyncio.sleep(0.05)
+
+
+async def test_tls(tmp_path: Path) -> None:
+    """`rediss://` is spoken with a server that has a certificate."""
+    key, certificate, port = tmp_path / "key.pem", tmp_path / "cert.pem", free_ports(1)[0]
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    make += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    await asyncio.to_thread(subprocess.run, make, check=True, capture_output=True)
+    options = ("--tls-port", str(port), "--tls-cert-file", str(certificate), "--tls-key-file", str(key))
+    server = start_redis(tmp_path, options=(*options, "--tls-auth-clients", "no"))
+    await _works(f"rediss://{LOOPBACK}:{port}/0?ssl_ca_certs={certificate}")
+    server.program.kill()
+
+
+@pytest.mark.parametrize("url", ["redis+sentinel://host:1", "redis+sentinel://host:1/", "redis+cluster://,host:2"])
+async def test_an_address_that_says_too_little(url: str) -> None:
+    """A set without a name, or a host that is empty, is refused before anything is sent."""
+    with pytest.raises(ValueError, match="address"):
+        async with connect(url):
+            pass
+
+
+async def test_a_login_in_the_address() -> None:
+    """User and password may be percent-encoded, as in any URL."""
+    async with connect("redis+cluster://me:p%40ss@host-a:7000,host-b") as cluster:
+        assert isinstance(cluster, RedisCluster)
+        assert cluster.connection_kwargs["username"] == "me"
+        assert cluster.connection_kwargs["password"] == "p@ss"

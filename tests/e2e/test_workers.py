@@ -1,0 +1,131 @@
+"""`serve --workers N`: several processes on one port, one service to whoever looks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession
+
+from devstack.backends import S3, Redis
+from devstack.programs import LOOPBACK, Program, answers, find, free_ports
+from tests.e2e.gated_lambda import GatedLambda
+from tests.e2e.site import Site
+from tests.fakes import until_told
+from tests.nginx.asking import ask
+
+WORKERS = 3
+
+
+class Service:
+    """A service of several workers."""
+
+    def __init__(self, site: Site, log: Path) -> None:
+        self.port = free_ports(1)[0]
+        environment = site.environment | {"PREW_PORT": str(self.port), "PREW_SHUTDOWN_GRACE": "5"}
+        argv = [find("prewmanager"), "serve", "--workers", str(WORKERS)]
+        self.program = Program("workers", argv, log, environment)
+        self.program.wait_ready(lambda: answers(self.port) and len(self.pids) == WORKERS and self.serving == WORKERS)
+
+    @property
+    def pids(self) -> list[int]:
+        children = Path(f"/proc/{self.program.pid}/task/{self.program.pid}/children")
+        return [int(pid) for pid in children.read_text().split()] if children.exists() else []
+
+    @property
+    def serving(self) -> int:
+        return self.program.log.read_text().count('"serving"')
+
+    def metric(self, name: str) -> float:
+        text = ask(self.port, "/metrics").body.decode()
+        return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
+
+
+@pytest.fixture(name="service")
+async def _service(s3: S3, redis_server: Redis, tmp_path: Path) -> AsyncIterator[tuple[Service, GatedLambda]]:
+    async with GatedLambda(s3).running() as function:
+        site = Site(tmp_path, s3, redis_server, function)
+        service = Service(site, tmp_path / "workers.log")
+        yield service, function
+        service.program.kill()
+
+
+async def _get(port: int, path: str) -> int:
+    async with ClientSession() as session, session.get(f"http://{LOOPBACK}:{port}{path}") as response:
+        await response.read()
+        return response.status
+
+
+async def test_they_share_flights_and_metrics(service: tuple[Service, GatedLambda]) -> None:
+    """Ninety connections over three workers: one invocation, and metrics that count all of them at whichever worker."""
+    workers, function = service
+    path = f"/prew/card/workers/{os.getpid()}-{workers.port}.jpg"
+    requests = [asyncio.create_task(_get(workers.port, path)) for _ in range(90)]
+    await until_told(lambda: workers.metric("prewmanager_waiting") == 90)
+    function.gate.set()
+    statuses = await asyncio.gather(*requests)
+
+    assert set(statuses) == {200}
+    assert sum(function.invocations.values()) == 1
+    assert workers.metric("prewmanager_requests_total") == 90
+    assert workers.metric("prewmanager_waiting") == 0
+    assert workers.metric("prewmanager_redis_up") == 1
+
+
+async def test_one_that_dies_is_replaced(service: tuple[Service, GatedLambda]) -> None:
+    """The others go on, and a new one takes its place."""
+    workers, function = service
+    function.gate.set()
+    os.kill(workers.pids[0], signal.SIGKILL)
+    statuses = [await _get(workers.port, f"/prew/card/workers/dies-{workers.port}-{n}.jpg") for n in range(10)]
+    await until_told(lambda: workers.serving == WORKERS + 1)
+
+    assert set(statuses) == {200}
+    assert len(workers.pids) == WORKERS
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_they_end_together_after_their_requests(
+    service: tuple[Service, GatedLambda], number: signal.Signals
+) -> None:
+    """One signal to the parent: requests under way are answered, then all are gone."""
+    workers, function = service
+    pids = workers.pids
+    under_way = asyncio.create_task(_get(workers.port, f"/prew/card/workers/ends-{workers.port}-{number}.jpg"))
+    await function.entered.wait()
+    os.kill(workers.program.pid, number)
+    await until_told(lambda: workers.program.log.read_text().count('"stopping"') == WORKERS)
+    function.gate.set()
+
+    assert await under_way == 200
+    assert await asyncio.to_thread(workers.program.process.wait, 20) == 0
+    await until_told(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+
+
+async def test_a_second_signal_is_final(service: tuple[Service, GatedLambda]) -> None:
+    """Who will not wait for the requests under way signals again."""
+    workers, function = service
+    under_way = asyncio.create_task(_get(workers.port, f"/prew/card/workers/second-{workers.port}.jpg"))
+    await function.entered.wait()
+    os.kill(workers.program.pid, signal.SIGTERM)
+    await until_told(lambda: workers.program.log.read_text().count('"stopping"') == WORKERS)
+    os.kill(workers.program.pid, signal.SIGTERM)
+    await asyncio.to_thread(workers.program.process.wait, 3)
+    with contextlib.suppress(OSError):
+        await under_way
+
+    assert not workers.pids
+
+
+async def test_workers_end_with_a_parent_that_is_killed(service: tuple[Service, GatedLambda]) -> None:
+    """No worker outlives its parent, however that one ended."""
+    workers, _ = service
+    pids = workers.pids
+    os.kill(workers.program.pid, signal.SIGKILL)
+
+    await until_told(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in pids))
