@@ -1,0 +1,156 @@
+"""The flight protocol against a model of it, step by random step, on fakeredis and on a real Redis.
+
+Time is a step of its own: `expire` may come between any two others, as a lease or a result may end at any moment.
+
+Invariants, as docs/architecture.md has them:
+
+1. At most one live token: of all leases that were ever given, at most one can still renew or settle.
+2. A result once seen does not change, except by the end of its time.
+3. Every waiter ends: when whatever is on the board has expired, the next claim is a lease.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import fakeredis
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
+from redis.asyncio import Redis as RedisClient
+
+from devstack.backends import Redis
+from prewmanager.adapters.redis_board import CHANNEL, KEY_PREFIX, RedisBoard
+from prewmanager.adapters.redis_news import RedisNews
+from prewmanager.ports import Busy, Failure, Lease, Settled
+
+KEY = "prew/card/a.jpg@0123456789ab"
+NAME = f"{KEY_PREFIX}photos/{KEY}"
+
+
+class TwiceSet:
+    """A client whose SET is applied, its reply lost, and the command sent again, as redis-py does it."""
+
+    def __init__(self, client: RedisClient) -> None:
+        self._client = client
+        self.loses_reply = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    async def set(self, *args: Any, **kwargs: Any) -> Any:
+        if self.loses_reply:
+            self.loses_reply = False
+            await self._client.set(*args, **kwargs)
+        return await self._client.set(*args, **kwargs)
+
+
+class Protocol(RuleBasedStateMachine):
+    """Any number of processes claim, renew, settle, abandon and die in any order, and time passes in between.
+
+    The model: `owner`, the lease that is on the board; `outcome`, the result that is; both None when there is nothing.
+    """
+
+    leases = Bundle("leases")
+
+    def __init__(self, client: RedisClient, runner: asyncio.Runner) -> None:
+        super().__init__()
+        self._runner = runner
+        self._client = client
+        self._wire = TwiceSet(client)
+        self._board = RedisBoard(
+            self._wire,  # type: ignore[arg-type]
+            RedisNews(client, CHANNEL),
+            namespace="photos",
+            lease_s=600,
+            max_body_bytes=100,
+        )
+        self._outcomes = 0
+        self.owner: Lease | None = None
+        self.outcome: Failure | None = None
+        self._run(client.delete(NAME))
+
+    def _run(self, work: Any) -> Any:
+        async def await_it() -> Any:
+            return await work
+
+        return self._runner.run(await_it())
+
+    @rule(target=leases, reply_lost=st.booleans())
+    def claim(self, reply_lost: bool) -> Any:  # noqa: FBT001 -- drawn by hypothesis
+        """A process looks, and takes the flight where nobody has it, whether or not a reply is lost on the way."""
+        self._wire.loses_reply = reply_lost
+        claim = self._run(self._board.claim(KEY))
+        if self.outcome is not None:
+            assert claim == Settled(self.outcome)
+        elif self.owner is not None:
+            assert isinstance(claim, Busy)
+        else:
+            assert not isinstance(claim, Settled | Busy)
+            self.owner = claim
+            return claim
+        return multiple()
+
+    @rule(lease=leases)
+    def renew(self, lease: Lease) -> None:
+        """A process renews, possibly much too late; where nobody took over, that takes the flight again."""
+        free = self.owner is None and self.outcome is None
+        assert self._run(lease.renew()) == (lease is self.owner or free)
+        if free:
+            self.owner = lease
+
+    @rule(lease=leases)
+    def settle(self, lease: Lease) -> None:
+        """A process brings its result, possibly much too late; another's lease or result stays as it is."""
+        self._outcomes += 1
+        outcome = Failure("missing", f"outcome {self._outcomes}")
+        mine = lease is self.owner or (self.owner is None and self.outcome is None)
+        assert self._run(lease.settle(outcome, 600)) == mine
+        if mine:
+            self.owner, self.outcome = None, outcome
+
+    @rule(lease=leases)
+    def abandon(self, lease: Lease) -> None:
+        """A process gives the flight back, possibly much too late; only its own."""
+        self._run(lease.abandon())
+        if lease is self.owner:
+            self.owner = None
+
+    @rule()
+    def expire(self) -> None:
+        """Time passes: the lease of one who died ends, or a result's time does; Redis losing all looks the same."""
+        self._run(self._client.delete(NAME))
+        self.owner = self.outcome = None
+
+    @invariant()
+    def the_board_is_as_the_model(self) -> None:
+        """What is under the key is nothing, one token, or the one result."""
+        value = self._run(self._client.get(NAME))
+        if self.outcome is not None:
+            assert value.startswith(b"failed:")
+            assert self.outcome.detail.encode() in value
+        elif self.owner is not None:
+            assert value.startswith(b"blocked:")
+        else:
+            assert value is None
+
+    def teardown(self) -> None:
+        """Whatever happened, the end of time leaves room for the next one."""
+        self.expire()
+        assert not isinstance(self._run(self._board.claim(KEY)), Settled | Busy)
+
+
+@pytest.mark.parametrize("kind", ["fakeredis", "redis"])
+def test_the_protocol_is_its_model(kind: str, request: pytest.FixtureRequest) -> None:
+    """No order of claims, lost replies, renewals, results, deaths and expiries breaks an invariant."""
+    with asyncio.Runner() as runner:
+        if kind == "fakeredis":
+            client: RedisClient = fakeredis.FakeAsyncRedis()
+        else:
+            server: Redis = request.getfixturevalue("redis_server")
+            client = RedisClient.from_url(server.url)
+        explored = settings(max_examples=60, stateful_step_count=40, deadline=None)
+        run_state_machine_as_test(lambda: Protocol(client, runner), settings=explored)
+        runner.run(client.aclose())
