@@ -42,11 +42,12 @@ class Figure:
 
 @dataclass(frozen=True)
 class Table:
-    """What lies behind the figures."""
+    """What lies behind the figures; `note` says what the numbers alone do not."""
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
+    note: str = ""
 
 
 @dataclass
@@ -62,7 +63,7 @@ class Report:
     def tell(self, console: Console) -> None:
         """Print the tables, the figures last."""
         for table in [*self.tables, self._summary()]:
-            rich = RichTable(title=table.title, title_justify="left")
+            rich = RichTable(title=table.title, title_justify="left", caption=table.note, caption_justify="left")
             for number, column in enumerate(table.columns):
                 rich.add_column(column, justify="right" if number else "left")
             for row in table.rows:
@@ -89,6 +90,7 @@ class Report:
             parts += [f"## {table.title}"] if table.title != self.title else []
             rows = [table.columns, ["---", *("--:" for _ in table.columns[1:])], *table.rows]
             parts.append("\n".join(f"| {' | '.join(map(shown, row))} |" for row in rows))
+            parts += [table.note] if table.note else []
         parts += [f"![{plot}]({plot})" for plot in self.plots]
         return "\n\n".join(parts) + "\n"
 

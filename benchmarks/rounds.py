@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 import time
 
 from benchmarks.systems import System, path_of
@@ -21,15 +22,16 @@ def new_photo() -> str:
     return f"photo-{next(_NUMBERS)}.jpg"
 
 
-def held_round(system: System, waiters: Waiters, held_s: float = 0.5) -> list[float]:
+def held_round(system: System, waiters: Waiters, held_s: float | None = None) -> list[float]:
     """Milliseconds from the release of the one answer to the last byte of each waiter's.
 
-    All requests are in the replicas' hands, and have been for `held_s`, when the answer is released.
+    All requests are in the replicas' hands, and have been for `held_s`, when the answer is released. Half a second to
+    a whole one where it is not given: polls that began together would otherwise always be met at the same phase.
     """
     system.hold()
     waiters.ask(path_of(new_photo()))
     waiters.settle()
-    time.sleep(held_s)
+    time.sleep(random.uniform(0.5, 1.0) if held_s is None else held_s)
     released = time.monotonic()
     system.release()
     ended = waiters.collect()
