@@ -7,7 +7,8 @@
     ├── StorageFailed    storage       S3 is gone, slow, or answered something else
     ├── Unsupported      unsupported   not an image, or one of a format that is not accepted
     ├── Corrupt          corrupt       an image that cannot be decoded to its end
-    └── TooLarge         too_large     more bytes or pixels than the limits allow
+    ├── TooLarge         too_large     more bytes or pixels than the limits allow
+    └── TimedOut         timeout       not done in the time that one photo may take
 
 Whatever is none of these is answered as `internal` by the handler.
 """
@@ -63,3 +64,9 @@ class TooLarge(ResizeError):  # noqa: N818 -- named by the situation
     """The original, or what would be made of it, is beyond the limits."""
 
     kind = "too_large"
+
+
+class TimedOut(ResizeError):  # noqa: N818 -- named by the situation
+    """Decoding, scaling and encoding together took longer than the limit."""
+
+    kind = "timeout"

@@ -3,6 +3,9 @@
 The field names are those of the original system, so that either side can be exchanged: `src_key`, `src_bucket`,
 `dst_bucket`, `root_folder`, `preset_name`, `rewrite_part` and `width`/`height` are enough. All others have defaults,
 null means the default, and fields that this version does not know are ignored.
+
+`also` is a list of further previews of the same photo. Each is an object with a `preset_name` and the fields of its own
+look, and may have its own `fingerprint` and `cache_control`; buckets and prefixes are those of the request.
 """
 
 from __future__ import annotations
@@ -21,30 +24,54 @@ MAX_KEY_BYTES = 1024  # S3's own limit, in UTF-8
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]{1,1024}")
 _BUCKET = re.compile(r"[A-Za-z0-9._-]{1,255}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+MAX_ALSO = 16
+
 _SPEC_FIELDS = tuple(field.name for field in fields(Spec))
 
 
 @dataclass(frozen=True)
-class ResizeRequest:
-    """One preview to make: from where, to where, and how it shall look.
+class Output:
+    """One preview: where it goes, and how it shall look.
 
     Attributes:
-        src_bucket: Bucket of the original.
-        src_key: Its key.
-        dst_bucket: Bucket of the preview.
+        preset_name: Of the preset that asks for it.
         dst_key: Its key.
         spec: How it shall look.
         fingerprint: Of the preset; kept in the preview's metadata, so that one can see by which it was made.
         cache_control: Header that S3 serves the preview with.
     """
 
-    src_bucket: str
-    src_key: str
-    dst_bucket: str
+    preset_name: str
     dst_key: str
     spec: Spec
     fingerprint: str
     cache_control: str
+
+
+@dataclass(frozen=True)
+class ResizeRequest:
+    """The previews to make of one photo: from where, and to where.
+
+    Attributes:
+        src_bucket: Bucket of the original.
+        src_key: Its key.
+        dst_bucket: Bucket of the previews.
+        main: The preview that somebody waits for, and whose bytes are answered.
+        also: Further ones, which are made from the same decoding.
+        thumbhash: Whether the photo's placeholder is answered, and kept in the previews' metadata.
+    """
+
+    src_bucket: str
+    src_key: str
+    dst_bucket: str
+    main: Output
+    also: tuple[Output, ...] = ()
+    thumbhash: bool = False
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """All of them, the main one first."""
+        return (self.main, *self.also)
 
 
 def parse(event: object) -> ResizeRequest:
@@ -53,23 +80,57 @@ def parse(event: object) -> ResizeRequest:
     Raises:
         InvalidRequest: A field is missing, of the wrong type or out of bounds; the text begins with its name.
     """
-    if not isinstance(event, Mapping):
-        raise InvalidRequest(f"the event is {type(event).__name__}, not an object")
-    given: dict[str, Any] = {str(name): value for name, value in event.items() if value is not None}
+    given = _object("the event", event)
     src_key = _text(given, "src_key")
-    dst_key = preview_key(src_key, _text(given, "rewrite_part"), _text(given, "root_folder"), _preset_name(given))
     _check_key("src_key", src_key)
-    _check_key("the preview's key", dst_key)
-    spec = Spec(**{name: given[name] for name in _SPEC_FIELDS if name in given})
+    main = _output(given, given)
+    also = tuple(_output(given, each) for each in _also(given))
+    if len({output.dst_key for output in (main, *also)}) <= len(also):
+        raise InvalidRequest("also: a preset_name is given more than once")
+    thumbhash = given.get("thumbhash", False)
+    if not isinstance(thumbhash, bool):
+        raise InvalidRequest(f"thumbhash: {thumbhash!r} is neither true nor false")
     return ResizeRequest(
         src_bucket=_bucket(given, "src_bucket"),
         src_key=src_key,
         dst_bucket=_bucket(given, "dst_bucket"),
-        dst_key=dst_key,
-        spec=spec,
-        fingerprint=_header_value(given, "fingerprint", spec.fingerprint),
-        cache_control=_header_value(given, "cache_control", DEFAULT_CACHE_CONTROL),
+        main=main,
+        also=also,
+        thumbhash=thumbhash,
     )
+
+
+def _output(given: Mapping[str, Any], own: Mapping[str, Any]) -> Output:
+    """One preview of the photo that `given` names, by the fields in `own`."""
+    name = _preset_name(own)
+    key = preview_key(_text(given, "src_key"), _text(given, "rewrite_part"), _text(given, "root_folder"), name)
+    _check_key("the preview's key", key)
+    spec = Spec(**{field: own[field] for field in _SPEC_FIELDS if field in own})
+    return Output(
+        preset_name=name,
+        dst_key=key,
+        spec=spec,
+        fingerprint=_header_value(own, "fingerprint", spec.fingerprint),
+        cache_control=_header_value({**_stated(given, "cache_control"), **own}, "cache_control", DEFAULT_CACHE_CONTROL),
+    )
+
+
+def _also(given: Mapping[str, Any]) -> list[dict[str, Any]]:
+    value = given.get("also", [])
+    if not isinstance(value, list) or len(value) > MAX_ALSO:
+        raise InvalidRequest(f"also: not a list of at most {MAX_ALSO} objects")
+    return [_object("also", each) for each in value]
+
+
+def _object(name: str, value: object) -> dict[str, Any]:
+    """Its fields but those that are null."""
+    if not isinstance(value, Mapping):
+        raise InvalidRequest(f"{name} is {type(value).__name__}, not an object")
+    return {str(field): each for field, each in value.items() if each is not None}
+
+
+def _stated(given: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {name: given[name]} if name in given else {}
 
 
 def preview_key(src_key: str, rewrite_part: str, root_folder: str, preset_name: str) -> str:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pyvips
 
-from lambda_resize import codecs, geometry
-from lambda_resize.errors import Corrupt, TooLarge
-from lambda_resize.geometry import Geometry, Size
+from lambda_resize import animation, codecs, finishing, geometry, scaling, thumbhash, vips
+from lambda_resize.deadline import Deadline
+from lambda_resize.errors import ResizeError
+from lambda_resize.geometry import Size
+from lambda_resize.scaling import Decoded
 from lambda_resize.settings import Limits
-from lambda_resize.spec import STRATEGIES, Spec
+from lambda_resize.sources import Photo, check_pixels, open_photo
+from lambda_resize.spec import Spec
 
 DEFAULT_LIMITS = Limits()
 
 # `keep` for the formats that browsers show; an animation becomes its first frame.
-KEPT = {"jpeg": "jpeg", "png": "png", "webp": "webp", "heif": "avif", "gif": "png"}
-
-TRANSPOSED = frozenset({5, 6, 7, 8})  # EXIF orientations that lie on their side
+KEPT = {"jpeg": "jpeg", "png": "png", "webp": "webp", "heif": "avif", "gif": "png", "svg": "png"}
 
 
 @dataclass(frozen=True)
@@ -28,17 +30,19 @@ class Preview:
         data: The encoded image.
         content_type: Its media type.
         width: Pixels.
-        height: Pixels.
+        height: Pixels, of one frame.
+        thumbhash: Of the whole photo, see `lambda_resize.thumbhash`; None unless the spec asks for it.
     """
 
     data: bytes
     content_type: str
     width: int
     height: int
+    thumbhash: bytes | None = None
 
 
 def resize(data: bytes, spec: Spec, limits: Limits = DEFAULT_LIMITS) -> Preview:
-    """Make a preview of the first frame or page of an image.
+    """Make a preview of an image: of its first frame or page, or of an animation where the spec says so.
 
     The result has exactly the size that `lambda_resize.geometry` computes from the header, whatever the decoder
     rounds on its way.
@@ -47,104 +51,110 @@ def resize(data: bytes, spec: Spec, limits: Limits = DEFAULT_LIMITS) -> Preview:
         Unsupported: Not an image, or of a format that is not accepted.
         Corrupt: Damaged, or it ends too early, in the part that is needed.
         TooLarge: The image, or what it would be scaled to, is beyond the limits.
+        TimedOut: It takes longer than the limits allow.
     """
-    if len(data) > limits.max_source_bytes:
-        raise TooLarge(f"{len(data)} bytes, the limit is {limits.max_source_bytes}")
-    source = codecs.source_format(data)
-    header = codecs.open_image(data, source)
-    _check_pixels("the image", Size(header.width, header.height), limits)
-    upright = _upright_size(header)
-    sizes = geometry.plan(upright, spec)
-    _check_pixels("scaled, it", sizes.scaled, limits)
+    (preview,) = resize_many(data, [spec], limits)
+    if isinstance(preview, ResizeError):
+        raise preview
+    return preview
+
+
+def resize_many(
+    data: bytes, specs: Sequence[Spec], limits: Limits = DEFAULT_LIMITS, *, placeholder: bool = False
+) -> Iterator[Preview | ResizeError]:
+    """Make a preview for each spec, in their order, and give it out as soon as it is made.
+
+    Specs that need the same pixels of the photo (all but those that differ in `animated` or `best_effort`) share one
+    decoding, as large as the largest of them needs. A spec that cannot be met gives its error and leaves the others.
+
+    Args:
+        data: The whole original.
+        specs: At least one.
+        limits: For the photo and for all of the work together.
+        placeholder: Whether each preview gets the photo's `thumbhash`.
+    """
+    with Deadline(limits.max_seconds) as deadline:
+        makers: dict[tuple[bool, bool], _Maker | ResizeError] = {}
+        for spec in specs:
+            kind = (spec.may_move, spec.best_effort)
+            if kind not in makers:
+                alike = [other for other in specs if (other.may_move, other.best_effort) == kind]
+                makers[kind] = _maker(data, alike, deadline, limits, placeholder=placeholder)
+            maker = makers[kind]
+            yield maker if isinstance(maker, ResizeError) else maker.attempt(spec)
+
+
+def _maker(
+    data: bytes, specs: Sequence[Spec], deadline: Deadline, limits: Limits, *, placeholder: bool
+) -> _Maker | ResizeError:
     try:
-        image = _standard_colours(_scaled(data, source, header, upright, sizes))
-        target = _target_format(source, spec, image)
-        image = _on_background(image, target, sizes, spec)
-        image = _cut(image, sizes.result, spec) if spec.fit == "cover" else _pad(image, sizes.result, spec)
-    except pyvips.Error as error:  # turning a photo upright and looking at its content decode it already here
-        raise Corrupt(codecs.reason(error)) from error
-    encoded = codecs.encode(image, target, spec.quality)
-    return Preview(encoded, codecs.ENCODERS[target].content_type, image.width, image.height)
+        with deadline.told(), vips.decoding():
+            first = specs[0]
+            photo = open_photo(data, deadline, limits, animated=first.may_move, best_effort=first.best_effort)
+            return _Maker(photo, specs, placeholder=placeholder)
+    except ResizeError as error:
+        return error
 
 
-def shrink_on_load(upright: Size, scaled: Size) -> int:
-    """How far a JPEG is shrunk by its decoder, for which that is nearly free: 1, 2, 4 or 8.
+class _Maker:
+    """Makes previews of one photo: straight from the decoder if it is one preview, else from memory."""
 
-    The rule is sharp's: as far as possible, but leaving the resampler a factor of at least (n + 1) / n, where
-    the decoder's own rounding of the size no longer shows.
-    """
-    shrink = min(upright.width / scaled.width, upright.height / scaled.height)
-    return next((factor for factor in (8, 4, 2) if shrink >= factor + 1), 1)
+    def __init__(self, photo: Photo, specs: Sequence[Spec], *, placeholder: bool) -> None:
+        self._photo = photo
+        scaled = [geometry.plan(photo.upright, spec).scaled for spec in specs]
+        self._largest = Size(max(size.width for size in scaled), max(size.height for size in scaled))
+        self._decoded: Decoded | None = None
+        self._shared = len(specs) > 1 or placeholder or photo.frames > 1
+        self._thumbhash = self._placeholder() if placeholder else None
 
+    def attempt(self, spec: Spec) -> Preview | ResizeError:
+        """The preview, or what is in its way."""
+        try:
+            with self._photo.deadline.told(), vips.decoding():
+                return self._make(spec)
+        except ResizeError as error:
+            return error
 
-def _check_pixels(what: str, size: Size, limits: Limits) -> None:
-    if size.pixels > limits.max_source_pixels:
-        raise TooLarge(f"{what} has {size.width}x{size.height} pixels, the limit is {limits.max_source_pixels} in all")
+    def _make(self, spec: Spec) -> Preview:
+        photo, sizes = self._photo, geometry.plan(self._photo.upright, spec)
+        every_frame = Size(sizes.scaled.width, sizes.scaled.height * photo.frames)
+        check_pixels("scaled, it", every_frame, photo.limits.max_source_pixels)
+        if photo.frames > 1:
+            image, target = animation.moving(photo, self._pixels(), sizes, spec), "webp"
+        else:
+            image = self._scaled(sizes.scaled)
+            if spec.transparent == "keep" and image.hasalpha():
+                image = image.copy_memory()  # it is looked at before it is saved
+            target = _target_format(photo, spec, image)
+            image = finishing.finish(image, target, sizes, spec)
+        encoded = codecs.encode(photo.deadline.watch(image), target, spec.quality)
+        content_type = codecs.ENCODERS[target].content_type
+        return Preview(encoded, content_type, image.width, sizes.result.height, self._thumbhash)
 
+    def _pixels(self) -> Decoded:
+        """As large as the largest preview needs; decoded once, where more than one is made of it."""
+        if self._decoded is None:
+            self._decoded = scaling.decode(self._photo, self._largest)
+            if self._shared:
+                self._decoded = self._decoded.in_memory()
+        return self._decoded
 
-def _upright_size(header: pyvips.Image) -> Size:
-    """The size after the EXIF orientation is applied."""
-    orientation = header.get("orientation") if "orientation" in header.get_fields() else 1
-    if orientation in TRANSPOSED:
-        return Size(header.height, header.width)
-    return Size(header.width, header.height)
+    def _scaled(self, size: Size) -> pyvips.Image:
+        decoded = self._pixels()
+        return scaling.scale(decoded, decoded.image, size, transposed=self._photo.transposed)
 
-
-def _scaled(data: bytes, source: str, header: pyvips.Image, upright: Size, sizes: Geometry) -> pyvips.Image:
-    """The whole photo, upright and scaled, transparency being weighed in; decoded only when it is saved."""
-    image = header
-    if source == "jpeg" and (shrink := shrink_on_load(upright, sizes.scaled)) > 1:
-        image = codecs.open_image(data, source, shrink=shrink)
-    if (
-        source == "webp"
-        and (scale := max(sizes.scaled.width / upright.width, sizes.scaled.height / upright.height)) < 1
-    ):
-        image = codecs.open_image(data, source, scale=scale)
-    # Asked for without need, the conversion of profiles would take longer than everything else together.
-    profile = {"output_profile": "srgb"} if "icc-profile-data" in image.get_fields() else {}
-    return image.thumbnail_image(
-        sizes.scaled.width, height=sizes.scaled.height, size="force", intent="perceptual", **profile
-    )
-
-
-def _standard_colours(image: pyvips.Image) -> pyvips.Image:
-    """SRGB, or greyscale as it is, 8 bits a channel."""
-    return image if image.interpretation == "b-w" else image.colourspace("srgb")
-
-
-def _target_format(source: str, spec: Spec, image: pyvips.Image) -> str:
-    if spec.format != "keep":
-        return spec.format
-    return KEPT.get(source) or ("png" if image.hasalpha() else "jpeg")
-
-
-def _on_background(image: pyvips.Image, target: str, sizes: Geometry, spec: Spec) -> pyvips.Image:
-    """Replace transparency where the output has none, and give a grey photo colours where the background has some."""
-    flatten = image.hasalpha() and not codecs.ENCODERS[target].alpha
-    if (flatten or sizes.scaled != sizes.result) and len(set(spec.background_rgb)) > 1:
-        image = image.colourspace("srgb")
-    return image.flatten(background=_background(image, spec)[: image.bands - 1]) if flatten else image
+    def _placeholder(self) -> bytes:
+        size = geometry.plan(self._photo.upright, thumbhash.SPEC).scaled
+        decoded = self._pixels()
+        image = scaling.scale(decoded, decoded.frame(0), size, transposed=self._photo.transposed).colourspace("srgb")
+        rgba = image if image.hasalpha() else image.addalpha()
+        return thumbhash.of_pixels(size, bytes(rgba.write_to_memory()))
 
 
-def _background(image: pyvips.Image, spec: Spec) -> list[int]:
-    """The background as one opaque pixel with the bands of the image."""
-    colour = list(spec.background_rgb)[: 3 if image.bands >= 3 else 1]  # noqa: PLR2004 -- red, green and blue
-    return [*colour, 255][: image.bands]
-
-
-def _cut(image: pyvips.Image, size: Size, spec: Spec) -> pyvips.Image:
-    room = Size(image.width - size.width, image.height - size.height)
-    if room == (0, 0):
-        return image
-    if spec.position in STRATEGIES:
-        # They look at all of it before they decide, and a decoder reads from top to bottom only once.
-        return image.copy_memory().smartcrop(size.width, size.height, interesting=spec.position)
-    return image.crop(*geometry.offset(room, spec.position, rounding=1), size.width, size.height)
-
-
-def _pad(image: pyvips.Image, size: Size, spec: Spec) -> pyvips.Image:
-    room = Size(size.width - image.width, size.height - image.height)
-    if room == (0, 0):
-        return image
-    left, top = geometry.offset(room, spec.position, rounding=0)
-    return image.embed(left, top, size.width, size.height, extend="background", background=_background(image, spec))
+def _target_format(photo: Photo, spec: Spec, image: pyvips.Image) -> str:
+    target: str = spec.format
+    if target == "keep":
+        target = KEPT.get(photo.format) or ("png" if image.hasalpha() else "jpeg")
+    if spec.transparent == "keep" and not codecs.ENCODERS[target].alpha and finishing.is_transparent(image):
+        return "png"
+    return target

@@ -20,6 +20,8 @@ CANNED_ACLS = frozenset(
     }
 )
 
+FLAGS: Mapping[str, bool] = {"": False, "false": False, "0": False, "true": True, "1": True}
+
 
 class SettingsError(ValueError):
     """A variable has a value that the function cannot work with; the text begins with its name."""
@@ -32,11 +34,16 @@ class Limits:
     Attributes:
         max_source_bytes: Size of the stored original.
         max_source_pixels: Width x height of the original, and of what it is scaled to. The default lets the largest
-            phone cameras pass (108 megapixels) and keeps a progressive JPEG, which must be held whole, below 1 GB.
+            phone cameras pass (108 megapixels). Of an animation all frames count that are read.
+        max_frame_pixels: Width x height of an original whose decoder must hold all of it at once: a progressive
+            JPEG, an interlaced PNG, WebP, AVIF, HEIC, GIF. The default keeps each of them below 1 GB.
+        max_seconds: Time for decoding, scaling and encoding; what a Lambda has left less one second, if that is less.
     """
 
     max_source_bytes: int = 64 * MIB
     max_source_pixels: int = 150_000_000
+    max_frame_pixels: int = 100_000_000
+    max_seconds: float = 15
 
 
 @dataclass(frozen=True)
@@ -48,28 +55,33 @@ class Settings:
         max_data_bytes: Largest preview that is put into the answer. A synchronous Lambda answer carries 6 MiB of
             JSON; base64 makes 4/3 of the bytes, which leaves room for about 400 KB of other fields.
         object_acl: Canned ACL for the preview object; None where the bucket has ACLs disabled, which is S3's default.
+        allow_svg: Whether SVG is an image, see `lambda_resize.vips.allow_svg`.
     """
 
     limits: Limits = Limits()
     max_data_bytes: int = 4_400_000
     object_acl: str | None = None
+    allow_svg: bool = False
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
-        """Read `RESIZE_MAX_SOURCE_BYTES`, `RESIZE_MAX_SOURCE_PIXELS`, `RESIZE_MAX_DATA_BYTES`, `RESIZE_OBJECT_ACL`.
+        """Read a variable for each field: its name in capitals after `RESIZE_`, such as `RESIZE_MAX_SOURCE_BYTES`.
 
         A variable that is unset or empty means its default.
 
         Raises:
-            SettingsError: A value is not a whole number from 1, or not a canned ACL.
+            SettingsError: A value is not a whole number from 1, not a canned ACL, or neither true nor false.
         """
         return cls(
             limits=Limits(
                 max_source_bytes=_positive(environ, "RESIZE_MAX_SOURCE_BYTES", Limits.max_source_bytes),
                 max_source_pixels=_positive(environ, "RESIZE_MAX_SOURCE_PIXELS", Limits.max_source_pixels),
+                max_frame_pixels=_positive(environ, "RESIZE_MAX_FRAME_PIXELS", Limits.max_frame_pixels),
+                max_seconds=_positive(environ, "RESIZE_MAX_SECONDS", int(Limits.max_seconds)),
             ),
             max_data_bytes=_positive(environ, "RESIZE_MAX_DATA_BYTES", cls.max_data_bytes),
             object_acl=_canned_acl(environ, "RESIZE_OBJECT_ACL"),
+            allow_svg=_flag(environ, "RESIZE_ALLOW_SVG"),
         )
 
 
@@ -87,3 +99,10 @@ def _canned_acl(environ: Mapping[str, str], name: str) -> str | None:
     if text and text not in CANNED_ACLS:
         raise SettingsError(f"{name}: {text!r} is not one of {', '.join(sorted(CANNED_ACLS))}")
     return text or None
+
+
+def _flag(environ: Mapping[str, str], name: str) -> bool:
+    text = environ.get(name, "").lower()
+    if text not in FLAGS:
+        raise SettingsError(f"{name}: {text!r} is neither true nor false")
+    return FLAGS[text]

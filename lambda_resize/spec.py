@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import Field, dataclass, fields
 from typing import Literal, get_args
 
 from lambda_resize.errors import InvalidRequest
 
 Fit = Literal["cover", "contain", "fill", "inside", "outside"]
 Format = Literal["keep", "jpeg", "png", "webp", "avif"]
+Transparent = Literal["flatten", "keep"]
 Position = Literal[
     "centre",
     "top",
@@ -27,7 +28,9 @@ Position = Literal[
 ]
 
 MAX_SIDE = 10_000
+MAX_SIGMA = 20.0  # of a blur; beyond, a mask of more than a hundred pixels a side would take seconds
 STRATEGIES = frozenset({"attention", "entropy"})
+FIRST = frozenset({"width", "height", "fit", "position", "format", "quality", "enlarge", "background"})
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -45,6 +48,13 @@ class Spec:
         quality: 1 to 100; None is the default of the output format. PNG has none.
         enlarge: Whether a small photo is scaled up.
         background: `#rrggbb`, behind `contain` and in place of transparency where the output has none.
+        transparent: What becomes of a picture that one can see through, where the output has no transparency:
+            `flatten` puts it on the background, `keep` makes a PNG of it.
+        sharpen: Strength in pixels (sigma, 0.1 to 10) of an unsharp mask after scaling; None for none.
+        blur: Strength in pixels (sigma, 0.3 to 20) of a Gaussian blur after scaling; None for none.
+        animated: Whether an animation stays one where the output can move (WebP, and `keep` for GIF and WebP);
+            else its first frame is taken.
+        best_effort: Whether as much as can be decoded of a damaged photo is better than none.
 
     Raises:
         InvalidRequest: A field is out of bounds; the text begins with its name.
@@ -58,6 +68,11 @@ class Spec:
     quality: int | None = None
     enlarge: bool = False
     background: str = "#ffffff"
+    transparent: Transparent = "flatten"
+    sharpen: float | None = None
+    blur: float | None = None
+    animated: bool = False
+    best_effort: bool = False
 
     def __post_init__(self) -> None:
         if self.width is None and self.height is None:
@@ -70,8 +85,17 @@ class Spec:
         _check_choice("format", self.format, get_args(Format))
         if self.fit == "contain" and self.position in STRATEGIES:
             raise InvalidRequest(f"position: {self.position} goes with the fit cover, not with contain")
-        _check_flag("enlarge", self.enlarge)
         _check_colour("background", self.background)
+        _check_choice("transparent", self.transparent, get_args(Transparent))
+        _check_sigma("sharpen", self.sharpen, 0.1, 10.0)
+        _check_sigma("blur", self.blur, 0.3, MAX_SIGMA)
+        for flag in ("enlarge", "animated", "best_effort"):
+            _check_flag(flag, getattr(self, flag))
+
+    @property
+    def may_move(self) -> bool:
+        """Whether an animation stays one."""
+        return self.animated and self.format in {"keep", "webp"}
 
     @property
     def background_rgb(self) -> tuple[int, int, int]:
@@ -81,9 +105,16 @@ class Spec:
 
     @property
     def fingerprint(self) -> str:
-        """12 hex digits that change with any field: SHA-256 over the fields as JSON, names sorted, no spaces."""
-        canonical = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        """12 hex digits that change with any field: SHA-256 over the fields as JSON, names sorted, no spaces.
+
+        Fields that were added later are left out at their defaults, so that old presets keep theirs.
+        """
+        stated = {f.name: getattr(self, f.name) for f in fields(self) if f.name in FIRST or not self._default(f)}
+        canonical = json.dumps(stated, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+    def _default(self, field: Field[object]) -> bool:
+        return bool(getattr(self, field.name) == field.default)
 
 
 def _check_range(name: str, value: object, high: int) -> None:
@@ -92,6 +123,13 @@ def _check_range(name: str, value: object, high: int) -> None:
         return
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= high:
         raise InvalidRequest(f"{name}: {value!r} is not a whole number from 1 to {high}")
+
+
+def _check_sigma(name: str, value: object, low: float, high: float) -> None:
+    if value is None:
+        return
+    if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
+        raise InvalidRequest(f"{name}: {value!r} is not a number from {low:g} to {high:g}")
 
 
 def _check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:

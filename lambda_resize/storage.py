@@ -14,7 +14,9 @@ from obstore.store import S3Store
 
 from lambda_resize.errors import Forbidden, Missing, StorageFailed, TooLarge
 
-FINGERPRINT = "preset-fingerprint"  # S3 shows it as x-amz-meta-preset-fingerprint
+# S3 shows them as x-amz-meta-preset-fingerprint and x-amz-meta-thumbhash.
+FINGERPRINT = "preset-fingerprint"
+THUMBHASH = "thumbhash"
 
 # Compose files and templates set these to nothing where they mean unset.
 OPTIONAL_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN")
@@ -69,17 +71,28 @@ class Storage:
             return bytes(found.bytes())
 
     def write(  # noqa: PLR0913 -- an object is a place, its bytes and its headers
-        self, bucket: str, key: str, data: bytes, *, content_type: str, cache_control: str, fingerprint: str
+        self,
+        bucket: str,
+        key: str,
+        data: bytes,
+        *,
+        content_type: str,
+        cache_control: str,
+        fingerprint: str,
+        thumbhash: str | None = None,
     ) -> str:
         """Store an object, in one request so that readers see all of it or nothing, and return its ETag in quotes.
+
+        May be called by several threads at once.
 
         Raises:
             Forbidden: S3 refused.
             StorageFailed: S3 failed, or there is no such bucket.
         """
+        metadata = {FINGERPRINT: fingerprint} | ({THUMBHASH: thumbhash} if thumbhash else {})
         if self._object_acl:
-            return self._write_with_acl(bucket, key, data, content_type, cache_control, fingerprint)
-        attributes = {"Content-Type": content_type, "Cache-Control": cache_control, FINGERPRINT: fingerprint}
+            return self._write_with_acl(bucket, key, data, content_type, cache_control, metadata)
+        attributes = {"Content-Type": content_type, "Cache-Control": cache_control, **metadata}
         with _translated(f"{bucket}/{key}", writing=True):
             result = obstore.put(self._store(bucket), key, data, attributes=attributes, use_multipart=False)
         return result["e_tag"] or ""
@@ -106,7 +119,7 @@ class Storage:
         return self._stores[bucket]
 
     def _write_with_acl(  # noqa: PLR0913, PLR0917 -- as `write`
-        self, bucket: str, key: str, data: bytes, content_type: str, cache_control: str, fingerprint: str
+        self, bucket: str, key: str, data: bytes, content_type: str, cache_control: str, metadata: dict[str, str]
     ) -> str:
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 -- see `_boto3_client`
 
@@ -117,7 +130,7 @@ class Storage:
                 Body=data,
                 ContentType=content_type,
                 CacheControl=cache_control,
-                Metadata={FINGERPRINT: fingerprint},
+                Metadata=metadata,
                 ACL=self._object_acl,
             )
         except ClientError as error:

@@ -20,8 +20,12 @@ from PIL import Image
 
 from devstack.backends import S3, s3_client
 from lambda_resize import handler as handler_module
+from lambda_resize.errors import StorageFailed
 from lambda_resize.handler import handler
+from lambda_resize.making import make
+from lambda_resize.request import parse
 from lambda_resize.settings import Limits, Settings
+from lambda_resize.storage import Storage
 
 
 @pytest.fixture(name="bucket")
@@ -158,6 +162,83 @@ def test_failures_are_logged_by_their_weight(
     del bucket
     handler(example("request_full") | {"src_key": "photo/none", "src_bucket": bucket_name}, None)
     assert (caplog.records[0].levelname, logged(caplog)["status"]) == (level, False)
+
+
+def test_further_previews_are_written_and_described(bucket: Any, example: Any) -> None:
+    """Each by its preset's name, without data; one that fails says so and leaves the others."""
+    also = [
+        {"preset_name": "thumb", "width": 200},
+        {"preset_name": "square", "width": 90, "height": 90, "format": "webp", "cache_control": "max-age=1"},
+        {"preset_name": "huge", "width": 10_000, "height": 7000, "fit": "fill", "format": "avif", "enlarge": True},
+    ]
+    settings = Settings(Limits(max_source_pixels=60_000_000))
+    answer: Any = make(parse(example("request_full") | {"also": also}), handler_module._storage(), settings)
+    assert list(answer["also"]) == ["thumb", "square", "huge"]
+    assert (answer["also"]["huge"]["status"], answer["also"]["huge"]["kind"]) == (False, "too_large")
+    assert answer["also"]["huge"]["error"].startswith("huge of photos/photo/a/b.jpg: ")
+    for name, size in {"thumb": (200, 139), "square": (90, 90)}.items():
+        told = answer["also"][name]
+        stored = bucket.get_object(Bucket="photos", Key=f"prew/{name}/a/b.jpg")
+        assert (told["status"], told["key"], told["etag"]) == (True, f"prew/{name}/a/b.jpg", stored["ETag"])
+        assert (told["content_type"], told["cache_control"]) == (stored["ContentType"], stored["CacheControl"])
+        data = stored["Body"].read()
+        assert len(data) == told["size"]
+        assert Image.open(io.BytesIO(data)).size == size == (told["width"], told["height"])
+    assert answer.keys() == example("response_full").keys() | {"also"}
+
+
+def test_further_previews_that_cannot_be_written_fail_alone(bucket: Any, example: Any) -> None:
+    """The main one is in the bucket, and its answer is whole."""
+    del bucket
+    storage = handler_module._storage()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(type(storage), "write", _failing_for("thumb", type(storage).write))
+        answer = handler(example("request_full") | {"also": [{"preset_name": "thumb", "width": 200}]}, None)
+    also: Any = answer["also"]
+    assert answer["status"]
+    assert (also["thumb"]["status"], also["thumb"]["kind"]) == (False, "storage")
+
+
+def _failing_for(name: str, write: Any) -> Any:
+    def failing(storage: Storage, bucket: str, key: str, data: bytes, **headers: Any) -> str:
+        if f"/{name}/" in key:
+            raise StorageFailed("gone")
+        return str(write(storage, bucket, key, data, **headers))
+
+    return failing
+
+
+@pytest.mark.parametrize("acl", [None, "public-read"])
+def test_a_placeholder_is_answered_and_kept(
+    bucket: Any, example: Any, monkeypatch: pytest.MonkeyPatch, acl: str | None
+) -> None:
+    """As base64, in the answer and in the metadata of each preview, by either S3 client."""
+    storage = Storage.from_environment(os.environ, object_acl=acl)
+    monkeypatch.setattr(handler_module, "_storage", _returning(storage))
+    also = [{"preset_name": "thumb", "width": 200}]
+    answer: Any = handler(example("request_full") | {"thumbhash": True, "also": also}, None)
+    assert 20 <= len(base64.b64decode(answer["thumbhash"])) <= 30
+    for name in ("card", "thumb"):
+        head = bucket.head_object(Bucket="photos", Key=f"prew/{name}/a/b.jpg")
+        assert head["Metadata"]["thumbhash"] == answer["thumbhash"]
+
+
+def _returning(storage: Storage) -> Any:
+    def stored() -> Storage:
+        return storage
+
+    stored.cache_clear = lambda: None  # type: ignore[attr-defined] # what the real one's cache has
+    return stored
+
+
+def test_no_more_time_is_taken_than_lambda_leaves(bucket: Any, example: Any) -> None:
+    """A Lambda that is ended gives no answer, so the work ends before; and time enough changes nothing."""
+    del bucket
+    hurried = SimpleNamespace(aws_request_id="an-id", get_remaining_time_in_millis=lambda: 900)
+    easy = SimpleNamespace(aws_request_id="an-id", get_remaining_time_in_millis=lambda: 29_000)
+    assert handler_module._limits(hurried).max_seconds == handler_module.MIN_SECONDS
+    assert handler_module._limits(easy) == handler_module.SETTINGS.limits
+    assert handler(example("request_full"), easy)["status"]
 
 
 class Panic(BaseException):

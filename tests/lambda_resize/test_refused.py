@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 import zlib
 from typing import Any
 
@@ -42,9 +43,16 @@ def test_other_image_formats_are_unsupported(encode: Any, file_format: str) -> N
         resize(encode(Image.new("RGB", (64, 64)), file_format), SMALL)
 
 
-def test_heic_is_unsupported_and_not_corrupt() -> None:
+def test_heic_without_a_decoder_is_unsupported_and_not_corrupt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its header can be read, its pixels cannot: the owner of an intact photo must not read that it is damaged."""
-    with pytest.raises(Unsupported, match="hevc"):
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
+    with pytest.raises(Unsupported, match="HEVC"):
+        resize(_heic(), SMALL)
+
+
+def test_heic_without_pixels_is_corrupt() -> None:
+    """Where there is a decoder, it finds nothing behind an intact header."""
+    with pytest.raises(Corrupt, match="heic"):
         resize(_heic(), SMALL)
 
 

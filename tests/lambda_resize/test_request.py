@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lambda_resize.errors import InvalidRequest
-from lambda_resize.request import DEFAULT_CACHE_CONTROL, ResizeRequest, parse
+from lambda_resize.request import DEFAULT_CACHE_CONTROL, Output, ResizeRequest, parse
 from lambda_resize.spec import Spec
 
 
@@ -17,18 +17,21 @@ def test_the_original_fields_are_enough(example: Any) -> None:
         src_bucket="photos",
         src_key="photo/a/b.jpg",
         dst_bucket="photos",
-        dst_key="prew/card/a/b.jpg",
-        spec=Spec(
-            width=720, fit="cover", position="centre", format="keep", quality=None, enlarge=False, background="#ffffff"
+        main=Output(
+            preset_name="card",
+            dst_key="prew/card/a/b.jpg",
+            spec=Spec(width=720),
+            fingerprint=Spec(width=720).fingerprint,
+            cache_control=DEFAULT_CACHE_CONTROL,
         ),
-        fingerprint=Spec(width=720).fingerprint,
-        cache_control=DEFAULT_CACHE_CONTROL,
+        also=(),
+        thumbhash=False,
     )
 
 
 def test_all_fields_are_taken(example: Any) -> None:
     """Each field of the full example arrives."""
-    request = parse(example("request_full"))
+    request = parse(example("request_full")).main
     assert request.spec == Spec(width=720, height=480, format="jpeg", quality=80)
     assert (request.fingerprint, request.cache_control) == ("0123456789ab", "public, max-age=31536000")
 
@@ -43,13 +46,13 @@ def test_null_means_the_default(example: Any) -> None:
 def test_unknown_fields_are_ignored(example: Any) -> None:
     """Fields are only ever added: a newer service can drive an older function."""
     event = example("request_original")
-    assert parse(event | {"sharpen": {"sigma": 1}}) == parse(event)
+    assert parse(event | {"watermark": {"text": "new"}}) == parse(event)
 
 
 def test_only_the_leading_part_of_the_key_is_replaced(example: Any) -> None:
     """A folder further down may have the prefix's name."""
     event = example("request_original") | {"src_key": "photo/photo/photo.jpg"}
-    assert parse(event).dst_key == "prew/card/photo/photo.jpg"
+    assert parse(event).main.dst_key == "prew/card/photo/photo.jpg"
 
 
 @pytest.mark.parametrize(
@@ -57,7 +60,7 @@ def test_only_the_leading_part_of_the_key_is_replaced(example: Any) -> None:
 )
 def test_unusual_keys_stay_as_they_are(example: Any, key: str) -> None:
     """The key is text here; its encoding for HTTP is the storage's affair."""
-    assert parse(example("request_original") | {"src_key": f"photo/{key}"}).dst_key == f"prew/card/{key}"
+    assert parse(example("request_original") | {"src_key": f"photo/{key}"}).main.dst_key == f"prew/card/{key}"
 
 
 @pytest.mark.parametrize(
@@ -100,3 +103,38 @@ def test_an_event_is_an_object(event: object) -> None:
     """Lambda delivers any JSON; only an object can be a request."""
     with pytest.raises(InvalidRequest, match=r"^the event is"):
         parse(event)
+
+
+def test_further_previews_are_outputs_of_their_own(example: Any) -> None:
+    """Each has its own look and key, and what it does not say of the cache is said by the request."""
+    also = [{"preset_name": "thumb", "width": 200}, {"preset_name": "tiny", "height": 9, "cache_control": "no-store"}]
+    also[0]["fingerprint"] = "abc"
+    request = parse(example("request_original") | {"also": also, "cache_control": "max-age=1", "thumbhash": True})
+    assert request.thumbhash
+    assert request.outputs == (request.main, *request.also)
+    assert [
+        (each.preset_name, each.dst_key, each.spec, each.fingerprint, each.cache_control) for each in request.also
+    ] == [
+        ("thumb", "prew/thumb/a/b.jpg", Spec(width=200), "abc", "max-age=1"),
+        ("tiny", "prew/tiny/a/b.jpg", Spec(height=9), Spec(height=9).fingerprint, "no-store"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"also": "thumb"}, "also: not a list"),
+        ({"also": [{"preset_name": "p", "width": 1}] * 17}, "also: not a list of at most 16"),
+        ({"also": ["thumb"]}, "also is str"),
+        ({"also": [{"width": 1}]}, "preset_name: "),
+        ({"also": [{"preset_name": "thumb"}]}, "width, height: "),
+        ({"also": [{"preset_name": "card", "width": 1}]}, "also: .* more than once"),
+        ({"also": [{"preset_name": "p", "width": 1}] * 2}, "also: .* more than once"),
+        ({"also": [{"preset_name": "x" * 1100, "width": 1}]}, "the preview's key: "),
+        ({"thumbhash": 1}, "thumbhash: "),
+    ],
+)
+def test_further_previews_that_make_no_sense_are_refused(example: Any, change: dict[str, Any], reason: str) -> None:
+    """And with them the whole request, for its sender is wrong about something."""
+    with pytest.raises(InvalidRequest, match=f"^{reason}"):
+        parse(example("request_original") | change)

@@ -12,8 +12,9 @@ from lambda_resize.settings import Limits, Settings, SettingsError
 
 
 def test_defaults_need_no_variable() -> None:
-    """64 MiB, 150 megapixels, 4.4 MB in an answer, no ACL; an empty variable means the same."""
-    expected = Settings(Limits(64 * 1024 * 1024, 150_000_000), 4_400_000, None)
+    """64 MiB, 150 megapixels (100 at once), 15 s, 4.4 MB in an answer, no ACL, no SVG; empty means the same."""
+    limits = Limits(64 * 1024 * 1024, 150_000_000, 100_000_000, 15)
+    expected = Settings(limits, 4_400_000, None, allow_svg=False)
     assert Settings.from_environment({}) == expected
     assert Settings.from_environment({"RESIZE_MAX_DATA_BYTES": "", "RESIZE_OBJECT_ACL": ""}) == expected
 
@@ -25,8 +26,11 @@ def test_each_variable_is_read() -> None:
         "RESIZE_MAX_SOURCE_PIXELS": "2",
         "RESIZE_MAX_DATA_BYTES": "3",
         "RESIZE_OBJECT_ACL": "public-read",
+        "RESIZE_MAX_FRAME_PIXELS": "4",
+        "RESIZE_MAX_SECONDS": "5",
+        "RESIZE_ALLOW_SVG": "true",
     }
-    assert Settings.from_environment(environ) == Settings(Limits(1, 2), 3, "public-read")
+    assert Settings.from_environment(environ) == Settings(Limits(1, 2, 4, 5), 3, "public-read", allow_svg=True)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +41,8 @@ def test_each_variable_is_read() -> None:
         ("RESIZE_MAX_DATA_BYTES", "-1"),
         ("RESIZE_MAX_DATA_BYTES", "²"),
         ("RESIZE_OBJECT_ACL", "public"),
+        ("RESIZE_MAX_SECONDS", "0.5"),
+        ("RESIZE_ALLOW_SVG", "yes please"),
     ],
 )
 def test_a_wrong_value_is_named(name: str, value: str) -> None:

@@ -21,6 +21,11 @@ FIELDS_AND_OTHER_VALUES = {
     "quality": 70,
     "enlarge": True,
     "background": "#000000",
+    "transparent": "keep",
+    "sharpen": 1,
+    "blur": 2.5,
+    "animated": True,
+    "best_effort": True,
 }
 
 
@@ -44,6 +49,14 @@ FIELDS_AND_OTHER_VALUES = {
         {"background": "white", "width": 1},
         {"background": "#fff", "width": 1},
         {"background": 0, "width": 1},
+        {"transparent": "yes", "width": 1},
+        {"sharpen": 0, "width": 1},
+        {"sharpen": 10.5, "width": 1},
+        {"sharpen": True, "width": 1},
+        {"blur": 0.2, "width": 1},
+        {"blur": "3", "width": 1},
+        {"animated": 1, "width": 1},
+        {"best_effort": "no", "width": 1},
     ],
 )
 def test_a_field_out_of_bounds_is_refused_by_its_name(fields: dict[str, Any]) -> None:
@@ -70,6 +83,12 @@ def test_the_fingerprint_is_the_hash_of_the_canonical_json() -> None:
         '"height":null,"position":"centre","quality":null,"width":720}'
     )
     assert Spec(width=720).fingerprint == hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def test_a_field_at_its_default_changes_no_old_fingerprint() -> None:
+    """Presets from before a field was added keep theirs, and so do their previews."""
+    later = {"transparent": "flatten", "sharpen": None, "blur": None, "animated": False, "best_effort": False}
+    assert Spec(width=720, **later).fingerprint == Spec(width=720).fingerprint  # type: ignore[arg-type] # each value fits its own field
 
 
 def test_each_field_changes_the_fingerprint() -> None:

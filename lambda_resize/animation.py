@@ -1,0 +1,40 @@
+"""Animations that stay animations: each frame is made like a preview of its own, and they are joined again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pyvips
+
+from lambda_resize import finishing, scaling
+from lambda_resize.geometry import Geometry
+from lambda_resize.scaling import Decoded
+from lambda_resize.sources import Photo
+from lambda_resize.spec import STRATEGIES, Spec
+
+
+def moving(photo: Photo, decoded: Decoded, sizes: Geometry, spec: Spec) -> pyvips.Image:
+    """All frames one below the other, with their height and their delays, as libvips' WebP encoder takes them.
+
+    The part that `cover` keeps must not jump from frame to frame, so positions that look at the content are the centre.
+
+    Raises `TimedOut` between two frames; what it holds at that time is the small frames and the decoded whole.
+    """
+    if spec.position in STRATEGIES:
+        spec = replace(spec, position="centre")
+    frames = []
+    for number in range(photo.frames):
+        photo.deadline.check()
+        scaled = scaling.scale(decoded, decoded.frame(number), sizes.scaled, transposed=photo.transposed)
+        frames.append(finishing.finish(_coloured(scaled), "webp", sizes, spec).copy_memory())
+    joined = pyvips.Image.arrayjoin(frames, across=1).copy()
+    joined.set_type(pyvips.GValue.gint_type, "page-height", frames[0].height)
+    for name in ("delay", "loop"):  # both loaders that are asked for all frames set them
+        joined.set_type(photo.image.get_typeof(name), name, photo.image.get(name))
+    return joined
+
+
+def _coloured(image: pyvips.Image) -> pyvips.Image:
+    """In sRGB with opacity, so that all frames are alike."""
+    image = image.colourspace("srgb")
+    return image if image.hasalpha() else image.addalpha()

@@ -1,0 +1,73 @@
+"""What is done to the scaled photo: effects, transparency, background, and the cut or the padding to its size."""
+
+from __future__ import annotations
+
+import pyvips
+
+from lambda_resize import codecs, geometry
+from lambda_resize.geometry import Geometry, Size
+from lambda_resize.spec import STRATEGIES, Spec
+
+OPAQUE = 255
+
+
+def finish(image: pyvips.Image, target: str, sizes: Geometry, spec: Spec) -> pyvips.Image:
+    """The picture as it is encoded; `image` is all of the photo, scaled."""
+    image = _with_effects(image, spec)
+    image = _on_background(image, target, sizes, spec)
+    return _cut(image, sizes.result, spec) if spec.fit == "cover" else _pad(image, sizes.result, spec)
+
+
+def is_transparent(image: pyvips.Image) -> bool:
+    """Whether one can see through it anywhere; having an alpha channel alone is not that."""
+    return bool(image.hasalpha() and image[image.bands - 1].min() < OPAQUE)
+
+
+def _with_effects(image: pyvips.Image, spec: Spec) -> pyvips.Image:
+    """Blur, then sharpen. A blur weighs colours by their opacity; sharpening leaves opacity alone."""
+    if spec.blur:
+        weighed = image.premultiply().gaussblur(spec.blur).unpremultiply() if image.hasalpha() else None
+        image = (weighed or image.gaussblur(spec.blur)).cast("uchar")
+    if not spec.sharpen:
+        return image
+    if image.hasalpha():
+        colours = image.extract_band(0, n=image.bands - 1)
+        return _sharpened(colours, spec.sharpen).bandjoin(image[image.bands - 1])
+    return _sharpened(image, spec.sharpen)
+
+
+def _sharpened(image: pyvips.Image, sigma: float) -> pyvips.Image:
+    """As sharp's `sharpen({sigma})`: lightness alone, flat areas less than edges."""
+    return image.sharpen(sigma=sigma, m1=1, m2=2).colourspace(image.interpretation)
+
+
+def _on_background(image: pyvips.Image, target: str, sizes: Geometry, spec: Spec) -> pyvips.Image:
+    """Replace transparency where the output has none, and give a grey photo colours where the background has some."""
+    flatten = image.hasalpha() and not codecs.ENCODERS[target].alpha
+    if (flatten or sizes.scaled != sizes.result) and len(set(spec.background_rgb)) > 1:
+        image = image.colourspace("srgb")
+    return image.flatten(background=_background(image, spec)[: image.bands - 1]) if flatten else image
+
+
+def _background(image: pyvips.Image, spec: Spec) -> list[int]:
+    """The background as one opaque pixel with the bands of the image."""
+    colour = list(spec.background_rgb)[: 3 if image.bands >= 3 else 1]  # noqa: PLR2004 -- red, green and blue
+    return [*colour, OPAQUE][: image.bands]
+
+
+def _cut(image: pyvips.Image, size: Size, spec: Spec) -> pyvips.Image:
+    room = Size(image.width - size.width, image.height - size.height)
+    if room == (0, 0):
+        return image
+    if spec.position in STRATEGIES:
+        # They look at all of it before they decide, and a decoder reads from top to bottom only once.
+        return image.copy_memory().smartcrop(size.width, size.height, interesting=spec.position)
+    return image.crop(*geometry.offset(room, spec.position, rounding=1), size.width, size.height)
+
+
+def _pad(image: pyvips.Image, size: Size, spec: Spec) -> pyvips.Image:
+    room = Size(size.width - image.width, size.height - image.height)
+    if room == (0, 0):
+        return image
+    left, top = geometry.offset(room, spec.position, rounding=0)
+    return image.embed(left, top, size.width, size.height, extend="background", background=_background(image, spec))

@@ -1,0 +1,115 @@
+"""One invocation's work: read the original, make its previews, write them, describe them."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+from lambda_resize.errors import ResizeError
+from lambda_resize.request import Output, ResizeRequest
+from lambda_resize.resize import Preview, resize_many
+from lambda_resize.settings import Settings
+from lambda_resize.storage import Storage
+
+WRITERS = 4  # at once; a write is mostly waiting
+
+
+def make(request: ResizeRequest, storage: Storage, settings: Settings) -> dict[str, object]:
+    """Make all previews of a request, and answer for the main one.
+
+    A further preview that fails says so under its own name. Each is written while the next is made. The answer waits
+    for all of them, for an S3 that has a preview is what an answer promises.
+
+    Raises:
+        ResizeError: One of its kinds, for the main preview.
+    """
+    timings: dict[str, float] = {}
+    with _timed(timings, "read"):
+        original = storage.read(request.src_bucket, request.src_key, settings.limits.max_source_bytes)
+    made = resize_many(original, [out.spec for out in request.outputs], settings.limits, placeholder=request.thumbhash)
+    with _timed(timings, "resize"):
+        preview = _stated(next(made), request)
+    if not request.also:
+        with _timed(timings, "write"):
+            etag = _write(storage, request, request.main, preview)
+        return _answer(request, preview, etag, settings.max_data_bytes) | {"timings": timings}
+    with _timed(timings, "write"), ThreadPoolExecutor(WRITERS) as pool:
+        main = pool.submit(_write, storage, request, request.main, preview)
+        also = [_written(pool, storage, request, *each) for each in zip(request.also, made, strict=True)]
+    answer = _answer(request, preview, main.result(), settings.max_data_bytes) | {"timings": timings}
+    return answer | {"also": {name: _outcome(name, outcome, request) for name, outcome in also}}
+
+
+_Outcome = tuple[Output, Preview, Future[str]] | ResizeError
+
+
+def _written(
+    pool: ThreadPoolExecutor, storage: Storage, request: ResizeRequest, output: Output, made: Preview | ResizeError
+) -> tuple[str, _Outcome]:
+    if isinstance(made, ResizeError):
+        return output.preset_name, made
+    return output.preset_name, (output, made, pool.submit(_write, storage, request, output, made))
+
+
+def _outcome(name: str, outcome: _Outcome, request: ResizeRequest) -> dict[str, object]:
+    """What is answered for a further preview."""
+    try:
+        if isinstance(outcome, ResizeError):
+            raise outcome
+        output, preview, written = outcome
+        return {"status": True} | _described(output, preview, written.result())
+    except ResizeError as error:
+        text = f"{name} of {request.src_bucket}/{request.src_key}: {error}"
+        return {"status": False, "error": text, "kind": error.kind}
+
+
+def _stated(made: Preview | ResizeError, request: ResizeRequest) -> Preview:
+    """The preview, or its error with the photo's name."""
+    if isinstance(made, ResizeError):
+        raise type(made)(f"{request.src_bucket}/{request.src_key}: {made}") from made
+    return made
+
+
+def _write(storage: Storage, request: ResizeRequest, output: Output, preview: Preview) -> str:
+    return storage.write(
+        request.dst_bucket,
+        output.dst_key,
+        preview.data,
+        content_type=preview.content_type,
+        cache_control=output.cache_control,
+        fingerprint=output.fingerprint,
+        thumbhash=_base64(preview.thumbhash) if preview.thumbhash else None,
+    )
+
+
+def _answer(request: ResizeRequest, preview: Preview, etag: str, max_data_bytes: int) -> dict[str, object]:
+    described = _described(request.main, preview, etag)
+    carried = {"data": _base64(preview.data)} if len(preview.data) <= max_data_bytes else {}
+    hashed = {"thumbhash": _base64(preview.thumbhash)} if preview.thumbhash else {}
+    return {"status": True, **described, **carried, **hashed}
+
+
+def _described(output: Output, preview: Preview, etag: str) -> dict[str, object]:
+    return {
+        "content_type": preview.content_type,
+        "key": output.dst_key,
+        "size": len(preview.data),
+        "width": preview.width,
+        "height": preview.height,
+        "etag": etag,
+        "cache_control": output.cache_control,
+    }
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+@contextmanager
+def _timed(timings: dict[str, float], name: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    timings[name] = round((time.perf_counter() - start) * 1000, 1)

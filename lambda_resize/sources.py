@@ -1,0 +1,139 @@
+"""Originals: what format some bytes are, their header held against the limits, and the options they are read with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, cast
+
+import pyvips
+
+from lambda_resize import heic, vips
+from lambda_resize.deadline import Deadline
+from lambda_resize.errors import Corrupt, TooLarge, Unsupported
+from lambda_resize.geometry import Size
+from lambda_resize.settings import Limits
+
+TIFF_MAGIC = (b"II*\0", b"MM\0*")
+MAX_BANDS = 5  # CMYK and transparency; a TIFF may claim thousands, each of them a pixel's worth of memory
+WHOLE_FRAME = frozenset({"webp", "gif", "heif"})  # their decoders hold the whole frame, as all do for interlaced ones
+MOVING = frozenset({"webp", "gif"})
+TRANSPOSED = frozenset({5, 6, 7, 8})  # EXIF orientations that lie on their side
+
+
+def source_format(data: bytes) -> str:
+    """The format of an image by its first bytes: one of the values of `vips.LOADERS`, or of `vips.OPT_IN`.
+
+    Raises:
+        Unsupported: It is none of those that are let in.
+        Corrupt: It is a TIFF that ends before its directory, which may stand last.
+    """
+    found = pyvips.vips_lib.vips_foreign_find_load_buffer(data, len(data))
+    if found == pyvips.ffi.NULL and data.startswith(TIFF_MAGIC):
+        raise Corrupt("header of tiff: its directory is missing")
+    if found == pyvips.ffi.NULL:
+        raise Unsupported("not a JPEG, PNG, WebP, GIF, TIFF, AVIF or HEIC image")
+    loader = cast("bytes", pyvips.ffi.string(found)).decode().removesuffix("Buffer")
+    return vips.LOADERS.get(loader) or vips.OPT_IN[loader]
+
+
+@dataclass(frozen=True)
+class Photo:
+    """An original whose header was read and held against the limits.
+
+    Attributes:
+        data: The whole file.
+        format: From `source_format`.
+        frames: How many are read: 1, but for an animation that shall stay one.
+        best_effort: Whether damaged pixels are read as far as they go.
+        deadline: Watches over all images that are opened.
+        limits: Hold for each image that is opened as well, which may state another size than its container does.
+    """
+
+    data: bytes
+    format: str
+    frames: int
+    best_effort: bool
+    deadline: Deadline
+    limits: Limits
+
+    def open(self, **options: Any) -> pyvips.Image:
+        """Read it; pixels are decoded when the result is saved, and errors in them appear only then.
+
+        A file that ends too early is an error. TIFF's loader tells it one level later than the others do. The next
+        level, `warning`, would refuse photos that phones really make.
+
+        Args:
+            options: Of libvips' loader, such as JPEG's `shrink`.
+
+        Raises:
+            Corrupt: The header, or of HEIC all of it, cannot be decoded.
+            Unsupported: It is a HEIC photo, and there is no decoder for it.
+        """
+        fail_on = "error" if self.format == "tiff" else "truncated"
+        options["fail_on"] = "none" if self.best_effort else fail_on
+        if self.frames > 1:
+            options["n"] = -1
+        try:
+            image = pyvips.Image.new_from_buffer(self.data, "", access="sequential", **options)
+        except pyvips.Error as error:
+            raise Corrupt(f"header of {self.format}: {vips.reason(error)}") from error
+        return self.deadline.watch(image)
+
+    @cached_property
+    def image(self) -> pyvips.Image:
+        """It at its full size; HEIC is decoded already, upright and with 8 bits a channel."""
+        header = self.open()
+        self._check(header)
+        if self.format == "heif" and header.get("heif-compression") != "av1":
+            return heic.decode(self.data)
+        return header
+
+    @property
+    def size(self) -> Size:
+        """Of one frame as it is stored."""
+        return Size(self.image.width, self.image.get_page_height())
+
+    @property
+    def transposed(self) -> bool:
+        """Whether it lies on its side: width and height change places when it is turned upright."""
+        return _field(self.image, "orientation", 1) in TRANSPOSED
+
+    @property
+    def upright(self) -> Size:
+        """The size after the EXIF orientation is applied."""
+        return Size(*reversed(self.size)) if self.transposed else self.size
+
+    def _check(self, header: pyvips.Image) -> None:
+        """Refuse what is too large, before anything is decoded; `header` has all frames one below the other."""
+        if header.bands > MAX_BANDS:
+            raise Unsupported(f"{header.bands} channels")
+        check_pixels("the image", Size(header.width, header.height), self.limits.max_source_pixels)
+        if self.format in WHOLE_FRAME or _field(header, "interlaced", 0):
+            frame = Size(header.width, header.get_page_height())
+            check_pixels(f"the image, whose {self.format} must be decoded whole,", frame, self.limits.max_frame_pixels)
+
+
+def open_photo(data: bytes, deadline: Deadline, limits: Limits, *, animated: bool, best_effort: bool) -> Photo:
+    """Read an original's header.
+
+    Raises:
+        Unsupported: Not an image, or of a format that is not accepted.
+        Corrupt: The header cannot be read.
+        TooLarge: It has more bytes or pixels than the limits allow.
+    """
+    if len(data) > limits.max_source_bytes:
+        raise TooLarge(f"{len(data)} bytes, the limit is {limits.max_source_bytes}")
+    photo = Photo(data, source_format(data), 1, best_effort, deadline, limits)
+    frames = _field(photo.image, "n-pages", 1) if animated and photo.format in MOVING else 1
+    return photo if frames == 1 else Photo(data, photo.format, frames, best_effort, deadline, limits)
+
+
+def check_pixels(what: str, size: Size, limit: int) -> None:
+    """Raise `TooLarge` if an area has more than `limit` pixels."""
+    if size.pixels > limit:
+        raise TooLarge(f"{what} has {size.width}x{size.height} pixels, the limit is {limit} in all")
+
+
+def _field(image: pyvips.Image, name: str, default: int) -> int:
+    return int(image.get(name)) if image.get_typeof(name) else default

@@ -1,0 +1,102 @@
+"""Animations that shall stay animations."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lambda_resize.errors import TimedOut, TooLarge
+from lambda_resize.resize import resize
+from lambda_resize.settings import Limits
+from lambda_resize.spec import Spec
+
+COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
+DURATIONS = [100, 200, 300]
+
+
+def animation(file_format: str, mode: str = "RGB") -> bytes:
+    """Three frames of 80x40 pixels, each of its own colour and duration, shown twice."""
+    frames = [Image.new(mode, (80, 40), colour) for colour in COLOURS]
+    buffer = io.BytesIO()
+    lossless = {"lossless": True} if file_format == "WEBP" else {}
+    frames[0].save(buffer, file_format, save_all=True, append_images=frames[1:], duration=DURATIONS, loop=2, **lossless)
+    return buffer.getvalue()
+
+
+def frames(data: bytes) -> list[tuple[int, tuple[int, int, int]]]:
+    """Duration and the colour in the middle of each frame."""
+    image: Any = Image.open(io.BytesIO(data))
+    seen = []
+    for number in range(getattr(image, "n_frames", 1)):
+        image.seek(number)
+        image.load()
+        seen.append((image.info.get("duration"), image.convert("RGB").getpixel((image.width // 2, image.height // 2))))
+    return seen
+
+
+@pytest.mark.parametrize("source", ["GIF", "WEBP"])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        Spec(width=20, animated=True),
+        Spec(width=20, animated=True, format="webp"),
+        Spec(width=60, height=60, fit="contain", enlarge=True, animated=True),
+        Spec(width=10, height=20, position="attention", animated=True),
+    ],
+    ids=["keep", "webp", "contain", "attention"],
+)
+def test_all_frames_are_kept(source: str, spec: Spec) -> None:
+    """Each at its size, with its colour and duration, as WebP."""
+    preview = resize(animation(source), spec)
+    image = Image.open(io.BytesIO(preview.data))
+    expected = (spec.width, spec.height or 10)
+    assert preview.content_type == "image/webp"
+    assert image.size == (preview.width, preview.height) == expected
+    seen = frames(preview.data)
+    assert [duration for duration, _ in seen] == DURATIONS
+    for (_, found), colour in zip(seen, COLOURS, strict=True):
+        assert np.abs(np.subtract(found, colour)).max() < 8
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        Spec(width=20),
+        Spec(width=20, format="webp"),
+        Spec(width=20, animated=True, format="jpeg"),
+        Spec(width=20, animated=True, format="avif"),
+        Spec(width=20, animated=True, format="png"),
+    ],
+)
+@pytest.mark.parametrize("source", ["GIF", "WEBP"])
+def test_the_first_frame_is_taken_otherwise(source: str, spec: Spec) -> None:
+    """Without being asked, and where the output cannot move."""
+    preview = resize(animation(source), spec)
+    assert len(frames(preview.data)) == 1
+    assert Image.open(io.BytesIO(preview.data)).size == (20, 10)
+
+
+def test_what_does_not_move_is_as_ever(encode: Any) -> None:
+    """`animated` changes nothing about a still."""
+    still = encode(Image.new("RGB", (80, 40), (255, 0, 0)), "WEBP")
+    assert resize(still, Spec(width=20, animated=True)) == resize(still, Spec(width=20))
+
+
+def test_the_pixels_of_all_frames_count() -> None:
+    """Those that are read, and those that would be written."""
+    data = animation("GIF")
+    assert resize(data, Spec(width=20, animated=True), Limits(max_source_pixels=9600))
+    with pytest.raises(TooLarge, match="80x120"):
+        resize(data, Spec(width=20, animated=True), Limits(max_source_pixels=9599))
+    with pytest.raises(TooLarge, match="scaled"):
+        resize(data, Spec(width=160, enlarge=True, animated=True), Limits(max_source_pixels=9600))
+
+
+def test_an_animation_ends_with_its_time() -> None:
+    """Between two frames."""
+    with pytest.raises(TimedOut):
+        resize(animation("GIF"), Spec(width=20, animated=True), Limits(max_seconds=0))

@@ -1,0 +1,104 @@
+"""HEIC as phones make it, encoded here by libheif and x265 and decoded by the function's own libraries."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pillow_heif
+import pytest
+from PIL import Image, ImageCms
+
+from lambda_resize.errors import Corrupt, TooLarge
+from lambda_resize.resize import resize
+from lambda_resize.settings import Limits
+from lambda_resize.spec import Spec
+
+
+def heic(image: Image.Image, **options: Any) -> bytes:
+    """The picture as a HEIC file."""
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(image).save(buffer, **{"quality": 90, "chroma": 444} | options)
+    return buffer.getvalue()
+
+
+def decoded(data: bytes, **fields: Any) -> Image.Image:
+    """The preview's pixels."""
+    image = Image.open(io.BytesIO(resize(data, Spec(**{"width": 40, "format": "png"} | fields)).data))
+    image.load()
+    return image
+
+
+@pytest.mark.parametrize("width", [64, 70, 101])
+def test_a_heic_photo_looks_as_it_did(width: int) -> None:
+    """Whatever its width, since its rows are padded: left is red, right is blue, to the last pixel."""
+    photo = Image.new("RGB", (width, 50), "red")
+    photo.paste((0, 0, 255), (width // 2, 0, width, 50))
+    image = decoded(heic(photo), width=width).convert("RGB")
+    assert image.size == (width, 50)
+    for x, colour in {1: (255, 0, 0), width - 2: (0, 0, 255)}.items():
+        assert np.abs(np.subtract(image.getpixel((x, 25)), colour)).max() < 12
+
+
+def test_what_is_kept_of_heic_is_avif() -> None:
+    """Browsers do not show HEIC, and AVIF is its kin."""
+    assert resize(heic(Image.new("RGB", (64, 64))), Spec(width=20)).content_type == "image/avif"
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_a_heic_photo_stands_upright(orientation: int) -> None:
+    """The turn is in the container, and again in the EXIF data that phones leave in: it is applied once."""
+    photo = Image.new("RGB", (120, 60), "red")
+    photo.paste((0, 0, 255), (60, 0, 120, 60))
+    turns = {1: None, 3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
+    stored = photo if (turn := turns[orientation]) is None else photo.transpose(turn)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image = decoded(heic(stored, exif=exif.tobytes())).convert("RGB")
+    assert image.size == (40, 20)
+    assert image.getpixel((5, 10))[0] > 200
+    assert image.getpixel((35, 10))[2] > 200
+
+
+def test_transparency_and_profile_are_minded() -> None:
+    """A clear part stays clear; a profile is converted to sRGB: Lab's identity would not leave the numbers alone."""
+    clear = Image.new("RGBA", (64, 64), (0, 0, 255, 0))
+    assert decoded(heic(clear)).getpixel((20, 20))[3] == 0
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    plain = Image.new("RGB", (64, 64), (200, 100, 50))
+    pixel = decoded(heic(plain, icc_profile=profile)).convert("RGB").getpixel((20, 20))
+    assert np.abs(np.subtract(pixel, (200, 100, 50))).max() < 8
+
+
+def test_ten_bits_become_eight() -> None:
+    """As newer phones store them."""
+    deep = np.full((64, 64, 3), 0x8000, dtype=np.uint16)
+    file = pillow_heif.from_bytes(mode="RGB;16", size=(64, 64), data=deep.tobytes())
+    buffer = io.BytesIO()
+    file.save(buffer, quality=90)
+    pixel = decoded(buffer.getvalue()).convert("RGB").getpixel((10, 10))
+    assert np.abs(np.subtract(pixel, (128, 128, 128))).max() < 4
+
+
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.99])
+def test_a_heic_cut_short_is_corrupt(noise: Image.Image, part: float) -> None:
+    """Damage within its pixels goes unnoticed, for its decoder shows what it can."""
+    data = heic(noise)
+    with pytest.raises(Corrupt):
+        resize(data[: int(len(data) * part)], Spec(width=20))
+
+
+def test_a_large_heic_is_refused_before_it_is_decoded() -> None:
+    """Its decoder holds all of it."""
+    with pytest.raises(TooLarge, match="must be decoded whole"):
+        resize(heic(Image.new("RGB", (100, 100))), Spec(width=20), Limits(max_frame_pixels=9_999))
+
+
+def test_a_real_photo_as_heic(real_photos: Path) -> None:
+    """Against the same photo as JPEG."""
+    photo = Image.open(real_photos / "orientation-landscape-1.jpg")
+    ours = decoded(heic(photo.convert("RGB")), width=200).convert("RGB")
+    theirs = photo.convert("RGB").resize(ours.size, Image.Resampling.LANCZOS)
+    assert np.abs(np.asarray(ours).astype(int) - np.asarray(theirs)).mean() < 4

@@ -1,0 +1,137 @@
+"""Limits that are kept while an image is decoded: whole frames, channels, time; and SVG, which must be allowed."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import pyvips
+from PIL import Image
+
+from lambda_resize import vips
+from lambda_resize.deadline import Deadline
+from lambda_resize.errors import Corrupt, TimedOut, TooLarge, Unsupported
+from lambda_resize.resize import resize
+from lambda_resize.settings import Limits
+from lambda_resize.spec import Spec
+
+SMALL = Spec(width=20)
+SVG = (
+    b'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="40" height="20">'
+    b'<rect width="20" height="20" fill="red"/><image xlink:href="file:///etc/hostname" width="40" height="20"/></svg>'
+)
+
+
+@pytest.mark.parametrize(
+    ("file_format", "options", "whole"),
+    [
+        ("JPEG", {"progressive": True}, True),
+        ("JPEG", {}, False),
+        ("PNG", {}, False),
+        ("TIFF", {}, False),
+        ("WEBP", {}, True),
+        ("GIF", {}, True),
+        ("AVIF", {}, True),
+    ],
+)
+def test_a_frame_that_must_be_held_has_a_limit_of_its_own(
+    encode: Any, file_format: str, options: dict[str, Any], *, whole: bool
+) -> None:
+    """What is decoded row by row passes."""
+    data = encode(Image.new("RGB", (100, 100)), file_format, **options)
+    assert resize(data, SMALL, Limits(max_frame_pixels=10_000)).width == 20
+    if whole:
+        with pytest.raises(TooLarge, match="must be decoded whole"):
+            resize(data, SMALL, Limits(max_frame_pixels=9_999))
+    else:
+        assert resize(data, SMALL, Limits(max_frame_pixels=9_999)).width == 20
+
+
+def test_an_interlaced_png_counts_as_a_whole_frame() -> None:
+    """Its last pass touches every row."""
+    data = pyvips.Image.black(100, 100, bands=3).copy(interpretation="srgb").pngsave_buffer(interlace=True)
+    with pytest.raises(TooLarge, match="must be decoded whole"):
+        resize(data, SMALL, Limits(max_frame_pixels=9_999))
+
+
+def test_a_picture_of_many_channels_is_none() -> None:
+    """Instruments write such TIFFs; each channel is memory."""
+    data = pyvips.Image.black(40, 40, bands=60).tiffsave_buffer()
+    with pytest.raises(Unsupported, match="60 channels"):
+        resize(data, SMALL)
+
+
+@pytest.mark.parametrize("position", ["centre", "entropy"])
+def test_the_time_is_limited(encode: Any, noise: Image.Image, position: Any) -> None:
+    """Wherever the decoding happens: when the result is saved, or before."""
+    with pytest.raises(TimedOut, match="not done within 0 seconds"):
+        resize(encode(noise, "PNG"), Spec(width=20, height=20, position=position), Limits(max_seconds=0))
+
+
+def test_a_deadline_ends_what_is_given_to_it_before_and_after() -> None:
+    """Both images give no more pixels, and the end is told as such."""
+    with Deadline(3600) as deadline:
+        before = deadline.watch(pyvips.Image.black(100, 100).copy())
+        deadline.check()
+        deadline.expire()
+        after = deadline.watch(pyvips.Image.black(100, 100).copy())
+        for image in (before, after):
+            with pytest.raises(TimedOut), deadline.told(), vips.decoding():
+                image.avg()
+
+
+def test_an_error_in_time_is_itself() -> None:
+    """What is corrupt is not late."""
+    with Deadline(3600) as deadline, pytest.raises(Corrupt), deadline.told():
+        raise Corrupt("damaged")
+
+
+@pytest.fixture(name="svg_allowed")
+def _svg_allowed() -> Iterator[None]:
+    vips.allow_svg(allowed=True)
+    yield
+    vips.allow_svg(allowed=False)
+
+
+@pytest.mark.usefixtures("svg_allowed")
+@pytest.mark.parametrize(("target", "kept"), [("keep", "PNG"), ("jpeg", "JPEG"), ("webp", "WEBP")])
+def test_svg_is_drawn_where_it_is_allowed(target: Any, kept: str) -> None:
+    """At the preview's size, so that edges are sharp; never passed on as SVG; no file that it names is opened."""
+    image = Image.open(io.BytesIO(resize(SVG, Spec(width=400, enlarge=True, format=target)).data))
+    assert (image.format, image.size) == (kept, (400, 200))
+    row = np.asarray(image.convert("RGB"))[100].astype(int)
+    assert np.abs(row[:196] - (255, 0, 0)).max() < 12
+    assert np.abs(row[204:] - row[300]).max() < 12
+
+
+@pytest.mark.usefixtures("svg_allowed")
+def test_a_large_svg_is_refused() -> None:
+    """Its header may claim any size."""
+    with pytest.raises(TooLarge):
+        resize(SVG.replace(b'"40"', b'"40000"', 1).replace(b'"20"', b'"20000"', 1), SMALL)
+
+
+def test_svg_is_unsupported_again_where_it_is_not() -> None:
+    """The default."""
+    with pytest.raises(Unsupported):
+        resize(SVG, SMALL)
+
+
+def test_damage_is_no_chatter_and_no_end(encode: Any, noise: Image.Image, tmp_path: Path) -> None:
+    """Messages of libvips go nowhere: handled in Python they can end the process, see `lambda_resize.vips`."""
+    damaged = tmp_path / "damaged.png"
+    damaged.write_bytes(encode(noise, "PNG")[:20_000])
+    code = (
+        "import sys; from lambda_resize.resize import resize; from lambda_resize.spec import Spec\n"
+        "data = open(sys.argv[1], 'rb').read()\n"
+        "for _ in range(20): resize(data, Spec(width=20, best_effort=True))\n"
+    )
+    argv = [sys.executable, "-c", code, str(damaged)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=50, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,78 @@
+"""Placeholders: against hashes that the format's published JavaScript implementation makes of the same pixels."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from lambda_resize import thumbhash
+from lambda_resize.geometry import Size
+from lambda_resize.resize import Preview, ResizeError, resize, resize_many
+from lambda_resize.spec import Spec
+
+
+def pixels(size: Size, *, see_through: bool) -> bytes:
+    """Ramps of red and green, a pattern of blue, and of opacity where asked for."""
+    return b"".join(
+        bytes([x * 255 // (size.width - 1), y * 255 // (size.height - 1), x * y % 256])
+        + bytes([(x * 7 + y * 3) % 256 if see_through else 255])
+        for y in range(size.height)
+        for x in range(size.width)
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "see_through", "expected"),
+    [
+        (Size(32, 26), True, "e128861490288268907a9667283dfaa16f0795669566787707"),
+        (Size(26, 32), False, "dd080e1e1a60760787886888788678877788f2a20ff878"),
+        (Size(26, 32), True, "221986140e2891078a788986171ffca17f0677478777787707"),
+        (Size(32, 32), False, "dd080e1f1a60767770888886886788777887171ffb808f07"),
+        (Size(32, 32), True, "e018861510287268907a966778c2a11ffa76305a365b967778"),
+    ],
+)
+def test_the_hash_is_that_of_the_reference(size: Size, expected: str, *, see_through: bool) -> None:
+    """Byte for byte: wide, high and square, with and without transparency."""
+    assert thumbhash.of_pixels(size, pixels(size, see_through=see_through)).hex() == expected
+
+
+@pytest.mark.parametrize("size", [Size(32, 26), Size(1, 32), Size(1, 1)])
+def test_nothing_to_see_has_a_hash_too(size: Size) -> None:
+    """Pixels that are all clear have no mean colour."""
+    assert len(thumbhash.of_pixels(size, bytes(size.pixels * 4))) >= 12
+
+
+def hashed(data: bytes, *specs: Spec) -> list[Preview]:
+    """Previews with placeholders."""
+    made: list[Preview | ResizeError] = list(resize_many(data, specs, placeholder=True))
+    return [each for each in made if isinstance(each, Preview)]
+
+
+def test_a_preview_has_none_unless_asked(encode: Any) -> None:
+    """It costs a few milliseconds."""
+    assert resize(encode(Image.new("RGB", (90, 60)), "JPEG"), Spec(width=20)).thumbhash is None
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+def test_it_is_of_the_whole_upright_photo(encode: Any, mode: str) -> None:
+    """The same for each preview, whatever it cuts out of the photo; colour modes make no difference."""
+    photo = Image.radial_gradient("L").resize((400, 200)).convert(mode)
+    one, other = hashed(encode(photo, "PNG"), Spec(width=100), Spec(width=20, height=60))
+    assert one.thumbhash == other.thumbhash
+    small = photo.resize((32, 16), Image.Resampling.LANCZOS).convert("RGBA")
+    assert one.thumbhash is not None
+    assert one.thumbhash[:3] == thumbhash.of_pixels(Size(32, 16), small.tobytes())[:3]
+
+
+def test_it_lies_on_its_side_no_more(encode: Any) -> None:
+    """A photo stored sideways has the hash of the upright one: its header says portrait."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo = encode(Image.radial_gradient("L").resize((400, 200)), "PNG", exif=exif)
+    (preview,) = hashed(photo, Spec(width=20))
+    assert preview.thumbhash is not None
+    assert not preview.thumbhash[4] & 0x80
+    assert Image.open(io.BytesIO(preview.data)).size == (20, 40)
