@@ -7,7 +7,7 @@ BENCH_STAMP := .venv/.installed-bench
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install system up test lint format lock bench bench-flights package clean
+.PHONY: help install system up test lint format lock bench bench-flights package test-compose clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ up: install ## start the whole system on this machine, in the foreground
 
 test: install ## run all tests with branch coverage; ARGS="-k lambda -x" for pytest
 	$(BIN)/python -m pytest --cov --cov-branch --cov-report=term-missing:skip-covered $(ARGS)
+
+test-compose: install ## bring docker-compose.yml up with a Docker engine, and test the whole of it
+	PREW_TEST_COMPOSE=1 $(BIN)/python -m pytest tests/compose $(ARGS)
 
 lint: install ## formatting, ruff, mypy, and who may import whom
 	$(BIN)/ruff format --check .
@@ -57,6 +60,12 @@ lock: system ## resolve the dependencies of pyproject.toml into requirements/*.t
 	.local/uv/bin/uv pip compile pyproject.toml --quiet --constraint requirements/dev.txt \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-o requirements/service.txt $(ARGS)
+	.local/uv/bin/uv pip compile pyproject.toml --quiet --extra resize --group local --constraint requirements/dev.txt \
+		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		-o requirements/local.txt $(ARGS)
+	.local/uv/bin/uv pip compile --quiet --group pyproject.toml:build --constraint requirements/dev.txt \
+		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		-o requirements/build.txt $(ARGS)
 	rm -rf .local/uv
 
 bench: install $(BENCH_STAMP) ## previews that exist, misses, memory at rest, against their targets (ARGS=--quick)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import boto3
 from botocore.config import Config
@@ -16,6 +17,30 @@ from devstack.programs import LOOPBACK, Program, ProgramError, answers, find, fr
 ACCESS_KEY = "local-access"
 SECRET_KEY = "local-secret"  # noqa: S105 -- of a server that listens on loopback only
 REGION = "us-east-1"
+
+
+class S3Address(Protocol):
+    """Where an S3 is, and who asks: what a client needs to know of it."""
+
+    @property
+    def endpoint(self) -> str:
+        """`http://` address of the S3 API (path-style)."""
+
+    @property
+    def bucket(self) -> str:
+        """The bucket that all is about."""
+
+    @property
+    def access_key(self) -> str:
+        """Who asks."""
+
+    @property
+    def secret_key(self) -> str:
+        """What requests are signed with."""
+
+    @property
+    def region(self) -> str:
+        """What signatures name."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +116,7 @@ def start_s3(folder: Path, *, bucket: str = "photos") -> S3:
     return s3
 
 
-def s3_client(s3: S3):  # type: ignore[no-untyped-def]  # noqa: ANN201 -- boto3 makes its client classes at run time
+def s3_client(s3: S3Address):  # type: ignore[no-untyped-def]  # noqa: ANN201 -- boto3 makes its client classes at run time
     """A boto3 S3 client for this server, with its own credentials."""
     return boto3.client(
         "s3",

@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from devstack.backends import S3, s3_client
+from devstack.backends import S3Address, s3_client
 
 _MAX_KEY_BYTES = 1024  # S3's
 _THREADS = 4
@@ -36,7 +36,7 @@ def photo_files(folder: Path) -> Iterator[Path]:
         yield from (Path(parent, name) for name in sorted(names) if not name.startswith("."))
 
 
-def load_photos(folder: Path, s3: S3, prefix: str = "photo", console: Console | None = None) -> Loaded:
+def load_photos(folder: Path, s3: S3Address, prefix: str = "photo", console: Console | None = None) -> Loaded:
     """Make every file of `folder` the object `prefix/<relative path>`, with a progress bar on `console`.
 
     A file is sent where the object is missing or differs in size or MD5, which is the ETag of an object sent whole.
@@ -64,7 +64,7 @@ def _is_key(key: str) -> bool:
         return False
 
 
-def _objects(s3: S3, prefix: str) -> dict[str, tuple[int, str]]:
+def _objects(s3: S3Address, prefix: str) -> dict[str, tuple[int, str]]:
     pages = s3_client(s3).get_paginator("list_objects_v2").paginate(Bucket=s3.bucket, Prefix=prefix)
     entries = (entry for page in pages for entry in page.get("Contents", []))
     return {entry["Key"]: (entry["Size"], entry["ETag"].strip('"')) for entry in entries}
@@ -75,7 +75,7 @@ def _size_and_md5(path: Path) -> tuple[int, str]:
         return path.stat().st_size, hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def _upload(files: list[tuple[Path, str]], s3: S3, console: Console | None) -> None:
+def _upload(files: list[tuple[Path, str]], s3: S3Address, console: Console | None) -> None:
     if not files:
         return
     client = s3_client(s3)

@@ -1,0 +1,93 @@
+"""The compose project of one test run: commands of the Compose CLI, and what its containers say."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.nginx.asking import Answer, ask
+
+ROOT = Path(__file__).resolve().parents[2]
+BACK_WITHIN_S = 40.0
+
+
+def engine_answers() -> bool:
+    """Whether there is a Docker engine here, and the Compose CLI."""
+    try:
+        for command in (["docker", "info"], ["docker", "compose", "version"]):
+            subprocess.run(command, check=True, capture_output=True, timeout=20)
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return True
+
+
+def eventually(holds: Callable[[], bool], what: str) -> None:
+    """Return as soon as `holds()`; fail when it does not within `BACK_WITHIN_S`."""
+    deadline = time.monotonic() + BACK_WITHIN_S
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {BACK_WITHIN_S:.0f} s: {what}"
+        time.sleep(0.2)
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project of `docker-compose.yml` beside whatever else runs; nginx on a port of its own."""
+
+    name: str
+    port: int
+
+    def compose(self, *arguments: str) -> str:
+        """What `docker compose …` prints; fails where it fails."""
+        environment = os.environ | {"PREW_LOCAL_PORT": str(self.port), "PREW_LOCAL_PHOTOS": ""}
+        argv = ["docker", "compose", "--project-name", self.name, *arguments]
+        done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout
+
+    def get(self, path: str) -> Answer:
+        """One request through nginx."""
+        return ask(self.port, path)
+
+    @functools.cached_property
+    def fresh_previews(self) -> Iterator[str]:
+        """Paths of previews that nobody has asked for yet, each once, from the page at `/`."""
+        return iter(re.findall(r'src="(/prew/[^"]+)"', self.get("/").body.decode()))
+
+    def containers(self, service: str) -> list[dict[str, Any]]:
+        """`docker inspect` of a service's containers, also of those that have ended."""
+        ids = self.compose("ps", "--all", "--quiet", service).split()
+        found: list[dict[str, Any]] = json.loads(_docker("inspect", *ids))
+        return found
+
+    def is_healthy(self, service: str) -> bool:
+        """Whether all of a service's containers are."""
+        states = [container["State"] for container in self.containers(service)]
+        return all(state["Running"] and state.get("Health", {}).get("Status") == "healthy" for state in states)
+
+    def kill_one(self, service: str) -> str:
+        """End the first process of one container with SIGKILL, as a crash would, and return the container's id.
+
+        `docker kill` would also tell the engine that the container is not wanted any more.
+        """
+        container = self.containers(service)[0]
+        command = f"kill -9 {container['State']['Pid']}"
+        _docker("run", "--rm", "--pid=host", "--user=0", "--entrypoint=sh", "redis:8.2", "-c", command)
+        return str(container["Id"])
+
+    def run_in(self, container: str, code: str) -> Any:
+        """What this Python code prints in a container, as JSON."""
+        return json.loads(_docker("exec", container, "python", "-c", code))
+
+
+def _docker(*arguments: str) -> str:
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -1,0 +1,131 @@
+"""`docker compose up`: the whole system from images, hardened, and back on its feet after any container's death."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.compose.project import Project, eventually
+
+pytestmark = pytest.mark.timeout(900)  # the first run builds the images
+
+SERVICES = ("lambda", "nginx", "prewmanager", "redis", "s3")
+INVOCATIONS = "from urllib.request import *; import json; print(json.load(urlopen('{}'))['invocations'])"
+REQUESTS = """
+from urllib.request import urlopen
+lines = urlopen('http://127.0.0.1:8180/metrics').read().decode().splitlines()
+print(sum(float(line.split()[-1]) for line in lines if line.startswith('prewmanager_requests_total')))
+"""
+
+
+def _invocations(project: Project) -> int:
+    container = project.containers("lambda")[0]["Id"]
+    return int(project.run_in(container, INVOCATIONS.format("http://127.0.0.1:9001/-/stats")))
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_everything_comes_up_healthy(project: Project, service: str) -> None:
+    """`up --wait` from nothing ends with every container healthy; the service has two."""
+    assert project.is_healthy(service)
+    assert len(project.containers(service)) == (2 if service == "prewmanager" else 1)
+
+
+@pytest.mark.parametrize("service", [*SERVICES, "fill-bucket"])
+def test_no_container_can_change_itself_or_gain_rights(project: Project, service: str) -> None:
+    """A read-only root, no capability, no way to more, and a user that is not root."""
+    for container in project.containers(service):
+        host, user = container["HostConfig"], container["Config"]["User"]
+        assert host["ReadonlyRootfs"]
+        assert host["CapDrop"] == ["ALL"]
+        assert "no-new-privileges:true" in host["SecurityOpt"]
+        assert user.partition(":")[0] not in {"", "0", "root"}
+
+
+def test_the_page_and_the_photos_are_served(project: Project) -> None:
+    """The page shows every sample in every preset of .env.example; a photo comes from S3 as it is."""
+    page = project.get("/")
+
+    assert page.status == 200
+    for preset in ("thumb", "card", "square", "hero"):
+        assert f"/prew/{preset}/".encode() in page.body
+    path = page.body.split(b'href="/photo/', 1)[1].split(b'"', 1)[0].decode()
+    assert project.get(f"/photo/{path}").status == 200
+
+
+def test_made_once_then_served_by_s3(project: Project) -> None:
+    """The first request makes the preview in the function, the second comes from S3 with the same bytes."""
+    path = next(project.fresh_previews)
+    before = _invocations(project)
+    first, second = project.get(path), project.get(path)
+
+    assert (first.status, first.headers["X-Preview"]) == (200, "made")
+    assert (second.status, second.headers["X-Preview"]) == (200, None)
+    assert first.body == second.body
+    assert _invocations(project) - before == 1
+
+
+def test_the_bucket_is_readable_but_not_listed(project: Project) -> None:
+    """Only what has a prefix is public: the bucket's own listing stays closed to nginx's clients."""
+    assert project.get("/photo/none.jpg").status == 404
+    assert project.get("/photo/").status in {400, 404}
+
+
+@pytest.mark.parametrize("service", ["prewmanager", "redis"])
+def test_no_request_is_lost_with_it(project: Project, service: str) -> None:
+    """With one replica, or Redis, killed under a load of missing previews, every one of them is answered."""
+    paths = [next(project.fresh_previews) for _ in range(12)]
+    with ThreadPoolExecutor(6) as threads:
+        asked = [threads.submit(project.get, path) for path in paths]
+        killed = project.kill_one(service)
+        answers = [each.result() for each in asked]
+
+    assert [answer.status for answer in answers] == [200] * len(paths)
+    eventually(lambda: project.is_healthy(service), f"{service} healthy again")
+    assert killed in {container["Id"] for container in project.containers(service)}
+
+
+def test_previews_that_exist_need_no_function(project: Project) -> None:
+    """With the Lambda service killed, what was made is served; what was not is made once it is back."""
+    made, missing = next(project.fresh_previews), next(project.fresh_previews)
+    assert project.get(made).status == 200
+    project.kill_one("lambda")
+
+    assert project.get(made).status == 200
+    eventually(lambda: project.get(missing).status == 200, "a missing preview is made again")
+    eventually(lambda: project.is_healthy("lambda"), "lambda healthy again")
+
+
+@pytest.mark.parametrize("service", ["nginx", "s3"])
+def test_what_everything_needs_comes_back(project: Project, service: str) -> None:
+    """After nginx or S3 was killed, a preview made before is still there, and a new one is made."""
+    made = next(project.fresh_previews)
+    body = project.get(made).body
+    project.kill_one(service)
+
+    eventually(lambda: _answers(project, made, body), f"the same preview after {service} was killed")
+    eventually(lambda: project.is_healthy(service), f"{service} healthy again")
+    missing = next(project.fresh_previews)
+    eventually(lambda: project.get(missing).status == 200, "a missing preview is made again")
+
+
+def _answers(project: Project, path: str, body: bytes) -> bool:
+    try:
+        answer = project.get(path)
+    except OSError:
+        return False
+    return answer.status == 200 and answer.body == body
+
+
+def test_five_replicas_share_the_work(project: Project) -> None:
+    """`--scale prewmanager=5`, and nginx, started after them, asks each of the five."""
+    project.compose("up", "--detach", "--wait", "--scale=prewmanager=5", "--no-recreate")
+    project.compose("restart", "nginx")
+    eventually(lambda: project.is_healthy("nginx"), "nginx healthy again")
+    replicas = [container["Id"] for container in project.containers("prewmanager")]
+    before = [project.run_in(replica, REQUESTS) for replica in replicas]
+    for _ in range(20):
+        assert project.get(next(project.fresh_previews)).status == 200
+
+    assert len(replicas) == 5
+    assert all(project.run_in(each, REQUESTS) > was for each, was in zip(replicas, before, strict=True))

@@ -1,0 +1,60 @@
+"""The job of docker-compose.yml that makes the bucket and fills it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import pytest
+
+from devstack.backends import S3
+
+
+def _status(url: str) -> int:
+    try:
+        with urlopen(url, timeout=5) as response:  # noqa: S310 -- of this machine
+            return int(response.status)
+    except HTTPError as error:
+        error.close()
+        return error.code
+
+
+def _run(s3: S3, photos: Path, www: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | s3.aws_environment() | {"PREW_SOURCE_BUCKET": "filled"} | variables
+    argv = [sys.executable, "-m", "devstack.fill_bucket", f"--photos={photos}", f"--www={www}"]
+    return subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(name="photos")
+def _photos(tmp_path: Path) -> Path:
+    """A folder with one file in it, which the job does not look into."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "one.jpg").write_bytes(b"one")
+    return folder
+
+
+def test_it_fills_a_bucket_that_anybody_may_read_but_not_list(s3: S3, photos: Path, tmp_path: Path) -> None:
+    """What is under the two prefixes is public, the rest is not; a second run sends nothing again."""
+    preset = {"PREW_PRESETS__CARD__WIDTH": "720"}
+    first, second = (_run(s3, photos, tmp_path / "www", **preset) for _ in range(2))
+
+    assert first.stdout == "1 photos, 1 of them new or changed\n", first.stderr
+    assert second.stdout == "1 photos, 0 of them new or changed\n", second.stderr
+    assert _status(f"{s3.endpoint}/filled/photo/one.jpg") == 200
+    assert _status(f"{s3.endpoint}/filled/photo/none.jpg") == 404
+    assert _status(f"{s3.endpoint}/filled/other/one.jpg") == 403
+    assert _status(f"{s3.endpoint}/filled") == 403
+    assert "/prew/card/one.jpg" in (tmp_path / "www" / "index.html").read_text()
+
+
+def test_a_wrong_preset_stops_it_with_the_variables_name(s3: S3, photos: Path, tmp_path: Path) -> None:
+    """What the service would not start with is said here already."""
+    done = _run(s3, photos, tmp_path / "www", PREW_PRESETS__CARD__WIDTH="wide")
+
+    assert done.returncode != 0
+    assert "PREW_PRESETS__CARD__WIDTH" in done.stderr
