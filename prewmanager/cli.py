@@ -1,25 +1,34 @@
-"""The command line: `serve` runs the service, `presets` shows what the environment asks for."""
+"""The command line: `serve` runs the service, the other commands are for those who look after it.
+
+Exit codes: 0 all is well, 1 something failed or was found wrong, 2 wrong settings or a wrong call.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
 import tempfile
-from typing import Annotated, NoReturn
+from collections.abc import Coroutine
+from typing import Annotated, Any, NoReturn
 
 import typer
 
-from prewmanager.errors import InvalidSettings
+from prewmanager.errors import InvalidSettings, PrewError
 from prewmanager.settings import Settings, read_settings
 
+EXIT_FAILED = 1
 EXIT_SETTINGS = 2
+
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Image previews, made once and served from S3.",
+    epilog="Exit codes: 0 all is well, 1 something failed or was found wrong, 2 wrong settings or a wrong call.",
 )
 
 
@@ -73,6 +82,31 @@ def presets(
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row.values()))
     Console().print(table)
+
+
+@app.command(epilog="Example: prewmanager stats --json")
+def stats(as_json: AsJson = False) -> None:
+    """Show what is stored for each preset: previews, bytes, the oldest and the newest.
+
+    Presets that are in the bucket and no longer in the settings are shown as not known.
+    """
+    from prewmanager.commands import stats as command  # noqa: PLC0415 -- so that the other commands start at once
+
+    _end(command.run(_settings(), as_json=as_json))
+
+
+def _end(command: Coroutine[Any, Any, int]) -> NoReturn:
+    """Run a command to its end, and end with its exit code."""
+    from prewmanager.telemetry import configure_logging  # noqa: PLC0415 -- the service's, which takes a while to import
+
+    configure_logging("warning")
+    try:
+        raise typer.Exit(asyncio.run(command))
+    except InvalidSettings as error:
+        _stop(error)
+    except PrewError as error:
+        typer.echo(f"prewmanager: {error}", err=True)
+        raise typer.Exit(EXIT_FAILED) from None
 
 
 def _settings() -> Settings:

@@ -1,0 +1,1 @@
+"""What operators run beside the service: each command's logic in a module of its own."""

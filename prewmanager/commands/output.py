@@ -1,0 +1,79 @@
+"""What a command says: tables for people, JSON for programs, both on standard output; progress on standard error."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+
+from rich.console import Console
+from rich.filesize import decimal
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+OnOne = Callable[[], None]
+
+
+def print_json(value: object) -> None:
+    """Print a value of plain types, dataclasses already turned into dictionaries; times in ISO 8601."""
+    print(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))  # noqa: T201 -- the command's output
+
+
+def print_table(rows: Sequence[Mapping[str, object]]) -> None:
+    """Print dictionaries of the same keys; what is called bytes is shown in units of a thousand."""
+    if not rows:
+        return
+    table = Table(*rows[0])
+    for row in rows:
+        table.add_row(*(_shown(name, value) for name, value in row.items()))
+    Console().print(table)
+
+
+def say(text: str) -> None:
+    """Print a line for people."""
+    Console().print(text, markup=False, highlight=False)
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        """So many a second, over the last half minute."""
+        return Text(f"{task.speed:,.0f}/s" if task.speed else "")
+
+
+@contextlib.contextmanager
+def progress(what: str, total: int | None = None) -> Iterator[OnOne]:
+    """A bar while the block runs, moved on by calling what it gives; without `total`, a count.
+
+    Where standard error is no terminal nothing is drawn.
+    """
+    console = Console(stderr=True)
+    bar, remaining = (BarColumn(), TimeRemainingColumn()) if total is not None else (SpinnerColumn(), TextColumn(""))
+    columns = (TextColumn("{task.description}"), bar, MofNCompleteColumn(), _Rate(), remaining)
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as drawn:
+        task = drawn.add_task(what, total=total)
+        yield lambda: drawn.advance(task)
+
+
+def _shown(name: str, value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    return decimal(value) if name == "bytes" and isinstance(value, int) else str(value)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} is no JSON")

@@ -1,0 +1,36 @@
+"""What the commands work with, made of the settings."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from prewmanager.adapters.s3_inventory import S3Inventory, s3_client
+from prewmanager.errors import InvalidSettings
+from prewmanager.inventory import Inventory
+from prewmanager.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """Photos, from which nothing can be deleted, and previews, of which nothing else can."""
+
+    photos: Inventory
+    previews: Inventory
+
+
+@contextlib.asynccontextmanager
+async def open_buckets(settings: Settings) -> AsyncIterator[Buckets]:
+    """Both buckets, for listing and deleting."""
+    async with s3_client(region=settings.aws_region, endpoint_url=settings.s3_endpoint) as client:
+        previews = S3Inventory(client, settings.bucket_of_previews, deletes_under=f"{settings.preview_prefix}/")
+        yield Buckets(S3Inventory(client, settings.source_bucket), previews)
+
+
+def chosen(settings: Settings, names: Sequence[str]) -> list[str]:
+    """The presets that were named, each once, all where none was. Raises `InvalidSettings` for one that is not set."""
+    unknown = [name for name in names if name not in settings.presets]
+    if unknown:
+        raise InvalidSettings([f"{name}: no such preset; there are {', '.join(settings.presets)}" for name in unknown])
+    return list(dict.fromkeys(names)) or list(settings.presets)

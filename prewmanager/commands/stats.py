@@ -1,0 +1,57 @@
+"""What is stored for each preset: how many previews, how many bytes, from when to when."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from prewmanager.commands.output import OnOne, print_json, print_table, progress
+from prewmanager.commands.parts import open_buckets
+from prewmanager.inventory import Inventory
+from prewmanager.settings import Settings
+
+
+@dataclass(slots=True)
+class PresetStats:
+    """One preset's previews; `known` says whether the settings have it, `oldest` and `newest` are UTC."""
+
+    preset: str
+    known: bool
+    count: int = 0
+    bytes: int = 0
+    oldest: datetime | None = None
+    newest: datetime | None = None
+
+    def add(self, size: int, modified: datetime) -> None:
+        """Count one preview of so many bytes."""
+        self.count += 1
+        self.bytes += size
+        self.oldest = modified if self.oldest is None else min(self.oldest, modified)
+        self.newest = modified if self.newest is None else max(self.newest, modified)
+
+
+async def stats(
+    previews: Inventory, preview_prefix: str, presets: Collection[str], on_object: OnOne
+) -> AsyncIterator[PresetStats]:
+    """One preset after the other: those of the settings, with previews or without, then others that are in the bucket.
+
+    `on_object` is told of each preview. Raises `StorageFailed`.
+    """
+    unknown = [name async for name in previews.folders(f"{preview_prefix}/") if name not in presets]
+    for name in [*presets, *unknown]:
+        found = PresetStats(name, name in presets)
+        async for stored in previews.objects(f"{preview_prefix}/{name}/"):
+            found.add(stored.size, stored.modified)
+            on_object()
+        yield found
+
+
+async def run(settings: Settings, *, as_json: bool) -> int:
+    """The command: its exit code, 0. Raises `StorageFailed`."""
+    async with open_buckets(settings) as buckets:
+        with progress("previews") as on_object:
+            found = stats(buckets.previews, settings.preview_prefix, settings.presets, on_object)
+            rows = [asdict(each) async for each in found]
+    (print_json if as_json else print_table)(rows)
+    return 0

@@ -1,0 +1,34 @@
+"""What is in a bucket, for those who tend it: listed in a stream, deleted in batches. The service never deletes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+
+class StoredObject(NamedTuple):
+    """One object as a listing tells it; `size` is in bytes, `modified` S3's Last-Modified, in whole seconds."""
+
+    key: str
+    size: int
+    modified: datetime
+
+
+class Inventory(Protocol):
+    """The objects of one bucket."""
+
+    def objects(self, prefix: str) -> AsyncIterator[StoredObject]:
+        """Those whose key begins with `prefix`, in the order of the server. Raises `StorageFailed`."""
+        ...
+
+    def folders(self, prefix: str) -> AsyncIterator[str]:
+        """The next segments of the keys under `prefix`, which ends with a slash. Raises `StorageFailed`."""
+        ...
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Delete objects; those that are gone already count as deleted.
+
+        Raises `StorageFailed`, and `ValueError` before anything was deleted where a key is not one of a preview.
+        """
+        ...

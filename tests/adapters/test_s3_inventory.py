@@ -1,0 +1,89 @@
+"""Listings and deletions on a real S3 server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from devstack.backends import S3
+from devstack.backends import s3_client as blocking_client
+from prewmanager.adapters.s3_inventory import S3Inventory, s3_client
+from prewmanager.errors import StorageFailed
+
+
+@pytest.fixture(name="client")
+async def _client(s3: S3, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
+    for name, value in s3.aws_environment().items():
+        monkeypatch.setenv(name, value)
+    async with s3_client(region=s3.region, endpoint_url=s3.endpoint) as client:
+        yield client
+
+
+@pytest.fixture(name="inventory")
+def _inventory(client: Any, s3: S3) -> S3Inventory:
+    return S3Inventory(client, s3.bucket, deletes_under="inventory/")
+
+
+def _put(s3: S3, *keys: str) -> None:
+    client = blocking_client(s3)
+    for key in keys:
+        client.put_object(Bucket=s3.bucket, Key=key, Body=b"12345")
+    client.close()
+
+
+async def test_objects_under_a_prefix(inventory: S3Inventory, s3: S3) -> None:
+    """Those whose key begins with it, which need not end at a slash, with their sizes."""
+    _put(s3, "inventory/one/a.jpg", "inventory/one/b.jpg", "inventory/other.jpg")
+    found = [(each.key, each.size) async for each in inventory.objects("inventory/on")]
+
+    assert found == [("inventory/one/a.jpg", 5), ("inventory/one/b.jpg", 5)]
+
+
+async def test_folders_under_a_prefix(inventory: S3Inventory, s3: S3) -> None:
+    """The next segments only."""
+    _put(s3, "inventory/f/x/1/a.jpg", "inventory/f/y/a.jpg", "inventory/f/plain.jpg")
+
+    assert [each async for each in inventory.folders("inventory/f/")] == ["x", "y"]
+
+
+async def test_what_is_deleted_is_gone(inventory: S3Inventory, s3: S3) -> None:
+    """Together with keys that were not there, which is no failure; others stay."""
+    _put(s3, "inventory/d/a b+c%.jpg", "inventory/d/ключ.jpg", "inventory/d/stays.jpg")
+    await inventory.delete(["inventory/d/a b+c%.jpg", "inventory/d/ключ.jpg", "inventory/d/never-was.jpg"])
+
+    assert [each.key async for each in inventory.objects("inventory/d/")] == ["inventory/d/stays.jpg"]
+
+
+@pytest.mark.parametrize("key", ["photo/a.jpg", "inventory", "inventoryx/a.jpg", "/inventory/a.jpg", ""])
+async def test_other_keys_are_never_deleted(inventory: S3Inventory, s3: S3, key: str) -> None:
+    """One such key, and nothing of the batch is."""
+    _put(s3, "inventory/guard.jpg")
+    with pytest.raises(ValueError, match="refused"):
+        await inventory.delete(["inventory/guard.jpg", key])
+
+    assert [each.key async for each in inventory.objects("inventory/guard")] == ["inventory/guard.jpg"]
+
+
+async def test_nothing_is_deleted_where_nothing_may_be(client: Any, s3: S3) -> None:
+    """The bucket of photos is opened so."""
+    with pytest.raises(ValueError, match="refused"):
+        await S3Inventory(client, s3.bucket).delete(["photo/a.jpg"])
+
+
+async def test_a_prefix_for_deletions_ends_with_a_slash(client: Any) -> None:
+    """Or prew would allow for prewedding/ as well."""
+    with pytest.raises(ValueError, match="slash"):
+        S3Inventory(client, "photos", deletes_under="prew")
+
+
+async def test_a_bucket_that_is_not_there(client: Any) -> None:
+    """Each of the three fails as storage does."""
+    inventory = S3Inventory(client, "no-such-bucket", deletes_under="p/")
+    with pytest.raises(StorageFailed, match="NoSuchBucket"):
+        await anext(inventory.objects("p/"))
+    with pytest.raises(StorageFailed, match="NoSuchBucket"):
+        await anext(inventory.folders("p/"))
+    with pytest.raises(StorageFailed, match="NoSuchBucket"):
+        await inventory.delete(["p/a"])

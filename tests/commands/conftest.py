@@ -1,0 +1,85 @@
+"""What the commands' tests share: a bucket of one's own on the real S3, and the command line as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from devstack.backends import S3, s3_client
+from devstack.programs import find
+
+
+@dataclass
+class Shop:
+    """An empty bucket, and `prewmanager` with the environment of its site."""
+
+    s3: S3
+    bucket: str
+    client: Any
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def put(self, *keys: str, body: bytes = b"picture", fingerprint: str | None = None) -> None:
+        """Store objects under these keys."""
+        metadata = {} if fingerprint is None else {"preset-fingerprint": fingerprint}
+        for key in keys:
+            self.client.put_object(Bucket=self.bucket, Key=key, Body=body, Metadata=metadata)
+
+    def keys(self, prefix: str = "") -> set[str]:
+        """What is in the bucket."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        return {item["Key"] for page in pages for item in page.get("Contents", ())}
+
+    def run(self, *arguments: str, **changed: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        return subprocess.run(
+            [find("prewmanager"), *arguments],
+            env=self.environment | changed,
+            capture_output=True,
+            text=True,
+            timeout=50,
+            check=False,
+        )
+
+    def json(self, *arguments: str, exit_code: int = 0, **changed: str) -> Any:
+        """What a command prints with --json, its exit code checked."""
+        done = self.run(*arguments, "--json", **changed)
+        assert done.returncode == exit_code, done.stdout + done.stderr
+        return json.loads(done.stdout)
+
+
+def environment_of(s3: S3, bucket: str, **more: str) -> dict[str, str]:
+    """The variables of a site of this bucket with the presets card and thumb."""
+    return {
+        "PATH": os.environ["PATH"],
+        **{name: value for name, value in os.environ.items() if name.startswith("COV")},
+        **s3.aws_environment(),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "PREW_SOURCE_BUCKET": bucket,
+        "PREW_PRESETS__CARD__WIDTH": "720",
+        "PREW_PRESETS__THUMB__WIDTH": "200",
+        **more,
+    }
+
+
+def fingerprints(environment: Mapping[str, str]) -> dict[str, str]:
+    """The presets' fingerprints by name, as the command line tells them."""
+    done = subprocess.run(
+        [find("prewmanager"), "presets", "--json"], env=environment, capture_output=True, text=True, check=True
+    )
+    return {each["name"]: each["fingerprint"] for each in json.loads(done.stdout)}
+
+
+@pytest.fixture(name="shop")
+def _shop(s3: S3) -> Iterator[Shop]:
+    bucket = f"shop-{uuid4().hex[:12]}"
+    client = s3_client(s3)
+    client.create_bucket(Bucket=bucket)
+    yield Shop(s3, bucket, client, environment_of(s3, bucket))
+    client.close()

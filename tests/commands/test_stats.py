@@ -1,0 +1,62 @@
+"""`prewmanager stats` on a real S3."""
+
+from __future__ import annotations
+
+from tests.commands.conftest import Shop
+
+
+def test_each_preset_is_counted(shop: Shop) -> None:
+    """Previews, bytes and ages of each preset; photos are not counted."""
+    shop.put("photo/a.jpg", body=b"x" * 1000)
+    shop.put("prew/card/a.jpg", "prew/card/deep/er/b c.jpg", body=b"12345")
+    card, thumb = shop.json("stats")
+
+    assert (card["preset"], card["known"], card["count"], card["bytes"]) == ("card", True, 2, 10)
+    assert card["oldest"] <= card["newest"]
+    assert (thumb["preset"], thumb["count"], thumb["bytes"], thumb["oldest"]) == ("thumb", 0, 0, None)
+
+
+def test_presets_that_nobody_knows_are_shown_too(shop: Shop) -> None:
+    """A preset that was dropped from the settings still costs storage."""
+    shop.put("prew/banner/a.jpg")
+    rows = shop.json("stats")
+
+    assert [(row["preset"], row["known"], row["count"]) for row in rows] == [
+        ("card", True, 0),
+        ("thumb", True, 0),
+        ("banner", False, 1),
+    ]
+
+
+def test_more_previews_than_one_page_of_a_listing(shop: Shop) -> None:
+    """A listing of more than a thousand goes on."""
+    shop.put(*(f"prew/card/{number:04}.jpg" for number in range(1005)), body=b"1")
+    card, _ = shop.json("stats")
+
+    assert (card["count"], card["bytes"]) == (1005, 1005)
+
+
+def test_names_that_few_clients_can_express(shop: Shop) -> None:
+    """A newline or a backslash in a key does not end the listing."""
+    shop.put("prew/card/new\nline.jpg", "prew/card/ключ?#%.jpg")
+    card, _ = shop.json("stats")
+
+    assert card["count"] == 2
+
+
+def test_a_table_for_people(shop: Shop) -> None:
+    """Without --json it is a table, with sizes in units."""
+    shop.put("prew/card/a.jpg", body=b"x" * 2500)
+    done = shop.run("stats", COLUMNS="120")
+
+    assert done.returncode == 0
+    assert "2.5 kB" in done.stdout
+
+
+def test_a_bucket_that_is_not_there_is_one_line(shop: Shop) -> None:
+    """Exit code 1, and what S3 said, without a traceback."""
+    done = shop.run("stats", PREW_SOURCE_BUCKET="no-such-bucket")
+
+    assert done.returncode == 1
+    assert "NoSuchBucket" in done.stderr
+    assert "Traceback" not in done.stderr
