@@ -9,21 +9,33 @@ from typing import Annotated
 
 import typer
 
+from lambda_resize.settings import SettingsError
 from shipping.archive import MAX_UNZIPPED_BYTES, MAX_ZIPPED_BYTES, MIB, Sizes, TooLargeError
 from shipping.download import DownloadError
-from shipping.packages import RESIZE, ROOT, Package, build, file_name
+from shipping.packages import RESIZE, ROOT, Package, build, edge, file_name
 from shipping.target import RUNTIME_PYTHON, Target
 
 
 def main(
     folder: Annotated[Path, typer.Option(help="where the packages go")] = ROOT / "dist",
     python: Annotated[str, typer.Option(help="of the Lambda runtime")] = RUNTIME_PYTHON,
+    edge_config: Annotated[Path, typer.Option(help="JSON of the edge function's settings")] = ROOT / "edge.json",
 ) -> None:
-    """Build the package of each function for each architecture that it runs on."""
+    """Build the package of each function for each architecture that it runs on; the edge's where it is configured."""
     print(f"limits: {MAX_ZIPPED_BYTES / MIB:.0f} MB zipped, {MAX_UNZIPPED_BYTES / MIB:.0f} MB unzipped")
-    for package in (RESIZE,):
+    for package in _packages(edge_config):
         for architecture in package.architectures:
             _build(package, Target(architecture, python), folder)
+
+
+def _packages(edge_config: Path) -> list[Package]:
+    if not edge_config.exists():
+        print(f"edge: left out, there is no {edge_config.name}; examples/edge.json shows one")
+        return [RESIZE]
+    try:
+        return [RESIZE, edge(edge_config)]
+    except SettingsError as error:
+        raise SystemExit(f"{edge_config}: {error}") from error
 
 
 def _build(package: Package, target: Target, folder: Path) -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lambda_resize.edge_settings import CONFIG_FILE, EdgeSettings
+from lambda_resize.settings import SettingsError
 from shipping import archive, contents, download, requirements
 from shipping.archive import Sizes
 from shipping.contents import Files
+from shipping.imports import needed_by
 from shipping.target import Target
 
 ROOT = Path(__file__).resolve().parents[1]
+SOURCES = ROOT / "lambda_resize"
 LOCK = ROOT / "requirements" / "function.txt"
 
-_CORE = ("__init__", "codecs", "errors", "geometry", "resize", "settings", "spec")
 _IMAGES = frozenset({"cffi", "pycparser", "pyvips", "pyvips-binary"})
 
 
@@ -36,7 +39,21 @@ class Package:
     generated: Files = field(default_factory=dict)
 
 
-RESIZE = Package("resize", (*_CORE, "handler", "request", "storage"))
+RESIZE = Package("resize", needed_by("handler", SOURCES))
+
+
+def edge(config: Path) -> Package:
+    """The edge function with its settings in it. Raises `SettingsError` where they are wrong.
+
+    Lambda@Edge runs on x86_64 alone
+    (docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-at-edge-function-restrictions.html).
+    """
+    text = config.read_text()
+    if not EdgeSettings.from_json(text).allowed_hosts:
+        raise SettingsError("allowed_hosts: is empty, the function could fetch nothing")
+    return Package(
+        "edge", needed_by("edge", SOURCES), _IMAGES, ("x86_64",), {f"lambda_resize/{CONFIG_FILE}": text.encode()}
+    )
 
 
 def file_name(package: Package, target: Target) -> str:
@@ -52,7 +69,7 @@ def build(package: Package, target: Target, folder: Path, downloads: Path) -> Si
     locked = requirements.read_lock(LOCK, target)
     wanted = [each for each in locked if package.distributions is None or each.name in package.distributions]
     archives = download.download(wanted, target, downloads)
-    modules = contents.of_modules(ROOT / "lambda_resize", package.modules)
+    modules = contents.of_modules(SOURCES, package.modules)
     files = contents.merged(contents.of_archives(archives), modules, package.generated)
     folder.mkdir(parents=True, exist_ok=True)
     sizes = archive.write(folder / file_name(package, target), files)

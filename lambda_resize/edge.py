@@ -1,0 +1,74 @@
+"""Lambda@Edge, on CloudFront's origin response: where the origin has nothing, the image of the query takes its place.
+
+Only a response that is no success, to a GET or HEAD whose query has `s`, is answered here; any other passes through as
+it is. Nothing is stored: CloudFront caches by `s`, `w` and `h`. The function does not raise, since CloudFront would
+make a 502 of that.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+from lambda_resize import edge_answer, edge_query
+from lambda_resize.edge_errors import EdgeError, Refused, SourceFailed
+from lambda_resize.edge_fetch import Network, fetch
+from lambda_resize.edge_query import EdgeQuery
+from lambda_resize.edge_settings import EdgeSettings
+
+Response = dict[str, Any]
+Fetch = Callable[[str], bytes]
+
+# The origin has it: whole, in part, or as the viewer has it already.
+_PRESENT = frozenset({"200", "206", "304"})
+_METHODS = frozenset({"GET", "HEAD"})
+
+logger = logging.getLogger(__name__)
+logger.setLevel(logging.INFO)  # Lambda's runtime leaves the root logger at WARNING
+
+
+def handler(event: Mapping[str, Any], _context: Any) -> Response:
+    """The function's entry point: CloudFront's origin-response event in, response out.
+
+    The event's form: docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-event-structure.html.
+    """
+    settings, network = _packaged()
+    return answer(event, settings, lambda url: fetch(url, settings, network))
+
+
+def answer(event: Mapping[str, Any], settings: EdgeSettings, fetch_image: Fetch) -> Response:
+    """The response to one event, with images from `fetch_image`, which raises `EdgeError`s."""
+    cf = event["Records"][0]["cf"]
+    response: Response = cf["response"]
+    request = cf["request"]
+    if response["status"] in _PRESENT or request["method"] not in _METHODS:
+        return response
+    entry: dict[str, Any] = {"query": request["querystring"][:2048], "origin_status": response["status"]}
+    try:
+        query = edge_query.parse(request["querystring"], settings)
+        if query is None:
+            return response
+        made = _generated(query, cf, settings, fetch_image)
+    except EdgeError as error:
+        entry |= {"error": str(error)}
+        made = edge_answer.problem(error, response["headers"])
+    except Exception as error:  # noqa: BLE001 -- an answer is due, whatever happened
+        entry |= {"error": type(error).__name__, "traceback": traceback.format_exc()}
+        made = edge_answer.problem(SourceFailed(str(error)), response["headers"])
+    logger.info(json.dumps(entry | {"status": made["status"], "bytes": len(made["body"])}, ensure_ascii=False))
+    return made
+
+
+def _generated(query: EdgeQuery, cf: Mapping[str, Any], settings: EdgeSettings, fetch_image: Fetch) -> Response:
+    if cf["config"]["distributionDomainName"].lower() in query.url.lower():
+        raise Refused(f"{query.url!r}: the distribution itself, which would ask this function again")
+    return edge_answer.image(fetch_image(query.url), query, settings, cf["response"]["headers"])
+
+
+@cache
+def _packaged() -> tuple[EdgeSettings, Network]:
+    return EdgeSettings.packaged(), Network()

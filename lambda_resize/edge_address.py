@@ -1,0 +1,102 @@
+"""Which addresses the edge function may connect to: those of allowed hosts, as far as they are public.
+
+An allowed name may point anywhere, today or a second later. So a name is resolved once, each address is checked, and
+the connection is made to the checked one.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
+
+from lambda_resize.edge_errors import Refused, SourceFailed
+from lambda_resize.edge_settings import EdgeSettings
+
+Resolve = Callable[[str, int], Sequence[str]]
+
+MAX_URL_CHARACTERS = 2048
+# Everything outside is refused instead of interpreted: parsers differ over backslashes, blanks and non-ASCII letters.
+_PLAIN_URL = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
+_PORTS = {"https": 443, "http": 80}
+
+_NATIVE_V6 = ipaddress.ip_network("2000::/3")
+# Carry an IPv4 address inside, which may be any: Teredo and 6to4. NAT64's is outside of 2000::/3.
+_CARRIERS = (ipaddress.ip_network("2001::/32"), ipaddress.ip_network("2002::/16"))
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where one request goes: to `ip` and `port`, for `host`, asking for `target` (path and query)."""
+
+    scheme: str
+    host: str
+    port: int
+    ip: str
+    target: str
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """All addresses of a name, as the system's resolver gives them. Raises `OSError`."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def is_public(ip: str) -> bool:
+    """Whether an address belongs to the public internet, and to no private, local, link-local or special range."""
+    try:
+        address = ipaddress.ip_address(ip)
+    except ValueError:  # with a zone (fe80::1%eth0), or none at all
+        return False
+    if isinstance(address, ipaddress.IPv6Address) and (
+        address not in _NATIVE_V6 or any(address in network for network in _CARRIERS)
+    ):
+        return False
+    return address.is_global and not (address.is_multicast or address.is_reserved)
+
+
+def check(
+    url: str, settings: EdgeSettings, lookup: Resolve = resolve, permits: Callable[[str], bool] = is_public
+) -> Address:
+    """The one address to fetch `url` from.
+
+    Raises:
+        Refused: The URL, its host, or one of its host's addresses is not allowed.
+        SourceFailed: The name cannot be resolved.
+    """
+    parts = _split(url)
+    if parts.scheme not in settings.schemes:
+        raise Refused(f"{url!r}: its scheme is not one of {', '.join(settings.schemes)}")
+    # As it is written: user names, default ports, trailing dots and other spellings of an allowed host are not it.
+    if parts.netloc not in settings.allowed_hosts:
+        raise Refused(f"{url!r}: its host is not allowed")
+    host, _, port_text = parts.netloc.partition(":")
+    port = int(port_text or _PORTS[parts.scheme])
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return Address(parts.scheme, host, port, _checked_ip(host, port, lookup, permits), target)
+
+
+def _split(url: str) -> SplitResult:
+    if len(url) > MAX_URL_CHARACTERS or not _PLAIN_URL.fullmatch(url):
+        raise Refused(f"{url[:200]!r}: no plain URL of up to {MAX_URL_CHARACTERS} characters")
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        raise Refused(f"{url!r}: {error}") from error
+
+
+def _checked_ip(host: str, port: int, lookup: Resolve, permits: Callable[[str], bool]) -> str:
+    try:
+        addresses = lookup(host, port)
+    except OSError as error:
+        raise SourceFailed(f"{host}: {error}") from error
+    # One bad address among good ones is no mistake of an honest host's.
+    for ip in addresses:
+        if not permits(ip):
+            raise Refused(f"{host}: {ip} is not public")
+    if not addresses:
+        raise SourceFailed(f"{host}: has no address")
+    return addresses[0]

@@ -1,0 +1,109 @@
+"""Answers in CloudFront's form: an image that fits under its limit, or a problem with a clear status."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from lambda_resize.edge_errors import EdgeError, NotAnImage, TooMuch
+from lambda_resize.edge_query import EdgeQuery
+from lambda_resize.edge_settings import EdgeSettings
+from lambda_resize.errors import ResizeError, TooLarge
+from lambda_resize.resize import Preview, resize
+from lambda_resize.settings import Limits
+from lambda_resize.spec import Spec
+
+Headers = Mapping[str, Any]
+
+MAX_AGE = "max-age=31536000"
+# CloudFront itself keeps errors for ten seconds unless told; here that is said, and a little longer where it is final.
+_ERROR_MAX_AGE = {400: 3600, 403: 3600, 404: 60, 413: 300, 422: 300}
+
+# The first as the photo's own format has it; then JPEG, which has a quality to lower. PNG has none.
+_QUALITIES = (70, 60, 50, 40, 30, 20)
+
+# They describe the body that is replaced. All others stay, among them those that the edge must not touch (Via,
+# Transfer-Encoding) or refuses to have added (docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/
+# edge-function-restrictions-all.html).
+_OF_THE_BODY = frozenset(
+    {
+        "accept-ranges",
+        "age",
+        "cache-control",
+        "content-disposition",
+        "content-encoding",
+        "content-language",
+        "content-length",
+        "content-md5",
+        "content-range",
+        "content-type",
+        "etag",
+        "expires",
+        "last-modified",
+        "pragma",
+        "retry-after",
+        "x-amz-error-code",
+        "x-amz-error-message",
+    }
+)
+
+
+def image(source: bytes, query: EdgeQuery, settings: EdgeSettings, headers: Headers) -> dict[str, Any]:
+    """`source` fitted into the size on white, as a response of at most `settings.max_answer_bytes`.
+
+    Raises:
+        NotAnImage: `source` cannot be decoded.
+        TooMuch: It has too many pixels, or no quality makes it small enough.
+    """
+    limits = Limits(max_source_bytes=settings.max_source_bytes, max_source_pixels=settings.max_source_pixels)
+    smallest = 0
+    for spec in _specs(query):
+        preview = _made(source, spec, limits)
+        response = _response(HTTPStatus.OK, headers, preview.content_type, MAX_AGE)
+        response |= {"body": base64.b64encode(preview.data).decode(), "bodyEncoding": "base64"}
+        smallest = size(response)
+        if smallest <= settings.max_answer_bytes:
+            return response
+    raise TooMuch(f"{smallest} bytes at the lowest quality, the limit is {settings.max_answer_bytes}")
+
+
+def problem(error: EdgeError, headers: Headers) -> dict[str, Any]:
+    """The response that says why there is no image."""
+    max_age = _ERROR_MAX_AGE.get(error.status)
+    cache_control = f"max-age={max_age}" if max_age else "no-store"
+    response = _response(HTTPStatus(error.status), headers, "application/problem+json", cache_control)
+    text = json.dumps({"type": "about:blank", "title": error.title, "status": error.status})
+    return response | {"body": text, "bodyEncoding": "text"}
+
+
+def size(response: Mapping[str, Any]) -> int:
+    """Bytes of a response as the function hands it over."""
+    return len(json.dumps(response, ensure_ascii=False).encode())
+
+
+def _specs(query: EdgeQuery) -> list[Spec]:
+    """As sharp's `fit: 'contain'` does it, small images enlarged; then the same with less and less quality."""
+
+    def spec(**options: Any) -> Spec:
+        return Spec(query.width, query.height, fit="contain", background="#ffffff", enlarge=True, **options)
+
+    return [spec(), *(spec(format="jpeg", quality=quality) for quality in _QUALITIES)]
+
+
+def _made(source: bytes, spec: Spec, limits: Limits) -> Preview:
+    try:
+        return resize(source, spec, limits)
+    except TooLarge as error:
+        raise TooMuch(str(error)) from error
+    except ResizeError as error:
+        raise NotAnImage(str(error)) from error
+
+
+def _response(status: HTTPStatus, headers: Headers, content_type: str, cache_control: str) -> dict[str, Any]:
+    kept = {name: value for name, value in headers.items() if name.lower() not in _OF_THE_BODY}
+    own = {"Content-Type": content_type, "Cache-Control": cache_control, "X-Content-Type-Options": "nosniff"}
+    said = {name.lower(): [{"key": name, "value": value}] for name, value in own.items()}
+    return {"status": str(status.value), "statusDescription": status.phrase, "headers": kept | said}

@@ -1,0 +1,71 @@
+"""Why the edge function makes no image, by the status that the viewer gets.
+
+EdgeError
+├── BadQuery       400   `s`, `w` or `h` cannot be understood
+├── Refused        403   the address is none that the function may fetch
+├── SourceMissing  404   its host says that there is no such image
+├── TooMuch        413   the image, or every form of its preview, is above a limit
+├── NotAnImage     422   it cannot be decoded
+├── SourceFailed   502   its host cannot be reached, or answers an error
+└── SourceSlow     504   it did not arrive in time
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class EdgeError(Exception):
+    """No image can be made; the text is for the log, status and title for the viewer."""
+
+    status: ClassVar[int]
+    title: ClassVar[str]
+
+
+class BadQuery(EdgeError):  # noqa: N818 -- named by the situation, as the whole tree is
+    """The query cannot be understood."""
+
+    status = 400
+    title = "The query asks for no image that can be made"
+
+
+class Refused(EdgeError):  # noqa: N818 -- named by the situation
+    """The image's address is not allowed."""
+
+    status = 403
+    title = "Images from there are not allowed"
+
+
+class SourceMissing(EdgeError):  # noqa: N818 -- named by the situation
+    """The image does not exist."""
+
+    status = 404
+    title = "There is no such image"
+
+
+class TooMuch(EdgeError):  # noqa: N818 -- named by the situation
+    """Above a limit in bytes or pixels."""
+
+    status = 413
+    title = "The image is too large"
+
+
+class NotAnImage(EdgeError):  # noqa: N818 -- named by the situation
+    """What was fetched cannot be decoded."""
+
+    status = 422
+    title = "No preview can be made of this image"
+
+
+class SourceFailed(EdgeError):  # noqa: N818 -- named by the situation
+    """The image's host failed."""
+
+    status = 502
+    title = "The image could not be fetched"
+
+
+class SourceSlow(EdgeError):  # noqa: N818 -- named by the situation
+    """The image's host took too long."""
+
+    status = 504
+    title = "The image did not arrive in time"

@@ -1,0 +1,137 @@
+"""An image from an allowed host: redirects followed by hand, bytes and time bounded, nothing sent along."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from urllib.parse import urljoin
+
+from lambda_resize import edge_address
+from lambda_resize.edge_address import Address, Resolve
+from lambda_resize.edge_errors import Refused, SourceFailed, SourceMissing, SourceSlow, TooMuch
+from lambda_resize.edge_settings import EdgeSettings
+
+_OK = 200
+_GONE = frozenset({404, 410})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_PIECE = 64 * 1024
+_HEADERS = {"User-Agent": "prewmanager-edge", "Accept": "image/*", "Accept-Encoding": "identity"}
+
+
+@dataclass(frozen=True)
+class Network:
+    """What the fetch sees of the world; the defaults are the real one."""
+
+    lookup: Resolve = edge_address.resolve
+    permits: Callable[[str], bool] = edge_address.is_public
+    tls: ssl.SSLContext = field(default_factory=ssl.create_default_context)
+
+
+@dataclass(frozen=True)
+class _Answer:
+    status: int
+    location: str | None
+    body: bytes
+
+
+def fetch(url: str, settings: EdgeSettings, network: Network) -> bytes:
+    """The bytes at `url`.
+
+    Raises:
+        Refused: The URL, or one that it redirects to, is not allowed.
+        SourceMissing: 404 or 410.
+        TooMuch: More than `settings.max_source_bytes`.
+        SourceFailed: No connection, another status, or too many redirects.
+        SourceSlow: Not all of it within `settings.fetch_timeout_s`, redirects included.
+    """
+    deadline = time.monotonic() + settings.fetch_timeout_s
+    for _ in range(settings.max_redirects + 1):
+        address = edge_address.check(url, settings, network.lookup, network.permits)
+        answer = _request(address, deadline, settings.max_source_bytes, network.tls)
+        if answer.status not in _REDIRECTS:
+            return _image(url, answer)
+        if answer.location is None:
+            raise SourceFailed(f"{url}: {answer.status} without a location")
+        try:
+            url = urljoin(url, answer.location)
+        except ValueError as error:
+            raise Refused(f"{url}: redirects to {answer.location[:200]!r}: {error}") from error
+    raise SourceFailed(f"{url}: more than {settings.max_redirects} redirects")
+
+
+def _image(url: str, answer: _Answer) -> bytes:
+    if answer.status == _OK:
+        return answer.body
+    if answer.status in _GONE:
+        raise SourceMissing(f"{url}: {answer.status}")
+    raise SourceFailed(f"{url}: {answer.status}")
+
+
+def _request(address: Address, deadline: float, max_bytes: int, tls: ssl.SSLContext) -> _Answer:
+    """One request, its connection cut at the deadline: a socket's own time-out begins anew at each byte."""
+    connection = _Pinned(address, max(0.001, deadline - time.monotonic()), tls)
+    cut = threading.Timer(max(0.0, deadline - time.monotonic()), connection.cut)
+    cut.daemon = True
+    cut.start()
+    try:
+        connection.request("GET", address.target, headers=_HEADERS)
+        response = connection.getresponse()
+        answer = _Answer(response.status, response.getheader("Location"), _body(response, max_bytes))
+    except (OSError, http.client.HTTPException) as error:
+        if time.monotonic() >= deadline or isinstance(error, TimeoutError):
+            raise SourceSlow(f"{address.host}: no whole answer in time") from error
+        raise SourceFailed(f"{address.host}: {error}") from error
+    finally:
+        cut.cancel()
+        connection.close()
+    if time.monotonic() >= deadline:  # being cut off looks like the end of a body of unknown length
+        raise SourceSlow(f"{address.host}: no whole answer in time")
+    return answer
+
+
+def _body(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
+    """The body of an image; that of any other answer is not read."""
+    if response.status != _OK:
+        return b""
+    if response.length is not None and response.length > max_bytes:
+        raise TooMuch(f"{response.length} bytes, the limit is {max_bytes}")
+    pieces: list[bytes] = []
+    size = 0
+    while piece := response.read(_PIECE):
+        pieces.append(piece)
+        size += len(piece)
+        if size > max_bytes:
+            raise TooMuch(f"more than {max_bytes} bytes")
+    if response.length:  # http.client takes the end of the connection for the end of the body
+        raise http.client.IncompleteRead(b"", response.length)
+    return b"".join(pieces)
+
+
+class _Pinned(http.client.HTTPConnection):
+    """A connection to the checked address, whatever the name resolves to by now; TLS checks the name."""
+
+    def __init__(self, address: Address, timeout_s: float, tls: ssl.SSLContext) -> None:
+        super().__init__(address.host, address.port, timeout=timeout_s)
+        self.default_port = 443 if address.scheme == "https" else 80  # what the Host header leaves out
+        self._address = address
+        self._tls = tls
+
+    def connect(self) -> None:
+        self.sock = socket.create_connection((self._address.ip, self._address.port), self.timeout)
+        if self._address.scheme == "https":
+            # The handshake comes after, so that the connection can be cut during it.
+            self.sock = self._tls.wrap_socket(
+                self.sock, server_hostname=self._address.host, do_handshake_on_connect=False
+            )
+            self.sock.do_handshake()
+
+    def cut(self) -> None:
+        """End whatever waits for this connection."""
+        with suppress(OSError, AttributeError):
+            self.sock.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,120 @@
+"""What the edge function may do: fixed when it is packaged, because Lambda@Edge has no environment variables.
+
+`python -m shipping` checks a JSON file of these fields and puts it into the package as `edge_config.json`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+from lambda_resize.settings import MIB, SettingsError
+from lambda_resize.spec import MAX_SIDE
+
+CONFIG_FILE = "edge_config.json"
+
+_HOST = re.compile(
+    r"(?=.{1,253}(?::|$))[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+(?::\d{1,5})?"
+)
+_SCHEMES = frozenset({"http", "https"})
+_BOUNDS = {
+    "default_width": MAX_SIDE,
+    "default_height": MAX_SIDE,
+    "max_width": MAX_SIDE,
+    "max_height": MAX_SIDE,
+    "max_source_bytes": 256 * MIB,
+    "max_source_pixels": 500_000_000,
+    "max_answer_bytes": MIB,
+    "max_redirects": 10,
+    "fetch_timeout_s": 25,
+}
+
+
+@dataclass(frozen=True)
+class EdgeSettings:
+    """All settings of the edge function.
+
+    Attributes:
+        allowed_hosts: Hosts that images may come from, each as in a URL: lower case, `host` or `host:port`. Names only;
+            international ones in their `xn--` form. No wildcards.
+        schemes: Of `https` and `http`, those that may be fetched.
+        default_width: Pixels, where the query has no `w`.
+        default_height: Pixels, where it has no `h`.
+        max_width: Pixels.
+        max_height: Pixels.
+        max_source_bytes: Largest image that is fetched.
+        max_source_pixels: Width x height of the image; Lambda@Edge functions have little memory by default.
+        max_answer_bytes: Largest answer, headers and base64 included. CloudFront turns more than 1 MB into a 502
+            (docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html); whether it counts
+            MB or MiB is not said there, so the smaller one is assumed.
+        max_redirects: How often an image's host may send the function elsewhere.
+        fetch_timeout_s: Seconds for the whole fetch; Lambda@Edge ends the function after 30.
+    """
+
+    allowed_hosts: tuple[str, ...] = ()
+    schemes: tuple[str, ...] = ("https",)
+    default_width: int = 1200
+    default_height: int = 627
+    max_width: int = 2400
+    max_height: int = 2400
+    max_source_bytes: int = 20 * MIB
+    max_source_pixels: int = 50_000_000
+    max_answer_bytes: int = 1_000_000
+    max_redirects: int = 3
+    fetch_timeout_s: int = 10
+
+    def __post_init__(self) -> None:
+        """Raise `SettingsError`, whose text begins with the field's name."""
+        for name in ("allowed_hosts", "schemes"):
+            if not isinstance(getattr(self, name), tuple):
+                raise SettingsError(f"{name}: {getattr(self, name)!r} is no list")
+        for host in self.allowed_hosts:
+            _check_host(host)
+        for scheme in self.schemes:
+            if scheme not in _SCHEMES:
+                raise SettingsError(f"schemes: {scheme!r} is neither https nor http")
+        for name, high in _BOUNDS.items():
+            value = getattr(self, name)
+            low = 0 if name == "max_redirects" else 1
+            if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+                raise SettingsError(f"{name}: {value!r} is not a whole number from {low} to {high}")
+        if self.default_width > self.max_width or self.default_height > self.max_height:
+            raise SettingsError("default_width, default_height: above max_width or max_height")
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The settings of a JSON object; what it does not name has its default. Raises `SettingsError`."""
+        try:
+            given: Any = json.loads(text)
+        except ValueError as error:
+            raise SettingsError(f"no JSON: {error}") from error
+        if not isinstance(given, Mapping):
+            raise SettingsError(f"a {type(given).__name__}, not an object")
+        if unknown := given.keys() - {field.name for field in fields(cls)}:
+            raise SettingsError(f"{', '.join(sorted(unknown))}: no such setting")
+        values: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in given.items()}
+        return cls(**values)
+
+    @classmethod
+    def packaged(cls) -> Self:
+        """Those of the package that this module is in. Raises `SettingsError` where it was not made by `shipping`."""
+        path = Path(__file__).with_name(CONFIG_FILE)
+        if not path.exists():
+            raise SettingsError(f"{CONFIG_FILE}: not in this package")
+        return cls.from_json(path.read_text())
+
+
+def _check_host(host: object) -> None:
+    """Refuse what is no name: an address could be one of AWS's own services, and has many spellings."""
+    if not isinstance(host, str) or not _HOST.fullmatch(host) or host.partition(":")[0].rpartition(".")[2].isdigit():
+        raise SettingsError(f"allowed_hosts: {host!r} is no host name in lower case")
+    try:
+        ipaddress.ip_address(host.partition(":")[0])
+    except ValueError:
+        return
+    raise SettingsError(f"allowed_hosts: {host!r} is an address")

@@ -1,0 +1,241 @@
+"""The edge function: CloudFront's events in, responses that it accepts out."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lambda_resize import edge, edge_answer
+from lambda_resize.edge_errors import SourceMissing
+from lambda_resize.edge_fetch import fetch
+from lambda_resize.edge_settings import EdgeSettings
+from tests.lambda_resize.edge_event import DISTRIBUTION, ImageHost, origin_response, reply
+
+IMAGES = Path(__file__).parent / "edge_images"
+URL = "https://images.example.com/page.png"
+SETTINGS = EdgeSettings(allowed_hosts=("images.example.com",))
+# docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/edge-function-restrictions-all.html
+READ_ONLY = ("transfer-encoding", "via")
+
+Fetch = Callable[[str], bytes]
+
+
+def _never(url: str) -> bytes:
+    raise AssertionError(f"{url} was fetched")
+
+
+def _opened(response: dict[str, Any]) -> Image.Image:
+    assert response["bodyEncoding"] == "base64"
+    return Image.open(io.BytesIO(base64.b64decode(response["body"])))
+
+
+def _noise(width: int, height: int, file_format: str = "PNG") -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(7).integers(0, 255, (height, width, 3), dtype=np.uint8)).save(
+        buffer, file_format
+    )
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        origin_response({"s": URL}, status="200"),
+        origin_response({"s": URL}, status="206"),
+        origin_response({"s": URL}, status="304"),
+        origin_response({}, status="404"),
+        origin_response({"w": "10", "h": "10"}, status="503"),
+        origin_response({"s": URL}, method="POST"),
+    ],
+)
+def test_everything_else_passes_as_it_is(event: dict[str, Any]) -> None:
+    """What the origin has, requests without `s`, and other methods: the response is handed back unchanged."""
+    before = copy.deepcopy(event)
+
+    assert edge.answer(event, SETTINGS, _never) == before["Records"][0]["cf"]["response"]
+
+
+@pytest.mark.parametrize("status", ["403", "404", "410", "500", "503"])
+def test_where_the_origin_has_nothing_the_image_takes_its_place(status: str) -> None:
+    """200, the type of what is made, a year's Cache-Control, and 1200x627 unless the query says otherwise."""
+    response = edge.answer(
+        origin_response({"s": URL}, status=status), SETTINGS, lambda _: (IMAGES / "source.png").read_bytes()
+    )
+
+    assert (response["status"], response["statusDescription"]) == ("200", "OK")
+    assert response["headers"]["content-type"] == [{"key": "Content-Type", "value": "image/png"}]
+    assert response["headers"]["cache-control"] == [{"key": "Cache-Control", "value": "max-age=31536000"}]
+    assert _opened(response).size == (1200, 627)
+
+
+def test_the_image_is_that_of_sharp() -> None:
+    """As sharp 0.35 makes it with `fit: 'contain'` on white, by structural similarity over all pixels."""
+    event = origin_response({"s": URL, "w": "400", "h": "209"})
+    made = _opened(edge.answer(event, SETTINGS, lambda _: (IMAGES / "source.png").read_bytes())).convert("RGB")
+    expected = Image.open(IMAGES / "sharp-contain-400x209.png").convert("RGB")
+
+    assert made.size == expected.size
+    assert _ssim(np.asarray(made.convert("L"), float), np.asarray(expected.convert("L"), float)) > 0.98
+    assert made.getpixel((0, 0)) == made.getpixel((399, 208)) == (255, 255, 255)
+
+
+def _ssim(one: np.ndarray[Any, Any], two: np.ndarray[Any, Any], window: int = 8) -> float:
+    """The mean structural similarity of all 8x8 windows (Wang et al., 2004)."""
+    first, second = (np.lib.stride_tricks.sliding_window_view(each, (window, window)) for each in (one, two))
+    mean_1, mean_2 = first.mean((2, 3)), second.mean((2, 3))
+    both = (first * second).mean((2, 3)) - mean_1 * mean_2
+    variances = first.var((2, 3)) + second.var((2, 3))
+    steady, steady_variance = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    similar = (2 * mean_1 * mean_2 + steady) * (2 * both + steady_variance)
+    return float((similar / ((mean_1**2 + mean_2**2 + steady) * (variances + steady_variance))).mean())
+
+
+def test_only_headers_that_the_edge_may_write_differ() -> None:
+    """Read-only ones stay exactly, those of the replaced body go, none is added that CloudFront refuses."""
+    event = origin_response({"s": URL})
+    before = copy.deepcopy(event["Records"][0]["cf"]["response"]["headers"])
+    after = edge.answer(event, SETTINGS, lambda _: (IMAGES / "source.png").read_bytes())["headers"]
+
+    assert all(after[name] == before[name] for name in READ_ONLY)
+    assert {"content-length", "etag"}.isdisjoint(after)
+    assert after.keys() - before.keys() == {"cache-control", "x-content-type-options"}
+    assert all(each["key"].lower() == name for name, values in after.items() for each in values)
+
+
+@pytest.mark.parametrize(
+    ("file_format", "kind"), [("JPEG", "image/jpeg"), ("WEBP", "image/webp"), ("GIF", "image/png")]
+)
+def test_the_type_is_that_of_what_is_made(file_format: str, kind: str) -> None:
+    """Formats that browsers show are kept; the type follows the image, not the URL."""
+    response = edge.answer(
+        origin_response({"s": URL, "w": "90", "h": "90"}), SETTINGS, lambda _: _noise(60, 40, file_format)
+    )
+
+    assert response["headers"]["content-type"][0]["value"] == kind
+    assert Image.MIME[str(_opened(response).format)] == kind
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP"])
+def test_quality_is_lowered_until_the_answer_fits(file_format: str) -> None:
+    """Noise, the worst there is, still comes out as an image of the whole size and under the limit."""
+    settings = EdgeSettings(allowed_hosts=("images.example.com",), max_answer_bytes=700_000)
+    event = origin_response({"s": URL, "w": "1000", "h": "900"})
+    response = edge.answer(event, settings, lambda _: _noise(1000, 900, file_format))
+
+    assert response["status"] == "200"
+    assert edge_answer.size(response) <= 700_000
+    assert _opened(response).size == (1000, 900)
+    assert response["headers"]["content-type"][0]["value"] == "image/jpeg"
+
+
+def test_what_fits_at_no_quality_is_a_clear_413() -> None:
+    """Never an answer above the limit, which CloudFront would turn into a 502."""
+    settings = EdgeSettings(allowed_hosts=("images.example.com",), max_answer_bytes=50_000)
+    response = edge.answer(origin_response({"s": URL, "w": "1000", "h": "900"}), settings, lambda _: _noise(1000, 900))
+
+    assert response["status"] == "413"
+    assert edge_answer.size(response) < 2000
+
+
+def _problem(query: dict[str, str] | str, fetch_image: Fetch = _never) -> dict[str, Any]:
+    response = edge.answer(origin_response(query), SETTINGS, fetch_image)
+    assert response["bodyEncoding"] == "text"
+    assert response["headers"]["content-type"][0]["value"] == "application/problem+json"
+    assert json.loads(response["body"])["status"] == int(response["status"])
+    return response
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"s": URL, "w": "0"},
+        {"s": URL, "w": "2401"},
+        {"s": URL, "h": "-1"},
+        {"s": URL, "h": "6e2"},
+        {"s": URL, "w": "٣٠٠"},
+        {"s": URL, "w": "999999999999"},
+        f"s={URL}&s={URL}",
+        f"s={URL}&w=1&w=2",
+        "s=%ff%fe",
+        "&".join(f"x{number}=1" for number in range(30)) + f"&s={URL}",
+    ],
+)
+def test_a_query_that_says_nothing_sensible_is_400(query: dict[str, str] | str) -> None:
+    """Sizes out of bounds, doubled fields, broken encodings: nothing is fetched."""
+    assert _problem(query)["status"] == "400"
+
+
+def test_empty_sizes_mean_the_defaults() -> None:
+    """`w=&h=` is what a form sends where nothing was filled in."""
+    event = origin_response(f"s={URL}&w=&h=100")
+
+    assert _opened(edge.answer(event, SETTINGS, lambda _: _noise(10, 10))).size == (1200, 100)
+
+
+def test_the_distribution_itself_is_refused() -> None:
+    """Asking for it would ask this function again, and again."""
+    assert _problem({"s": f"https://{DISTRIBUTION}/x.jpg?s=1"})["status"] == "403"
+
+
+def test_a_missing_image_is_404_and_soon_asked_for_again() -> None:
+    """An error is never kept for a year."""
+
+    def missing(_url: str) -> bytes:
+        raise SourceMissing("404")
+
+    response = _problem({"s": URL}, missing)
+
+    assert response["status"] == "404"
+    assert response["headers"]["cache-control"][0]["value"] == "max-age=60"
+
+
+@pytest.mark.parametrize("data", [b"", b"<html></html>", _noise(100, 100)[:3000]])
+def test_what_is_no_image_is_422(data: bytes) -> None:
+    """Nothing, a page, half an image."""
+    assert _problem({"s": URL}, lambda _: data)["status"] == "422"
+
+
+def test_too_many_pixels_are_413() -> None:
+    """A small file can be a large image."""
+    buffer = io.BytesIO()
+    Image.new("L", (9000, 9000)).save(buffer, "PNG")
+
+    assert _problem({"s": URL}, lambda _: buffer.getvalue())["status"] == "413"
+
+
+def test_whatever_else_happens_is_told_without_detail() -> None:
+    """The function never raises, and a viewer never reads why."""
+
+    def broken(_url: str) -> bytes:
+        raise RuntimeError("secret detail")
+
+    response = _problem({"s": URL}, broken)
+
+    assert response["status"] == "502"
+    assert "secret" not in json.dumps(response)
+    assert response["headers"]["cache-control"][0]["value"] == "no-store"
+
+
+def test_the_whole_way_from_another_host() -> None:
+    """A page's image on another host becomes 1200x627 on white, through a redirect and a real connection."""
+    with ImageHost() as host:
+        host.replies = {
+            "/page": reply(302, Location="/page.jpg"),
+            "/page.jpg": reply(body=_noise(640, 480, "JPEG"), Content_Type="image/jpeg"),
+        }
+        settings = host.settings()
+        event = origin_response({"s": host.url("/page")})
+        response = edge.answer(event, settings, lambda url: fetch(url, settings, host.network))
+
+    picture = _opened(response)
+    assert (picture.format, picture.size) == ("JPEG", (1200, 627))
+    assert picture.getpixel((5, 300)) == (255, 255, 255)

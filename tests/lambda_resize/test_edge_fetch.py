@@ -1,0 +1,246 @@
+"""Fetching at the edge: real connections to a host that redirects, lies, dribbles and never ends."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+
+from devstack.programs import find
+from lambda_resize.edge_errors import EdgeError, Refused, SourceFailed, SourceMissing, SourceSlow, TooMuch
+from lambda_resize.edge_fetch import Network, fetch
+from tests.lambda_resize.edge_event import LOOPBACK, ImageHost, reply
+
+
+@pytest.fixture(name="host")
+def _host() -> Iterator[ImageHost]:
+    with ImageHost() as host:
+        yield host
+
+
+def test_the_image_comes_as_it_is(host: ImageHost) -> None:
+    """Status 200, all bytes, and nothing about the viewer or credentials is sent."""
+    seen: dict[str, str] = {}
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        seen.update(handler.headers.items())
+        reply(body=b"image")(handler)
+
+    host.replies["/a.jpg?v=1"] = answer
+
+    assert fetch(host.url("/a.jpg?v=1"), host.settings(), host.network) == b"image"
+    assert seen == {
+        "Host": host.name,
+        "User-Agent": "prewmanager-edge",
+        "Accept": "image/*",
+        "Accept-Encoding": "identity",
+    }
+
+
+def test_redirects_within_the_allowed_are_followed(host: ImageHost) -> None:
+    """Absolute and relative ones, each checked and resolved anew."""
+    host.replies = {
+        "/1": reply(301, Location=host.url("/2")),
+        "/2": reply(307, Location="3?x=1"),
+        "/3?x=1": reply(body=b"image"),
+    }
+
+    assert fetch(host.url("/1"), host.settings(), host.network) == b"image"
+    assert host.lookups == 3
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://169.254.169.254/latest/meta-data/",
+        "http://127.0.0.1/",
+        "http://[::1]/",
+        "//localhost/",
+        "https://images.test/",
+        "file:///etc/passwd",
+        "http://user@images.test/",
+        "http://[::1",
+        "\\\\127.0.0.1\\a",
+        "/a b",
+    ],
+)
+def test_a_redirect_to_elsewhere_is_refused(host: ImageHost, location: str) -> None:
+    """What the first URL may not say, no redirect may either; the second request is never made."""
+    host.replies = {"/1": reply(302, Location="/2"), "/2": reply(302, Location=location)}
+
+    with pytest.raises(Refused):
+        fetch(host.url("/1"), host.settings(), host.network)
+    assert host.asked == ["/1", "/2"]
+
+
+def test_a_name_that_moves_inside_between_redirects_is_refused(host: ImageHost) -> None:
+    """A host whose name points to a private address at the second look gets no second request."""
+    host.addresses = [[LOOPBACK], ["169.254.169.254"]]
+    host.replies = {"/1": reply(302, Location="/2")}
+
+    with pytest.raises(Refused, match=r"169\.254\.169\.254"):
+        fetch(host.url("/1"), host.settings(), host.network)
+    assert host.asked == ["/1"]
+
+
+def test_the_checked_address_is_the_one_connected_to(host: ImageHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name is resolved once for a request, and the connection is told the address, not the name."""
+    connected: list[object] = []
+    connect = socket.create_connection
+
+    def recorded(address: tuple[str, int], timeout: float) -> socket.socket:
+        connected.append(address)
+        return connect(address, timeout)
+
+    monkeypatch.setattr(socket, "create_connection", recorded)
+    host.addresses = [[LOOPBACK], ["10.0.0.1"]]
+    host.replies["/a"] = reply(body=b"image")
+
+    assert fetch(host.url("/a"), host.settings(), host.network) == b"image"
+    assert connected == [(LOOPBACK, host.port)]
+    assert host.lookups == 1
+
+
+def test_redirects_end(host: ImageHost) -> None:
+    """A circle is left after as many as are allowed; a redirect to nowhere is the host's failure."""
+    host.replies = {"/circle": reply(302, Location="/circle"), "/nowhere": reply(302)}
+
+    with pytest.raises(SourceFailed, match="more than 3 redirects"):
+        fetch(host.url("/circle"), host.settings(), host.network)
+    assert host.asked == ["/circle"] * 4
+    with pytest.raises(SourceFailed, match="without a location"):
+        fetch(host.url("/nowhere"), host.settings(), host.network)
+
+
+def _endless(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.end_headers()
+    with suppress(OSError):
+        while True:
+            handler.wfile.write(b"x" * 65536)
+
+
+def test_a_body_has_a_limit(host: ImageHost) -> None:
+    """Whether the host says its size, or sends without end."""
+    host.replies = {"/said": reply(body=b"x" * 2001), "/endless": _endless, "/fits": reply(body=b"x" * 2000)}
+    settings = host.settings(max_source_bytes=2000)
+
+    assert len(fetch(host.url("/fits"), settings, host.network)) == 2000
+    for path in ("/said", "/endless"):
+        with pytest.raises(TooMuch):
+            fetch(host.url(path), settings, host.network)
+
+
+def _silent(release: threading.Event, first: bytes) -> object:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(first)
+        handler.wfile.flush()
+        release.wait(30)
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nX-Slow: ",
+        b"HTTP/1.1 200 OK\r\n\r\nhalf",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf",
+    ],
+)
+def test_all_of_it_has_a_time_limit(host: ImageHost, first: bytes) -> None:
+    """A host that falls silent, at whichever point, is left when the time is up."""
+    release = threading.Event()
+    host.replies["/slow"] = _silent(release, first)  # type: ignore[assignment]
+    try:
+        with pytest.raises(SourceSlow):
+            fetch(host.url("/slow"), host.settings(fetch_timeout_s=1), host.network)
+    finally:
+        release.set()
+
+
+def test_a_host_that_dribbles_is_cut_off(host: ImageHost) -> None:
+    """Bytes that keep coming, each well within a socket's time-out, do not win more time."""
+    release = threading.Event()
+
+    def dribble(handler: BaseHTTPRequestHandler) -> None:
+        with suppress(OSError):
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+            while not release.wait(0.05):
+                handler.wfile.write(b"X: y\r\nX")
+
+    host.replies["/slow"] = dribble
+    try:
+        with pytest.raises((SourceSlow, SourceFailed)) as raised:
+            fetch(host.url("/slow"), host.settings(fetch_timeout_s=1), host.network)
+    finally:
+        release.set()
+    assert isinstance(raised.value, SourceSlow)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(404, SourceMissing), (410, SourceMissing), (403, SourceFailed), (500, SourceFailed), (204, SourceFailed)],
+)
+def test_other_statuses_are_no_image(host: ImageHost, status: int, error: type[EdgeError]) -> None:
+    """Missing is told apart from failing; a success without a body is no image either."""
+    host.replies["/a"] = reply(status)
+
+    with pytest.raises(error, match=str(status)):
+        fetch(host.url("/a"), host.settings(), host.network)
+
+
+def test_a_broken_answer_is_the_hosts_failure(host: ImageHost) -> None:
+    """What is no HTTP, and what ends before its said length."""
+    host.replies = {
+        "/nonsense": lambda handler: handler.wfile.write(b"nonsense\r\n\r\n") and None,
+        "/short": reply(body=b"half", Content_Length="9"),
+    }
+    for path in host.replies:
+        with pytest.raises(SourceFailed):
+            fetch(host.url(path), host.settings(), host.network)
+
+
+def test_a_closed_port_is_the_hosts_failure() -> None:
+    """A refused connection is told as that."""
+    with ImageHost() as gone:
+        url, settings, network = gone.url("/a"), gone.settings(), gone.network
+    with pytest.raises(SourceFailed):
+        fetch(url, settings, network)
+
+
+@pytest.fixture(name="certificate", scope="module")
+def _certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for `images.test` that is its own authority, with its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    made = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"]
+    named = ["-subj", "/CN=images.test", "-addext", "subjectAltName=DNS:images.test"]
+    files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
+    subprocess.run([find("openssl"), "req", *made, *named, *files], check=True, capture_output=True)
+    return folder
+
+
+def test_https_checks_the_name_although_it_connects_to_an_address(host: ImageHost, certificate: Path) -> None:
+    """The certificate must be the allowed host's; another name on the same address is not believed."""
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    host._server.socket = server.wrap_socket(host._server.socket, server_side=True)
+    host.replies["/a"] = reply(body=b"image")
+    trusting = Network(host.lookup, host.network.permits, ssl.create_default_context(cafile=certificate / "cert.pem"))
+    other = f"other.test:{host.port}"
+    settings = host.settings(schemes=("https",), allowed_hosts=(host.name, other))
+
+    assert fetch(f"https://{host.name}/a", settings, trusting) == b"image"
+    with pytest.raises(SourceFailed, match=r"other\.test"):
+        fetch(f"https://{other}/a", settings, trusting)
+    with pytest.raises(SourceFailed, match="certificate"):
+        fetch(f"https://{host.name}/a", settings, replace(trusting, tls=ssl.create_default_context()))

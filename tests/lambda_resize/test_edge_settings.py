@@ -1,0 +1,77 @@
+"""The edge function's settings, which are part of its package."""
+
+from __future__ import annotations
+
+import pytest
+
+from lambda_resize.edge_settings import EdgeSettings
+from lambda_resize.settings import SettingsError
+
+
+def test_defaults_are_those_of_a_page_image() -> None:
+    """1200x627 by https, nothing allowed, answers of at most 1 MB."""
+    settings = EdgeSettings()
+
+    assert (settings.default_width, settings.default_height) == (1200, 627)
+    assert (settings.allowed_hosts, settings.schemes) == ((), ("https",))
+    assert settings.max_answer_bytes == 1_000_000
+
+
+def test_json_names_what_differs() -> None:
+    """What is not named keeps its default."""
+    settings = EdgeSettings.from_json(
+        '{"allowed_hosts": ["a.example.com:8443", "xn--bcher-kva.example"], "max_width": 1300}'
+    )
+
+    assert settings == EdgeSettings(allowed_hosts=("a.example.com:8443", "xn--bcher-kva.example"), max_width=1300)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "1.2.3.4:80",
+        "[::1]",
+        "localhost",
+        "*.example.com",
+        "Example.com",
+        "example.com.",
+        "a_b.example",
+        "",
+        "1.2.3.04",
+        "0x7f.1",
+    ],
+)
+def test_an_allowed_host_is_a_name(host: str) -> None:
+    """No address in any spelling, no wildcard, no single label, lower case only."""
+    with pytest.raises(SettingsError, match="allowed_hosts"):
+        EdgeSettings(allowed_hosts=(host,))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "no JSON"),
+        ("[]", "not an object"),
+        ('{"hosts": []}', "hosts: no such setting"),
+        ('{"allowed_hosts": "a.example"}', "allowed_hosts: 'a.example' is no list"),
+        ('{"allowed_hosts": [1]}', "allowed_hosts"),
+        ('{"schemes": ["ftp"]}', "schemes"),
+        ('{"max_width": 0}', "max_width: 0 is not a whole number from 1 to 10000"),
+        ('{"max_height": true}', "max_height"),
+        ('{"max_redirects": -1}', "max_redirects"),
+        ('{"max_answer_bytes": 2000000}', "max_answer_bytes"),
+        ('{"fetch_timeout_s": 30}', "fetch_timeout_s"),
+        ('{"max_width": 1000}', "default_width"),
+    ],
+)
+def test_what_cannot_work_is_refused_by_its_name(text: str, says: str) -> None:
+    """When the package is built, not at the edge."""
+    with pytest.raises(SettingsError, match=says):
+        EdgeSettings.from_json(text)
+
+
+def test_without_a_package_there_are_none() -> None:
+    """The module beside no configuration allows nothing, and says so."""
+    with pytest.raises(SettingsError, match=r"edge_config\.json"):
+        EdgeSettings.packaged()

@@ -1,0 +1,69 @@
+"""The edge function's package: complete, small, and with its settings in it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lambda_resize.settings import SettingsError
+from shipping.packages import ROOT, Package, edge
+from tests.lambda_resize.edge_event import origin_response
+from tests.shipping.conftest import Running
+
+pytestmark = pytest.mark.timeout(300)  # the first run downloads the wheels
+
+# An answer of the packaged function itself, but for the connection to another host.
+MAKE = """
+import json, pathlib, sys
+from lambda_resize import edge
+event, picture = json.load(sys.stdin), pathlib.Path(sys.argv[1]).read_bytes()
+print(json.dumps(edge.answer(event, edge._packaged()[0], lambda url: picture)))
+"""
+
+
+@pytest.fixture(scope="session", name="edge_task")
+def _edge_task(unpack: Callable[[Package], Path]) -> Path:
+    """The package with the settings of the example, unpacked."""
+    return unpack(edge(ROOT / "examples" / "edge.json"))
+
+
+async def test_it_starts_with_only_the_runtime_beside_it(edge_task: Path, running: Running) -> None:
+    """No environment variable is needed: what is allowed came with the package."""
+    passed = origin_response({"s": "https://images.example.com/a.jpg"}, status="200")
+    refused = origin_response({"s": "https://169.254.169.254/latest/meta-data/"})
+    async with running(edge_task, "lambda_resize.edge.handler", {}) as invoke:
+        assert await invoke(passed) == passed["Records"][0]["cf"]["response"]
+        assert (await invoke(refused))["status"] == "403"
+
+
+def test_it_makes_an_image(edge_task: Path) -> None:
+    """The image library is in it, and what the S3 side alone needs is not."""
+    picture = ROOT / "tests" / "lambda_resize" / "edge_images" / "source.png"
+    event = origin_response({"s": "https://images.example.com/a.png"})
+    done = subprocess.run(
+        [sys.executable, "-S", "-P", "-B", "-c", MAKE, str(picture)],
+        input=json.dumps(event),
+        env={"PYTHONPATH": str(edge_task)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert json.loads(done.stdout)["status"] == "200", done.stderr
+    assert not (edge_task / "obstore").exists()
+    assert not (edge_task / "lambda_resize" / "storage.py").exists()
+
+
+@pytest.mark.parametrize("text", ["{}", '{"allowed_hosts": ["127.0.0.1"]}'])
+def test_settings_that_cannot_work_make_no_package(tmp_path: Path, text: str) -> None:
+    """A wrong allow list, or none, is found when the package is built."""
+    config = tmp_path / "edge.json"
+    config.write_text(text)
+
+    with pytest.raises(SettingsError, match="allowed_hosts"):
+        edge(config)
