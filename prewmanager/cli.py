@@ -21,6 +21,8 @@ from prewmanager.settings import Settings, read_settings
 EXIT_FAILED = 1
 EXIT_SETTINGS = 2
 
+Presets = Annotated[list[str] | None, typer.Argument(metavar="[PRESET]...", help="Presets, by name.")]
+Prefix = Annotated[str, typer.Option(help="Only photos whose name, without the photos' prefix, begins so.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 
 app = typer.Typer(
@@ -93,6 +95,29 @@ def stats(as_json: AsJson = False) -> None:
     from prewmanager.commands import stats as command  # noqa: PLC0415 -- so that the other commands start at once
 
     _end(command.run(_settings(), as_json=as_json))
+
+
+@app.command(epilog="Examples: prewmanager purge thumb --prefix 2024/ --yes; prewmanager purge --photo photo/a/b.jpg")
+def purge(  # noqa: PLR0913, PLR0917 -- options of the command line
+    presets: Presets = None,
+    prefix: Prefix = "",
+    photo: Annotated[str, typer.Option(help="Only the previews of this photo, by its key, in all presets.")] = "",
+    orphans: Annotated[
+        bool, typer.Option("--orphans", help="Also presets that are not in the settings; alone, all of those.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Delete; without it nothing is, and the counts are shown.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete previews, and what Redis remembers of them; the next request makes each again. Photos are never touched.
+
+    A dry run unless --yes is given.
+    """
+    from prewmanager.commands import purge as command  # noqa: PLC0415 -- so that the other commands start at once
+
+    asked = command.Asked(tuple(presets or ()), prefix, photo, orphans=orphans)
+    _end(command.run(_settings(), asked, yes=yes, as_json=as_json))
 
 
 def _end(command: Coroutine[Any, Any, int]) -> NoReturn:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
+
+# Whether the preview with this key is meant.
+Wanted = Callable[[str], bool]
 
 
 class StoredObject(NamedTuple):
@@ -31,4 +34,16 @@ class Inventory(Protocol):
 
         Raises `StorageFailed`, and `ValueError` before anything was deleted where a key is not one of a preview.
         """
+        ...
+
+
+class Remembered(Protocol):
+    """The outcomes of flights that are told to whoever still asks: previews just made, failures."""
+
+    async def count(self, wanted: Wanted) -> int:
+        """How many there are for previews whose key is wanted. Raises `BoardUnavailable`."""
+        ...
+
+    async def forget(self, wanted: Wanted) -> int:
+        """Forget them, and say how many; a flight under way is left alone. Raises `BoardUnavailable`."""
         ...

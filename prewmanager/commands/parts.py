@@ -6,9 +6,11 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
+from prewmanager.adapters.redis_connect import connect
+from prewmanager.adapters.redis_remembered import RedisRemembered
 from prewmanager.adapters.s3_inventory import S3Inventory, s3_client
 from prewmanager.errors import InvalidSettings
-from prewmanager.inventory import Inventory
+from prewmanager.inventory import Inventory, Remembered
 from prewmanager.settings import Settings
 
 
@@ -26,6 +28,18 @@ async def open_buckets(settings: Settings) -> AsyncIterator[Buckets]:
     async with s3_client(region=settings.aws_region, endpoint_url=settings.s3_endpoint) as client:
         previews = S3Inventory(client, settings.bucket_of_previews, deletes_under=f"{settings.preview_prefix}/")
         yield Buckets(S3Inventory(client, settings.source_bucket), previews)
+
+
+@contextlib.asynccontextmanager
+async def open_remembered(settings: Settings) -> AsyncIterator[Remembered | None]:
+    """What Redis remembers, or None where none is configured. Raises `BoardUnavailable` where it does not answer."""
+    if settings.redis_url is None:
+        yield None
+        return
+    async with connect(settings.redis_url, timeout_s=5) as redis:
+        remembered = RedisRemembered(redis, namespace=settings.bucket_of_previews)
+        await remembered.ping()
+        yield remembered
 
 
 def chosen(settings: Settings, names: Sequence[str]) -> list[str]:

@@ -1,0 +1,167 @@
+"""`prewmanager purge` on a real S3 and a real Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis as BlockingRedis
+
+from devstack.backends import Redis
+from tests.commands.conftest import Shop
+
+ODD = "クズ箱/a b+c%20[x]*?.jpg"
+
+
+@pytest.fixture(name="redis")
+def _redis(redis_server: Redis, shop: Shop) -> Iterator[BlockingRedis]:
+    """The shop's Redis."""
+    shop.environment["PREW_REDIS_URL"] = redis_server.url
+    with BlockingRedis.from_url(redis_server.url) as client:
+        yield client
+
+
+def _flight(shop: Shop, key: str) -> str:
+    return f"prew:flight:{shop.bucket}/{key}@0123456789ab"
+
+
+def test_nothing_is_deleted_without_yes(shop: Shop, redis: BlockingRedis) -> None:
+    """A dry run says how many previews, how many bytes and how many results."""
+    shop.put("photo/a.jpg", "prew/card/a.jpg", "prew/card/b.jpg", "prew/thumb/a.jpg", body=b"12345")
+    redis.set(_flight(shop, "prew/card/a.jpg"), b"failed:{}")
+    before = shop.keys()
+    said = shop.json("purge", "card")
+
+    assert said == {"dry_run": True, "presets": [{"preset": "card", "previews": 2, "bytes": 10}], "remembered": 1}
+    assert shop.keys() == before
+    assert redis.get(_flight(shop, "prew/card/a.jpg")) == b"failed:{}"
+
+
+def test_yes_deletes_the_presets_previews_and_results(shop: Shop, redis: BlockingRedis) -> None:
+    """Of the named preset only; photos and other presets stay."""
+    shop.put("photo/a.jpg", f"photo/{ODD}", f"prew/card/{ODD}", "prew/card/a.jpg", "prew/thumb/a.jpg")
+    redis.set(_flight(shop, "prew/card/a.jpg"), b"result:{}\npicture")
+    redis.set(_flight(shop, "prew/thumb/a.jpg"), b"result:{}\npicture")
+    said = shop.json("purge", "card", "--yes")
+
+    assert (said["presets"][0]["previews"], said["remembered"]) == (2, 1)
+    assert shop.keys() == {"photo/a.jpg", f"photo/{ODD}", "prew/thumb/a.jpg"}
+    assert redis.get(_flight(shop, "prew/card/a.jpg")) is None
+    assert redis.get(_flight(shop, "prew/thumb/a.jpg")) is not None
+
+
+def test_a_flight_under_way_keeps_its_lease(shop: Shop, redis: BlockingRedis) -> None:
+    """Without it another replica would make the preview a second time."""
+    redis.set(_flight(shop, "prew/card/a.jpg"), b"blocked:token")
+    said = shop.json("purge", "card", "--yes")
+
+    assert said["remembered"] == 0
+    assert redis.get(_flight(shop, "prew/card/a.jpg")) == b"blocked:token"
+
+
+def test_results_of_another_bucket_stay(shop: Shop, redis: BlockingRedis) -> None:
+    """Two sites may share a Redis."""
+    redis.set(f"prew:flight:{shop.bucket}2/prew/card/a.jpg@0123456789ab", b"result:{}\n")
+
+    assert shop.json("purge", "card", "--yes")["remembered"] == 0
+
+
+def test_a_prefix_narrows_it(shop: Shop, redis: BlockingRedis) -> None:
+    """It need not end at a slash."""
+    shop.put("prew/card/2024/a.jpg", "prew/card/2024b.jpg", "prew/card/2023/a.jpg")
+    redis.set(_flight(shop, "prew/card/2023/a.jpg"), b"result:{}\n")
+    said = shop.json("purge", "card", "--prefix", "2024", "--yes")
+
+    assert (said["presets"][0]["previews"], said["remembered"]) == (2, 0)
+    assert shop.keys() == {"prew/card/2023/a.jpg"}
+
+
+def test_one_photo_in_every_preset(shop: Shop, redis: BlockingRedis) -> None:
+    """Exactly this one: a longer name that begins alike stays, with its result."""
+    shop.put(f"photo/{ODD}", f"prew/card/{ODD}", f"prew/thumb/{ODD}", f"prew/card/{ODD}.jpg")
+    redis.set(_flight(shop, f"prew/thumb/{ODD}"), b"failed:{}")
+    redis.set(_flight(shop, f"prew/thumb/{ODD}@2.jpg"), b"failed:{}")
+    said = shop.json("purge", "--photo", f"photo/{ODD}", "--yes")
+
+    assert [(each["preset"], each["previews"]) for each in said["presets"]] == [("card", 1), ("thumb", 1)]
+    assert said["remembered"] == 1
+    assert shop.keys() == {f"photo/{ODD}", f"prew/card/{ODD}.jpg"}
+
+
+def test_dropped_presets_need_orphans(shop: Shop) -> None:
+    """A name that the settings do not have is a mistake, unless it is said to be none."""
+    shop.put("prew/banner/a.jpg", "prew/card/a.jpg")
+    refused = shop.run("purge", "banner", "--yes")
+    said = shop.json("purge", "banner", "--orphans", "--yes")
+
+    assert refused.returncode == 2
+    assert "'banner': not in the settings" in refused.stderr
+    assert said["presets"] == [{"preset": "banner", "previews": 1, "bytes": 7}]
+    assert shop.keys() == {"prew/card/a.jpg"}
+
+
+def test_all_dropped_presets_at_once(shop: Shop) -> None:
+    """Without a name, --orphans means all that the settings do not have, and no other."""
+    shop.put("prew/banner/a.jpg", "prew/old/a.jpg", "prew/card/a.jpg")
+    said = shop.json("purge", "--orphans", "--yes")
+
+    assert [each["preset"] for each in said["presets"]] == ["banner", "old"]
+    assert shop.keys() == {"prew/card/a.jpg"}
+
+
+def test_one_photo_of_dropped_presets_as_well(shop: Shop) -> None:
+    """With --orphans, every preset is every one in the bucket."""
+    shop.put("prew/banner/a.jpg", "prew/card/a.jpg", "prew/card/b.jpg")
+    shop.json("purge", "--photo", "photo/a.jpg", "--orphans", "--yes")
+
+    assert shop.keys() == {"prew/card/b.jpg"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("--photo", "a.jpg"),
+        ("--photo", "photo/"),
+        ("--photo", "prew/card/a.jpg"),
+        ("--photo", "photo/a.jpg", "--prefix", "a"),
+        ("../photo", "--orphans"),
+        ("", "--orphans"),
+        ("card/../../photo", "--orphans"),
+    ],
+)
+def test_a_call_that_makes_no_sense_deletes_nothing(shop: Shop, arguments: tuple[str, ...]) -> None:
+    """Exit code 2 and a line that says why; above all no photo is touched."""
+    shop.put("photo/a.jpg", "prew/card/a.jpg")
+    done = shop.run("purge", *arguments, "--yes")
+
+    assert done.returncode == 2
+    assert done.stderr
+    assert shop.keys() == {"photo/a.jpg", "prew/card/a.jpg"}
+
+
+def test_more_than_one_batch(shop: Shop) -> None:
+    """A deletion in the middle of a listing leaves nothing out."""
+    shop.put(*(f"prew/card/{number % 2}/{number:04}.jpg" for number in range(1050)), body=b"1")
+    said = shop.json("purge", "card", "--yes")
+
+    assert said["presets"][0]["previews"] == 1050
+    assert shop.keys() == set()
+
+
+def test_without_redis_nothing_is_deleted_where_one_is_configured(shop: Shop) -> None:
+    """What cannot be done whole is not begun."""
+    shop.put("prew/card/a.jpg")
+    done = shop.run("purge", "card", "--yes", PREW_REDIS_URL="redis://127.0.0.1:1/0")
+
+    assert done.returncode == 1
+    assert "PING" in done.stderr
+    assert shop.keys() == {"prew/card/a.jpg"}
+
+
+def test_a_line_for_people(shop: Shop) -> None:
+    """How many, how large, and that nothing was deleted yet."""
+    shop.put("prew/card/a.jpg", body=b"x" * 2500)
+    done = shop.run("purge", "card", COLUMNS="200")
+
+    assert "dry run: 1 previews (2.5 kB) and 0 remembered results would be deleted" in done.stdout
