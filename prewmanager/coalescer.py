@@ -7,12 +7,11 @@ A flight belongs to no request, so no disconnect ends it. Between processes it i
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass
 
 import structlog
 
-from prewmanager.errors import NotInTime, Overloaded, ResizerFailed
+from prewmanager.errors import Overloaded, ResizerFailed
 from prewmanager.flight import Flight, Lifetimes, Timing
 from prewmanager.load import Load
 from prewmanager.ports import Failure, FlightBoard, Landed, Made, Observer, PreviewStore, Resizer, Source
@@ -68,7 +67,11 @@ class Coalescer:
         joined = flight is not None
         if flight is None:
             flight = self._start(preview)
-        landed = await self._wait_for(flight)
+        self._observer.waiting(1)
+        try:
+            landed = await flight.wait(self._timing.wait_s)
+        finally:
+            self._observer.waiting(-1)
         if isinstance(landed.outcome, Failure):
             raise landed.outcome.error()
         return Answer(landed.outcome, Source.JOINED if joined else landed.source, landed.timings_ms)
@@ -90,8 +93,6 @@ class Coalescer:
         return flight
 
     async def _fly(self, flight: Flight, preview: Preview) -> None:
-        started = time.perf_counter()
-        flight.landed.add_done_callback(lambda _: self._landed(flight, preview, time.perf_counter() - started))
         try:
             await flight.fly()
         except Exception:  # noqa: BLE001 -- a defect of ours; those who wait must get an answer all the same
@@ -99,24 +100,5 @@ class Coalescer:
             flight.tell(Landed(Failure(ResizerFailed.kind, "an unexpected error, in the log")))
         finally:
             del self._flights[preview.flight_key], self._tasks[preview.flight_key]
-            # Closing gave the flight away: those who still wait here must not wait for ever.
-            flight.landed.cancel()
-
-    def _landed(self, flight: Flight, preview: Preview, seconds: float) -> None:
-        if not flight.landed.cancelled():
-            self._observer.landed(preview, flight.landed.result(), seconds)
-
-    async def _wait_for(self, flight: Flight) -> Landed:
-        """The flight's outcome, within the waiters' deadline; waiting longer or less changes nothing for the flight."""
-        self._observer.waiting(1)
-        try:
-            async with asyncio.timeout(self._timing.wait_s):
-                return await asyncio.shield(flight.landed)
-        except TimeoutError:
-            raise NotInTime("waited for the flight until the deadline") from None
-        except asyncio.CancelledError:
-            if flight.landed.cancelled():
-                raise Overloaded("this process is stopping") from None
-            raise
-        finally:
-            self._observer.waiting(-1)
+            # Only closing ends a flight before it has landed.
+            flight.dissolve(Overloaded("this process is stopping"))

@@ -77,7 +77,7 @@ class Flight:
         timing: Timing,
         lifetimes: Lifetimes,
     ) -> None:
-        """`landed` is done as soon as the outcome is known here, which is before the board knows it."""
+        """The flight begins with `fly`; those who want its outcome `wait` for it, before or after."""
         self._preview = preview
         self._board = board
         self._resizer = resizer
@@ -85,10 +85,36 @@ class Flight:
         self._observer = observer
         self._timing = timing
         self._lifetimes = lifetimes
-        self.landed: asyncio.Future[Landed] = asyncio.get_running_loop().create_future()
+        self._began = 0.0
+        self._landed: Landed | None = None
+        self._waiters: set[asyncio.Future[Landed]] = set()
+
+    async def wait(self, within_s: float) -> Landed:
+        """The outcome, as soon as it is known in this process, which is before the board knows it.
+
+        Raises `NotInTime` when that takes longer than `within_s`, and what `dissolve` was given. Each who waits has a
+        future of its own, so that one who leaves takes nothing from the others.
+        """
+        if self._landed is not None:
+            return self._landed
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[Landed] = loop.create_future()
+        timer = loop.call_later(within_s, _fail, waiter, NotInTime("waited for the flight until the deadline"))
+        self._waiters.add(waiter)
+        try:
+            return await waiter
+        finally:
+            timer.cancel()
+            self._waiters.discard(waiter)
+
+    def dissolve(self, error: PreviewFailed) -> None:
+        """Have those who still wait raise `error`: nothing comes of this flight in this process."""
+        for waiter in self._waiters:
+            _fail(waiter, error)
 
     async def fly(self) -> None:
         """From the claim to the outcome, and to the end of the lease where this process made it."""
+        self._began = time.perf_counter()
         landed = Landed(Failure.of(NotInTime("nobody landed it before the deadline")))
         try:
             async with asyncio.timeout(self._timing.wait_s):
@@ -160,9 +186,14 @@ class Flight:
             return None
 
     def tell(self, landed: Landed) -> None:
-        """Give the outcome to those who wait in this process; the first one counts."""
-        if not self.landed.done():
-            self.landed.set_result(landed)
+        """Give the outcome to those who wait in this process, and to the observer; the first one counts."""
+        if self._landed is not None:
+            return
+        self._landed = landed
+        self._observer.landed(self._preview, landed, time.perf_counter() - self._began)
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(landed)
 
     async def _renew(self, lease: Lease) -> None:
         ends = time.monotonic() + self._timing.lock_ttl_s - self._timing.lease_s
@@ -171,3 +202,8 @@ class Flight:
             await asyncio.sleep(self._timing.lease_s / 3)
             if not await lease.renew():
                 return
+
+
+def _fail(waiter: asyncio.Future[Landed], error: PreviewFailed) -> None:
+    if not waiter.done():
+        waiter.set_exception(error)

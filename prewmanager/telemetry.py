@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from functools import partial
+from functools import lru_cache, partial
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -13,7 +13,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.process_collector import ProcessCollector
 from structlog.tracebacks import ExceptionDictTransformer
 
-from prewmanager.ports import Failure, Landed, Source
+from prewmanager.ports import Failure, Landed
 from prewmanager.preview import Preview
 
 _log = structlog.get_logger(__name__)
@@ -51,13 +51,14 @@ class Metrics:
         gauge = partial(Gauge, registry=self.registry, multiprocess_mode="livesum")
         self._requests = counter(
             "prewmanager_requests",
-            "Preview requests that reached the service, by preset, status, and X-Preview or what was wrong",
+            "Preview requests that reached the service, by preset, status, and X-Preview (joined: work saved) or error",
             ["preset", "status", "source"],
         )
+        # Looking a labelled counter up takes longer than counting.
+        self._request = lru_cache(maxsize=1024)(self._requests.labels)
         self._request_seconds = histogram(
             "prewmanager_request_seconds", "Time to answer a preview request", buckets=_SECONDS
         )
-        self._joined = counter("prewmanager_joined", "Requests that got another one's preview: the work saved")
         self._waiting = gauge("prewmanager_waiting", "Requests that wait for a flight now")
         self._flights = counter(
             "prewmanager_flights",
@@ -86,7 +87,15 @@ class Metrics:
 
     def landed(self, preview: Preview, landed: Landed, seconds: float) -> None:
         """Count a flight of this process, and the time of each of its steps."""
-        said = landed.outcome.kind if isinstance(landed.outcome, Failure) else str(landed.source)
+        said = landed.outcome.kind if isinstance(landed.outcome, Failure) else landed.source.value
+        _log.info(
+            "flight",
+            key=preview.preview_key,
+            outcome=said,
+            detail=landed.outcome.detail if isinstance(landed.outcome, Failure) else None,
+            seconds=round(seconds, 4),
+            **{f"{step}_ms": round(ms, 1) for step, ms in landed.timings_ms.items()},
+        )
         self._flights.labels(preview.preset_name, said).inc()
         self._flight_seconds.labels(preview.preset_name).observe(seconds)
         for step, milliseconds in landed.timings_ms.items():
@@ -103,10 +112,8 @@ class Metrics:
 
     def answered(self, preset: str, status: int, source: str, seconds: float) -> None:
         """Count one request; `preset` is empty where none was recognised, so that labels stay few."""
-        self._requests.labels(preset, str(status), source).inc()
+        self._request(preset, str(status), source).inc()
         self._request_seconds.observe(seconds)
-        if source == Source.JOINED:
-            self._joined.inc()
 
     def redis_is(self, up: bool) -> None:  # noqa: FBT001 -- a callback that says one thing
         """Note whether flights are shared through Redis."""

@@ -38,6 +38,7 @@ from prewmanager.preview import Catalogue
 from prewmanager.telemetry import Metrics
 
 PROBE_WITHIN_S = 3.0
+SERVER = "prewmanager"  # instead of the versions of Python and aiohttp
 _log = structlog.get_logger(__name__)
 
 # The first class that fits says it; what a client reads is here and nowhere else.
@@ -79,7 +80,6 @@ def make_app(service: Service) -> web.Application:
     app.router.add_get("/metrics", _metrics)
     # Everything else, newlines included: what a path means is decided from its raw form.
     app.router.add_route("*", r"/{path:[\s\S]*}", _preview)
-    app.on_response_prepare.append(_hide_server)
     return app
 
 
@@ -91,7 +91,7 @@ async def _preview(request: web.Request) -> web.StreamResponse:
     request[_PRESET] = preview.preset_name
     answer = await service.coalescer.preview(preview)
     headers = _headers(answer)
-    request[_SOURCE] = str(answer.source)
+    request[_SOURCE] = answer.source.value
     if answer.made.etag and answer.made.etag in request.headers.get("If-None-Match", ""):
         return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
     if answer.made.body is not None:
@@ -101,9 +101,13 @@ async def _preview(request: web.Request) -> web.StreamResponse:
 
 def _headers(answer: Answer) -> dict[str, str]:
     made = answer.made
-    headers = {"X-Preview": str(answer.source), "ETag": made.etag, "Cache-Control": made.cache_control or ""}
-    timings = ", ".join(f"{name};dur={ms:.1f}" for name, ms in answer.timings_ms.items())
-    return {name: value for name, value in (headers | {"Server-Timing": timings}).items() if value}
+    timings = ", ".join([f"{name};dur={ms:.1f}" for name, ms in answer.timings_ms.items()])
+    headers = {"Server": SERVER, "X-Preview": answer.source.value, "Server-Timing": timings}
+    if made.etag:
+        headers["ETag"] = made.etag
+    if made.cache_control:
+        headers["Cache-Control"] = made.cache_control
+    return headers
 
 
 async def _streamed(request: web.Request, key: str, headers: dict[str, str]) -> web.StreamResponse:
@@ -169,7 +173,8 @@ async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamRe
 def _account(request: web.Request, status: int, seconds: float) -> None:
     preset, source = request.get(_PRESET, ""), request.get(_SOURCE, "")
     request.app[SERVICE].metrics.answered(preset, status, source, seconds)
-    _log.info(
+    # nginx's log has every request; here a line for each would be a third of what it takes to answer a waiter.
+    _log.debug(
         "request",
         method=request.method,
         path=request.raw_path,
@@ -188,8 +193,6 @@ def _problem(error: PrewError) -> web.Response:
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         retry_after_s = error.retry_after_s if isinstance(error, PreviewFailed) else None
         headers["Retry-After"] = str(max(1, math.ceil(retry_after_s or 1)))
-    if isinstance(error, PreviewFailed):
-        _log.info("preview.failed", kind=error.kind, detail=error.detail)
     return _problem_response(status, title, headers, getattr(error, "kind", None))
 
 
@@ -201,9 +204,5 @@ def _problem_response(status: HTTPStatus, title: str, headers: dict[str, str], k
     return web.Response(
         status=status,
         body=json.dumps(problem).encode(),
-        headers={"Content-Type": "application/problem+json", "Cache-Control": "no-store", **headers},
+        headers={"Server": SERVER, "Content-Type": "application/problem+json", "Cache-Control": "no-store", **headers},
     )
-
-
-async def _hide_server(_: web.Request, response: web.StreamResponse) -> None:
-    response.headers["Server"] = "prewmanager"

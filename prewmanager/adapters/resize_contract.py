@@ -5,12 +5,13 @@ The first fields of both are the original system's; the rest was added and is op
 
 from __future__ import annotations
 
-import base64
 import binascii
 import hashlib
 import re
 from dataclasses import dataclass
 from typing import Any
+
+import pybase64
 
 from prewmanager.errors import (
     OriginalCorrupt,
@@ -89,7 +90,8 @@ def _decoded(data: object) -> bytes | None:
     if data is None or data == "":
         return None
     try:
-        return base64.b64decode(str(data), validate=True)
+        # Vectorised: the standard library's takes a third of a millisecond for a preview of 70 KB.
+        return pybase64.b64decode(str(data), validate=True)
     except (binascii.Error, ValueError) as error:
         raise ResizerFailed("the function's data is no base64") from error
 

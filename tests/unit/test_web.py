@@ -278,7 +278,7 @@ async def test_metrics_count_requests_and_flights(site: Site) -> None:
     assert 'prewmanager_requests_total{preset="card",source="made",status="200"} 1.0' in text
     assert 'prewmanager_requests_total{preset="",source="UnknownPreset",status="404"} 1.0' in text
     assert 'prewmanager_flights_total{outcome="made",preset="card"} 1.0' in text
-    assert "prewmanager_joined_total 1.0" in text
+    assert 'prewmanager_requests_total{preset="thumb",source="joined",status="200"} 1.0' in text
     assert "prewmanager_waiting 0.0" in text
     assert 'prewmanager_step_seconds_count{step="lambda"} 2.0' in text
     assert "made-up" not in text
