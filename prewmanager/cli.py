@@ -15,6 +15,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from prewmanager.commands import costs
 from prewmanager.errors import InvalidSettings, PrewError
 from prewmanager.settings import Settings, read_settings
 
@@ -23,6 +24,7 @@ EXIT_SETTINGS = 2
 
 Presets = Annotated[list[str] | None, typer.Argument(metavar="[PRESET]...", help="Presets, by name.")]
 Prefix = Annotated[str, typer.Option(help="Only photos whose name, without the photos' prefix, begins so.")]
+Concurrency = Annotated[int, typer.Option(min=1, max=1000, help="Previews that are worked on at once.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 
 app = typer.Typer(
@@ -118,6 +120,41 @@ def purge(  # noqa: PLR0913, PLR0917 -- options of the command line
 
     asked = command.Asked(tuple(presets or ()), prefix, photo, orphans=orphans)
     _end(command.run(_settings(), asked, yes=yes, as_json=as_json))
+
+
+@app.command(epilog="Examples: prewmanager warm --dry-run; prewmanager warm card thumb --prefix 2024/ --concurrency 32")
+def warm(  # noqa: PLR0913, PLR0917 -- options of the command line
+    presets: Presets = None,
+    prefix: Prefix = "",
+    concurrency: Concurrency = 8,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only count, and estimate what Lambda would cost.")
+    ] = False,
+    seconds: Annotated[float, typer.Option(min=0, help="Of Lambda for one resize, for the estimate.")] = 0.5,
+    memory_mb: Annotated[int, typer.Option(min=1, help="The function's memory, for the estimate.")] = costs.ONE_CPU_MB,
+    gb_second_usd: Annotated[
+        float, typer.Option(min=0, help="Price of a GB-second; the default is AWS's list price for x86 in us-east-1.")
+    ] = costs.LIST_GB_SECOND_USD,
+    as_json: AsJson = False,
+) -> None:
+    """Make the previews that are missing, of all presets unless some are named; skip those that are there.
+
+    A running site, and other warmers, share the work: no preview is made twice. Ended and started again it goes on
+    with what is missing. Exit code 1 where some could not be made.
+    """
+    from prewmanager.commands import warm as command  # noqa: PLC0415 -- so that the other commands start at once
+
+    assumed = costs.Assumed(seconds, memory_mb, gb_second_usd)
+    work = command.run(
+        _settings(),
+        presets or (),
+        prefix,
+        concurrency=concurrency,
+        dry_run=dry_run,
+        assumed=assumed,
+        as_json=as_json,
+    )
+    _end(work)
 
 
 def _end(command: Coroutine[Any, Any, int]) -> NoReturn:

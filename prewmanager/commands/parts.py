@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from prewmanager.adapters.redis_connect import connect
 from prewmanager.adapters.redis_remembered import RedisRemembered
 from prewmanager.adapters.s3_inventory import S3Inventory, s3_client
+from prewmanager.commands.joining import Folders
 from prewmanager.errors import InvalidSettings
 from prewmanager.inventory import Inventory, Remembered
 from prewmanager.settings import Settings
@@ -40,6 +41,21 @@ async def open_remembered(settings: Settings) -> AsyncIterator[Remembered | None
         remembered = RedisRemembered(redis, namespace=settings.bucket_of_previews)
         await remembered.ping()
         yield remembered
+
+
+def folders(settings: Settings, buckets: Buckets, preset: str) -> Folders:
+    """Where a preset's photos and previews are."""
+    photos, previews = f"{settings.source_prefix}/", f"{settings.preview_prefix}/{preset}/"
+    return Folders(buckets.photos, photos, buckets.previews, previews)
+
+
+def light(settings: Settings, at_once: int) -> Settings:
+    """The settings for making previews that nobody here waits for, `at_once` of them.
+
+    Their bytes stay in the bucket: many a minute would fill Redis with results that hardly anybody asks for.
+    """
+    least = max(settings.max_invocations, at_once)
+    return settings.model_copy(update={"max_result_bytes": 0, "max_invocations": least, "max_flights": 2 * least})
 
 
 def chosen(settings: Settings, names: Sequence[str]) -> list[str]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from asyncio.subprocess import PIPE, Process, create_subprocess_exec
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from devstack.backends import S3, s3_client
+from devstack.backends import S3, Redis, s3_client
 from devstack.programs import find
+from tests.commands.counting_lambda import CountingLambda
 
 
 @dataclass
@@ -46,6 +48,19 @@ class Shop:
             timeout=50,
             check=False,
         )
+
+    async def start(self, *arguments: str, **changed: str) -> Process:
+        """Start a command."""
+        return await create_subprocess_exec(
+            find("prewmanager"), *arguments, env=self.environment | changed, stdout=PIPE, stderr=PIPE
+        )
+
+    async def run_beside(self, *arguments: str, exit_code: int = 0, **changed: str) -> Any:
+        """What a command prints with --json, while this process goes on; its exit code checked."""
+        process = await self.start(*arguments, "--json", **changed)
+        out, err = await process.communicate()
+        assert process.returncode == exit_code, (out + err).decode()
+        return json.loads(out)
 
     def json(self, *arguments: str, exit_code: int = 0, **changed: str) -> Any:
         """What a command prints with --json, its exit code checked."""
@@ -83,3 +98,16 @@ def _shop(s3: S3) -> Iterator[Shop]:
     client.create_bucket(Bucket=bucket)
     yield Shop(s3, bucket, client, environment_of(s3, bucket))
     client.close()
+
+
+@pytest.fixture(name="function")
+async def _function(s3: S3, shop: Shop, redis_server: Redis) -> AsyncIterator[CountingLambda]:
+    """The shop's function; with it comes its Redis."""
+    async with CountingLambda(s3).running() as function:
+        assert isinstance(function, CountingLambda)
+        shop.environment |= {
+            "AWS_ENDPOINT_URL_LAMBDA": function.url,
+            "PREW_LAMBDA_FUNCTION": "prew-resize",
+            "PREW_REDIS_URL": redis_server.url,
+        }
+        yield function

@@ -1,0 +1,145 @@
+"""Makes what is missing: the listings of photos and previews are merged, and each gap becomes a flight.
+
+Flights are those of the service, on the same board, so that nothing is made twice beside a running site or another
+warmer. What is there is skipped, so a warmer that was ended goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict, dataclass
+
+from prewmanager.app import running_service
+from prewmanager.commands.at_once import for_each
+from prewmanager.commands.costs import Assumed, estimate
+from prewmanager.commands.joining import Folders, Order, in_its_order
+from prewmanager.commands.making import Account, Maker, acceptable
+from prewmanager.commands.output import OnOne, print_json, print_table, progress, say
+from prewmanager.commands.parts import Buckets, chosen, folders, light, open_buckets
+from prewmanager.preview import Catalogue, Preview
+from prewmanager.settings import Settings
+
+
+@dataclass(slots=True)
+class Gaps:
+    """One preset's photos: with a preview, without one, and those that no URI can name."""
+
+    preset: str
+    photos: int = 0
+    there: int = 0
+    missing: int = 0
+    unusable: int = 0
+
+
+async def gaps(found: Folders, catalogue: Catalogue, preset: str, prefix: str, on_one: OnOne, order: Order) -> Gaps:  # noqa: PLR0913, PLR0917 -- what, where, how
+    """Count without making anything. Raises `StorageFailed`."""
+    counted = Gaps(preset)
+    async for pair in found.pairs(prefix, order):
+        if pair.photo is None:
+            continue
+        on_one()
+        counted.photos += 1
+        if pair.preview is not None:
+            counted.there += 1
+        elif acceptable(catalogue, preset, pair.name) is None:
+            counted.unusable += 1
+        else:
+            counted.missing += 1
+    return counted
+
+
+async def missing(
+    found: Folders, catalogue: Catalogue, preset: str, prefix: str, order: Order
+) -> AsyncIterator[Preview]:
+    """The previews that are not there. Raises `StorageFailed`."""
+    async for pair in found.pairs(prefix, order):
+        if pair.photo is not None and pair.preview is None:
+            preview = acceptable(catalogue, preset, pair.name)
+            if preview is not None:
+                yield preview
+
+
+@dataclass(frozen=True, slots=True)
+class Warmer:
+    """Counts and makes for some presets of one site."""
+
+    settings: Settings
+    buckets: Buckets
+    presets: Sequence[str]
+    prefix: str
+
+    async def count(self) -> list[tuple[Gaps, Order]]:
+        """Each preset's gaps, and the order in which its listings come."""
+        counted = []
+        with progress("photos looked at") as on_one:
+            for name in self.presets:
+                found = folders(self.settings, self.buckets, name)
+
+                async def work(order: Order, name: str = name, found: Folders = found) -> Gaps:
+                    return await gaps(found, self._catalogue, name, self.prefix, on_one, order)
+
+                counted.append(await in_its_order(work))
+        return counted
+
+    async def make(self, counted: Sequence[tuple[Gaps, Order]], at_once: int) -> Account:
+        """Have what is missing made, `at_once` at a time."""
+        account = Account()
+        total = sum(each.missing for each, _ in counted)
+        async with running_service(light(self.settings, at_once)) as service:
+            maker = Maker(service.coalescer, account, self.settings.transient_ttl)
+            with progress("previews", total) as on_one:
+
+                async def one(preview: Preview) -> None:
+                    await maker.make(preview)
+                    on_one()
+
+                for each, order in counted:
+                    found = folders(self.settings, self.buckets, each.preset)
+                    todo = missing(found, service.catalogue, each.preset, self.prefix, order)
+                    await for_each(todo, one, at_once=at_once)
+        return account
+
+    @property
+    def _catalogue(self) -> Catalogue:
+        return Catalogue(self.settings.presets, self.settings.source_prefix, self.settings.preview_prefix)
+
+
+async def run(  # noqa: PLR0913 -- the command's options
+    settings: Settings,
+    presets: Sequence[str],
+    prefix: str,
+    *,
+    concurrency: int,
+    dry_run: bool,
+    assumed: Assumed,
+    as_json: bool,
+) -> int:
+    """The command: its exit code, 1 where a preview could not be made.
+
+    Raises `InvalidSettings`, `StorageFailed`.
+    """
+    async with open_buckets(settings) as buckets:
+        warmer = Warmer(settings, buckets, chosen(settings, presets), prefix)
+        counted = await warmer.count()
+        account = Account() if dry_run else await warmer.make(counted, concurrency)
+    _show([each for each, _ in counted], account, assumed, dry_run=dry_run, as_json=as_json)
+    return 1 if account.failed else 0
+
+
+def _show(counted: Sequence[Gaps], account: Account, assumed: Assumed, *, dry_run: bool, as_json: bool) -> None:
+    rows = [asdict(each) for each in counted]
+    expected = estimate(sum(each.missing for each in counted), assumed) if dry_run else None
+    done, failed = dict(account.done), dict(account.failed)
+    if as_json:
+        said = {"dry_run": dry_run, "presets": rows, "done": done, "failed": failed, "failures": account.failures}
+        print_json(said | ({"estimate": expected} if expected else {}))
+        return
+    print_table(rows)
+    if expected:
+        say(
+            f"dry run: {expected['resizes']} previews would be made, for about {expected['usd']:.2f} US dollars "
+            f"({assumed.seconds:g} s each at {assumed.memory_mb} MB and {assumed.gb_second_usd:g} for a GB-second)"
+        )
+    else:
+        say(", ".join(f"{count} {how}" for how, count in (done | failed).items()) or "nothing to make")
+    print_table(account.failures[:20])
