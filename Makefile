@@ -4,10 +4,11 @@
 BIN := .venv/bin
 STAMP := .venv/.installed
 BENCH_STAMP := .venv/.installed-bench
+INFRA_STAMP := .venv/.installed-infra
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install system up test lint format lock bench bench-flights package test-compose clean
+.PHONY: help install system up test lint format lock bench bench-flights bench-images package test-compose test-infra clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +35,10 @@ test: install ## run all tests with branch coverage; ARGS="-k lambda -x" for pyt
 test-compose: install ## bring docker-compose.yml up with a Docker engine, and test the whole of it
 	PREW_TEST_COMPOSE=1 $(BIN)/python -m pytest tests/compose $(ARGS)
 
+test-infra: install $(INFRA_STAMP) ## lint the CloudFormation templates, deploy them to moto's server, and test what came of it
+	$(BIN)/cfn-lint infra/*.yaml
+	$(BIN)/python -m pytest tests/infra $(ARGS)
+
 lint: install ## formatting, ruff, mypy, and who may import whom
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -54,6 +59,9 @@ lock: system ## resolve the dependencies of pyproject.toml into requirements/*.t
 	.local/uv/bin/uv pip compile --quiet --group pyproject.toml:bench --constraint requirements/dev.txt \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-o requirements/bench.txt $(ARGS)
+	.local/uv/bin/uv pip compile --quiet --group pyproject.toml:infra --constraint requirements/dev.txt \
+		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		-o requirements/infra.txt $(ARGS)
 	.local/uv/bin/uv pip compile --quiet --group pyproject.toml:function --constraint requirements/dev.txt \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-o requirements/function.txt $(ARGS)
@@ -73,6 +81,15 @@ bench: install $(BENCH_STAMP) ## previews that exist, misses, memory at rest, ag
 
 bench-flights: install $(BENCH_STAMP) ## many waiters for one preview, against the original and the limit
 	$(BIN)/python -m benchmarks.flights $(ARGS)
+
+bench-images: install $(BENCH_STAMP) ## the image core against sharp, Pillow, thumbor, ImageMagick (ARGS=--quick)
+	$(BIN)/python -m benchmarks.images $(ARGS)
+
+# What only the templates' tests need stays out likewise: it is half as much again as everything else.
+$(INFRA_STAMP): requirements/infra.txt | $(STAMP)
+	@echo "Installing cfn-lint and moto"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/infra.txt
+	@touch $@
 
 # What only the plots need stays out of every other target's way.
 $(BENCH_STAMP): requirements/bench.txt | $(STAMP)

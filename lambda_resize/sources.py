@@ -77,7 +77,7 @@ class Photo:
         try:
             image = pyvips.Image.new_from_buffer(self.data, "", access="sequential", **options)
         except pyvips.Error as error:
-            raise Corrupt(f"header of {self.format}: {vips.reason(error)}") from error
+            raise vips.failure(error, f"header of {self.format}: ") from error
         return self.deadline.watch(image)
 
     @cached_property

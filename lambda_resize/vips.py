@@ -7,10 +7,11 @@ touched here, so a process may fork afterwards.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from lambda_resize.errors import Corrupt
+from lambda_resize.errors import Corrupt, ResizeError, Unsupported
 
 os.environ.setdefault("VIPS_WARNING", "0")  # any value silences them; libvips looks for it when it is loaded
 import pyvips
@@ -26,6 +27,9 @@ LOADERS: Mapping[str, str] = {
     "VipsForeignLoadHeif": "heif",
 }
 OPT_IN: Mapping[str, str] = {"VipsForeignLoadSvg": "svg"}
+
+# What its loaders say of intact files: TIFF in Lab, with 12 bits, with planes in tiles, with LZMA, with JPEG of 1992.
+UNREADABLE = re.compile(r"not supported|not configured|not built in|bad labq format|not a whole number of bytes")
 
 # pyvips hands libvips' messages to Python's logging. Python may collect garbage there, a decoder that is freed by that
 # may have another message, and GLib ends the process on a message within a message: a damaged PNG is enough for it.
@@ -47,15 +51,22 @@ def allow_svg(*, allowed: bool) -> None:
         pyvips.operation_block_set(loader, not allowed)
 
 
-def reason(error: pyvips.Error) -> str:
-    """What libvips said, on one line, for the log."""
-    return " ".join(str(error).split())[:300]
+def failure(error: pyvips.Error, what: str = "") -> ResizeError:
+    """What an error of libvips says about the photo, on one line: it is damaged, or of a kind that is not read here."""
+    reason = " ".join(str(error).split())
+    kind = Unsupported if UNREADABLE.search(reason) else Corrupt
+    return kind(f"{what}{reason[:300]}")
 
 
 @contextmanager
 def decoding() -> Iterator[None]:
-    """Pixels are decoded where they are needed first, be it long before the end: that fails as `Corrupt`."""
+    """Pixels are decoded where they are needed first, be it long before the end: what fails there is ours.
+
+    Raises:
+        Corrupt: The pixels cannot be decoded.
+        Unsupported: Nor could those of an intact file of its kind.
+    """
     try:
         yield
     except pyvips.Error as error:
-        raise Corrupt(reason(error)) from error
+        raise failure(error) from error

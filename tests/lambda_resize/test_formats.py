@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import pyvips
-from PIL import Image
+from PIL import Image, ImageCms
 
 from lambda_resize import codecs
 from lambda_resize.resize import resize
@@ -82,6 +83,30 @@ def test_cmyk_becomes_rgb(encode: Any, source: str) -> None:
     assert image.mode == "RGB"
     assert red < 60
     assert 140 < green < blue
+
+
+def test_cmyk_with_a_profile_matches_a_reference_conversion(real_photos: Path) -> None:
+    """Print colours by the photo's own profile: against LittleCMS through Pillow, mean CIE76 delta E below 3."""
+    path = real_photos / "cmyk-with-profile.jpg"
+    ours = result(path.read_bytes(), width=200, format="png").convert("RGB")
+    photo = Image.open(path)
+    profile = ImageCms.ImageCmsProfile(io.BytesIO(photo.info["icc_profile"]))
+    srgb = ImageCms.createProfile("sRGB")
+    small = photo.resize(ours.size, Image.Resampling.LANCZOS)
+    theirs = ImageCms.profileToProfile(small, profile, srgb, outputMode="RGB")
+    one, other = (pyvips.Image.new_from_array(np.asarray(each)).copy(interpretation="srgb") for each in (ours, theirs))
+    assert one.dE76(other).avg() < 3
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}])
+def test_ycck_becomes_rgb(real_photos: Path, options: dict[str, Any]) -> None:
+    """CMYK stored as brightness and colour, as printing programs do, inverted or not: the sky is no negative."""
+    photo = Image.open(real_photos / "cmyk-with-profile.jpg")
+    buffer = io.BytesIO()
+    photo.save(buffer, "JPEG", quality=90, icc_profile=photo.info["icc_profile"], **options)
+    again = result(buffer.getvalue(), width=100, format="png")
+    direct = result((real_photos / "cmyk-with-profile.jpg").read_bytes(), width=100, format="png")
+    assert np.abs(np.asarray(again.convert("RGB")).astype(int) - np.asarray(direct.convert("RGB"))).mean() < 4
 
 
 def test_a_profile_is_converted_and_dropped() -> None:

@@ -8,8 +8,10 @@ import zlib
 from typing import Any
 
 import pytest
+import pyvips
 from PIL import Image
 
+from lambda_resize import vips
 from lambda_resize.errors import Corrupt, TooLarge, Unsupported
 from lambda_resize.resize import resize
 from lambda_resize.settings import Limits
@@ -81,6 +83,22 @@ def test_each_kind_of_jpeg_cut_short_is_corrupt(encode: Any, noise: Image.Image,
     whole = encode(noise, "JPEG", **options)
     with pytest.raises(Corrupt):
         resize(whole[:-1000], SMALL)
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["tiff2vips: LZMA compression support is not configured", "tiled separate planes not supported", "bad labq format"],
+)
+def test_what_the_decoder_cannot_read_is_not_damaged(said: str) -> None:
+    """An intact file of a rare kind is unsupported; libvips tells it in words alone."""
+    assert isinstance(vips.failure(pyvips.Error("unable to call", said)), Unsupported)
+    assert isinstance(vips.failure(pyvips.Error("unable to call", "premature end of JPEG image")), Corrupt)
+
+
+def test_a_tiff_in_lab_is_unsupported(encode: Any) -> None:
+    """Such as some editors write; its header is where libvips stops."""
+    with pytest.raises(Unsupported):
+        resize(encode(Image.new("LAB", (40, 40)), "TIFF"), SMALL)
 
 
 @pytest.mark.parametrize("position", ["attention", "entropy"])

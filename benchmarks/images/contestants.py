@@ -1,0 +1,128 @@
+"""Who takes part: our core and the others, each in a process of its own that makes one preview after another."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from rich.console import Console
+
+from benchmarks.images import thumbor_server
+from benchmarks.parts import ROOT, Parts, plain_environment
+
+HERE = Path(__file__).parent
+QUALITY = {"jpeg": 80, "webp": 80, "avif": 50, "png": None}
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One of them.
+
+    Attributes:
+        name: As the tables show it.
+        argv: Its worker.
+        formats: What it can write.
+        env: Of its worker.
+        options: Further fields of each request.
+        pid: Of the process that does the work, where it is not the worker.
+    """
+
+    name: str
+    argv: list[str]
+    formats: tuple[str, ...] = ("jpeg", "png", "webp", "avif")
+    env: dict[str, str] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    pid: int | None = None
+
+
+class Worker:
+    """A contestant's process, with a number of threads for each image, or as many as it chooses."""
+
+    def __init__(self, contestant: Contestant, threads: int | None) -> None:
+        limits = {"VIPS_CONCURRENCY": str(threads), "OMP_NUM_THREADS": str(threads)} if threads else {}
+        self._contestant = contestant
+        self._process = subprocess.Popen(
+            contestant.argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env=plain_environment() | contestant.env | limits,
+        )
+
+    def make(self, source: Path, result: Path, width: int, output: str) -> float:
+        """Have one preview made; milliseconds."""
+        request = {"source": str(source), "result": str(result), "width": width, "format": output}
+        assert self._process.stdin is not None  # noqa: S101 -- both were asked for
+        assert self._process.stdout is not None  # noqa: S101 -- the same
+        self._process.stdin.write(json.dumps(request | {"quality": QUALITY[output]} | self._contestant.options) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise SystemExit(f"{self._contestant.name} ended while it made {output}")
+        return float(json.loads(answer)["ms"])
+
+    @property
+    def peak_mb(self) -> float:
+        """The largest resident memory that it ever had, in 10^6 bytes."""
+        status = Path(f"/proc/{self._contestant.pid or self._process.pid}/status").read_text(encoding="ascii")
+        (kib,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
+        return int(kib) * 1024 / 1e6
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+def ours() -> Contestant:
+    """The image core of this project."""
+    return Contestant("prewmanager", [sys.executable, "-m", "benchmarks.images.workers.ours"])
+
+
+def all_present(parts: Parts, photo: Path, console: Console) -> list[Contestant]:
+    """Ours and the others that this machine has, with a line for each that it has not."""
+    worker = [sys.executable, "-m"]
+    present = [ours()]
+    if node_packages(console):
+        argv = ["node", str(HERE / "workers" / "sharp.mjs")]
+        present.append(Contestant("sharp", argv))
+        present.append(Contestant("sharp, effort 1", argv, formats=("avif",), options={"effort": 1}))
+    present.append(Contestant("Pillow", [*worker, "benchmarks.images.workers.pillow"]))
+    if _imagemagick(console):
+        present.append(
+            Contestant("ImageMagick", [*worker, "benchmarks.images.workers.imagemagick"], ("jpeg", "png", "webp"))
+        )
+    server = thumbor_server.start(parts, photo.parent, console)
+    if server:
+        argv, env = [*worker, "benchmarks.images.workers.thumbor"], {"THUMBOR_PORT": str(server.port)}
+        present.append(Contestant("thumbor", argv, ("jpeg", "png", "webp"), env, pid=server.program.pid))
+    return present
+
+
+def node_packages(console: Console) -> bool:
+    """Whether sharp and AWS's client are there; installed by npm where they are not."""
+    if not (shutil.which("node") and shutil.which("npm")):
+        console.print("sharp: skipped, there is no npm")
+        return False
+    if not (HERE / "node_modules" / "sharp").is_dir():
+        argv = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error"]
+        if subprocess.run(argv, cwd=HERE, check=False).returncode:
+            console.print("sharp: skipped, npm cannot install it")
+            return False
+    return True
+
+
+def _imagemagick(console: Console) -> bool:
+    program = shutil.which("magick") or shutil.which("convert")
+    if program and not subprocess.run([program, "-list", "format"], capture_output=True, check=False).returncode:
+        return True
+    console.print("ImageMagick: skipped, it is not installed")
+    return False

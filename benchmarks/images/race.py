@@ -1,0 +1,90 @@
+"""The race: every contestant makes the same previews, by turns, so that whatever disturbs the machine disturbs all."""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PIL import Image
+
+from benchmarks.images import quality
+from benchmarks.images.contestants import Contestant, Worker
+from benchmarks.report import Figure, Report, Table
+
+WIDTH = 720
+SHARP, OURS, THUMBOR = "sharp", "prewmanager", "thumbor"
+SLOW = "avif"  # sharp's default takes seconds
+
+
+@dataclass
+class Result:
+    """What one contestant did for one format: milliseconds of each round; the file; peak memory."""
+
+    times: list[float] = field(default_factory=list)
+    size: int = 0
+    ssim: float = 0.0
+    peak_mb: float = 0.0
+
+
+def run(  # noqa: PLR0913, PLR0917 -- what a race is
+    contestants: Sequence[Contestant], photo: Path, work: Path, output: str, threads: int | None, rounds: int
+) -> dict[str, Result]:
+    """One format with a number of threads; two rounds beforehand are not counted."""
+    taking_part = [each for each in contestants if output in each.formats]
+    results = {each.name: Result() for each in taking_part}
+    with contextlib.ExitStack() as exits:
+        workers = {each.name: exits.enter_context(Worker(each, threads)) for each in taking_part}
+        for number in range(rounds + 2):
+            for name, worker in workers.items():
+                milliseconds = worker.make(photo, work / f"{name}.{output}", WIDTH, output)
+                if number > 1:
+                    results[name].times.append(milliseconds)
+        for name, worker in workers.items():
+            results[name].peak_mb = worker.peak_mb
+    for name, result in results.items():
+        _judge(result, photo, work / f"{name}.{output}")
+    return results
+
+
+def _judge(result: Result, photo: Path, preview: Path) -> None:
+    result.size = preview.stat().st_size
+    with Image.open(preview) as image:
+        wanted = quality.reference(photo, *image.size)
+    result.ssim = quality.ssim(preview, wanted)
+
+
+def tell(report: Report, output: str, threads: int | None, results: dict[str, Result]) -> dict[str, float]:
+    """Table and figures; the medians by name."""
+    medians = {name: statistics.median(result.times) for name, result in results.items()}
+    how = "one thread" if threads == 1 else "default threads"
+    rows = [
+        [name, medians[name], min(each.times), each.size / 1000, round(each.ssim, 4), each.peak_mb]
+        for name, each in results.items()
+    ]
+    columns = ["", "median ms", "fastest ms", "KB", "SSIM", "peak MB"]
+    report.tables.append(Table(f"{output.upper()}, {WIDTH} wide, {how}", columns, rows))
+    if SHARP in results:
+        ratio = _ratio(results, SHARP)
+        report.figures.append(Figure(f"{output}, {how}: time, ours to sharp's", ratio, "", 1.0))
+        if threads == 1:
+            report.figures += _fairness(output, results)
+    if THUMBOR in results:
+        report.figures.append(Figure(f"{output}, {how}: time, ours to thumbor's", _ratio(results, THUMBOR), "", 0.5))
+    return medians
+
+
+def _ratio(results: dict[str, Result], other: str) -> float:
+    """The median over rounds of the ratio within a round, in which both met the same disturbances."""
+    return statistics.median(a / b for a, b in zip(results[OURS].times, results[other].times, strict=True))
+
+
+def _fairness(output: str, results: dict[str, Result]) -> list[Figure]:
+    """Nobody wins by size or quality; against sharp's AVIF of the same effort, for ours is not its default."""
+    other = results.get("sharp, effort 1", results[SHARP])
+    return [
+        Figure(f"{output}: size, ours to sharp's", results[OURS].size / other.size, "", 1.03),
+        Figure(f"{output}: SSIM, ours less sharp's", round(results[OURS].ssim - other.ssim, 4), "", 0.0, "at least"),
+    ]

@@ -1,0 +1,104 @@
+"""Trials: what the image core makes of a file, in a process that may crash or hang without harm to this one."""
+
+from __future__ import annotations
+
+import io
+import multiprocessing
+import resource
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import TimeoutError as WorkerTimeoutError
+from dataclasses import dataclass, field
+from itertools import islice
+
+from pebble import ProcessExpired, ProcessPool
+from PIL import Image
+
+from lambda_resize.errors import ResizeError
+from lambda_resize.resize import resize_many
+from lambda_resize.settings import Limits
+from lambda_resize.spec import Spec
+
+LIMITS = Limits(max_seconds=5)
+HANGS_AFTER_S = 30
+SMALL = Spec(width=64)
+BATCH = 500
+PROPER = frozenset({"preview", "unsupported", "corrupt", "too_large", "timeout"})
+
+
+@dataclass
+class Outcome:
+    """What became of many files: how many of each kind, those that are no answer at all, and the peak of memory."""
+
+    kinds: Counter[tuple[str, str]] = field(default_factory=Counter)
+    failures: dict[str, str] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+    peak_mb: float = 0.0
+
+    def count(self, kind: str) -> int:
+        """Files of that kind, of all groups."""
+        return sum(number for (_, found), number in self.kinds.items() if found == kind)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One file: the group under which it is counted, its name, its bytes, and what shall be made of it."""
+
+    group: str
+    name: str
+    data: bytes
+    spec: Spec = SMALL
+    placeholder: bool = False
+
+
+def run(trials: Iterable[Trial], *, workers: int = 2) -> Outcome:
+    """Try all of them."""
+    outcome = Outcome()
+    waiting = iter(trials)
+    # spawn: a fork would copy the locks of libvips' threads.
+    with ProcessPool(max_workers=workers, context=multiprocessing.get_context("spawn")) as pool:
+        while batch := list(islice(waiting, BATCH)):
+            scheduled = [(trial, pool.schedule(_attempt, args=(trial,), timeout=HANGS_AFTER_S)) for trial in batch]
+            for trial, future in scheduled:
+                try:
+                    kind, text, peak = future.result()
+                except ProcessExpired as error:
+                    kind, text, peak = "crash", str(error), 0.0
+                except WorkerTimeoutError:
+                    kind, text, peak = "hang", f"more than {HANGS_AFTER_S} s", 0.0
+                _note(outcome, trial, kind, text, peak)
+    return outcome
+
+
+def _note(outcome: Outcome, trial: Trial, kind: str, text: str, peak: float) -> None:
+    outcome.kinds[trial.group, kind] += 1
+    outcome.peak_mb = max(outcome.peak_mb, peak)
+    if kind not in PROPER:
+        outcome.failures[trial.name] = f"{kind}: {text}"
+    elif kind != "preview":
+        outcome.errors[trial.name] = f"{kind}: {text}"
+
+
+def _attempt(trial: Trial) -> tuple[str, str, float]:
+    """The kind of what happened, in words, and the peak of this process's memory in MB."""
+    kind, text = _kind(trial)
+    return kind, text, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+
+
+def _kind(trial: Trial) -> tuple[str, str]:
+    try:
+        (made,) = resize_many(trial.data, [trial.spec], LIMITS, placeholder=trial.placeholder)
+    except Exception as error:  # noqa: BLE001 -- the handler would answer `internal`, which is what is looked for
+        return "internal", repr(error)
+    if isinstance(made, ResizeError):
+        return made.kind, str(made)
+    with Image.open(io.BytesIO(made.data)) as image:
+        image.load()
+        if image.size != (made.width, made.height) or image.get_format_mimetype() != made.content_type:
+            return "wrong", f"{image.size} instead of {made.width}x{made.height}"
+    return "preview", ""
+
+
+def failures(outcome: Outcome) -> Iterator[str]:
+    """A line for each file that got no proper answer."""
+    yield from (f"{name}: {what}" for name, what in outcome.failures.items())

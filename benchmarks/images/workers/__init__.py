@@ -1,0 +1,1 @@
+"""Programs that make previews on request, one JSON line in and one out: the contestants."""

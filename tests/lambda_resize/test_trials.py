@@ -1,0 +1,50 @@
+"""Files that nobody should upload: mutants in every run, the test images of others where they are asked for."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from benchmarks.images import corpora, fuzz, trials
+from benchmarks.images.trials import Trial
+from lambda_resize.spec import Spec
+
+MUTANTS = 400
+
+
+def test_the_seeds_of_the_mutants_are_good() -> None:
+    """What is mutated is decoded as long as it is whole."""
+    outcome = trials.run(Trial("seed", name, data) for name, data in fuzz.seeds().items())
+    assert outcome.count("preview") == len(fuzz.seeds()), outcome.errors
+
+
+def test_mutants_get_a_preview_or_the_right_failure() -> None:
+    """None crashes, hangs, or surprises; and they reach the decoders: some are shown, some are found damaged."""
+    outcome = trials.run(fuzz.mutated(MUTANTS))
+    assert list(trials.failures(outcome)) == []
+    assert sum(outcome.kinds.values()) == MUTANTS
+    assert outcome.count("preview") > MUTANTS / 10
+    assert outcome.count("corrupt") > MUTANTS / 10
+
+
+def test_a_surprise_would_be_seen() -> None:
+    """A spec that no service sends makes the core raise what is no failure of its own."""
+    broken = Spec(width=10)
+    object.__setattr__(broken, "format", "bmp")
+    outcome = trials.run([Trial("seed", "surprise", fuzz.seeds()["png"], broken)])
+    assert outcome.count("internal") == 1
+    assert "KeyError" in next(trials.failures(outcome))
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(os.environ.get("RUN_CORPORA") != "1", reason="RUN_CORPORA=1 downloads 50 MB and takes minutes")
+def test_the_test_images_of_others_get_a_preview_or_the_right_failure() -> None:
+    """All of Pillow's, thumbor's and pypng's; and memory stays within bounds."""
+    try:
+        outcome = corpora.run()
+    except corpora.NoCorpora as error:
+        pytest.skip(str(error))
+    assert list(trials.failures(outcome)) == []
+    assert outcome.count("preview") > 500
+    assert outcome.peak_mb < 1000
