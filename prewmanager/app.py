@@ -33,7 +33,7 @@ from prewmanager.coalescer import Coalescer
 from prewmanager.errors import OriginalMissing, OriginalRejected, failure_classes
 from prewmanager.flight import Lifetimes, Timing
 from prewmanager.load import Load
-from prewmanager.ports import FlightBoard, Probe, Quota, Resizer
+from prewmanager.ports import FlightBoard, PreviewStore, Probe, Quota, Resizer
 from prewmanager.preview import Catalogue
 from prewmanager.resizers import BoundedResizer, PatientResizer, RationedResizer
 from prewmanager.settings import Settings
@@ -43,12 +43,19 @@ from prewmanager.web import Service
 _log = structlog.get_logger(__name__)
 
 
+class ReadyStore(PreviewStore, Probe, Protocol):
+    """A store that can say whether it is there."""
+
+
 @contextlib.asynccontextmanager
-async def running_service(settings: Settings) -> AsyncIterator[Service]:
-    """The service with everything it needs; closed in reverse order, flights first."""
+async def running_service(settings: Settings, store: ReadyStore | None = None) -> AsyncIterator[Service]:
+    """The service with everything it needs; closed in reverse order, flights first.
+
+    `store` replaces the one that flights look into before anything is made.
+    """
     metrics = Metrics()
     async with contextlib.AsyncExitStack() as stack:
-        store = _store(settings)
+        store = store or _store(settings)
         at_once = settings.max_invocations if settings.lambda_function else settings.resize_workers
         load = Load(at_once, on_change=metrics.load_is)
         last = await stack.enter_async_context(_last_resizer(settings))

@@ -157,6 +157,24 @@ def warm(  # noqa: PLR0913, PLR0917 -- options of the command line
     _end(work)
 
 
+@app.command(epilog="Examples: prewmanager stale --json; prewmanager stale card --fix --concurrency 32")
+def stale(
+    presets: Presets = None,
+    prefix: Prefix = "",
+    fix: Annotated[bool, typer.Option("--fix", help="Make them anew, and delete those whose photo is gone.")] = False,
+    concurrency: Concurrency = 16,
+    as_json: AsJson = False,
+) -> None:
+    """Find previews whose preset has changed since, or whose photo is newer or gone.
+
+    --fix brings them in line while the site runs: each is made over the old one. Exit code 1 where stale ones are left.
+    """
+    from prewmanager.commands import stale as command  # noqa: PLC0415 -- so that the other commands start at once
+
+    work = command.run(_settings(), presets or (), prefix, fix=fix, concurrency=concurrency, as_json=as_json)
+    _end(work)
+
+
 def _end(command: Coroutine[Any, Any, int]) -> NoReturn:
     """Run a command to its end, and end with its exit code."""
     from prewmanager.telemetry import configure_logging  # noqa: PLC0415 -- the service's, which takes a while to import

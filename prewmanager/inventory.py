@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
+
+from prewmanager.ports import Made
 
 # Whether the preview with this key is meant.
 Wanted = Callable[[str], bool]
@@ -16,6 +19,23 @@ class StoredObject(NamedTuple):
     key: str
     size: int
     modified: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One object as it tells of itself; `fingerprint` is that of the preset which it was made by, where it says so."""
+
+    made: Made
+    modified: datetime
+    fingerprint: str | None
+
+
+class Looks(Protocol):
+    """A bucket, for looking at one object."""
+
+    async def look(self, key: str) -> Look | None:
+        """What this object tells of itself, or None where there is none. Raises `StorageFailed`."""
+        ...
 
 
 class Inventory(Protocol):
@@ -46,4 +66,8 @@ class Remembered(Protocol):
 
     async def forget(self, wanted: Wanted) -> int:
         """Forget them, and say how many; a flight under way is left alone. Raises `BoardUnavailable`."""
+        ...
+
+    async def drop(self, flight_key: str) -> None:
+        """Forget the outcome of one flight, unless it is under way. Raises `BoardUnavailable`."""
         ...

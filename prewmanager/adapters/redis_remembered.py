@@ -42,6 +42,10 @@ class RedisRemembered:
         """Forget them, and say how many; a flight under way is left alone. Raises `BoardUnavailable`."""
         return await self._each(wanted, "forget")
 
+    async def drop(self, flight_key: str) -> None:
+        """Forget the outcome of one flight, unless it is under way. Raises `BoardUnavailable`."""
+        await self._act([f"{self._prefix}{flight_key}".encode()], "forget")
+
     async def ping(self) -> None:
         """Return when Redis answers. Raises `BoardUnavailable`."""
         await answered(self._redis.ping(), "no answer to PING")

@@ -10,6 +10,7 @@ from obstore.exceptions import BaseError, PermissionDeniedError
 from obstore.store import S3Store
 
 from prewmanager.errors import StorageFailed
+from prewmanager.inventory import Look
 from prewmanager.ports import Made
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from obstore.store import S3Config
 
 _CHUNK_BYTES = 256 * 1024
+# As the resize function names it in the object's metadata.
+_FINGERPRINT = "preset-fingerprint"
 _CONNECT = timedelta(seconds=1)
 
 
@@ -63,6 +66,17 @@ class S3PreviewStore:
         except (BaseError, OSError) as error:
             raise _failed(key, error) from error
         return _made(got.meta, got.attributes, None), _pieces(got, key)
+
+    async def look(self, key: str) -> Look | None:
+        """What this object tells of itself, without its bytes, or None where there is none. Raises `StorageFailed`."""
+        try:
+            got = await self._store.get_async(key, options={"head": True})
+        except FileNotFoundError:
+            return None
+        except (BaseError, OSError) as error:
+            raise _failed(key, error) from error
+        made = _made(got.meta, got.attributes, None)
+        return Look(made, got.meta["last_modified"], got.attributes.get(_FINGERPRINT))
 
     async def ping(self) -> None:
         """Return when the bucket answers, with or without permission to list it. Raises `StorageFailed`."""

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from prewmanager.adapters.redis_connect import connect
 from prewmanager.adapters.redis_remembered import RedisRemembered
 from prewmanager.adapters.s3_inventory import S3Inventory, s3_client
+from prewmanager.adapters.s3_store import S3PreviewStore, s3_store
 from prewmanager.commands.joining import Folders
 from prewmanager.errors import InvalidSettings
 from prewmanager.inventory import Inventory, Remembered
+from prewmanager.preview import Catalogue
 from prewmanager.settings import Settings
 
 
@@ -29,6 +31,17 @@ async def open_buckets(settings: Settings) -> AsyncIterator[Buckets]:
     async with s3_client(region=settings.aws_region, endpoint_url=settings.s3_endpoint) as client:
         previews = S3Inventory(client, settings.bucket_of_previews, deletes_under=f"{settings.preview_prefix}/")
         yield Buckets(S3Inventory(client, settings.source_bucket), previews)
+
+
+def looking(settings: Settings, bucket: str) -> S3PreviewStore:
+    """A bucket, for looking at single objects; their bytes are left where they are."""
+    store = s3_store(bucket, region=settings.aws_region, endpoint_url=settings.s3_endpoint, timeout_s=10)
+    return S3PreviewStore(store, max_body_bytes=0)
+
+
+def catalogue(settings: Settings) -> Catalogue:
+    """The presets and prefixes."""
+    return Catalogue(settings.presets, settings.source_prefix, settings.preview_prefix)
 
 
 @contextlib.asynccontextmanager

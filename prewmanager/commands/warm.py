@@ -15,7 +15,7 @@ from prewmanager.commands.costs import Assumed, estimate
 from prewmanager.commands.joining import Folders, Order, in_its_order
 from prewmanager.commands.making import Account, Maker, acceptable
 from prewmanager.commands.output import OnOne, print_json, print_table, progress, say
-from prewmanager.commands.parts import Buckets, chosen, folders, light, open_buckets
+from prewmanager.commands.parts import Buckets, catalogue, chosen, folders, light, open_buckets
 from prewmanager.preview import Catalogue, Preview
 from prewmanager.settings import Settings
 
@@ -31,7 +31,7 @@ class Gaps:
     unusable: int = 0
 
 
-async def gaps(found: Folders, catalogue: Catalogue, preset: str, prefix: str, on_one: OnOne, order: Order) -> Gaps:  # noqa: PLR0913, PLR0917 -- what, where, how
+async def gaps(found: Folders, known: Catalogue, preset: str, prefix: str, on_one: OnOne, order: Order) -> Gaps:  # noqa: PLR0913, PLR0917 -- what, where, how
     """Count without making anything. Raises `StorageFailed`."""
     counted = Gaps(preset)
     async for pair in found.pairs(prefix, order):
@@ -41,20 +41,18 @@ async def gaps(found: Folders, catalogue: Catalogue, preset: str, prefix: str, o
         counted.photos += 1
         if pair.preview is not None:
             counted.there += 1
-        elif acceptable(catalogue, preset, pair.name) is None:
+        elif acceptable(known, preset, pair.name) is None:
             counted.unusable += 1
         else:
             counted.missing += 1
     return counted
 
 
-async def missing(
-    found: Folders, catalogue: Catalogue, preset: str, prefix: str, order: Order
-) -> AsyncIterator[Preview]:
+async def missing(found: Folders, known: Catalogue, preset: str, prefix: str, order: Order) -> AsyncIterator[Preview]:
     """The previews that are not there. Raises `StorageFailed`."""
     async for pair in found.pairs(prefix, order):
         if pair.photo is not None and pair.preview is None:
-            preview = acceptable(catalogue, preset, pair.name)
+            preview = acceptable(known, preset, pair.name)
             if preview is not None:
                 yield preview
 
@@ -76,7 +74,7 @@ class Warmer:
                 found = folders(self.settings, self.buckets, name)
 
                 async def work(order: Order, name: str = name, found: Folders = found) -> Gaps:
-                    return await gaps(found, self._catalogue, name, self.prefix, on_one, order)
+                    return await gaps(found, catalogue(self.settings), name, self.prefix, on_one, order)
 
                 counted.append(await in_its_order(work))
         return counted
@@ -98,10 +96,6 @@ class Warmer:
                     todo = missing(found, service.catalogue, each.preset, self.prefix, order)
                     await for_each(todo, one, at_once=at_once)
         return account
-
-    @property
-    def _catalogue(self) -> Catalogue:
-        return Catalogue(self.settings.presets, self.settings.source_prefix, self.settings.preview_prefix)
 
 
 async def run(  # noqa: PLR0913 -- the command's options

@@ -1,0 +1,149 @@
+"""`prewmanager stale` on a real S3 and a real Redis, with a function that counts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+from redis import Redis as BlockingRedis
+
+from devstack.backends import Redis
+from tests.commands.conftest import Shop, fingerprints
+from tests.commands.counting_lambda import CountingLambda
+from tests.e2e.gated_lambda import failed
+from tests.fakes import until_told
+
+ODD = "クズ箱/a b+c%20d#e?f.jpg"
+
+
+@pytest.fixture(name="now")
+def _now(shop: Shop) -> str:
+    """The fingerprint of card as it is now."""
+    return fingerprints(shop.environment)["card"]
+
+
+def _one_of_each(shop: Shop, now: str) -> None:
+    """Photos before previews, so that only one is newer than its preview."""
+    shop.put("photo/fresh.jpg", f"photo/{ODD}", "photo/a/unmarked.jpg", "photo/without.jpg")
+    shop.put("prew/card/fresh.jpg", "prew/card/newer.jpg", "prew/card/a-gone.jpg", fingerprint=now)
+    shop.put(f"prew/card/{ODD}", fingerprint="000000000000")
+    shop.put("prew/card/a/unmarked.jpg")
+    shop.put_later("photo/newer.jpg", than="prew/card/newer.jpg")
+
+
+def test_each_kind_is_found_and_nothing_is_changed(shop: Shop, now: str) -> None:
+    """Exit code 1 where there are any; what was never marked counts as made by another definition."""
+    _one_of_each(shop, now)
+    before = shop.keys()
+    said = shop.json("stale", "card", exit_code=1)
+
+    assert said["presets"] == [
+        {"preset": "card", "previews": 5, "preset_changed": 2, "photo_newer": 1, "photo_gone": 1, "unusable": 0}
+    ]
+    assert {each["key"]: each["reason"] for each in said["stale"]} == {
+        f"prew/card/{ODD}": "preset_changed",
+        "prew/card/a/unmarked.jpg": "preset_changed",
+        "prew/card/newer.jpg": "photo_newer",
+        "prew/card/a-gone.jpg": "photo_gone",
+    }
+    assert shop.keys() == before
+
+
+def test_nothing_stale_is_exit_code_0(shop: Shop, now: str) -> None:
+    """Photos without a preview are no fault."""
+    shop.put("photo/a.jpg", "photo/without.jpg")
+    shop.put("prew/card/a.jpg", fingerprint=now)
+    said = shop.json("stale")
+
+    assert (said["left"], said["stale"]) == (0, [])
+
+
+async def test_fix_brings_all_in_line(shop: Shop, function: CountingLambda, now: str) -> None:
+    """One invocation for each that changed; those without a photo are deleted; nothing else is touched."""
+    _one_of_each(shop, now)
+    said = await shop.run_beside("stale", "card", "--fix")
+    again = await shop.run_beside("stale", "card")
+
+    assert (said["done"], said["left"], again["left"]) == ({"made": 3, "deleted": 1}, 0, 0)
+    assert function.invocations == Counter([f"photo/{ODD}", "photo/a/unmarked.jpg", "photo/newer.jpg"])
+    assert shop.keys("prew/") == {f"prew/card/{name}" for name in ("fresh.jpg", "newer.jpg", ODD, "a/unmarked.jpg")}
+
+
+async def test_the_old_preview_is_there_until_the_new_one_is(shop: Shop, function: CountingLambda) -> None:
+    """While the function works the old one is served."""
+    shop.put("photo/a.jpg")
+    shop.put("prew/card/a.jpg", body=b"old")
+    function.gate.clear()
+    fixing = asyncio.create_task(shop.run_beside("stale", "card", "--fix"))
+    await until_told(lambda: function.running_now == 1)
+    meanwhile = shop.read("prew/card/a.jpg")
+    function.gate.set()
+    await fixing
+
+    assert meanwhile == b"old"
+    assert shop.read("prew/card/a.jpg").startswith(b"photo/a.jpg 1")
+
+
+async def test_two_at_once_make_nothing_twice(shop: Shop, function: CountingLambda) -> None:
+    """Nor do they send more than they may."""
+    names = [f"{number}.jpg" for number in range(8)]
+    shop.put(*(f"photo/{name}" for name in names))
+    shop.put(*(f"prew/card/{name}" for name in names))
+    function.gate.clear()
+    both = [asyncio.create_task(shop.run_beside("stale", "card", "--fix", "--concurrency", "2")) for _ in range(2)]
+    await until_told(lambda: function.running_now == 2)
+    function.gate.set()
+    said = [await each for each in both]
+
+    assert function.invocations == Counter({f"photo/{name}": 1 for name in names})
+    assert sum(each["done"].get("made", 0) for each in said) == 8
+    assert [each["left"] for each in said] == [0, 0]
+    assert function.most_at_once <= 4
+
+
+async def test_what_redis_remembers_of_before_is_no_answer(
+    shop: Shop, function: CountingLambda, redis_server: Redis, now: str
+) -> None:
+    """A photo that was replaced moments after its preview was made: the result of then still stands in Redis."""
+    shop.put("prew/card/a.jpg", body=b"old", fingerprint=now)
+    shop.put_later("photo/a.jpg", than="prew/card/a.jpg")
+    with BlockingRedis.from_url(redis_server.url) as redis:
+        header = b'{"content_type":"image/jpeg","size":3,"etag":"","cache_control":null,"carried":true}'
+        redis.set(f"prew:flight:{shop.bucket}/prew/card/a.jpg@{now}", b"result:" + header + b"\nold", ex=60)
+    said = await shop.run_beside("stale", "card", "--fix")
+
+    assert said["done"] == {"made": 1}
+    assert function.calls == 1
+
+
+async def test_what_cannot_be_made_anew_stays_as_it_is(shop: Shop, function: CountingLambda) -> None:
+    """Exit code 1, the failure listed; the old preview is better than none."""
+    shop.put("photo/a.jpg")
+    shop.put("prew/card/a.jpg", body=b"old")
+    function.script.append(failed("corrupt"))
+    said = await shop.run_beside("stale", "card", "--fix", exit_code=1)
+
+    assert (said["left"], said["failed"], said["failures"][0]["key"]) == (1, {"corrupt": 1}, "prew/card/a.jpg")
+    assert shop.read("prew/card/a.jpg") == b"old"
+
+
+async def test_a_prefix_narrows_it(shop: Shop, function: CountingLambda) -> None:
+    """Previews elsewhere are left alone."""
+    shop.put("prew/card/2024/a.jpg", "prew/card/2023/a.jpg")
+    said = await shop.run_beside("stale", "--fix", "--prefix", "2024/")
+
+    assert said["done"] == {"deleted": 1}
+    assert shop.keys() == {"prew/card/2023/a.jpg"}
+    assert function.calls == 0
+
+
+async def test_lines_for_people(shop: Shop, function: CountingLambda) -> None:
+    """How many there are and what --fix does about them; what it did."""
+    shop.put("prew/card/a.jpg")
+    found = await asyncio.to_thread(shop.run, "stale", COLUMNS="200")
+    fixed = await asyncio.to_thread(shop.run, "stale", "--fix", COLUMNS="200")
+
+    assert "1 previews are stale; --fix makes them anew" in found.stdout
+    assert "1 deleted" in fixed.stdout
+    assert function.calls == 0
