@@ -1,4 +1,4 @@
-"""Which modules of a package one of them needs, by their import statements."""
+"""Which modules of a package some of them need, by their import statements."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
-def needed_by(module: str, folder: Path) -> tuple[str, ...]:
-    """`module` and all that it imports of the package in `folder`, directly or not; `__init__` is among them."""
+def needed_by(folder: Path, *modules: str) -> tuple[str, ...]:
+    """`modules` and all that they import of the package in `folder`, directly or not; `__init__` is among them."""
     found: set[str] = set()
-    waiting = {module, "__init__"}
+    waiting = {*modules, "__init__"}
     while waiting:
         name = waiting.pop()
         found.add(name)

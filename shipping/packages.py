@@ -39,7 +39,8 @@ class Package:
     generated: Files = field(default_factory=dict)
 
 
-RESIZE = Package("resize", needed_by("handler", SOURCES))
+# The cleaner comes along: two functions of one deployment out of one file.
+RESIZE = Package("resize", needed_by(SOURCES, "handler", "cleaner"))
 
 
 def edge(config: Path) -> Package:
@@ -52,7 +53,7 @@ def edge(config: Path) -> Package:
     if not EdgeSettings.from_json(text).allowed_hosts:
         raise SettingsError("allowed_hosts: is empty, the function could fetch nothing")
     return Package(
-        "edge", needed_by("edge", SOURCES), _IMAGES, ("x86_64",), {f"lambda_resize/{CONFIG_FILE}": text.encode()}
+        "edge", needed_by(SOURCES, "edge"), _IMAGES, ("x86_64",), {f"lambda_resize/{CONFIG_FILE}": text.encode()}
     )
 
 

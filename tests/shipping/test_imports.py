@@ -22,4 +22,4 @@ def test_all_that_is_imported_directly_or_not_and_nothing_else(tmp_path: Path) -
     for name, text in modules.items():
         (folder / f"{name}.py").write_text(text)
 
-    assert needed_by("entry", folder) == ("__init__", "entry", "one", "three", "two")
+    assert needed_by(folder, "entry") == ("__init__", "entry", "one", "three", "two")

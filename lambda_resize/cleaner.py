@@ -1,0 +1,66 @@
+"""When a photo is overwritten or removed, its previews go: the function behind the bucket's events.
+
+The event is EventBridge's for S3 ("Object Created", "Object Deleted"; docs.aws.amazon.com/AmazonS3/latest/userguide/
+ev-events.html), whose keys are plain, not percent-encoded. Deleting what is not there is no error, so an event that is
+delivered twice does nothing the second time.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+_AT_ONCE = 1000  # keys that one DeleteObjects takes
+
+logger = logging.getLogger(__name__)
+logger.setLevel(logging.INFO)  # Lambda's runtime leaves the root logger at WARNING
+
+
+class CleanerError(Exception):
+    """S3 did not delete all of it; EventBridge tries again."""
+
+
+def handler(event: Mapping[str, Any], _context: Any) -> dict[str, object]:
+    """Delete the previews of the event's photo in every preset there is, also in those of earlier settings.
+
+    Reads `PREW_PREVIEW_BUCKET` (default: the event's), `PREW_SOURCE_PREFIX` and `PREW_PREVIEW_PREFIX`. Raises
+    `CleanerError`.
+    """
+    detail = event["detail"]
+    source = os.environ.get("PREW_SOURCE_PREFIX") or "photo"
+    key = detail["object"]["key"]
+    if not key.startswith(f"{source}/"):
+        return {"deleted": []}
+    bucket = os.environ.get("PREW_PREVIEW_BUCKET") or detail["bucket"]["name"]
+    name = key.removeprefix(f"{source}/")
+    previews = [f"{folder}{name}" for folder in _preset_folders(bucket)]
+    _delete(bucket, previews)
+    logger.info(json.dumps({"photo": key, "event": event["detail-type"], "deleted": previews}, ensure_ascii=False))
+    return {"deleted": previews}
+
+
+def _preset_folders(bucket: str) -> Iterator[str]:
+    """`prew/card/` and so on, as the bucket has them; one request, however many previews there are."""
+    prefix = os.environ.get("PREW_PREVIEW_PREFIX") or "prew"
+    pages = _s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/", Delimiter="/")
+    for page in pages:
+        yield from (folder["Prefix"] for folder in page.get("CommonPrefixes", []))
+
+
+def _delete(bucket: str, keys: list[str]) -> None:
+    for start in range(0, len(keys), _AT_ONCE):
+        objects = [{"Key": key} for key in keys[start : start + _AT_ONCE]]
+        answer = _s3().delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
+        if errors := answer.get("Errors"):
+            raise CleanerError(f"{bucket}: {errors[0]['Key']}: {errors[0]['Code']}, and {len(errors) - 1} more")
+
+
+@cache
+def _s3() -> Any:
+    import boto3  # noqa: PLC0415 -- part of Lambda's runtime, and only this handler uses it
+
+    return boto3.client("s3")

@@ -1,0 +1,135 @@
+"""moto's server, a stand-in for AWS that knows CloudFormation and IAM, with the main template deployed."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import boto3
+import pytest
+import yaml
+
+from devstack.programs import LOOPBACK, Program, ProgramError, answers, find, free_ports
+
+TEMPLATES = Path(__file__).resolve().parents[2] / "infra"
+PACKAGE = {"PackageBucket": "packages", "PackageKey": "resize.zip"}
+BUCKET = "previews-of-ours"
+
+
+@dataclass(frozen=True)
+class Aws:
+    """Where it listens."""
+
+    url: str
+
+    def client(self, service: str, credentials: dict[str, str] | None = None) -> Any:
+        """A client with an administrator's credentials, or these."""
+        known = credentials or {"AccessKeyId": "admin", "SecretAccessKey": "admin"}
+        return boto3.client(
+            service,
+            endpoint_url=self.url,
+            region_name="us-east-1",
+            aws_access_key_id=known["AccessKeyId"],
+            aws_secret_access_key=known["SecretAccessKey"],
+            aws_session_token=known.get("SessionToken"),
+        )
+
+    def check_policies(self, *, after: float) -> None:
+        """Judge requests by IAM's policies once `after` more have come; infinity: not at all."""
+        headers = {"Content-Type": "text/plain"}
+        request = Request(f"{self.url}/moto-api/reset-auth", str(after).encode(), headers)  # noqa: S310 -- of this machine
+        with urlopen(request, timeout=10):  # noqa: S310 -- of this machine
+            pass
+
+    def deploy(self, template: str, **parameters: str) -> dict[str, str]:
+        """Deploy a template of ours, and return its resources' names in AWS by those in the template."""
+        formation = self.client("cloudformation")
+        name = template.removesuffix(".yaml")
+        formation.create_stack(
+            StackName=name,
+            TemplateBody=(TEMPLATES / template).read_text(),
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+            Capabilities=["CAPABILITY_IAM"],
+        )
+        (stack,) = formation.describe_stacks(StackName=name)["Stacks"]
+        assert stack["StackStatus"] == "CREATE_COMPLETE"
+        resources = formation.list_stack_resources(StackName=name)["StackResourceSummaries"]
+        return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
+
+
+@pytest.fixture(scope="session", name="aws")
+def _aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
+    try:
+        server = find("moto_server")
+    except ProgramError:
+        pytest.skip("moto is not installed: `make test-infra`")
+    port = free_ports(1)[0]
+    program = Program("moto", [server, "-H", LOOPBACK, "-p", str(port)], tmp_path_factory.mktemp("moto") / "log")
+    program.wait_ready(lambda: answers(port))
+    aws = Aws(f"http://{LOOPBACK}:{port}")
+    aws.client("s3").create_bucket(Bucket="packages")
+    aws.client("s3").put_object(Bucket="packages", Key="resize.zip", Body=b"PK\x05\x06" + bytes(18))
+    yield aws
+    program.stop()
+
+
+@pytest.fixture(scope="session", name="resources")
+def _resources(aws: Aws) -> dict[str, str]:
+    """The main template with a bucket of its own, deployed."""
+    resources = aws.deploy("prewmanager.yaml", BucketName=BUCKET, CreateBucket="true", **PACKAGE)
+    iam = aws.client("iam")
+    for role in (name for name in resources if name.endswith("Role")):
+        for policy in iam.list_role_policies(RoleName=resources[role])["PolicyNames"]:
+            named = {"RoleName": resources[role], "PolicyName": policy}
+            # moto keeps what a template says as Python writes it, and then cannot read it as JSON.
+            document = ast.literal_eval(iam.get_role_policy(**named)["PolicyDocument"])
+            iam.put_role_policy(**named, PolicyDocument=json.dumps(document))
+    return resources
+
+
+@pytest.fixture(name="allowed_as")
+def _allowed_as(aws: Aws, resources: dict[str, str]) -> Iterator[Callable[..., bool]]:
+    """Whether a role of the template may do something: `allowed_as("ResizeRole", "s3", "get_object", Bucket=…)`."""
+
+    def allowed(role: str, service: str, call: str, **arguments: Any) -> bool:
+        arn = aws.client("iam").get_role(RoleName=resources[role])["Role"]["Arn"]
+        credentials = aws.client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+        client = aws.client(service, credentials)
+        aws.check_policies(after=0)
+        try:
+            getattr(client, call)(**arguments)
+        except client.exceptions.ClientError as error:
+            code = error.response["Error"]["Code"]
+            return bool(code not in {"AccessDenied", "AccessDeniedException"})
+        finally:
+            aws.check_policies(after=float("inf"))
+        return True
+
+    return allowed
+
+
+@pytest.fixture(scope="session", name="template")
+def _template() -> Callable[[str], dict[str, Any]]:
+    """The resources of a template, short tags (!Ref, !Sub, …) as what they hold."""
+
+    class Loader(yaml.SafeLoader):
+        """Knows CloudFormation's tags."""
+
+    def held(loader: yaml.SafeLoader, _tag: str, node: yaml.Node) -> Any:
+        if isinstance(node, yaml.ScalarNode):
+            return loader.construct_scalar(node)
+        assert isinstance(node, yaml.SequenceNode)
+        return loader.construct_sequence(node, deep=True)
+
+    Loader.add_multi_constructor("!", held)
+
+    def load(name: str) -> dict[str, Any]:
+        loaded: dict[str, Any] = yaml.load((TEMPLATES / name).read_text(), Loader)  # noqa: S506 -- a SafeLoader, extended
+        return loaded["Resources"]  # type: ignore[no-any-return]
+
+    return load

@@ -1,0 +1,151 @@
+"""The main template, deployed: what is there, who may do what, and what leads to what."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.infra.conftest import BUCKET, Aws
+
+Allowed = Callable[..., bool]
+Template = Callable[[str], dict[str, Any]]
+
+PHOTO = {"Bucket": BUCKET, "Key": "photo/a.jpg"}
+PREVIEW = {"Bucket": BUCKET, "Key": "prew/card/a.jpg"}
+OTHER = {"Bucket": BUCKET, "Key": "other/a.jpg"}
+
+
+@pytest.mark.parametrize(
+    ("role", "call", "target", "allowed"),
+    [
+        ("ResizeRole", "get_object", PHOTO, True),
+        ("ResizeRole", "get_object", OTHER, False),
+        ("ResizeRole", "put_object", PREVIEW, True),
+        ("ResizeRole", "put_object", PHOTO, False),
+        ("ResizeRole", "delete_object", PREVIEW, False),
+        ("ResizeRole", "list_objects_v2", {"Bucket": BUCKET}, True),
+        ("ResizeRole", "list_objects_v2", {"Bucket": "packages"}, False),
+        ("CleanerRole", "delete_object", PREVIEW, True),
+        ("CleanerRole", "delete_object", PHOTO, False),
+        ("CleanerRole", "get_object", PHOTO, False),
+        ("CleanerRole", "put_object", PREVIEW, False),
+        ("ServiceRole", "get_object", PREVIEW, True),
+        ("ServiceRole", "get_object", PHOTO, False),
+        ("ServiceRole", "put_object", PREVIEW, False),
+        ("ServiceRole", "delete_object", PREVIEW, False),
+        ("ServiceRole", "list_objects_v2", {"Bucket": BUCKET}, True),
+    ],
+)
+def test_a_role_may_do_its_own_work_and_no_other(  # noqa: PLR0913, PLR0917 -- a table of permissions
+    aws: Aws,
+    allowed_as: Allowed,
+    role: str,
+    call: str,
+    target: dict[str, str],
+    allowed: bool,  # noqa: FBT001 -- as above
+) -> None:
+    """The function reads photos and writes previews, the cleaner deletes previews, the service looks at them."""
+    for each in (PHOTO, PREVIEW, OTHER):
+        aws.client("s3").put_object(**each, Body=b"x")
+
+    assert allowed_as(role, "s3", call, **target) is allowed
+
+
+def test_the_cleaner_may_list_the_presets_alone(aws: Aws, resources: dict[str, str]) -> None:
+    """Its permission to list is bound to the one prefix that it asks for."""
+    policy = aws.client("iam").get_role_policy(RoleName=resources["CleanerRole"], PolicyName="cleaner")[
+        "PolicyDocument"
+    ]
+    (statement,) = (each for each in policy["Statement"] if each["Action"] == "s3:ListBucket")
+
+    assert statement["Condition"] == {"StringEquals": {"s3:prefix": "prew/"}}
+
+
+def test_the_service_may_invoke_one_function(aws: Aws, resources: dict[str, str]) -> None:
+    """The resize function, not the cleaner; and the functions themselves may invoke none."""
+    may_invoke = {}
+    for role, name in (("ServiceRole", "service"), ("ResizeRole", "resize"), ("CleanerRole", "cleaner")):
+        policy = aws.client("iam").get_role_policy(RoleName=resources[role], PolicyName=name)["PolicyDocument"]
+        may_invoke[role] = [each["Resource"] for each in policy["Statement"] if "lambda" in str(each["Action"])]
+    resize = aws.client("lambda").get_function_configuration(FunctionName=resources["ResizeFunction"])["FunctionArn"]
+
+    assert may_invoke == {"ServiceRole": [resize], "ResizeRole": [], "CleanerRole": []}
+
+
+def test_the_functions_are_as_the_service_expects(aws: Aws, resources: dict[str, str]) -> None:
+    """Runtime, handler, times, and a bound on how many run at once."""
+    found = aws.client("lambda").get_function(FunctionName=resources["ResizeFunction"])
+    configuration = found["Configuration"]
+
+    assert configuration["Runtime"] == "python3.14"
+    assert configuration["Handler"] == "lambda_resize.handler.handler"
+    assert (configuration["Timeout"], configuration["MemorySize"]) == (10, 1769)
+    assert found["Concurrency"]["ReservedConcurrentExecutions"] == 50
+    cleaner = aws.client("lambda").get_function_configuration(FunctionName=resources["CleanerFunction"])
+    assert cleaner["Handler"] == "lambda_resize.cleaner.handler"
+    assert cleaner["Environment"]["Variables"] == {"PREW_SOURCE_PREFIX": "photo", "PREW_PREVIEW_PREFIX": "prew"}
+
+
+def test_a_changed_photo_leads_to_the_cleaner(aws: Aws, resources: dict[str, str]) -> None:
+    """The bucket tells EventBridge, whose rule takes photos alone, and which may invoke the cleaner."""
+    events, functions = aws.client("events"), aws.client("lambda")
+    name = resources["PhotoChanged"]
+    rule = events.describe_rule(Name=name)
+    (target,) = events.list_targets_by_rule(Rule=name)["Targets"]
+    cleaner = functions.get_function_configuration(FunctionName=resources["CleanerFunction"])["FunctionArn"]
+    (statement,) = json.loads(functions.get_policy(FunctionName=cleaner)["Policy"])["Statement"]
+
+    assert json.loads(rule["EventPattern"])["detail"] == {
+        "bucket": {"name": [BUCKET]},
+        "object": {"key": [{"prefix": "photo/"}]},
+    }
+    assert target["Arn"] == cleaner
+    assert statement["Principal"]["Service"] == "events.amazonaws.com"
+    assert statement["Condition"]["ArnLike"]["AWS:SourceArn"] == rule["Arn"]
+
+
+def test_logs_end(aws: Aws, resources: dict[str, str]) -> None:
+    """Thirty days, for both functions."""
+    groups = aws.client("logs").describe_log_groups()["logGroups"]
+
+    assert {group["logGroupName"] for group in groups} == {resources["ResizeLogs"], resources["CleanerLogs"]}
+    assert {group["retentionInDays"] for group in groups} == {30}
+
+
+# What follows is of kinds that moto does not deploy: access blocks, bucket policies and alarms.
+
+
+def test_acls_can_open_nothing(template: Template) -> None:
+    """The bucket's policy alone makes objects public."""
+    bucket = template("prewmanager.yaml")["Bucket"]["Properties"]
+
+    assert bucket["PublicAccessBlockConfiguration"]["BlockPublicAcls"] is True
+    assert bucket["PublicAccessBlockConfiguration"]["IgnorePublicAcls"] is True
+    assert bucket["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+
+
+def test_anybody_may_read_photos_and_previews_alone(template: Template) -> None:
+    """The policy names the two prefixes and one action, and not the bucket itself."""
+    (statement,) = template("prewmanager.yaml")["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+
+    assert (statement["Principal"], statement["Action"]) == ("*", "s3:GetObject")
+    assert [each.rpartition(":")[2] for each in statement["Resource"]] == [
+        "${BucketName}/${SourcePrefix}/*",
+        "${BucketName}/${PreviewPrefix}/*",
+    ]
+
+
+def test_alarms_watch_what_goes_wrong(template: Template) -> None:
+    """Errors, throttles, slowness, and what could not be deleted; each goes to the topic where there is one."""
+    alarms = [each["Properties"] for each in template("prewmanager.yaml").values() if each["Type"].endswith("::Alarm")]
+
+    assert {alarm["MetricName"] for alarm in alarms} == {
+        "Errors",
+        "Throttles",
+        "Duration",
+        "ApproximateNumberOfMessagesVisible",
+    }
+    assert all(alarm["AlarmActions"][0] == "HasTopic" for alarm in alarms)

@@ -1,0 +1,103 @@
+"""Previews go with their photo, and only they: against a real S3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from devstack.backends import S3, s3_client
+from lambda_resize import cleaner
+
+
+@pytest.fixture(name="bucket")
+def _bucket(s3: S3, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A bucket of its own, and the function's environment for it."""
+    for name, value in s3.aws_environment().items():
+        monkeypatch.setenv(name, value)
+    client_of_function = cleaner._s3
+    client_of_function.cache_clear()
+    client = s3_client(s3)
+    client.create_bucket(Bucket="cleaned")
+    yield "cleaned"
+    for found in client.list_objects_v2(Bucket="cleaned").get("Contents", []):
+        client.delete_object(Bucket="cleaned", Key=found["Key"])
+    client.delete_bucket(Bucket="cleaned")
+    client_of_function.cache_clear()
+
+
+def _event(bucket: str, key: str, kind: str = "Object Created") -> dict[str, Any]:
+    """What EventBridge hands over, with the fields that the user guide of S3 names."""
+    return {
+        "version": "0",
+        "id": "11111111-2222-3333-4444-555555555555",
+        "detail-type": kind,
+        "source": "aws.s3",
+        "account": "000000000000",
+        "time": "2026-11-02T09:00:00Z",
+        "region": "eu-central-1",
+        "resources": [f"arn:aws:s3:::{bucket}"],
+        "detail": {
+            "version": "0",
+            "bucket": {"name": bucket},
+            "object": {
+                "key": key,
+                "size": 5,
+                "etag": "d41d8cd98f00b204e9800998ecf8427e",
+                "sequencer": "0062E99A88DC407460",
+            },
+            "request-id": "N4N7GDK58NMKJ12R",
+            "requester": "000000000000",
+            "source-ip-address": "203.0.113.7",
+            "reason": "PutObject" if kind == "Object Created" else "DeleteObject",
+        },
+    }
+
+
+def _keys(s3: S3, bucket: str) -> set[str]:
+    return {found["Key"] for found in s3_client(s3).list_objects_v2(Bucket=bucket).get("Contents", [])}
+
+
+@pytest.mark.parametrize("kind", ["Object Created", "Object Deleted"])
+@pytest.mark.parametrize("name", ["a/b.jpg", "with space+plus%20.jpg", "クズ箱/ゴミ.jpg"])
+def test_exactly_the_previews_of_that_photo_go(s3: S3, bucket: str, name: str, kind: str) -> None:
+    """In every preset, whatever its name; photos, and previews of photos with similar names, stay."""
+    stay = {f"photo/{name}", f"photo/x{name}", f"prew/card/x{name}", f"prew/card/{name}.jpg", f"prew/card/sub/{name}"}
+    go = {f"prew/card/{name}", f"prew/thumb/{name}", f"prew/long_gone/{name}"}
+    for key in stay | go:
+        s3_client(s3).put_object(Bucket=bucket, Key=key, Body=b"x")
+    answer = cleaner.handler(_event(bucket, f"photo/{name}", kind), None)
+
+    assert _keys(s3, bucket) == stay
+    assert go == set(answer["deleted"])  # type: ignore[call-overload]
+
+
+def test_a_second_delivery_changes_nothing(s3: S3, bucket: str) -> None:
+    """Events may come twice, and for photos that never had a preview."""
+    s3_client(s3).put_object(Bucket=bucket, Key="prew/card/other.jpg", Body=b"x")
+    for _ in range(2):
+        cleaner.handler(_event(bucket, "photo/a.jpg"), None)
+
+    assert _keys(s3, bucket) == {"prew/card/other.jpg"}
+
+
+@pytest.mark.parametrize("key", ["prew/card/a.jpg", "photos/a.jpg", "other/a.jpg"])
+def test_other_objects_events_do_nothing(s3: S3, bucket: str, key: str) -> None:
+    """Above all a preview's own creation, which would otherwise delete what was just made."""
+    s3_client(s3).put_object(Bucket=bucket, Key="prew/card/a.jpg", Body=b"x")
+
+    assert cleaner.handler(_event(bucket, key), None) == {"deleted": []}
+    assert _keys(s3, bucket) == {"prew/card/a.jpg"}
+
+
+def test_what_s3_does_not_delete_is_an_error(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that EventBridge tries again instead of an old preview staying for ever."""
+
+    class Refusing:
+        def delete_objects(self, **_: object) -> dict[str, object]:
+            return {"Errors": [{"Key": "prew/card/a.jpg", "Code": "AccessDenied"}]}
+
+    monkeypatch.setattr(cleaner, "_s3", Refusing)
+    with pytest.raises(cleaner.CleanerError, match="AccessDenied"):
+        cleaner._delete(bucket, ["prew/card/a.jpg"])
