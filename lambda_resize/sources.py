@@ -16,6 +16,9 @@ from lambda_resize.settings import Limits
 
 TIFF_MAGIC = (b"II*\0", b"MM\0*")
 MAX_BANDS = 5  # CMYK and transparency; a TIFF may claim thousands, each of them a pixel's worth of memory
+# Rows are held by the dozen and with four floats a pixel: a PNG of 2 KB that claims 2 million by 48 pixels, far below
+# the limit of its area, took 3.4 GB. No JPEG has more than this, the largest panoramas are half as wide.
+MAX_SIDE = 65_535
 WHOLE_FRAME = frozenset({"webp", "gif", "heif"})  # their decoders hold the whole frame, as all do for interlaced ones
 MOVING = frozenset({"webp", "gif"})
 TRANSPOSED = frozenset({5, 6, 7, 8})  # EXIF orientations that lie on their side
@@ -109,6 +112,8 @@ class Photo:
         if header.bands > MAX_BANDS:
             raise Unsupported(f"{header.bands} channels")
         check_pixels("the image", Size(header.width, header.height), self.limits.max_source_pixels)
+        if max(header.width, header.get_page_height()) > MAX_SIDE:
+            raise TooLarge(f"the image has {header.width}x{header.height} pixels, the limit of a side is {MAX_SIDE}")
         if self.format in WHOLE_FRAME or _field(header, "interlaced", 0):
             frame = Size(header.width, header.get_page_height())
             check_pixels(f"the image, whose {self.format} must be decoded whole,", frame, self.limits.max_frame_pixels)

@@ -124,6 +124,13 @@ def test_a_bomb_is_refused_by_its_header() -> None:
         resize(_png_header(30_000, 30_000), SMALL)
 
 
+@pytest.mark.parametrize("size", [(65_536, 1), (1, 65_536), (2_097_216, 48)])
+def test_a_ribbon_is_refused_by_its_header(size: tuple[int, int]) -> None:
+    """Few pixels in all, but rows that fill the memory."""
+    with pytest.raises(TooLarge, match="the limit of a side is 65535"):
+        resize(_png_header(*size), SMALL)
+
+
 def test_the_pixel_limit_is_inclusive(encode: Any) -> None:
     """As many pixels as the limit says pass; one row more does not."""
     limits = Limits(max_source_pixels=5000)

@@ -26,6 +26,7 @@ def test_mutants_get_a_preview_or_the_right_failure() -> None:
     assert sum(outcome.kinds.values()) == MUTANTS
     assert outcome.count("preview") > MUTANTS / 10
     assert outcome.count("corrupt") > MUTANTS / 10
+    assert outcome.peak_mb < 500
 
 
 def test_a_surprise_would_be_seen() -> None:
