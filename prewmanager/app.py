@@ -58,7 +58,7 @@ async def running_service(settings: Settings, store: ReadyStore | None = None) -
         store = store or _store(settings)
         at_once = settings.max_invocations if settings.lambda_function else settings.resize_workers
         load = Load(at_once, on_change=metrics.load_is)
-        last = await stack.enter_async_context(_last_resizer(settings))
+        last = await stack.enter_async_context(last_resizer(settings))
         shared = await stack.enter_async_context(_shared(settings, metrics))
         coalescer = Coalescer(
             board=shared.board,
@@ -86,12 +86,12 @@ def _store(settings: Settings) -> S3PreviewStore:
     return S3PreviewStore(bucket, max_body_bytes=settings.max_result_bytes)
 
 
-class _ReadyResizer(Resizer, Probe, Protocol):
-    pass
+class ReadyResizer(Resizer, Probe, Protocol):
+    """A resizer that can say whether it is there."""
 
 
 @contextlib.asynccontextmanager
-async def _last_resizer(settings: Settings) -> AsyncIterator[_ReadyResizer]:
+async def last_resizer(settings: Settings) -> AsyncIterator[ReadyResizer]:
     """What really makes the previews: Lambda, or worker processes where no function is set."""
     contract = ResizeContract(
         source_bucket=settings.source_bucket,

@@ -175,6 +175,21 @@ def stale(
     _end(work)
 
 
+@app.command(epilog="Example: prewmanager doctor --url https://images.example.com")
+def doctor(
+    url: Annotated[str, typer.Option(help="nginx's address as clients see it; without it nginx is left out.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Look at everything that the service needs, and say what is wrong and how to mend it.
+
+    Settings, port, Redis, clock, each right on the buckets, the function, nginx. The function makes one preview, which
+    is deleted. Exit code 1 where something is wrong.
+    """
+    from prewmanager.commands import doctor as command  # noqa: PLC0415 -- so that the other commands start at once
+
+    _end(command.run(url, as_json=as_json))
+
+
 def _end(command: Coroutine[Any, Any, int]) -> NoReturn:
     """Run a command to its end, and end with its exit code."""
     from prewmanager.telemetry import configure_logging  # noqa: PLC0415 -- the service's, which takes a while to import

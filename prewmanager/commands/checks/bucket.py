@@ -1,0 +1,82 @@
+"""The buckets: each right by itself, and S3's clock against this machine's."""
+
+from __future__ import annotations
+
+import secrets
+
+from prewmanager.adapters.s3_rights import S3Answer, S3Rights
+from prewmanager.commands.checks.finding import Finding, failed, ok, skipped
+
+# No preset can have this name, so nothing that is put there is anybody's preview.
+DOCTOR = "__doctor__"
+_MOST_SKEW_S = 30.0
+_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".avif")
+_MOST_BYTES = 20_000_000
+
+
+async def check_photos(rights: S3Rights, bucket: str, prefix: str) -> tuple[list[Finding], str]:
+    """Findings about the photos, and the key of one that a preview can be tried of."""
+    listed = await rights.list(f"{prefix}/")
+    variable = "PREW_SOURCE_BUCKET"
+    findings = [_clock(listed), _right("photos: list", listed, bucket, f"s3:ListBucket on {bucket}", variable)]
+    photo = _photo(listed)
+    if not photo:
+        findings.append(skipped("photos: read", f"no photo of moderate size under {prefix}/", "upload one"))
+        return findings, ""
+    read = await rights.read(photo)
+    findings.append(_right("photos: read", read, bucket, f"s3:GetObject on {bucket}/{prefix}/*", variable))
+    return findings, photo
+
+
+async def check_previews(rights: S3Rights, bucket: str, prefix: str) -> tuple[list[Finding], str]:
+    """Findings about the previews, and the key of one, or nothing."""
+    listed = await rights.list(f"{prefix}/")
+    unused = f"{prefix}/{DOCTOR}/{secrets.token_hex(8)}"
+    read, deleted = await rights.read(unused), await rights.delete(unused)
+    variable = "PREW_PREVIEW_BUCKET"
+    # Of an object that is not there S3 says so only to those who may list.
+    read = S3Answer() if read.code == "NoSuchKey" else read
+    findings = [
+        _right("previews: list", listed, bucket, f"s3:ListBucket on {bucket}", variable),
+        _right("previews: read", read, bucket, f"s3:GetObject and s3:ListBucket on {bucket}/{prefix}/*", variable),
+        _right("previews: delete (purge, stale)", deleted, bucket, f"s3:DeleteObject on {bucket}/{prefix}/*", variable),
+    ]
+    found = (item["Key"] for item in listed.content.get("Contents", ()))
+    return findings, next((key for key in found if not key.startswith(f"{prefix}/{DOCTOR}/")), "")
+
+
+def _right(check: str, answer: S3Answer, bucket: str, right: str, variable: str) -> Finding:
+    said = f"{answer.code}: {answer.message}"
+    match answer.code:
+        case "":
+            return ok(check, bucket)
+        case "NoSuchBucket" | "404":
+            return failed(
+                check, said, f"{bucket}: set {variable} to a bucket that is there; AWS_REGION must be its own"
+            )
+        case "AccessDenied" | "403" | "AllAccessDisabled":
+            return failed(check, said, f"allow these credentials {right}")
+        case "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "ExpiredToken" | "InvalidToken" | "NoCredentialsError":
+            return failed(check, said, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine a role")
+        case "RequestTimeTooSkewed":
+            return failed(
+                check, said, "set this machine's clock: S3 refuses signatures that are a quarter of an hour off"
+            )
+        case _:
+            return failed(check, said, "is AWS_ENDPOINT_URL_S3 right (unset for Amazon's), and AWS_REGION?")
+
+
+def _clock(answer: S3Answer) -> Finding:
+    if answer.skew_s is None:
+        return skipped("clock", "S3 did not say what time it is")
+    said = f"S3 is {answer.skew_s:+.0f} s from this machine"
+    if abs(answer.skew_s) > _MOST_SKEW_S:
+        return failed("clock", said, "let this machine's clock be set by NTP; above a quarter of an hour S3 refuses it")
+    return ok("clock", said)
+
+
+def _photo(listed: S3Answer) -> str:
+    for item in listed.content.get("Contents", ()):
+        if 0 < item["Size"] <= _MOST_BYTES and item["Key"].lower().endswith(_PICTURES):
+            return str(item["Key"])
+    return ""

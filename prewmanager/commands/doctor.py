@@ -1,0 +1,82 @@
+"""Looks at everything that the service needs, one thing at a time, and says what is wrong and how to mend it.
+
+Nothing is left behind: what is written goes under names that nothing else uses, and is deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import asdict
+
+from prewmanager.adapters.s3_inventory import s3_client
+from prewmanager.adapters.s3_rights import S3Rights
+from prewmanager.app import last_resizer
+from prewmanager.commands.checks.bucket import check_photos, check_previews
+from prewmanager.commands.checks.finding import Finding, State, failed, ok
+from prewmanager.commands.checks.function import check_invoke, check_makes
+from prewmanager.commands.checks.redis import check_redis
+from prewmanager.commands.checks.road import check_port, check_road
+from prewmanager.commands.output import print_json, print_table
+from prewmanager.commands.parts import looking
+from prewmanager.errors import InvalidSettings, PrewError
+from prewmanager.settings import Settings, read_settings
+
+
+async def run(url: str, *, as_json: bool) -> int:
+    """The command: its exit code, 1 where something is wrong."""
+    try:
+        settings = read_settings()
+    except InvalidSettings as error:
+        findings = [failed("settings", line, "set the variable as it says") for line in error.lines]
+    else:
+        findings = [ok("settings", f"presets: {', '.join(settings.presets)}")]
+        findings += await examine(settings, url)
+    _show(findings, as_json=as_json)
+    return int(any(each.state is State.FAILED for each in findings))
+
+
+async def examine(settings: Settings, url: str) -> list[Finding]:
+    """All findings but that of the settings; nginx is looked at where `url` is not empty."""
+    findings = [await check_port(settings.host, settings.port), *await check_redis(settings.redis_url)]
+    async with s3_client(region=settings.aws_region, endpoint_url=settings.s3_endpoint) as client:
+        previews = S3Rights(client, settings.bucket_of_previews)
+        photos = S3Rights(client, settings.source_bucket)
+        found, photo = await check_photos(photos, settings.source_bucket, settings.source_prefix)
+        findings += found
+        found, preview = await check_previews(previews, settings.bucket_of_previews, settings.preview_prefix)
+        findings += found
+        findings += await _check_function(settings, photo, previews)
+    if url:
+        findings += await check_road(url, photo, preview, settings.preview_prefix)
+    return findings
+
+
+async def _check_function(settings: Settings, photo: str, rights: S3Rights) -> list[Finding]:
+    name = settings.lambda_function or f"{settings.resize_workers} worker processes"
+    async with AsyncExitStack() as stack:
+        try:
+            resizer = await stack.enter_async_context(last_resizer(settings))
+        except ImportError as error:
+            return [
+                failed("function: invoke", str(error), "pip install prewmanager[resize], or set PREW_LAMBDA_FUNCTION")
+            ]
+        if settings.lambda_function:
+            invoked = await check_invoke(resizer, name)
+            if invoked.state is State.FAILED:
+                return [invoked]
+        else:
+            invoked = ok("function: invoke", f"PREW_LAMBDA_FUNCTION is not set: {name}")
+        try:
+            looks = looking(settings, settings.bucket_of_previews)
+            return [invoked, *await check_makes(resizer, settings, photo, looks, rights)]
+        except PrewError as error:
+            return [invoked, failed("function: makes a preview", str(error), "see the findings about previews")]
+
+
+def _show(findings: Sequence[Finding], *, as_json: bool) -> None:
+    rows = [asdict(each) for each in findings]
+    if as_json:
+        print_json(rows)
+        return
+    print_table([{name: row[name] for name in ("check", "state", "said", "cure")} for row in rows])

@@ -1,0 +1,366 @@
+"""`prewmanager doctor`: a healthy site, and one fault after the other, each in the real program that has it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+import devstack.backends
+from devstack.backends import S3, Redis, s3_client, start_redis, start_s3
+from devstack.lambda_server import start_lambda
+from devstack.nginx_server import Nginx, start_nginx
+from devstack.programs import LOOPBACK, free_ports
+from prewmanager.adapters import s3_inventory
+from prewmanager.adapters.s3_rights import S3Rights
+from prewmanager.commands.checks.bucket import check_photos
+from prewmanager.commands.checks.finding import State
+from tests.commands.conftest import Shop, environment_of
+from tests.commands.counting_lambda import CountingLambda
+from tests.e2e.gated_lambda import failed, function_error
+
+ROOT = Path(__file__).resolve().parents[2]
+Findings = dict[str, dict[str, str]]
+
+
+@pytest.fixture(autouse=True, name="port")
+def _port(shop: Shop) -> int:
+    """A free port for the service of each test."""
+    port = free_ports(1)[0]
+    shop.environment |= {"PREW_HOST": LOOPBACK, "PREW_PORT": str(port)}
+    return port
+
+
+async def _look(shop: Shop, *arguments: str, exit_code: int = 1, **changed: str) -> Findings:
+    findings = await shop.run_beside("doctor", *arguments, exit_code=exit_code, **changed)
+    return {each["check"]: each for each in findings}
+
+
+def _failed(findings: Findings) -> set[str]:
+    return {name for name, each in findings.items() if each["state"] == "failed"}
+
+
+async def test_a_healthy_site_has_nothing_wrong(shop: Shop, function: CountingLambda) -> None:
+    """Exit code 0; the function is invoked once, and what it made is gone again."""
+    shop.put("photo/a b.jpg", "prew/card/a b.jpg")
+    before = shop.keys()
+    findings = await _look(shop, exit_code=0)
+
+    assert _failed(findings) == set()
+    assert findings["function: makes a preview"]["state"] == "ok"
+    assert function.calls == 1
+    assert shop.keys() == before
+
+
+async def test_wrong_settings_are_findings(shop: Shop) -> None:
+    """With the variable's name; nothing else can be looked at."""
+    findings = await _look(shop, PREW_LOCK_TTL="10")
+
+    assert _failed(findings) == {"settings"}
+    assert "PREW_LOCK_TTL=10" in findings["settings"]["said"]
+
+
+async def test_a_wrong_bucket(shop: Shop, function: CountingLambda) -> None:
+    """Named, with the variable to set."""
+    findings = await _look(shop, PREW_SOURCE_BUCKET="no-such-bucket")
+
+    assert "PREW_SOURCE_BUCKET" in findings["photos: list"]["cure"]
+    assert "NoSuchBucket" in findings["photos: list"]["said"]
+    assert function.calls == 1
+
+
+async def test_a_redis_that_is_down(shop: Shop, function: CountingLambda) -> None:
+    """Its host is named, and its password is not."""
+    findings = await _look(shop, PREW_REDIS_URL="redis://:secret@127.0.0.1:1/0")
+
+    assert _failed(findings) == {"redis"}
+    assert "127.0.0.1:1" in findings["redis"]["said"]
+    assert "secret" not in str(findings)
+    assert function.url
+
+
+async def test_a_redis_without_memory(shop: Shop, function: CountingLambda, tmp_path: Path) -> None:
+    """The memory and the write both say so."""
+    redis = start_redis(tmp_path, options=["--maxmemory", "1000", "--maxmemory-policy", "noeviction"])
+    try:
+        findings = await _look(shop, PREW_REDIS_URL=redis.url)
+    finally:
+        redis.program.kill()
+
+    assert _failed(findings) == {"redis memory", "redis writes"}
+    assert "maxmemory" in findings["redis writes"]["cure"]
+    assert function.url
+
+
+async def test_a_replica_instead_of_the_primary(
+    shop: Shop, function: CountingLambda, redis_server: Redis, tmp_path: Path
+) -> None:
+    """A Redis that only follows takes no writes."""
+    replica = start_redis(tmp_path, options=["--replicaof", LOOPBACK, str(redis_server.port)])
+    try:
+        findings = await _look(shop, PREW_REDIS_URL=replica.url)
+    finally:
+        replica.program.kill()
+
+    assert "name the primary" in findings["redis writes"]["cure"]
+    assert function.url
+
+
+async def test_a_wrong_function(shop: Shop, tmp_path: Path) -> None:
+    """The variable to set; nothing is invoked."""
+    service = start_lambda(tmp_path, {"other": "lambda_resize.handler.handler"}, f"--task-root={ROOT}")
+    try:
+        changed = {"AWS_ENDPOINT_URL_LAMBDA": service.url, "PREW_LAMBDA_FUNCTION": "prew-resize"}
+        findings = await _look(shop, **changed)
+    finally:
+        service.program.stop()
+
+    assert _failed(findings) == {"function: invoke"}
+    assert "PREW_LAMBDA_FUNCTION" in findings["function: invoke"]["cure"]
+
+
+async def test_a_lambda_that_is_not_there(shop: Shop) -> None:
+    """The endpoint is what to look at."""
+    findings = await _look(shop, AWS_ENDPOINT_URL_LAMBDA="http://127.0.0.1:1", PREW_LAMBDA_FUNCTION="prew-resize")
+
+    assert "AWS_ENDPOINT_URL_LAMBDA" in findings["function: invoke"]["cure"]
+
+
+async def test_a_function_that_is_too_slow(shop: Shop, tmp_path: Path) -> None:
+    """More memory, or more time."""
+    shop.put("photo/a.jpg")
+    root = ROOT / "tests" / "adapters" / "functions"
+    options = ("--timeout=1", f"--task-root={root}")
+    service = start_lambda(tmp_path, {"sleeps": "resize_functions.sleeps"}, *options)
+    try:
+        findings = await _look(shop, AWS_ENDPOINT_URL_LAMBDA=service.url, PREW_LAMBDA_FUNCTION="sleeps")
+    finally:
+        service.program.stop()
+
+    assert _failed(findings) == {"function: makes a preview"}
+    assert "raise the function's memory" in findings["function: makes a preview"]["cure"]
+
+
+@pytest.mark.parametrize("user", ["reader", "stranger"])
+async def test_a_function_without_rights(guarded: Shop, user: str, tmp_path: Path) -> None:
+    """One that may read and not write, and one that may do nothing: its own role is what to mend."""
+    environment = guarded.environment | {"AWS_ACCESS_KEY_ID": user, "AWS_SECRET_ACCESS_KEY": user}
+    handlers = {"prew-resize": "lambda_resize.handler.handler"}
+    service = start_lambda(tmp_path, handlers, f"--task-root={ROOT}", env=environment)
+    try:
+        changed = {"AWS_ENDPOINT_URL_LAMBDA": service.url, "PREW_LAMBDA_FUNCTION": "prew-resize"}
+        findings = await _look(guarded, **changed)
+    finally:
+        service.program.stop()
+
+    assert _failed(findings) == {"function: makes a preview"}
+    assert "the function's own role" in findings["function: makes a preview"]["cure"]
+
+
+async def test_a_function_that_raises(shop: Shop, function: CountingLambda) -> None:
+    """Its log has the reason."""
+    shop.put("photo/a.jpg")
+    function.script.append(function_error())
+    findings = await _look(shop)
+
+    assert "log says why" in findings["function: makes a preview"]["cure"]
+
+
+async def test_a_photo_that_is_none_is_no_fault_of_the_function(shop: Shop, function: CountingLambda) -> None:
+    """It answers; what it may write is not known."""
+    shop.put("photo/a.jpg")
+    function.script.append(failed("unsupported"))
+    findings = await _look(shop, exit_code=0)
+
+    assert findings["function: makes a preview"]["state"] == "skipped"
+
+
+async def test_without_a_photo_the_function_is_still_asked(shop: Shop, function: CountingLambda) -> None:
+    """For one that is not there, which it has to read S3 to know."""
+    function.script.append(failed("missing"))
+    findings = await _look(shop, exit_code=0)
+
+    assert findings["function: makes a preview"]["cure"] == "upload one"
+    assert list(function.invocations) == ["photo/__doctor__/none.jpg"]
+
+
+@pytest.fixture(name="guarded_s3", scope="module")
+def _guarded_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    """An S3 whose users have different rights; each one's keys are its name."""
+    rights = {
+        "reader": ["Read:photos", "List:photos"],
+        "blind": ["Read:photos", "Write:photos"],
+        "stranger": ["Read:another"],
+    }
+    users = [
+        {"name": name, "credentials": [{"accessKey": name, "secretKey": name}], "actions": actions}
+        for name, actions in rights.items()
+    ]
+    original = devstack.backends._identities
+
+    def identities(bucket: str) -> dict[str, object]:
+        known: Any = original(bucket)
+        return {"identities": [*known["identities"], *users]}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(devstack.backends, "_identities", identities)
+        s3 = start_s3(tmp_path_factory.mktemp("guarded"))
+    yield s3
+    s3.program.kill()
+
+
+@pytest.fixture(name="guarded")
+def _guarded(guarded_s3: S3, port: int) -> Iterator[Shop]:
+    """A shop on it with one photo, for its owner; worker processes make its previews."""
+    client = s3_client(guarded_s3)
+    site = {"PREW_HOST": LOOPBACK, "PREW_PORT": str(port)}
+    shop = Shop(guarded_s3, "photos", client, environment_of(guarded_s3, "photos", **site))
+    shop.put("photo/a.jpg", body=(ROOT / "nginx" / "static" / "404.jpg").read_bytes())
+    yield shop
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("user", "wrong", "right"),
+    [
+        ("blind", {"photos: list", "previews: list", "previews: read"}, "s3:ListBucket on photos"),
+        ("reader", {"previews: delete (purge, stale)"}, "s3:DeleteObject on photos/prew/*"),
+    ],
+)
+async def test_each_right_by_itself(guarded: Shop, user: str, wrong: set[str], right: str) -> None:
+    """A user without ListBucket, and one that may only read: the right is named that is missing."""
+    findings = await _look(guarded, AWS_ACCESS_KEY_ID=user, AWS_SECRET_ACCESS_KEY=user)
+    of_buckets = {name for name in _failed(findings) if not name.startswith("function")}
+
+    assert of_buckets <= wrong
+    assert of_buckets
+    assert any(right in findings[name]["cure"] for name in of_buckets)
+
+
+async def test_wrong_credentials(guarded: Shop) -> None:
+    """Not taken for a missing right."""
+    findings = await _look(guarded, AWS_ACCESS_KEY_ID="nobody")
+
+    assert "AWS_ACCESS_KEY_ID" in findings["photos: list"]["cure"]
+
+
+async def test_worker_processes_make_the_preview(guarded: Shop) -> None:
+    """Without a function the service's own workers are tried, and nothing stays behind."""
+    findings = await _look(guarded, exit_code=0)
+
+    assert "image/jpeg" in findings["function: makes a preview"]["said"]
+    assert guarded.keys("prew/") == set()
+
+
+async def test_a_port_that_is_taken(shop: Shop, function: CountingLambda, port: int) -> None:
+    """By another program; by the service itself it is no fault."""
+    with socket.create_server((LOOPBACK, port)):
+        taken = await _look(shop, PREW_PORT=str(port))
+    service = await shop.start("serve")
+    try:
+        assert service.stderr is not None
+        while b'"event": "serving"' not in (line := await service.stderr.readline()):
+            assert line
+        ours = await _look(shop, exit_code=0)
+    finally:
+        service.terminate()
+        await service.communicate()
+
+    assert _failed(taken) == {"port"}
+    assert "PREW_PORT" in taken["port"]["cure"]
+    assert "the service listens" in ours["port"]["said"]
+    assert function.url
+
+
+@pytest.fixture(name="wrong_clock")
+async def _wrong_clock() -> AsyncIterator[str]:
+    """The address of an S3 that is an hour behind."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(
+            text="<ListBucketResult/>", content_type="application/xml", headers={"Date": formatdate(0, usegmt=True)}
+        )
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    async with TestServer(app) as server:
+        yield f"http://127.0.0.1:{server.port}"
+
+
+async def test_a_clock_that_is_wrong(wrong_clock: str, s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measured against S3's answer."""
+    for name, value in s3.aws_environment().items():
+        monkeypatch.setenv(name, value)
+    async with s3_inventory.s3_client(region="us-east-1", endpoint_url=wrong_clock) as client:
+        findings, _ = await check_photos(S3Rights(client, "photos"), "photos", "photo")
+
+    clock = next(each for each in findings if each.check == "clock")
+    assert clock.state is State.FAILED
+    assert "NTP" in clock.cure
+
+
+def _nginx(shop: Shop, folder: Path, port: int, **changed: str) -> Nginx:
+    variables = {
+        "PREW_NGINX_S3_SERVER": f"{LOOPBACK}:{shop.s3.port}",
+        "PREW_NGINX_S3_SCHEME": "http",
+        "PREW_NGINX_BUCKET_PATH": f"/{shop.bucket}",
+        "PREW_NGINX_SERVICES": f"{LOOPBACK}:{port}",
+    }
+    return start_nginx(folder, variables | changed)
+
+
+@pytest.mark.parametrize(
+    ("changed", "wrong"),
+    [
+        ({}, set()),
+        ({"PREW_NGINX_BUCKET_PATH": "/another"}, {"nginx: photos from S3", "nginx: previews from S3"}),
+        ({"PREW_NGINX_SERVICES": "127.0.0.1:1"}, {"nginx: missing previews to the service"}),
+    ],
+)
+async def test_the_road_from_outside(  # noqa: PLR0913, PLR0917 -- fixtures and a case
+    shop: Shop, function: CountingLambda, port: int, tmp_path: Path, changed: dict[str, str], wrong: set[str]
+) -> None:
+    """A healthy one; an nginx that asks S3 for another bucket; an nginx that does not find the service."""
+    shop.put("photo/a b+c%.jpg", "prew/card/a b+c%.jpg")
+    policy = (
+        '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject",'
+        f'"Resource":"arn:aws:s3:::{shop.bucket}/*"}}]}}'
+    )
+    shop.client.put_bucket_policy(Bucket=shop.bucket, Policy=policy)
+    service = await shop.start("serve")
+    nginx = await asyncio.to_thread(_nginx, shop, tmp_path, port, **changed)
+    try:
+        assert service.stderr is not None
+        while b'"event": "serving"' not in (line := await service.stderr.readline()):
+            assert line
+        findings = await _look(shop, "--url", nginx.url, exit_code=1 if wrong else 0)
+    finally:
+        nginx.program.stop()
+        service.terminate()
+        await service.communicate()
+
+    assert _failed(findings) == wrong
+    assert function.url
+
+
+async def test_an_nginx_that_is_not_there(shop: Shop, function: CountingLambda) -> None:
+    """The address is what to look at first."""
+    findings = await _look(shop, "--url", "http://127.0.0.1:1/")
+
+    assert _failed(findings) == {"nginx"}
+    assert function.url
+
+
+def test_a_table_for_people(shop: Shop) -> None:
+    """Each finding with its cure."""
+    done = shop.run("doctor", COLUMNS="250", PREW_REDIS_URL="redis://127.0.0.1:1/0")
+
+    assert done.returncode == 1
+    assert "is PREW_REDIS_URL right" in done.stdout
