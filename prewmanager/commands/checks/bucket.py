@@ -1,4 +1,8 @@
-"""The buckets: each right by itself, and S3's clock against this machine's."""
+"""The buckets: each right by itself, and S3's clock against this machine's.
+
+The service itself lists and reads previews. Rights that only the operators' commands need are no fault where they are
+missing: the service's own role is better without them.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +16,22 @@ DOCTOR = "__doctor__"
 _MOST_SKEW_S = 30.0
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".avif")
 _MOST_BYTES = 20_000_000
+_DENIED = frozenset({"AccessDenied", "403", "AllAccessDisabled"})
 
 
 async def check_photos(rights: S3Rights, bucket: str, prefix: str) -> tuple[list[Finding], str]:
     """Findings about the photos, and the key of one that a preview can be tried of."""
     listed = await rights.list(f"{prefix}/")
     variable = "PREW_SOURCE_BUCKET"
-    findings = [_clock(listed), _right("photos: list", listed, bucket, f"s3:ListBucket on {bucket}", variable)]
+    right = _right("photos: list", listed, bucket, f"s3:ListBucket on {bucket}", variable)
+    findings = [_clock(listed), _for_commands(right, listed)]
     photo = _photo(listed)
     if not photo:
         findings.append(skipped("photos: read", f"no photo of moderate size under {prefix}/", "upload one"))
         return findings, ""
     read = await rights.read(photo)
-    findings.append(_right("photos: read", read, bucket, f"s3:GetObject on {bucket}/{prefix}/*", variable))
+    right = _right("photos: read", read, bucket, f"s3:GetObject on {bucket}/{prefix}/*", variable)
+    findings.append(_for_commands(right, read))
     return findings, photo
 
 
@@ -39,7 +46,9 @@ async def check_previews(rights: S3Rights, bucket: str, prefix: str) -> tuple[li
     findings = [
         _right("previews: list", listed, bucket, f"s3:ListBucket on {bucket}", variable),
         _right("previews: read", read, bucket, f"s3:GetObject and s3:ListBucket on {bucket}/{prefix}/*", variable),
-        _right("previews: delete (purge, stale)", deleted, bucket, f"s3:DeleteObject on {bucket}/{prefix}/*", variable),
+        _for_commands(
+            _right("previews: delete", deleted, bucket, f"s3:DeleteObject on {bucket}/{prefix}/*", variable), deleted
+        ),
     ]
     found = (item["Key"] for item in listed.content.get("Contents", ()))
     return findings, next((key for key in found if not key.startswith(f"{prefix}/{DOCTOR}/")), "")
@@ -54,7 +63,7 @@ def _right(check: str, answer: S3Answer, bucket: str, right: str, variable: str)
             return failed(
                 check, said, f"{bucket}: set {variable} to a bucket that is there; AWS_REGION must be its own"
             )
-        case "AccessDenied" | "403" | "AllAccessDisabled":
+        case code if code in _DENIED:
             return failed(check, said, f"allow these credentials {right}")
         case "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "ExpiredToken" | "InvalidToken" | "NoCredentialsError":
             return failed(check, said, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine a role")
@@ -64,6 +73,13 @@ def _right(check: str, answer: S3Answer, bucket: str, right: str, variable: str)
             )
         case _:
             return failed(check, said, "is AWS_ENDPOINT_URL_S3 right (unset for Amazon's), and AWS_REGION?")
+
+
+def _for_commands(finding: Finding, answer: S3Answer) -> Finding:
+    if answer.code not in _DENIED:
+        return finding
+    said = "not allowed; warm, stale and purge need it, the service does not"
+    return skipped(finding.check, said, finding.cure)
 
 
 def _clock(answer: S3Answer) -> Finding:
