@@ -12,10 +12,16 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 # A double underscore separates the parts of a variable's name (PREW_PRESETS__CARD__WIDTH), so no name may have one.
 NAME_PATTERN = r"^[a-z](_?[a-z0-9])*_?$"
 MAX_SIDE_PX = 10_000
+_FIRST = {"width", "height", "fit", "position", "format", "quality", "enlarge", "background"}
 
 PresetName = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=32)]
 Side = Annotated[int, Field(ge=1, le=MAX_SIDE_PX)]
 Fit = Literal["cover", "contain", "fill", "inside", "outside"]
+Quality = Annotated[int, Field(ge=1, le=100)]
+Sharpen = Annotated[float, Field(ge=0.1, le=10)]
+Blur = Annotated[float, Field(ge=0.3, le=20)]
+Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$", to_lower=True)]
+Transparent = Literal["flatten", "keep"]
 Format = Literal["keep", "jpeg", "png", "webp", "avif"]
 Position = Literal[
     "centre",
@@ -33,23 +39,27 @@ Position = Literal[
 
 
 class Preset(BaseModel):
-    """How a preview is made; the words are sharp's.
-
-    `width` and `height` are pixels; where one is missing it follows from the photo's proportions. `quality` is 1 to
-    100, and unset means the format's own default. `background` is `#rrggbb`, seen where `contain` pads and where
-    transparency is put on a format that has none.
-    """
+    """How a preview is made; the words are sharp's. Descriptions are what the README says of each field."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    width: Side | None = None
-    height: Side | None = None
-    fit: Fit = "cover"
-    position: Position = "centre"
-    format: Format = "keep"
-    quality: Annotated[int, Field(ge=1, le=100)] | None = None
-    enlarge: bool = False
-    background: Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$", to_lower=True)] = "#ffffff"
+    width: Side | None = Field(None, description="pixels; without it, as the height and the photo's proportions say")
+    height: Side | None = Field(None, description="likewise; one of the two is needed")
+    fit: Fit = Field("cover", description="how the photo meets the box, in the words of the sharp library")
+    position: Position = Field("centre", description="which part `cover` keeps, and where `contain` puts the photo")
+    format: Format = Field("keep", description="`keep`: the photo's own, where browsers show it")
+    quality: Quality | None = Field(None, description="unset: 80 for JPEG and WebP, 50 for AVIF; PNG has none")
+    enlarge: bool = Field(False, description="whether a photo that is smaller is scaled up")
+    background: Colour = Field(
+        "#ffffff", description="behind `contain`, and in place of transparency where the format has none"
+    )
+    transparent: Transparent = Field(
+        "flatten", description="where the format has no transparency: `flatten` onto the background, `keep` as a PNG"
+    )
+    sharpen: Sharpen | None = Field(None, description="strength (sigma, pixels) of an unsharp mask after scaling")
+    blur: Blur | None = Field(None, description="strength (sigma, pixels) of a blur after scaling")
+    animated: bool = Field(False, description="whether an animation stays one, in WebP; else its first frame is taken")
+    best_effort: bool = Field(False, description="whether what can be decoded of a damaged photo is better than none")
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Preset:
@@ -61,6 +71,15 @@ class Preset(BaseModel):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Twelve hexadecimal digits that change with any part of the definition."""
-        definition = json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":"))
+        """Twelve hexadecimal digits that change with any part of the definition.
+
+        Fields that were added later count where they are not at their defaults, so that old presets keep theirs.
+        """
+        whole = self.model_dump()
+        stated = {name: whole[name] for name in whole if name in _FIRST or whole[name] != self._default(name)}
+        definition = json.dumps(stated, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(definition.encode()).hexdigest()[:12]
+
+    @classmethod
+    def _default(cls, name: str) -> object:
+        return cls.model_fields[name].default

@@ -14,6 +14,7 @@ from typing import Any
 import pybase64
 
 from prewmanager.errors import (
+    NotInTime,
     OriginalCorrupt,
     OriginalMissing,
     OriginalTooLarge,
@@ -32,6 +33,7 @@ _FAILURES: dict[str, type[PreviewFailed]] = {
     "too_large": OriginalTooLarge,
     "forbidden": StorageFailed,
     "storage": StorageFailed,
+    "timeout": NotInTime,
 }
 _IMAGE = re.compile(r"image/[a-z0-9.+-]+")
 

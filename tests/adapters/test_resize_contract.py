@@ -10,6 +10,7 @@ import pytest
 
 from prewmanager.adapters.resize_contract import ResizeContract
 from prewmanager.errors import (
+    NotInTime,
     OriginalCorrupt,
     OriginalMissing,
     OriginalTooLarge,
@@ -80,6 +81,7 @@ def test_an_answer_without_data_is_in_the_bucket() -> None:
         ("too_large", OriginalTooLarge),
         ("forbidden", StorageFailed),
         ("storage", StorageFailed),
+        ("timeout", NotInTime),
         ("internal", ResizerFailed),
         ("from_the_future", ResizerFailed),
     ],

@@ -21,22 +21,23 @@ from prewmanager.settings import Settings
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 
-# What pydantic's schema does not say of a preset's fields: values that are no list, and what each is for.
-PRESET_FIELDS = {
-    "width": ("1 to 10000", "pixels; without it, as the height and the photo's proportions say"),
-    "height": ("1 to 10000", "likewise; one of the two is needed"),
-    "fit": (None, "how the photo meets the box, in the words of the sharp library"),
-    "position": (None, "which part `cover` keeps, and where `contain` puts the photo"),
-    "format": (None, "`keep`: the photo's own, where browsers show it"),
-    "quality": ("1 to 100", "unset: 80 for JPEG and WebP, 50 for AVIF; PNG has none"),
-    "enlarge": ("true, false", "whether a photo that is smaller is scaled up"),
-    "background": ("`#rrggbb`", "behind `contain`, and in place of transparency where the format has none"),
+# How the values of a preset's field are written, where its schema has no list of them.
+PRESET_VALUES = {
+    "width": "1 to 10000",
+    "height": "1 to 10000",
+    "quality": "1 to 100",
+    "background": "`#rrggbb`",
+    "sharpen": "0.1 to 10",
+    "blur": "0.3 to 20",
 }
 FUNCTION_FIELDS = {
     "max_source_bytes": "largest photo that is read, in bytes; above: 422",
     "max_source_pixels": "largest photo that is decoded, width x height; above: 422",
+    "max_frame_pixels": "the same where a decoder holds the whole picture (progressive JPEG, WebP, …)",
+    "max_seconds": "time for decoding, scaling and encoding of one photo; above: 504",
     "max_data_bytes": "largest preview that is sent along in the answer; larger ones are streamed from S3",
     "object_acl": "canned ACL of the previews; unset for buckets with ACLs disabled, which is S3's default",
+    "allow_svg": "whether SVG is taken; what it draws on is a library that libvips does not trust",
 }
 
 
@@ -76,10 +77,11 @@ def function_variables() -> Iterator[Variable]:
 def preset_rows() -> Iterator[str]:
     """One row for each field of a preset."""
     for name, schema in Preset.model_json_schema()["properties"].items():
-        values, meaning = PRESET_FIELDS[name]
-        values = values or ", ".join(f"`{value}`" for value in schema["enum"])
+        listed = ", ".join(f"`{value}`" for value in schema.get("enum", ()))
+        values = PRESET_VALUES.get(name) or listed or "true, false"
         default = _written(schema["default"])
-        yield f"| `__{name.upper()}` | {values} | {f'`{default}`' if default else 'unset'} | {meaning} |"
+        shown = f"`{default}`" if default else "unset"
+        yield f"| `__{name.upper()}` | {values} | {shown} | {schema['description']} |"
 
 
 def tables() -> dict[str, str]:
