@@ -22,7 +22,7 @@ from prewmanager.settings import Settings, read_settings
 EXIT_FAILED = 1
 EXIT_SETTINGS = 2
 
-Presets = Annotated[list[str] | None, typer.Argument(metavar="[PRESET]...", help="Presets, by name.")]
+Presets = Annotated[list[str] | None, typer.Argument(metavar="PRESET", help="Presets, by name.")]
 Prefix = Annotated[str, typer.Option(help="Only photos whose name, without the photos' prefix, begins so.")]
 Concurrency = Annotated[int, typer.Option(min=1, max=1000, help="Previews that are worked on at once.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]

@@ -172,9 +172,24 @@ async def test_lines_for_people(shop: Shop, function: CountingLambda) -> None:
     assert function.calls == 1
 
 
-@pytest.mark.parametrize("command", ["stats", "purge", "warm"])
+@pytest.mark.parametrize("command", ["stats", "purge", "warm", "stale", "doctor"])
 def test_the_help_has_examples(shop: Shop, command: str) -> None:
     """And says so at its end."""
     done = shop.run(command, "--help", COLUMNS="200")
 
     assert f"prewmanager {command} --" in done.stdout
+
+
+async def test_ctrl_c_waits_for_what_is_under_way(shop: Shop, function: CountingLambda) -> None:
+    """Every preview that it has begun is there when it ends, and there is no traceback."""
+    _photos(shop, [f"{number}.jpg" for number in range(9)])
+    function.gate.clear()
+    warming = await shop.start("warm", "card", "--concurrency", "3")
+    await until_told(lambda: function.running_now == 3)
+    warming.send_signal(signal.SIGINT)
+    function.gate.set()
+    _, err = await warming.communicate()
+
+    assert warming.returncode == 130
+    assert b"Traceback" not in err
+    assert shop.keys("prew/") == {name.replace("photo", "prew/card") for name in function.invocations}
