@@ -69,7 +69,7 @@ async def test_wrong_settings_are_findings(shop: Shop) -> None:
 
 async def test_a_wrong_bucket(shop: Shop, function: CountingLambda) -> None:
     """Named, with the variable to set."""
-    findings = await _look(shop, PREW_SOURCE_BUCKET="no-such-bucket")
+    findings = await _look(shop, PREW_SOURCE_BUCKET="no-such-bucket", PREW_PREVIEW_BUCKET=shop.bucket)
 
     assert "PREW_SOURCE_BUCKET" in findings["photos: list"]["cure"]
     assert "NoSuchBucket" in findings["photos: list"]["said"]
