@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Coroutine
 from typing import Annotated, Any, NoReturn
@@ -47,6 +48,8 @@ def serve(
             # Before prometheus-client is imported, which reads it then.
             folder = exits.enter_context(tempfile.TemporaryDirectory(prefix="prewmanager-"))
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        # structlog imports rich where it is installed, for tracebacks in a terminal: 3 MB of no use to a service.
+        sys.modules.setdefault("rich", None)  # type: ignore[arg-type]  # which is how Python says "not to be had"
         # Imported here, so that the other commands start at once.
         from prewmanager.server import listen, run  # noqa: PLC0415 -- see above
 
