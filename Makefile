@@ -30,7 +30,8 @@ up: install ## start the whole system on this machine, in the foreground
 	@$(BIN)/python -m devstack
 
 test: install ## run all tests with branch coverage; ARGS="-k lambda -x" for pytest
-	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-branch --cov-report=term-missing:skip-covered $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-branch --cov-report=term-missing:skip-covered \
+		$(or $(ARGS),--cov-fail-under=95)
 
 test-compose: install ## bring docker-compose.yml up with a Docker engine, and test the whole of it
 	PREW_TEST_COMPOSE=1 $(BIN)/python -m pytest tests/compose $(ARGS)

@@ -32,6 +32,10 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # the default, 5, makes connections wait for a second when more come at once
+
+
 class Recorder:
     """A server on a free port; `respond` may be replaced, and `None` from it breaks the connection."""
 
@@ -40,7 +44,7 @@ class Recorder:
         self.seen: list[Seen] = []
         self.respond: Callable[[Seen], Reply | None] = self.usual
         self.connections = 0
-        self.server = ThreadingHTTPServer((LOOPBACK, 0), self._handler())
+        self.server = _Server((LOOPBACK, 0), self._handler())
 
     @property
     def address(self) -> str:

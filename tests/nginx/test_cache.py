@@ -44,6 +44,25 @@ def ask_until(nginx: Nginx, target: str, holds: Callable[[Answer], bool]) -> Ans
     return answer
 
 
+def test_many_who_wait_for_one_preview_wait_at_the_service(
+    short_lived: Nginx, bucket: Recorder, service: Recorder
+) -> None:
+    """The cache's lock lets everybody through to the service while the first is still being answered there."""
+    bucket.respond = lambda _: Reply(404)
+    # Below nginx's own time-out for the lock, 5 s, which the configuration replaces.
+    all_in = threading.Barrier(20, timeout=4)
+
+    def together(seen: object) -> Reply:
+        all_in.wait()
+        return service.usual(seen)
+
+    service.respond = together
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda _: ask(short_lived.port, "/prew/card/wanted.jpg"), range(20)))
+
+    assert {(answer.status, answer.body) for answer in answers} == {(200, b"from service")}
+
+
 def test_a_hit_does_not_ask_s3(cached: Nginx, put: Put) -> None:
     """An object that changed behind nginx is still served as it was, whatever query is added; valid for 10 minutes."""
     put("prew/card/hit.jpg", b"first", CacheControl="no-store", ContentType="image/webp")
@@ -126,22 +145,3 @@ def test_a_purged_preview_is_made_again(short_lived: Nginx, bucket: Recorder, se
     ask_until(short_lived, "/prew/card/purged.jpg", lambda _: bool(service.seen))
 
     assert service.seen[0].target == "/prew/card/purged.jpg"
-
-
-def test_many_who_wait_for_one_preview_wait_at_the_service(
-    short_lived: Nginx, bucket: Recorder, service: Recorder
-) -> None:
-    """The cache's lock lets everybody through to the service while the first is still being answered there."""
-    bucket.respond = lambda _: Reply(404)
-    # Below nginx's own time-out for the lock, 5 s, which the configuration replaces.
-    all_in = threading.Barrier(20, timeout=4)
-
-    def together(seen: object) -> Reply:
-        all_in.wait()
-        return service.usual(seen)
-
-    service.respond = together
-    with ThreadPoolExecutor(20) as pool:
-        answers = list(pool.map(lambda _: ask(short_lived.port, "/prew/card/wanted.jpg"), range(20)))
-
-    assert {(answer.status, answer.body) for answer in answers} == {(200, b"from service")}

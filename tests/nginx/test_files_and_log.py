@@ -73,7 +73,8 @@ def logged(nginx: Nginx, request_id: str) -> dict[str, Any]:
     found: list[dict[str, Any]] = []
 
     def written() -> bool:
-        lines = nginx.access_log.read_text().splitlines()
+        # nginx writes what clients sent, which need not be UTF-8.
+        lines = nginx.access_log.read_text(errors="replace").splitlines()
         found[:] = [entry for entry in map(json.loads, lines) if entry["request_id"] == request_id]
         return bool(found)
 
