@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -46,12 +47,17 @@ class Coalescer:
         max_flights: int,
     ) -> None:
         """`max_flights` bounds how many previews this process makes or waits for at the same time."""
-        self._board = board
-        self._resizer = resizer
-        self._store = store
+        self._new_flight = partial(
+            Flight,
+            board=board,
+            resizer=resizer,
+            store=store,
+            observer=observer,
+            timing=timing,
+            lifetimes=lifetimes,
+        )
         self._observer = observer
-        self._timing = timing
-        self._lifetimes = lifetimes
+        self._wait_s = timing.wait_s
         self._load = load
         self._max_flights = max_flights
         self._flights: dict[str, Flight] = {}
@@ -69,7 +75,7 @@ class Coalescer:
             flight = self._start(preview)
         self._observer.waiting(1)
         try:
-            landed = await flight.wait(self._timing.wait_s)
+            landed = await flight.wait(self._wait_s)
         finally:
             self._observer.waiting(-1)
         if isinstance(landed.outcome, Failure):
@@ -87,7 +93,7 @@ class Coalescer:
         if len(self._flights) >= self._max_flights:
             raise Overloaded("as many flights as this process may have", self._load.drain_s(len(self._flights)))
         key = preview.flight_key
-        flight = Flight(preview, self._board, self._resizer, self._store, self._observer, self._timing, self._lifetimes)
+        flight = self._new_flight(preview)
         self._flights[key] = flight
         self._tasks[key] = asyncio.create_task(self._fly(flight, preview), name=f"flight {key}")
         return flight

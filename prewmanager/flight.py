@@ -67,9 +67,10 @@ class Lifetimes:
 class Flight:
     """The flight of one preview, as this process takes part in it."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 -- the ports it uses, and the times
+    def __init__(  # noqa: PLR0913 -- the ports it uses, and the times
         self,
         preview: Preview,
+        *,
         board: FlightBoard,
         resizer: Resizer,
         store: PreviewStore,
