@@ -10,10 +10,11 @@ import json
 import time
 from typing import Annotated, Any
 
+import aioboto3
 import typer
+from aiobotocore.config import AioConfig
 
 from benchmarks.parts import FUNCTION
-from prewmanager.adapters.lambda_resizer import lambda_client
 
 _WARM_UP = 30
 
@@ -34,10 +35,8 @@ async def _worker(client: Any, numbers: list[int], wall_ms: list[float]) -> None
 
 async def _measure(lambda_url: str, count: int, concurrency: int) -> dict[str, object]:
     wall_ms: list[float] = []
-    # The service's own client: the same options, so that the difference is the service.
-    opened = lambda_client(
-        region="us-east-1", endpoint_url=lambda_url, connect_s=1, read_s=15, max_connections=concurrency
-    )
+    config = AioConfig(retries={"total_max_attempts": 1, "mode": "standard"}, max_pool_connections=concurrency)
+    opened = aioboto3.Session().client("lambda", region_name="us-east-1", endpoint_url=lambda_url, config=config)
     async with opened as client:
         for number in range(_WARM_UP):
             await _invoke(client, number, [])

@@ -20,7 +20,8 @@ from typing import Protocol
 import structlog
 
 from prewmanager.adapters.fallback import FallbackBoard, FallbackQuota
-from prewmanager.adapters.lambda_resizer import LambdaResizer, lambda_client
+from prewmanager.adapters.lambda_calls import lambda_calls
+from prewmanager.adapters.lambda_resizer import LambdaResizer
 from prewmanager.adapters.local_board import LocalBoard
 from prewmanager.adapters.quotas import LocalQuota, RedisQuota
 from prewmanager.adapters.redis_board import CHANNEL, RedisBoard
@@ -109,15 +110,16 @@ async def last_resizer(settings: Settings) -> AsyncIterator[ReadyResizer]:
         async with contextlib.aclosing(local):
             yield local
         return
-    client = lambda_client(
+    opened = lambda_calls(
+        settings.lambda_function,
         region=settings.aws_region,
         endpoint_url=settings.lambda_endpoint,
         connect_s=1,
         read_s=settings.invoke_timeout,
         max_connections=settings.max_invocations,
     )
-    async with client as made:
-        yield LambdaResizer(made, settings.lambda_function, contract)
+    async with opened as calls:
+        yield LambdaResizer(calls, contract)
 
 
 def _wrapped(last: Resizer, load: Load, quota: Quota | None, settings: Settings) -> Resizer:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
+import aioboto3
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from botocore.exceptions import ClientError
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from devstack.lambda_server import Lambda, start_lambda
-from prewmanager.adapters.lambda_resizer import LambdaResizer, lambda_client
+from prewmanager.adapters.lambda_calls import lambda_calls
+from prewmanager.adapters.lambda_resizer import LambdaResizer
 from prewmanager.adapters.resize_contract import ResizeContract
-from prewmanager.errors import NotInTime, Overloaded, PreviewFailed, ResizerFailed
+from prewmanager.errors import NotInTime, OriginalMissing, Overloaded, PreviewFailed, ResizerFailed
 from tests.fakes import preview
 
 FUNCTIONS = Path(__file__).parent / "functions"
@@ -41,9 +46,11 @@ def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextlib.asynccontextmanager
 async def _resizer(url: str, function: str, *, read_s: float = 5) -> AsyncIterator[LambdaResizer]:
-    client = lambda_client(region="us-east-1", endpoint_url=url, connect_s=0.5, read_s=read_s, max_connections=4)
-    async with client as made:
-        yield LambdaResizer(made, function, CONTRACT)
+    opened = lambda_calls(
+        function, region="us-east-1", endpoint_url=url, connect_s=0.5, read_s=read_s, max_connections=4
+    )
+    async with opened as calls:
+        yield LambdaResizer(calls, CONTRACT)
 
 
 async def test_the_originals_function_is_enough(service: Lambda) -> None:
@@ -80,7 +87,7 @@ async def test_ready_when_the_function_may_be_invoked(service: Lambda) -> None:
     async with _resizer(service.url, "original") as resizer:
         await resizer.ping()
     async with _resizer(service.url, "unheard_of") as resizer:
-        with pytest.raises(ClientError):
+        with pytest.raises(ResizerFailed, match="ResourceNotFoundException"):
             await resizer.ping()
 
 
@@ -173,3 +180,76 @@ async def test_nobody_there_is_a_failed_resize() -> None:
     async with _resizer("http://127.0.0.1:1", "f") as resizer:
         with pytest.raises(ResizerFailed):
             await resizer.resize(preview())
+
+
+class Recorder(Endpoint):
+    """An endpoint that keeps what reached it, byte for byte where a signature depends on it."""
+
+    def __init__(self) -> None:
+        super().__init__(self._keep)
+        self.paths: list[str] = []
+        self.headers: list[dict[str, str]] = []
+        self.bodies: list[bytes] = []
+
+    async def _keep(self, request: web.Request) -> web.Response:
+        self.paths.append(request.raw_path)
+        self.headers.append(dict(request.headers))
+        self.bodies.append(await request.read())
+        return web.json_response({"status": False, "kind": "missing"})
+
+
+ARN = "arn:aws:lambda:us-east-1:123456789012:function:prew-resize:live"
+
+
+async def test_what_arrives_is_what_was_signed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Path, headers and body reach Lambda as the signature says, with an ARN and temporary credentials too."""
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "a-session")
+    recorder = Recorder()
+    async with recorder.running() as url, _resizer(url, ARN) as resizer:
+        with pytest.raises(OriginalMissing):
+            await resizer.resize(preview())
+
+    headers = recorder.headers[0]
+    said = headers["Authorization"]
+    names = re.search("SignedHeaders=([^,]+)", said)
+    assert names
+    again = AWSRequest(
+        "POST",
+        url + recorder.paths[0],
+        headers={name: headers[key] for key in headers for name in names[1].split(";") if key.lower() == name},
+        data=recorder.bodies[0],
+    )
+    again.context["timestamp"] = headers["X-Amz-Date"]
+    signer = SigV4Auth(Credentials("test", "test", "a-session"), "lambda", "us-east-1")
+    assert signer.signature(signer.string_to_sign(again, signer.canonical_request(again)), again) == said[-64:]
+
+
+@pytest.mark.parametrize("function", ["prew-resize", ARN])
+async def test_lambda_is_asked_as_the_sdk_asks_it(function: str) -> None:
+    """The request differs from the SDK's own in nothing that Lambda reads."""
+    recorder = Recorder()
+    async with recorder.running() as url:
+        async with _resizer(url, function) as resizer:
+            with pytest.raises(OriginalMissing):
+                await resizer.resize(preview())
+        async with aioboto3.Session().client("lambda", region_name="us-east-1", endpoint_url=url) as client:
+            await client.invoke(FunctionName=function, Payload=recorder.bodies[0])
+
+    assert recorder.paths[0] == recorder.paths[1]
+    assert recorder.bodies[0] == recorder.bodies[1]
+    ours, sdks = ({name.lower() for name in headers} for headers in recorder.headers)
+    assert sdks - ours <= {"amz-sdk-invocation-id", "amz-sdk-request"}
+
+
+async def test_without_credentials_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that has none gets a failure that names them, not a hang and not an unsigned request."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    recorder = Recorder()
+    async with recorder.running() as url, _resizer(url, "f") as resizer:
+        with pytest.raises(ResizerFailed, match="credentials"):
+            await resizer.ping()
+
+    assert recorder.calls == 0

@@ -1,0 +1,133 @@
+"""Invoke requests to Lambda: the SDK's endpoint, credentials and signature, sent by aiohttp.
+
+The SDK's own call costs two to three times as much CPU as the request itself (it builds, validates, and hands each call
+through some thirty hooks), and a miss consists of little else. docs/decisions/0012 has the figures.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aioboto3
+import aiohttp
+import orjson
+from aiobotocore.session import AioSession
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.exceptions import NoCredentialsError
+from yarl import URL
+
+# Below the 15 s after which some load balancers in front of AWS's endpoints drop an idle connection; the SDK's value.
+_KEEPALIVE_S = 12
+_REFUSED_FROM = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Lambda's reply to one request; `refused` names AWS's error where the function was not run, else it is empty."""
+
+    headers: Mapping[str, str]
+    body: bytes
+    refused: str
+
+
+class LambdaCalls:
+    """Sends each request exactly once: a call that was sent again after a time-out would run the function twice."""
+
+    def __init__(  # noqa: PLR0913 -- where, who, and how
+        self,
+        http: aiohttp.ClientSession,
+        *,
+        endpoint: str,
+        region: str,
+        function: str,
+        credentials: Any,
+        proxy: str | None,
+    ) -> None:
+        """`credentials` are the SDK's, which refresh themselves, or None where it found none."""
+        path = f"/2015-03-31/functions/{quote(function, safe='')}/invocations"
+        self._url = endpoint.rstrip("/") + path
+        self._http = http
+        self._region = region
+        self._credentials = credentials
+        self._proxy = proxy
+
+    async def invoke(self, payload: bytes, *, dry: bool = False) -> Reply:
+        """Run the function with this event, or, when `dry`, only ask whether that would be allowed.
+
+        Raises `aiohttp.ClientError`, `OSError`, `TimeoutError`, and botocore's `BotoCoreError` where there are no
+        credentials.
+        """
+        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
+        if dry:
+            headers["X-Amz-Invocation-Type"] = "DryRun"
+        signed = await self._signed(payload, headers)
+        # Encoded already: aiohttp would decode the colons of an ARN, and the signature would be of another path.
+        url = URL(self._url, encoded=True)
+        async with self._http.post(url, data=payload, headers=signed, proxy=self._proxy) as response:
+            body = await response.read()
+            refused = _error_code(response.headers) if response.status >= _REFUSED_FROM else ""
+            return Reply(response.headers, body, refused)
+
+    async def _signed(self, payload: bytes, headers: dict[str, str]) -> dict[str, str]:
+        if self._credentials is None:
+            raise NoCredentialsError
+        frozen = await self._credentials.get_frozen_credentials()
+        request = AWSRequest("POST", self._url, headers=headers, data=payload)
+        SigV4Auth(frozen, "lambda", self._region).add_auth(request)
+        return dict(request.headers)
+
+
+def _error_code(headers: Mapping[str, str]) -> str:
+    # As Lambda sends it: the code, and for some errors a colon and an address.
+    return headers.get("x-amzn-ErrorType", "").partition(":")[0] or "an error without a type"
+
+
+def error_message(body: bytes) -> str:
+    """What an error's body says; the two spellings are AWS's."""
+    try:
+        said = orjson.loads(body)
+    except ValueError:
+        return body[:200].decode(errors="replace")
+    return str(said.get("message") or said.get("Message") or said) if isinstance(said, dict) else str(said)
+
+
+@contextlib.asynccontextmanager
+async def lambda_calls(  # noqa: PLR0913 -- the settings of one client
+    function: str, *, region: str, endpoint_url: str | None, connect_s: float, read_s: float, max_connections: int
+) -> AsyncIterator[LambdaCalls]:
+    """Calls to one function, over connections that are kept; closed with the block."""
+    sdk = AioSession()
+    session = aioboto3.Session(botocore_session=sdk)
+    # The client knows AWS's endpoints of all partitions. It is made for its address alone.
+    async with session.client("lambda", region_name=region, endpoint_url=endpoint_url) as client:
+        endpoint = client.meta.endpoint_url
+    connector = aiohttp.TCPConnector(
+        limit=max_connections,
+        keepalive_timeout=_KEEPALIVE_S,
+        ssl=ssl.create_default_context(cafile=sdk.get_config_variable("ca_bundle")),
+    )
+    credentials = await session.get_credentials()
+    # The session holds 8 MB of descriptions of all of AWS, which is needed no more.
+    del client, session, sdk
+    async with aiohttp.ClientSession(
+        connector=connector,
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_s, sock_read=read_s),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+    ) as http:
+        yield LambdaCalls(
+            http, endpoint=endpoint, region=region, function=function, credentials=credentials, proxy=_proxy(endpoint)
+        )
+
+
+def _proxy(endpoint: str) -> str | None:
+    """The proxy that the environment names for this address, as the SDK has it; looked up once, not for each call."""
+    parts = urlsplit(endpoint)
+    return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
