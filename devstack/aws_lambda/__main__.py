@@ -26,6 +26,9 @@ def main(  # noqa: PLR0913, PLR0917 -- one parameter for each option
     queue_wait: Annotated[float, typer.Option(min=0, help="seconds that a call may wait for a sandbox")] = 0,
     timeout: Annotated[float, typer.Option(min=0.1, max=900, help="seconds that an invocation may take")] = 30,
     memory: Annotated[int, typer.Option(min=128, max=10240, help="MB, told to the function")] = 1769,
+    retry_pause: Annotated[
+        float, typer.Option(min=0, help="seconds before an asynchronous call that failed is tried again")
+    ] = 60,
     task_root: Annotated[Path, typer.Option(help="folder the functions are imported from")] = Path(),
 ) -> None:
     """Run functions in local sandboxes, with the environment of this process, until SIGINT or SIGTERM."""
@@ -40,7 +43,7 @@ def main(  # noqa: PLR0913, PLR0917 -- one parameter for each option
         limits = Limits(concurrency, queue_wait)
         root = task_root.resolve()
         pools = {each.name: Pool(each, os.environ, root, limits, stats) for each in functions}
-        await _serve(create_app(pools, stats), host, port)
+        await _serve(create_app(pools, stats, retry_pause), host, port)
 
     asyncio.run(serve())
 

@@ -90,10 +90,10 @@ class TooManyRequests(ServiceError):  # noqa: N818 -- the API's own name, less i
 
 
 class RequestTooLarge(ServiceError):  # noqa: N818 -- the API's own name, less its Exception
-    """The event is above `PAYLOAD_LIMIT_BYTES`."""
+    """The event is above the limit of its kind of invocation."""
 
-    def __init__(self) -> None:
-        text = f"Request must be smaller than {PAYLOAD_LIMIT_BYTES} bytes for the InvokeFunction operation"
+    def __init__(self, limit_bytes: int = PAYLOAD_LIMIT_BYTES) -> None:
+        text = f"Request must be smaller than {limit_bytes} bytes for the InvokeFunction operation"
         super().__init__(text, 413, "RequestTooLargeException")
 
 

@@ -20,6 +20,7 @@ from devstack.aws_lambda.answers import (
     ResourceNotFound,
     ServiceError,
 )
+from devstack.aws_lambda.event_queue import EVENT_LIMIT_BYTES, EventQueue
 from devstack.aws_lambda.function import LATEST, Function, split_name
 from devstack.aws_lambda.pool import Pool
 from devstack.aws_lambda.runtime_api import Invocation
@@ -27,13 +28,19 @@ from devstack.aws_lambda.stats import Stats
 
 _REQUEST_ID = "x-amzn-RequestId"
 _POOLS: web.AppKey[Mapping[str, Pool]] = web.AppKey("pools")
+_QUEUES: web.AppKey[Mapping[str, EventQueue]] = web.AppKey("queues")
 _STATS = web.AppKey("stats", Stats)
+_KINDS = frozenset({"RequestResponse", "DryRun", "Event"})
 
 
-def create_app(pools: Mapping[str, Pool], stats: Stats) -> web.Application:
-    """The server for these functions; ends their sandboxes when it is cleaned up."""
+def create_app(pools: Mapping[str, Pool], stats: Stats, retry_pause_s: float) -> web.Application:
+    """The server for these functions; ends their sandboxes when it is cleaned up.
+
+    An asynchronous invocation that failed is tried again after `retry_pause_s`, and once more after twice that.
+    """
     app = web.Application(middlewares=[_service_errors], client_max_size=PAYLOAD_LIMIT_BYTES)
     app[_POOLS] = pools
+    app[_QUEUES] = {name: EventQueue(pool, retry_pause_s) for name, pool in pools.items()}
     app[_STATS] = stats
     app.router.add_post("/2015-03-31/functions/{name}/invocations", _invoke)
     app.router.add_get("/-/stats", _show_stats)
@@ -43,6 +50,7 @@ def create_app(pools: Mapping[str, Pool], stats: Stats) -> web.Application:
 
 async def _sandboxes(app: web.Application) -> AsyncIterator[None]:
     yield
+    await asyncio.gather(*(queue.close() for queue in app[_QUEUES].values()))
     await asyncio.gather(*(pool.close() for pool in app[_POOLS].values()))
 
 
@@ -56,28 +64,33 @@ async def _service_errors(request: web.Request, handler: Handler) -> web.StreamR
 
 
 async def _invoke(request: web.Request) -> web.Response:
-    pool = _pool(request)
+    name = _function(request)
     kind = request.headers.get("X-Amz-Invocation-Type", "RequestResponse")
-    if kind not in {"RequestResponse", "DryRun"}:
-        raise InvalidParameterValue(f"invocation type {kind!r}: only RequestResponse and DryRun are here")
+    if kind not in _KINDS:
+        raise InvalidParameterValue(f"invocation type {kind!r}: none of {', '.join(sorted(_KINDS))}")
     invocation = Invocation(await _event(request))
     headers = {_REQUEST_ID: invocation.request_id, "X-Amz-Executed-Version": LATEST}
     if kind == "DryRun":
         return web.Response(status=204, headers=headers)
-    outcome = await pool.invoke(invocation)
+    if kind == "Event":
+        if len(invocation.event) > EVENT_LIMIT_BYTES:
+            raise RequestTooLarge(EVENT_LIMIT_BYTES)
+        request.app[_QUEUES][name].put(invocation.event)
+        return web.Response(status=202, headers=headers)
+    outcome = await request.app[_POOLS][name].invoke(invocation)
     return web.Response(body=outcome.payload, content_type=JSON_TYPE, headers=headers | _function_error(outcome))
 
 
-def _pool(request: web.Request) -> Pool:
+def _function(request: web.Request) -> str:
+    """The plain name of the function that is called."""
     text = request.match_info["name"]
     try:
         name, qualifier = split_name(text)
     except ValueError as error:
         raise InvalidParameterValue(str(error)) from error
-    pool = request.app[_POOLS].get(name)
-    if pool is None or {qualifier, request.query.get("Qualifier", LATEST)} != {LATEST}:
+    if name not in request.app[_POOLS] or {qualifier, request.query.get("Qualifier", LATEST)} != {LATEST}:
         raise ResourceNotFound(text if text.startswith("arn:") else Function(text, "").arn)
-    return pool
+    return name
 
 
 async def _event(request: web.Request) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -150,7 +151,12 @@ def test_a_larger_answer_is_a_function_error(invoke: Invoke, size: int) -> None:
         ({"FunctionName": "echo", "Payload": b"{'single': 1}"}, 400, "InvalidRequestContentException"),
         ({"FunctionName": "echo", "Payload": b"\xff"}, 400, "InvalidRequestContentException"),
         ({"FunctionName": "echo", "Payload": b"1" * (LIMIT_BYTES + 1)}, 413, "RequestTooLargeException"),
-        ({"FunctionName": "echo", "InvocationType": "Event"}, 400, "InvalidParameterValueException"),
+        (
+            {"FunctionName": "echo", "InvocationType": "Event", "Payload": b'"%s"' % (b"x" * 1_048_575)},
+            413,
+            "RequestTooLargeException",
+        ),
+        ({"FunctionName": "echo:7", "InvocationType": "Event"}, 404, "ResourceNotFoundException"),
         ({"FunctionName": "what is this"}, 400, "InvalidParameterValueException"),
     ],
 )
@@ -181,6 +187,39 @@ def test_an_invocation_that_takes_too_long_loses_its_sandbox(
         assert expected == answer["Payload"]["errorMessage"]
         assert (stats["sandboxes"], stats["timeouts"], stats["errors"]) == ([], 1, 1)
         assert invoke_on(service)("echo", {})["StatusCode"] == 200
+
+
+def test_an_event_that_fails_is_tried_twice_more(
+    run_service: Callable[..., AbstractContextManager[Lambda]],
+) -> None:
+    """An asynchronous call is taken at once, and nobody is told how it ended; three failures are the end of it."""
+    with run_service("--retry-pause=0") as service:
+        client = lambda_client(service)
+        answer = client.invoke(FunctionName="fail", InvocationType="Event", Payload=b"{}")
+        client.invoke(FunctionName="echo", InvocationType="Event", Payload=b"{}")
+        service.program.wait_ready(lambda: service.stats()["invocations"] == 4 and not service.stats()["in_flight"])
+        recent = [(each["function"], each["status"]) for each in service.stats()["recent"]]
+
+        assert (answer["StatusCode"], answer["Payload"].read()) == (202, b"")
+        assert sorted(recent) == [("echo", "ok"), ("fail", "error"), ("fail", "error"), ("fail", "error")]
+
+
+def test_an_event_waits_while_all_sandboxes_are_busy(
+    run_service: Callable[..., AbstractContextManager[Lambda]],
+    closed_gate: Callable[[], AbstractContextManager[dict[str, str]]],
+) -> None:
+    """Being throttled is no try: the event runs when there is a sandbox again."""
+    with run_service("--concurrency=1", "--retry-pause=0.1") as service:
+        with closed_gate() as event:
+            answering = threading.Thread(
+                target=lambda_client(service).invoke, kwargs={"FunctionName": "gated", "Payload": json.dumps(event)}
+            )
+            answering.start()
+            service.program.wait_ready(lambda: service.stats()["in_flight"] == 1)
+            lambda_client(service).invoke(FunctionName="gated", InvocationType="Event", Payload=json.dumps(event))
+            service.program.wait_ready(lambda: service.stats()["throttled"] >= 1)
+        answering.join()
+        service.program.wait_ready(lambda: [each["status"] for each in service.stats()["recent"]] == ["ok", "ok"])
 
 
 def test_nothing_stays_when_the_service_is_killed(
