@@ -15,7 +15,7 @@ import structlog
 from prewmanager.errors import Overloaded, ResizerFailed
 from prewmanager.flight import Flight, Lifetimes, Timing
 from prewmanager.load import Load
-from prewmanager.ports import Failure, FlightBoard, Landed, Made, Observer, PreviewStore, Resizer, Source
+from prewmanager.ports import Failure, FlightBoard, Landed, Made, Observer, PreviewStore, Resizer, Source, UnderWay
 from prewmanager.preview import Preview
 from prewmanager.tasks import end
 
@@ -81,6 +81,10 @@ class Coalescer:
         if isinstance(landed.outcome, Failure):
             raise landed.outcome.error()
         return Answer(landed.outcome, Source.JOINED if joined else landed.source, landed.timings_ms)
+
+    def under_way(self) -> list[UnderWay]:
+        """The flights of this process now."""
+        return [flight.under_way for flight in self._flights.values()]
 
     async def close(self, grace_s: float) -> None:
         """Wait for the flights under way; after `grace_s` seconds hand those that are left to other replicas."""

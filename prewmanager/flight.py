@@ -33,6 +33,7 @@ from prewmanager.ports import (
     Resizer,
     Settled,
     Source,
+    UnderWay,
 )
 from prewmanager.preview import Preview
 from prewmanager.tasks import background
@@ -86,7 +87,7 @@ class Flight:
         self._observer = observer
         self._timing = timing
         self._lifetimes = lifetimes
-        self._began = 0.0
+        self._began = time.perf_counter()
         self._landed: Landed | None = None
         self._waiters: set[asyncio.Future[Landed]] = set()
 
@@ -107,6 +108,11 @@ class Flight:
         finally:
             timer.cancel()
             self._waiters.discard(waiter)
+
+    @property
+    def under_way(self) -> UnderWay:
+        """How it stands."""
+        return UnderWay(self._preview, len(self._waiters), time.perf_counter() - self._began)
 
     def dissolve(self, error: PreviewFailed) -> None:
         """Have those who still wait raise `error`: nothing comes of this flight in this process."""
@@ -191,6 +197,7 @@ class Flight:
         if self._landed is not None:
             return
         self._landed = landed
+        landed.waiters = len(self._waiters)
         self._observer.landed(self._preview, landed, time.perf_counter() - self._began)
         for waiter in self._waiters:
             if not waiter.done():

@@ -59,10 +59,14 @@ class Source(StrEnum):
 
 @dataclass(slots=True)
 class Landed:
-    """What came of a flight, how, and what took how long (milliseconds by name: `lock`, `s3`, `lambda`)."""
+    """What came of a flight, how, and what took how long (milliseconds by name: `lock`, `s3`, `lambda`).
+
+    `waiters` is how many requests of this process waited for it when it landed.
+    """
 
     outcome: Outcome
     source: Source = Source.JOINED
+    waiters: int = 0
     timings_ms: dict[str, float] = field(default_factory=dict)
 
     @contextlib.contextmanager
@@ -73,6 +77,15 @@ class Landed:
             yield
         finally:
             self.timings_ms[name] = self.timings_ms.get(name, 0.0) + (time.perf_counter() - started) * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """A flight of this process that has not ended: whose preview, how many requests wait for it, how long so far."""
+
+    preview: Preview
+    waiters: int
+    seconds: float
 
 
 class Lease(Protocol):
