@@ -72,6 +72,9 @@ lock: system ## resolve the dependencies of pyproject.toml into requirements/*.t
 	.local/uv/bin/uv pip compile pyproject.toml --quiet --extra resize --group local --constraint requirements/dev.txt \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-o requirements/local.txt $(ARGS)
+	.local/uv/bin/uv pip compile pyproject.toml --quiet --extra resize --group server --constraint requirements/dev.txt \
+		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		-o requirements/server.txt $(ARGS)
 	.local/uv/bin/uv pip compile --quiet --group pyproject.toml:build --constraint requirements/dev.txt \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-o requirements/build.txt $(ARGS)

@@ -1,0 +1,86 @@
+"""systemd's units without systemd: their commands as they stand, their variables and folders, under a root of one's own.
+
+Of systemd it keeps what the units of examples/one-server use: drop-ins in their order, specifiers, files of variables,
+folders. What a unit forbids itself needs the kernel and root; systemd's own tests are behind `make test-one-server`.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from devstack.programs import Program, ProgramError
+
+_FOLDERS = {
+    "RuntimeDirectory": "run",
+    "StateDirectory": "var/lib",
+    "CacheDirectory": "var/cache",
+    "LogsDirectory": "var/log",
+}
+_SPECIFIERS = {"t": "run", "S": "var/lib", "C": "var/cache", "L": "var/log", "E": "etc", "T": "tmp"}
+_VARIABLE = re.compile(r"\$\{(\w+)\}|\$(\w+)")
+
+
+@dataclass(frozen=True)
+class UnitRunner:
+    """Starts units of the folder `units` under `root`; `moved` says where else absolute paths are."""
+
+    units: Path
+    root: Path
+    moved: Mapping[str, Path] = field(default_factory=dict)
+
+    def start(self, name: str) -> Program:
+        """Start a unit's program. Raises `ProgramError` where a command before it fails."""
+        settings = self.settings(name)
+        for kind, place in _FOLDERS.items():
+            for folder in settings.get(kind, ()):
+                (self.root / place / folder).mkdir(parents=True, exist_ok=True)
+        (self.root / "tmp").mkdir(exist_ok=True)
+        environment = self.environment(settings)
+        for command in settings.get("ExecStartPre", ()):
+            done = subprocess.run(
+                self._argv(command, environment), env=environment, capture_output=True, text=True, check=False
+            )
+            if done.returncode != 0:
+                raise ProgramError(f"{name}: {command}: {done.stderr.strip()}")
+        argv = self._argv(settings["ExecStart"][-1], environment)
+        return Program(name, argv, self.root / "var" / "log" / f"{name}.log", environment)
+
+    def settings(self, name: str) -> dict[str, list[str]]:
+        """Values by name, in the order in which they are said; an empty one forgets those before it."""
+        settings: dict[str, list[str]] = {}
+        for line in self._lines(name):
+            key, _, value = line.partition("=")
+            settings[key] = [*settings.get(key, ()), value.strip()] if value.strip() else []
+        return settings
+
+    def environment(self, settings: Mapping[str, list[str]]) -> dict[str, str]:
+        """What a unit's program finds in its environment: `Environment=`, and above it the files, last one first."""
+        lines = [self._expanded(line) for line in settings.get("Environment", ())]
+        for file in settings.get("EnvironmentFile", ()):
+            lines += [line for line in Path(self._expanded(file)).read_text().splitlines() if line[:1] not in {"", "#"}]
+        pairs = (line.partition("=") for line in lines)
+        return {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", **{name: value for name, _, value in pairs}}
+
+    def _lines(self, name: str) -> list[str]:
+        """The unit's, then those of its drop-ins, which systemd sorts by their names, whichever folder they are in."""
+        of_many = f"{name.partition('-')[0]}-.service.d"
+        dropped = [*self.units.glob(f"{of_many}/*.conf"), *self.units.glob(f"{name}.d/*.conf")]
+        texts = [path.read_text() for path in [self.units / name, *sorted(dropped, key=lambda path: path.name)]]
+        lines = "\n".join(texts).replace("\\\n", " ").splitlines()
+        return [line for line in lines if line and line[0] not in "#;["]
+
+    def _argv(self, command: str, environment: Mapping[str, str]) -> list[str]:
+        words = shlex.split(self._expanded(command))
+        return [_VARIABLE.sub(lambda found: environment.get(found[1] or found[2], ""), word) for word in words]
+
+    def _expanded(self, text: str) -> str:
+        for specifier, place in _SPECIFIERS.items():
+            text = text.replace(f"%{specifier}", str(self.root / place))
+        for path in sorted(self.moved, key=len, reverse=True):
+            text = text.replace(path, str(self.moved[path]))
+        return text

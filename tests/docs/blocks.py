@@ -1,0 +1,26 @@
+"""The shell blocks of a page: fenced, and run by a test unless the page says why they are not.
+
+A comment before a block says it: `<!-- not run: it takes an account -->`, or `<!-- run by: make test-one-server -->`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+_BLOCK = re.compile(r"(?:^<!-- (not run|run by): ([^\n]+) -->\n\n?)?^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Commands; `mark` is "not run" or "run by" with its reason, or empty."""
+
+    commands: str
+    mark: str = ""
+    reason: str = ""
+
+
+def blocks(page: Path) -> list[Block]:
+    """All shell blocks of a page, in order."""
+    return [Block(found[3], found[1] or "", found[2] or "") for found in _BLOCK.finditer(page.read_text("utf-8"))]

@@ -1,0 +1,101 @@
+"""A machine of one's own with a real systemd: namespaces, an overlay over this machine's files, no network but loopback.
+
+It needs root, and leaves nothing behind: files are written to memory, and every process ends with the first.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# Before systemd, with the network of this machine: what is downloaded. Systemd then gets a network of its own.
+_BOOT = """set -eu
+mount --make-rprivate /
+mount -t tmpfs tmpfs "$1"
+mkdir "$1/upper" "$1/work" "$1/root"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
+cd "$1/root"
+mount -t proc proc proc
+mount --rbind /sys sys
+mount --rbind /dev dev
+mount -t tmpfs tmpfs run
+mount -t tmpfs -o mode=1777 tmpfs tmp
+mkdir -p mnt/repository srv/photos
+mount --bind "$2" mnt/repository
+cp -r "$3/." srv/photos/
+chroot . sh -xeuc "$4" < /dev/null
+exec unshare --net chroot . env container=test /lib/systemd/systemd --system --unit=basic.target
+"""
+_NAMESPACES = ["--pid", "--fork", "--mount", "--uts", "--ipc", "--cgroup", "--kill-child"]
+
+
+def why_not() -> str:
+    """Why there can be none here, or nothing."""
+    if os.geteuid() != 0:
+        return "namespaces and mounts take root"
+    if not (shutil.which("unshare") and Path("/lib/systemd/systemd").exists()):
+        return "unshare or systemd is not installed"
+    return ""
+
+
+class Machine:
+    """Runs commands in it, as root."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self._process = process
+        self._log = log
+        self._init = ""
+
+    def wait(self, within_s: float) -> None:
+        """Until systemd takes commands."""
+        deadline = time.monotonic() + within_s
+        while not self._booted():
+            assert self._process.poll() is None, self._log.read_text()
+            assert time.monotonic() < deadline, self._log.read_text()
+            time.sleep(0.2)
+        self.run("ip link set lo up")
+
+    def _booted(self) -> bool:
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        self._init = children[0] if children else ""
+        if not self._init or Path(f"/proc/{self._init}/comm").read_text().strip() != "systemd":
+            return False
+        return self._in("systemctl list-units").returncode == 0
+
+    def run(self, commands: str) -> str:
+        """What the commands print; the first that fails ends them, and is an error."""
+        done = self._in(commands)
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def _in(self, commands: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["nsenter", "-t", self._init, "--all", "--root", "--wd", "sh", "-euc", commands],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+
+@contextmanager
+def running_machine(folder: Path, repository: Path, photos: Path, before: str) -> Iterator[Machine]:
+    """A booted machine; the commands `before` ran in it before systemd did."""
+    root, log = folder / "machine", folder / "machine.log"
+    root.mkdir()
+    boot = ["sh", "-c", _BOOT, "boot", str(root), str(repository), str(photos), before]
+    with log.open("wb") as out:
+        process = subprocess.Popen(["unshare", *_NAMESPACES, *boot], stdout=out, stderr=out)
+    try:
+        machine = Machine(process, log)
+        machine.wait(within_s=400)
+        yield machine
+    finally:
+        process.kill()
+        process.wait()

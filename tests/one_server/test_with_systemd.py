@@ -1,0 +1,68 @@
+"""docs/how-to/one-server.md as it stands, on a machine of its own with a real systemd: `make test-one-server`."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.docs.blocks import blocks
+from tests.one_server.machine import Machine, running_machine, why_not
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "how-to" / "one-server.md"
+UNITS = ("s3", "redis", "web", "nginx")
+pytestmark = pytest.mark.timeout(900)
+
+
+@pytest.fixture(scope="module", name="machine")
+def _machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """Installed by the page's own commands, all of them, with one photo."""
+    if not os.environ.get("PREW_TEST_ONE_SERVER"):
+        pytest.skip("takes minutes and the network: `make test-one-server`")
+    if reason := why_not():
+        pytest.skip(reason)
+    photos = tmp_path_factory.mktemp("photos")
+    (photos / "a b.jpg").write_bytes((ROOT / "nginx" / "static" / "404.jpg").read_bytes())
+    commands = [block.commands for block in blocks(PAGE)]
+    first = next(number for number, each in enumerate(commands) if "systemctl" in each)
+    # The user may be there already, and git asks whose a repository is.
+    before = "export REPOSITORY=/mnt/repository\ngit config --global safe.directory '*'\n" + "\n".join(commands[:first])
+    with running_machine(tmp_path_factory.mktemp("machine"), ROOT, photos, before) as machine:
+        for each in commands[first:]:
+            machine.run(each)
+        yield machine
+
+
+def test_the_installed_site_serves(machine: Machine) -> None:
+    """A photo, its preview, which is made once and then comes from S3; 404 for what is missing."""
+    said = [
+        machine.run(f"curl -s -o /dev/null -w '%{{http_code}} %header{{x-preview}}' http://127.0.0.1/{path}")
+        for path in ("photo/a%20b.jpg", "prew/card/a%20b.jpg", "prew/card/a%20b.jpg", "prew/card/none.jpg")
+    ]
+
+    assert [each.strip() for each in said] == ["200", "200 made", "200", "404"]
+
+
+def test_each_unit_runs_as_its_own_user_under_its_bounds(machine: Machine) -> None:
+    """No capability but nginx's, no new privileges, system calls filtered, the system read-only."""
+    for unit in UNITS:
+        pid = machine.run(f"systemctl show --value --property MainPID prewmanager-{unit}.service").strip()
+        status = machine.run(f"cat /proc/{pid}/status")
+        said = dict(re.findall(r"^(\w+):\s+(\S+)", status, re.MULTILINE))
+
+        assert said["Uid"] != "0"
+        assert (said["NoNewPrivs"], said["Seccomp"]) == ("1", "2")
+        assert int(said["CapEff"], 16) == (1 << 10 if unit == "nginx" else 0)
+        machine.run(f"! nsenter -t {pid} --mount touch /etc/x /usr/x")
+
+
+def test_what_is_killed_is_started_again(machine: Machine) -> None:
+    """Each unit in turn; the site is whole afterwards."""
+    for unit in UNITS:
+        machine.run(f"systemctl kill --signal=KILL prewmanager-{unit}.service")
+    machine.run("until curl -fs http://127.0.0.1:8333/healthz; do sleep 0.2; done")
+    machine.run("until prewmanager-admin doctor --url http://127.0.0.1; do sleep 1; done")
