@@ -17,6 +17,7 @@ from typing import Any
 
 from lambda_resize import vips
 from lambda_resize.errors import ResizeError
+from lambda_resize.invocation import Invocation
 from lambda_resize.making import make
 from lambda_resize.request import parse
 from lambda_resize.settings import Limits, Settings
@@ -38,16 +39,18 @@ def handler(event: object, context: Any) -> dict[str, object]:
     """Make one preview, and `also` further ones of the same photo.
 
     Args:
-        event: The request, see `lambda_resize.request`.
-        context: Lambda's, for the request's id; None where there is none.
+        event: The request, see `lambda_resize.request`; its `request_id` and `traceparent` are for the log.
+        context: Lambda's, for its own id and the time that is left; None where there is none.
 
     Returns:
         `status` true with `content_type`, `data` (base64; left out above `RESIZE_MAX_DATA_BYTES`), `key`, `size` in
         bytes, `width`, `height`, `etag`, `cache_control` and `timings` in milliseconds, `thumbhash` (base64) and
         `also` (by the presets' names, each like an answer without data) where they were asked for; or `status` false
-        with `kind` and `error`, which is for the log.
+        with `kind` and `error`, which is for the log. Either has `cold_start`, `duration_ms` and, at Lambda,
+        `memory_mb`.
     """
-    entry: dict[str, object] = {"request_id": getattr(context, "aws_request_id", None)}
+    invocation = Invocation(event, context)
+    entry = dict(invocation.ids)
     try:
         request = parse(event)
         entry |= {"src": f"{request.src_bucket}/{request.src_key}"}
@@ -60,6 +63,7 @@ def handler(event: object, context: Any) -> dict[str, object]:
     except BaseException as error:  # noqa: BLE001 -- a panic in obstore's Rust is no Exception, and an answer is due
         entry["traceback"] = traceback.format_exc()
         answer = {"status": False, "error": type(error).__name__, "kind": "internal"}
+    answer |= invocation.used()
     _log(entry | {name: value for name, value in answer.items() if name != "data"})
     return answer
 

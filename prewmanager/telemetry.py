@@ -12,7 +12,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.process_collector import ProcessCollector
 from structlog.tracebacks import ExceptionDictTransformer
+from structlog.typing import EventDict, WrappedLogger
 
+from prewmanager.correlation import request_id
 from prewmanager.ports import Failure, Landed
 from prewmanager.preview import Preview
 
@@ -27,7 +29,7 @@ def configure_logging(level: str) -> None:
     threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            _with_request_id,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             # Without the variables of each frame: they would put whole requests into the log.
@@ -39,6 +41,14 @@ def configure_logging(level: str) -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=max(threshold, logging.WARNING), format='{"level":"%(levelname)s","logger":"%(name)s"}')
+
+
+def _with_request_id(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Each line names the request that it is about, whatever part wrote it; a flight's is the one that began it."""
+    known = request_id()
+    if known is not None:
+        event["request_id"] = known
+    return event
 
 
 class Metrics:

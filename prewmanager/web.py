@@ -21,6 +21,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from prewmanager import correlation
 from prewmanager.coalescer import Answer, Coalescer
 from prewmanager.errors import (
     InvalidKey,
@@ -155,6 +156,7 @@ async def _metrics(request: web.Request) -> web.Response:
 @web.middleware
 async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     started = time.perf_counter()
+    correlation.request_began(request.headers)
     try:
         response = await handler(request)
     except PrewError as error:
@@ -181,7 +183,6 @@ def _account(request: web.Request, status: int, seconds: float) -> None:
         status=status,
         source=source,
         ms=round(seconds * 1000, 1),
-        request_id=request.headers.get("X-Request-Id"),
     )
 
 

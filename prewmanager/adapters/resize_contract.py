@@ -13,6 +13,7 @@ from typing import Any
 
 import pybase64
 
+from prewmanager.correlation import handed_on
 from prewmanager.errors import (
     NotInTime,
     OriginalCorrupt,
@@ -60,6 +61,7 @@ class ResizeContract:
             **preview.preset.model_dump(),
             "fingerprint": preview.preset.fingerprint,
             "cache_control": self.cache_control,
+            **handed_on(),
         }
 
     def made(self, answer: object) -> Made:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextvars
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from prewmanager import correlation
 from prewmanager.adapters.resize_contract import ResizeContract
 from prewmanager.errors import (
     NotInTime,
@@ -33,10 +35,16 @@ def example(name: str) -> Any:
 
 
 def test_the_request_is_the_examples() -> None:
-    """What the service sends has exactly the fields of the full example."""
+    """What the service sends, for a request with an id and a trace, has exactly the fields of the full example."""
     preview = Catalogue({"card": CARD}, "photo", "prew").resolve("/prew/card/a/b.jpg")
+    expected = example("request_full")
 
-    assert CONTRACT.request(preview) == example("request_full") | {"fingerprint": CARD.fingerprint}
+    def sent() -> dict[str, Any]:
+        correlation.request_began({"X-Request-Id": expected["request_id"]})
+        correlation.calling_as(expected["traceparent"])
+        return CONTRACT.request(preview)
+
+    assert contextvars.copy_context().run(sent) == expected | {"fingerprint": CARD.fingerprint}
 
 
 def test_every_field_of_the_original_is_sent() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import json
 import logging
 import os
@@ -33,6 +34,7 @@ def _bucket(s3: S3, encode: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[An
     """The photo of the examples in a real bucket, which the function is pointed at."""
     for name, value in s3.aws_environment().items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1769")
     handler_module._storage.cache_clear()
     client = s3_client(s3)
     photo = encode(Image.radial_gradient("L").resize((1440, 1000)).convert("RGB"), "JPEG")
@@ -131,9 +133,11 @@ def test_failures_are_answers(
 
 
 def test_a_missing_photo_is_answered_as_in_the_example(bucket: Any, example: Any) -> None:
-    """To the letter."""
+    """To the letter, but for how long it took and whether it was the first."""
     bucket.delete_object(Bucket="photos", Key="photo/a/b.jpg")
-    assert handler(example("request_full"), None) == example("response_failed")
+    answer = handler(example("request_full"), None)
+    varying = {name: answer[name] for name in ("cold_start", "duration_ms")}
+    assert answer == example("response_failed") | varying
 
 
 def test_the_failing_photo_is_named(bucket: Any, example: Any) -> None:
@@ -150,8 +154,41 @@ def test_success_is_logged_in_one_line(bucket: Any, example: Any, caplog: pytest
         answer = handler(example("request_full"), SimpleNamespace(aws_request_id="an-id"))
     entry = logged(caplog)
     assert (entry["src"], entry["dst"]) == ("photos/photo/a/b.jpg", "photos/prew/card/a/b.jpg")
-    assert (entry["request_id"], entry["timings"], entry["size"]) == ("an-id", answer["timings"], answer["size"])
+    assert (entry["aws_request_id"], entry["timings"], entry["size"]) == ("an-id", answer["timings"], answer["size"])
+    assert {name: entry[name] for name in ("request_id", "traceparent")}.items() <= example("request_full").items()
+    assert {name: entry[name] for name in ("cold_start", "duration_ms", "memory_mb")}.items() <= answer.items()
     assert "data" not in entry
+
+
+@pytest.mark.parametrize("bad", ["a b", "x" * 65, "id\nforged", "short", 7, ["a"], {"a": 1}])
+def test_a_bad_id_is_not_logged(bucket: Any, example: Any, caplog: pytest.LogCaptureFixture, bad: object) -> None:
+    """Whatever stands in the event's ids, the preview is made, and none of it reaches the log."""
+    del bucket
+    with caplog.at_level(logging.INFO, "lambda_resize"):
+        answer = handler(example("request_full") | {"request_id": bad, "traceparent": bad}, None)
+    entry = logged(caplog)
+    assert answer["status"]
+    assert entry["request_id"] is None
+    assert "traceparent" not in entry
+
+
+def test_only_a_processs_first_invocation_is_a_cold_start(
+    bucket: Any, example: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it fails; how long each took is said with the memory that Lambda gave."""
+    del bucket
+    monkeypatch.setattr("lambda_resize.invocation._earlier", itertools.count())
+    answers = [handler({}, None), handler(example("request_full"), None), handler({}, None)]
+    assert [answer["cold_start"] for answer in answers] == [True, False, False]
+    assert [answer["memory_mb"] for answer in answers] == [1769, 1769, 1769]
+    made: Any = answers[1]
+    assert made["duration_ms"] >= sum(made["timings"].values())
+
+
+def test_outside_of_lambda_no_memory_is_said(example: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker process of the service has none of Lambda's, and costs nothing there."""
+    monkeypatch.delenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", raising=False)
+    assert "memory_mb" not in handler(example("request_full") | {"width": 0}, None)
 
 
 @pytest.mark.parametrize(("bucket_name", "level"), [("photos", "INFO"), ("nobody-made-this", "ERROR")])
@@ -184,7 +221,8 @@ def test_further_previews_are_written_and_described(bucket: Any, example: Any) -
         data = stored["Body"].read()
         assert len(data) == told["size"]
         assert Image.open(io.BytesIO(data)).size == size == (told["width"], told["height"])
-    assert answer.keys() == example("response_full").keys() | {"also"}
+    used = {"cold_start", "duration_ms", "memory_mb"}  # the handler's, not of this work alone
+    assert answer.keys() == example("response_full").keys() - used | {"also"}
 
 
 def test_further_previews_that_cannot_be_written_fail_alone(bucket: Any, example: Any) -> None:
@@ -252,7 +290,8 @@ def test_the_unexpected_is_internal(
     """The answer names the type alone; the traceback is in the log."""
     monkeypatch.setattr(handler_module, "_storage", _raising(failure))
     answer = handler(example("request_full"), None)
-    assert answer == {"status": False, "error": type(failure).__name__, "kind": "internal"}
+    told = {"status": False, "error": type(failure).__name__, "kind": "internal"}
+    assert {name: answer[name] for name in answer if name not in {"cold_start", "duration_ms"}} == told
     assert caplog.records[0].levelname == "ERROR"
     assert "Traceback" in logged(caplog)["traceback"]
 
@@ -312,7 +351,7 @@ def test_it_runs_in_the_real_runtime_client(bucket: Any, example: Any) -> None:
         ("response", True),
     ]
     assert api.answers[0][1].keys() == example("response_full").keys()
-    assert '"request_id": "id-0"' in log
+    assert '"aws_request_id": "id-0"' in log
 
 
 class RuntimeApi:

@@ -1,0 +1,49 @@
+"""What one invocation is told apart by, and what it took: for the log, for traces, and for whoever counts the money."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+# As nginx and the service check them: what is written into a log must not be able to forge a line of it.
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+# https://www.w3.org/TR/trace-context/#traceparent-header
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_MEMORY = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"  # MB; set by Lambda's runtime
+
+# A sandbox is one process that runs one invocation after the other; its first one had to wait for its start.
+_earlier = itertools.count()
+
+
+class Invocation:
+    """One run of the function, from the moment that it is made."""
+
+    def __init__(self, event: object, context: Any) -> None:
+        """`event` may be anything: what is wrong with these fields fails no resize."""
+        self._began = time.perf_counter()
+        self._cold_start = next(_earlier) == 0
+        given = event if isinstance(event, Mapping) else {}
+        self.ids: dict[str, object] = {
+            "request_id": _matching(_REQUEST_ID, given.get("request_id")),
+            "aws_request_id": getattr(context, "aws_request_id", None),
+        }
+        traceparent = _matching(_TRACEPARENT, given.get("traceparent"))
+        if traceparent is not None:
+            self.ids["traceparent"] = traceparent
+
+    def used(self) -> dict[str, object]:
+        """`cold_start`, `duration_ms` until now, and `memory_mb` where Lambda says it: what GB-seconds are made of."""
+        used: dict[str, object] = {
+            "cold_start": self._cold_start,
+            "duration_ms": round((time.perf_counter() - self._began) * 1000, 1),
+        }
+        memory = os.environ.get(_MEMORY, "")
+        return used | ({"memory_mb": int(memory)} if memory.isdecimal() else {})
+
+
+def _matching(pattern: re.Pattern[str], value: object) -> str | None:
+    return value if isinstance(value, str) and pattern.fullmatch(value) else None
