@@ -28,9 +28,14 @@ from prewmanager.adapters.redis_board import CHANNEL, RedisBoard
 from prewmanager.adapters.redis_connect import connect
 from prewmanager.adapters.redis_link import RedisLink
 from prewmanager.adapters.redis_news import RedisNews
+from prewmanager.adapters.redis_relay import RedisRelay
 from prewmanager.adapters.resize_contract import ResizeContract
 from prewmanager.adapters.s3_store import S3PreviewStore, s3_store
 from prewmanager.coalescer import Coalescer
+from prewmanager.contact_sheet.photos import PhotoFinder
+from prewmanager.contact_sheet.reports import Replica
+from prewmanager.contact_sheet.routes import ContactSheet
+from prewmanager.contact_sheet.watch import FlightWatch, Relay
 from prewmanager.errors import OriginalMissing, OriginalRejected, failure_classes
 from prewmanager.flight import Lifetimes, Timing
 from prewmanager.load import Load
@@ -61,11 +66,12 @@ async def running_service(settings: Settings, store: ReadyStore | None = None) -
         load = Load(at_once, on_change=metrics.load_is)
         last = await stack.enter_async_context(last_resizer(settings))
         shared = await stack.enter_async_context(_shared(settings, metrics))
+        watch = FlightWatch(metrics, Replica.this(settings.port), shared.relay) if settings.contact_sheet else None
         coalescer = Coalescer(
             board=shared.board,
             resizer=_wrapped(last, load, shared.quota, settings),
             store=store,
-            observer=metrics,
+            observer=watch or metrics,
             timing=_timing(settings),
             lifetimes=_lifetimes(settings),
             load=load,
@@ -74,7 +80,8 @@ async def running_service(settings: Settings, store: ReadyStore | None = None) -
         stack.push_async_callback(coalescer.close, grace_s=settings.shutdown_grace / 3)
         needed: dict[str, Probe] = {"s3": store, "lambda" if settings.lambda_function else "workers": last}
         catalogue = Catalogue(settings.presets, settings.source_prefix, settings.preview_prefix)
-        yield Service(catalogue, coalescer, store, metrics, needed, shared.probes)
+        sheet = await stack.enter_async_context(_sheet(settings, catalogue, watch, coalescer)) if watch else None
+        yield Service(catalogue, coalescer, store, metrics, needed, shared.probes, sheet)
 
 
 def _store(settings: Settings) -> S3PreviewStore:
@@ -136,6 +143,7 @@ class _Shared:
     board: FlightBoard
     quota: Quota | None
     probes: dict[str, Probe]
+    relay: Relay | None = None
 
 
 @contextlib.asynccontextmanager
@@ -160,7 +168,23 @@ async def _shared(settings: Settings, metrics: Metrics) -> AsyncIterator[_Shared
             quota = FallbackQuota(RedisQuota(redis, namespace, rate, settings.resize_burst), ration, link)
         metrics.redis_is(up=True)
         async with news.listening(), link.watched():
-            yield _Shared(FallbackBoard(board, alone, link), quota, {"redis": board})
+            relay = RedisRelay(redis, namespace=namespace) if settings.contact_sheet else None
+            yield _Shared(FallbackBoard(board, alone, link), quota, {"redis": board}, relay)
+
+
+@contextlib.asynccontextmanager
+async def _sheet(
+    settings: Settings, catalogue: Catalogue, watch: FlightWatch, coalescer: Coalescer
+) -> AsyncIterator[ContactSheet]:
+    # Imported only here: the AWS SDK takes more memory than the rest of the service, and only listings need it.
+    from prewmanager.adapters.s3_inventory import S3Inventory, s3_client  # noqa: PLC0415 -- see above
+
+    async with (
+        s3_client(region=settings.aws_region, endpoint_url=settings.s3_endpoint) as client,
+        watch.running(coalescer.under_way),
+    ):
+        finder = PhotoFinder(S3Inventory(client, settings.source_bucket), catalogue)
+        yield ContactSheet(settings.presets, catalogue, finder, watch)
 
 
 def _timing(settings: Settings) -> Timing:

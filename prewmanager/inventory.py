@@ -57,6 +57,21 @@ class Inventory(Protocol):
         ...
 
 
+class ListedPage(NamedTuple):
+    """Part of a listing, and the token that the next part is asked for with, or None after the last one."""
+
+    objects: list[StoredObject]
+    token: str | None
+
+
+class Pages(Protocol):
+    """The objects of one bucket, for whoever looks at a few and comes back."""
+
+    async def page(self, prefix: str, limit: int, token: str | None) -> ListedPage:
+        """At most `limit` objects whose key begins with `prefix`. Raises `StorageFailed`."""
+        ...
+
+
 class Remembered(Protocol):
     """The outcomes of flights that are told to whoever still asks: previews just made, failures."""
 

@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     port: Port = Field(8180, description="port that the service listens on")
     shutdown_grace: Seconds = Field(25, description="time for requests under way when the service is told to stop")
     log_level: LogLevel = Field("info", description="`debug`, `info`, `warning` or `error`")
+    contact_sheet: bool = Field(
+        False, description="whether the service shows a page of presets, photos and flights at `/-/presets`"
+    )
 
     redis_url: RedisUrl | None = Field(
         None,

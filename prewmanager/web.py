@@ -5,6 +5,7 @@ GET /healthz                      200 while the process is alive
 GET /readyz                       200 when S3 and Lambda answer, 503 otherwise; each is named, and so is Redis,
                                   without which the service is ready but degraded
 GET /metrics                      for Prometheus
+GET /-/presets                    the contact sheet, where it is switched on
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from aiohttp.typedefs import Handler
 
 from prewmanager import correlation
 from prewmanager.coalescer import Answer, Coalescer
+from prewmanager.contact_sheet.routes import ContactSheet
 from prewmanager.errors import (
     InvalidKey,
     MethodNotAllowed,
@@ -65,6 +67,7 @@ class Service:
     metrics: Metrics
     needed: Mapping[str, Probe]
     helpful: Mapping[str, Probe]
+    sheet: ContactSheet | None = None
 
 
 SERVICE = web.AppKey("service", Service)
@@ -79,6 +82,8 @@ def make_app(service: Service) -> web.Application:
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/readyz", _readyz)
     app.router.add_get("/metrics", _metrics)
+    if service.sheet is not None:
+        service.sheet.add_to(app)
     # Everything else, newlines included: what a path means is decided from its raw form.
     app.router.add_route("*", r"/{path:[\s\S]*}", _preview)
     return app

@@ -53,17 +53,17 @@ class RedisNews:
     async def _listen(self) -> None:
         while True:
             try:
-                async for key in self._messages():
+                async for key in messages(self._redis, self._channel):
                     if key in self._expected:
                         self._expected[key].set()
             except (RedisError, OSError) as error:
                 _log.info("news.lost", error=str(error))
             await asyncio.sleep(self._resubscribe_s)
 
-    def _messages(self) -> AsyncIterator[str]:
-        if isinstance(self._redis, RedisCluster):
-            return _of_cluster(self._redis, self._channel)
-        return _of_server(self._redis, self._channel)
+
+def messages(redis: Redis | RedisCluster, channel: str) -> AsyncIterator[str]:
+    """What is published on a channel from now on; in a cluster, on a sharded one. Raises redis-py's errors."""
+    return _of_cluster(redis, channel) if isinstance(redis, RedisCluster) else _of_server(redis, channel)
 
 
 async def _of_server(redis: Redis, channel: str) -> AsyncIterator[str]:

@@ -15,7 +15,7 @@ from aiobotocore.config import AioConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
 from prewmanager.errors import StorageFailed
-from prewmanager.inventory import StoredObject
+from prewmanager.inventory import ListedPage, StoredObject
 
 MAX_BATCH = 1000  # keys in one DeleteObjects request, S3's limit
 
@@ -36,6 +36,14 @@ class S3Inventory:
         async for page in self._pages(Prefix=prefix):
             for item in page.get("Contents", ()):
                 yield StoredObject(item["Key"], item["Size"], item["LastModified"])
+
+    async def page(self, prefix: str, limit: int, token: str | None) -> ListedPage:
+        """At most `limit` objects whose key begins with `prefix`, in one request. Raises `StorageFailed`."""
+        went_on = {"ContinuationToken": token} if token else {}
+        with _translated(self._bucket):
+            answer = await self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix, MaxKeys=limit, **went_on)
+        found = [StoredObject(each["Key"], each["Size"], each["LastModified"]) for each in answer.get("Contents", ())]
+        return ListedPage(found, answer.get("NextContinuationToken"))
 
     async def folders(self, prefix: str) -> AsyncIterator[str]:
         """The next segments of the keys under `prefix`, which ends with a slash. Raises `StorageFailed`."""
