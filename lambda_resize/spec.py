@@ -46,14 +46,17 @@ class Spec:
             content, so they go with `cover` alone.
         format: Output format; `keep` is that of the original where browsers show it.
         quality: 1 to 100; None is the default of the output format. PNG has none.
+        jpeg_quality: That of JPEG, where it differs from `quality`.
+        webp_quality: Likewise of WebP.
+        avif_quality: Likewise of AVIF.
         enlarge: Whether a small photo is scaled up.
         background: `#rrggbb`, behind `contain` and in place of transparency where the output has none.
         transparent: What becomes of a picture that one can see through, where the output has no transparency:
             `flatten` puts it on the background, `keep` makes a PNG of it.
         sharpen: Strength in pixels (sigma, 0.1 to 10) of an unsharp mask after scaling; None for none.
         blur: Strength in pixels (sigma, 0.3 to 20) of a Gaussian blur after scaling; None for none.
-        animated: Whether an animation stays one where the output can move (WebP, and `keep` for GIF and WebP);
-            else its first frame is taken.
+        animated: Whether an animation stays one, as WebP, where `format` is `webp`, `avif` (whoever shows that shows
+            WebP too) or `keep`; else its first frame is taken.
         best_effort: Whether as much as can be decoded of a damaged photo is better than none.
 
     Raises:
@@ -66,6 +69,9 @@ class Spec:
     position: Position = "centre"
     format: Format = "keep"
     quality: int | None = None
+    jpeg_quality: int | None = None
+    webp_quality: int | None = None
+    avif_quality: int | None = None
     enlarge: bool = False
     background: str = "#ffffff"
     transparent: Transparent = "flatten"
@@ -79,7 +85,8 @@ class Spec:
             raise InvalidRequest("width, height: one of them is needed")
         _check_range("width", self.width, MAX_SIDE)
         _check_range("height", self.height, MAX_SIDE)
-        _check_range("quality", self.quality, 100)
+        for quality in ("quality", "jpeg_quality", "webp_quality", "avif_quality"):
+            _check_range(quality, getattr(self, quality), 100)
         _check_choice("fit", self.fit, get_args(Fit))
         _check_choice("position", self.position, get_args(Position))
         _check_choice("format", self.format, get_args(Format))
@@ -95,7 +102,12 @@ class Spec:
     @property
     def may_move(self) -> bool:
         """Whether an animation stays one."""
-        return self.animated and self.format in {"keep", "webp"}
+        return self.animated and self.format in {"keep", "webp", "avif"}
+
+    def quality_of(self, target: str) -> int | None:
+        """That of an output format, which `keep` leaves open until the photo is known; None for its default."""
+        own: int | None = getattr(self, f"{target}_quality", None)
+        return own or self.quality
 
     @property
     def background_rgb(self) -> tuple[int, int, int]:

@@ -79,7 +79,7 @@ async def running_service(settings: Settings, store: ReadyStore | None = None) -
         )
         stack.push_async_callback(coalescer.close, grace_s=settings.shutdown_grace / 3)
         needed: dict[str, Probe] = {"s3": store, "lambda" if settings.lambda_function else "workers": last}
-        catalogue = Catalogue(settings.presets, settings.source_prefix, settings.preview_prefix)
+        catalogue = Catalogue(settings.variants, settings.source_prefix, settings.preview_prefix)
         sheet = await stack.enter_async_context(_sheet(settings, catalogue, watch, coalescer)) if watch else None
         yield Service(catalogue, coalescer, store, metrics, needed, shared.probes, sheet)
 

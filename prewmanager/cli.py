@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import sys
 import tempfile
@@ -17,15 +16,19 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from prewmanager.commands import costs
+from prewmanager.commands.naming import Named
 from prewmanager.errors import InvalidSettings, PrewError
 from prewmanager.settings import Settings, read_settings
 
 EXIT_FAILED = 1
 EXIT_SETTINGS = 2
 
-Presets = Annotated[list[str] | None, typer.Argument(metavar="PRESET", help="Presets, by name.")]
+Presets = Annotated[
+    list[str] | None, typer.Argument(metavar="PRESET", help="Presets, or variants such as card.avif, by name.")
+]
 Prefix = Annotated[str, typer.Option(help="Only photos whose name, without the photos' prefix, begins so.")]
 Concurrency = Annotated[int, typer.Option(min=1, max=1000, help="Previews that are worked on at once.")]
+Exact = Annotated[bool, typer.Option("--exact", help="A preset's name is that one variant, not all of its variants.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 
 app = typer.Typer(
@@ -70,32 +73,22 @@ def serve(
             Workers(settings, sock, workers).run()
 
 
-@app.command()
-def presets(
-    as_json: Annotated[bool, typer.Option("--json", help="A JSON list instead of a table.")] = False,
-) -> None:
-    """Show the presets that the environment asks for."""
-    rows = [
-        {"name": name, **preset.model_dump(), "fingerprint": preset.fingerprint}
-        for name, preset in sorted(_settings().presets.items())
-    ]
-    if as_json:
-        typer.echo(json.dumps(rows, indent=2))
-        return
-    from rich.console import Console  # noqa: PLC0415 -- only a table needs it
-    from rich.table import Table  # noqa: PLC0415 -- the same
+@app.command(epilog="Example: prewmanager presets --json")
+def presets(as_json: AsJson = False) -> None:
+    """Show the presets that the environment asks for, each with its variants and their fingerprints.
 
-    table = Table(*rows[0])
-    for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
-    Console().print(table)
+    A variant is one format of an auto preset (card.avif), or one of its densities (card@2x).
+    """
+    from prewmanager.commands import presets as command  # noqa: PLC0415 -- so that the other commands start at once
+
+    command.show(_settings(), as_json=as_json)
 
 
 @app.command(epilog="Example: prewmanager stats --json")
 def stats(as_json: AsJson = False) -> None:
-    """Show what is stored for each preset: previews, bytes, the oldest and the newest.
+    """Show what is stored for each preset and each variant: previews, bytes, the oldest and the newest.
 
-    Presets that are in the bucket and no longer in the settings are shown as not known.
+    Those that are in the bucket and no longer in the settings are shown as not known.
     """
     from prewmanager.commands import stats as command  # noqa: PLC0415 -- so that the other commands start at once
 
@@ -107,6 +100,7 @@ def purge(  # noqa: PLR0913, PLR0917 -- options of the command line
     presets: Presets = None,
     prefix: Prefix = "",
     photo: Annotated[str, typer.Option(help="Only the previews of this photo, by its key, in all presets.")] = "",
+    exact: Exact = False,
     orphans: Annotated[
         bool, typer.Option("--orphans", help="Also presets that are not in the settings; alone, all of those.")
     ] = False,
@@ -117,11 +111,11 @@ def purge(  # noqa: PLR0913, PLR0917 -- options of the command line
 ) -> None:
     """Delete previews, and what Redis remembers of them; the next request makes each again. Photos are never touched.
 
-    A dry run unless --yes is given.
+    A preset's variants go with it. A dry run unless --yes is given.
     """
     from prewmanager.commands import purge as command  # noqa: PLC0415 -- so that the other commands start at once
 
-    asked = command.Asked(tuple(presets or ()), prefix, photo, orphans=orphans)
+    asked = command.Asked(tuple(presets or ()), prefix, photo, orphans=orphans, exact=exact)
     _end(command.run(_settings(), asked, yes=yes, as_json=as_json))
 
 
@@ -129,6 +123,7 @@ def purge(  # noqa: PLR0913, PLR0917 -- options of the command line
 def warm(  # noqa: PLR0913, PLR0917 -- options of the command line
     presets: Presets = None,
     prefix: Prefix = "",
+    exact: Exact = False,
     concurrency: Concurrency = 8,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only count, and estimate what Lambda would cost.")
@@ -140,7 +135,7 @@ def warm(  # noqa: PLR0913, PLR0917 -- options of the command line
     ] = costs.LIST_GB_SECOND_USD,
     as_json: AsJson = False,
 ) -> None:
-    """Make the previews that are missing, of all presets unless some are named; skip those that are there.
+    """Make the previews that are missing, of all presets unless some are named, in all variants; skip what is there.
 
     A running site, and other warmers, share the work: no preview is made twice. Ended and started again it goes on
     with what is missing. Exit code 1 where some could not be made.
@@ -150,8 +145,7 @@ def warm(  # noqa: PLR0913, PLR0917 -- options of the command line
     assumed = costs.Assumed(seconds, memory_mb, gb_second_usd)
     work = command.run(
         _settings(),
-        presets or (),
-        prefix,
+        Named(presets or (), prefix, exact=exact),
         concurrency=concurrency,
         dry_run=dry_run,
         assumed=assumed,
@@ -161,9 +155,10 @@ def warm(  # noqa: PLR0913, PLR0917 -- options of the command line
 
 
 @app.command(epilog="Examples: prewmanager stale --json; prewmanager stale card --fix --concurrency 32")
-def stale(
+def stale(  # noqa: PLR0913, PLR0917 -- options of the command line
     presets: Presets = None,
     prefix: Prefix = "",
+    exact: Exact = False,
     fix: Annotated[bool, typer.Option("--fix", help="Make them anew, and delete those whose photo is gone.")] = False,
     concurrency: Concurrency = 16,
     as_json: AsJson = False,
@@ -174,7 +169,8 @@ def stale(
     """
     from prewmanager.commands import stale as command  # noqa: PLC0415 -- so that the other commands start at once
 
-    work = command.run(_settings(), presets or (), prefix, fix=fix, concurrency=concurrency, as_json=as_json)
+    asked = Named(presets or (), prefix, exact=exact)
+    work = command.run(_settings(), asked, fix=fix, concurrency=concurrency, as_json=as_json)
     _end(work)
 
 

@@ -7,22 +7,25 @@ import json
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_settings import NoDecode
 
 # A double underscore separates the parts of a variable's name (PREW_PRESETS__CARD__WIDTH), so no name may have one.
 NAME_PATTERN = r"^[a-z](_?[a-z0-9])*_?$"
 MAX_SIDE_PX = 10_000
+# What a denser variant has more of, and how much of it there may be at most; pixels all.
+MOST = {"width": MAX_SIDE_PX, "height": MAX_SIDE_PX, "sharpen": 10, "blur": 20}
 _FIRST = {"width", "height", "fit", "position", "format", "quality", "enlarge", "background"}
 
 PresetName = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=32)]
 Side = Annotated[int, Field(ge=1, le=MAX_SIDE_PX)]
 Fit = Literal["cover", "contain", "fill", "inside", "outside"]
 Quality = Annotated[int, Field(ge=1, le=100)]
-Sharpen = Annotated[float, Field(ge=0.1, le=10)]
-Blur = Annotated[float, Field(ge=0.3, le=20)]
+Sharpen = Annotated[float, Field(ge=0.1, le=MOST["sharpen"])]
+Blur = Annotated[float, Field(ge=0.3, le=MOST["blur"])]
 Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$", to_lower=True)]
 Transparent = Literal["flatten", "keep"]
-Format = Literal["keep", "jpeg", "png", "webp", "avif"]
+Format = Literal["keep", "auto", "jpeg", "png", "webp", "avif"]
 Position = Literal[
     "centre",
     "top",
@@ -38,6 +41,18 @@ Position = Literal[
 ]
 
 
+def _densities(value: object) -> object:
+    """`2,3` as variables have it; JSON may say `[2, 3]` or `2`."""
+    listed = value.split(",") if isinstance(value, str) else value if isinstance(value, list | tuple) else [value]
+    named = {str(each).strip() for each in listed}
+    if not named <= {"2", "3", "4"}:
+        raise ValueError(f"is {value!r}, and should be some of 2, 3 and 4, such as 2,3")
+    return tuple(sorted(map(int, named)))
+
+
+Densities = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_densities)]
+
+
 class Preset(BaseModel):
     """How a preview is made; the words are sharp's. Descriptions are what the README says of each field."""
 
@@ -47,14 +62,25 @@ class Preset(BaseModel):
     height: Side | None = Field(None, description="likewise; one of the two is needed")
     fit: Fit = Field("cover", description="how the photo meets the box, in the words of the sharp library")
     position: Position = Field("centre", description="which part `cover` keeps, and where `contain` puts the photo")
-    format: Format = Field("keep", description="`keep`: the photo's own, where browsers show it")
+    format: Format = Field(
+        "keep",
+        description="`keep`: the photo's own, where browsers show it; `auto`: AVIF, WebP, or JPEG (PNG where one can "
+        "see through it), as the browser accepts",
+    )
     quality: Quality | None = Field(None, description="unset: 80 for JPEG and WebP, 50 for AVIF; PNG has none")
+    jpeg_quality: Quality | None = Field(None, description="that of JPEG, where it differs from `__QUALITY`")
+    webp_quality: Quality | None = Field(None, description="likewise of WebP")
+    avif_quality: Quality | None = Field(None, description="likewise of AVIF")
+    dpr: Densities = Field(
+        (), description="denser variants for fine screens: with `2`, `card@2x` has twice the width and height of `card`"
+    )
     enlarge: bool = Field(False, description="whether a photo that is smaller is scaled up")
     background: Colour = Field(
         "#ffffff", description="behind `contain`, and in place of transparency where the format has none"
     )
     transparent: Transparent = Field(
-        "flatten", description="where the format has no transparency: `flatten` onto the background, `keep` as a PNG"
+        "flatten",
+        description="where a format has no transparency: `flatten` onto the background, `keep` as PNG; `auto` keeps it",
     )
     sharpen: Sharpen | None = Field(None, description="strength (sigma, pixels) of an unsharp mask after scaling")
     blur: Blur | None = Field(None, description="strength (sigma, pixels) of a blur after scaling")
@@ -67,6 +93,10 @@ class Preset(BaseModel):
             raise ValueError("needs a width or a height in pixels")
         if self.fit == "contain" and self.position in {"attention", "entropy"}:
             raise ValueError(f"position {self.position} chooses what to cut, and fit contain cuts nothing: use cover")
+        for name, most in MOST.items():
+            value, densest = getattr(self, name) or 0, max(self.dpr, default=1)
+            if value * densest > most:
+                raise ValueError(f"dpr {densest} makes {name} {value:g} x {densest}, and {most} is the most: lower one")
         return self
 
     @cached_property

@@ -7,6 +7,7 @@ line that names the variable and the cure.
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field, StringConstraints, ValidationError, field_validator, model_validator
@@ -15,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from prewmanager.errors import InvalidSettings
 from prewmanager.presets import Preset, PresetName
 from prewmanager.settings_errors import explain, unknown_variables
+from prewmanager.variants import all_variants
 
 Seconds = Annotated[float, Field(gt=0, le=900)]
 Rate = Annotated[float, Field(gt=0)]
@@ -128,6 +130,11 @@ class Settings(BaseSettings):
         if self.proxy_read_timeout <= self.wait_timeout:
             raise ValueError(_too_short(self, "proxy_read_timeout", "must be longer than", "wait_timeout"))
         return self
+
+    @cached_property
+    def variants(self) -> dict[str, Preset]:
+        """What a path may ask for, by name: each preset, and its formats and densities where it has some."""
+        return all_variants(self.presets)
 
     @property
     def bucket_of_previews(self) -> str:

@@ -58,7 +58,7 @@ class ResizeContract:
             "root_folder": self.preview_prefix,
             "preset_name": preview.preset_name,
             "rewrite_part": self.source_prefix,
-            **preview.preset.model_dump(),
+            **preview.preset.model_dump(exclude={"dpr"}),
             "fingerprint": preview.preset.fingerprint,
             "cache_control": self.cache_control,
             **handed_on(),

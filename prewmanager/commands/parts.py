@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from prewmanager.adapters.redis_connect import connect
@@ -11,7 +11,6 @@ from prewmanager.adapters.redis_remembered import RedisRemembered
 from prewmanager.adapters.s3_inventory import S3Inventory, s3_client
 from prewmanager.adapters.s3_store import S3PreviewStore, s3_store
 from prewmanager.commands.joining import Folders
-from prewmanager.errors import InvalidSettings
 from prewmanager.inventory import Inventory, Remembered
 from prewmanager.preview import Catalogue
 from prewmanager.settings import Settings
@@ -41,7 +40,7 @@ def looking(settings: Settings, bucket: str) -> S3PreviewStore:
 
 def catalogue(settings: Settings) -> Catalogue:
     """The presets and prefixes."""
-    return Catalogue(settings.presets, settings.source_prefix, settings.preview_prefix)
+    return Catalogue(settings.variants, settings.source_prefix, settings.preview_prefix)
 
 
 @contextlib.asynccontextmanager
@@ -69,11 +68,3 @@ def light(settings: Settings, at_once: int) -> Settings:
     """
     least = max(settings.max_invocations, at_once)
     return settings.model_copy(update={"max_result_bytes": 0, "max_invocations": least, "max_flights": 2 * least})
-
-
-def chosen(settings: Settings, names: Sequence[str]) -> list[str]:
-    """The presets that were named, each once, all where none was. Raises `InvalidSettings` for one that is not set."""
-    unknown = [name for name in names if name not in settings.presets]
-    if unknown:
-        raise InvalidSettings([f"{name}: no such preset; there are {', '.join(settings.presets)}" for name in unknown])
-    return list(dict.fromkeys(names)) or list(settings.presets)

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 
 from rich.filesize import decimal
 
+from prewmanager.commands.naming import with_variants
 from prewmanager.commands.output import OnOne, print_json, print_table, progress, say
 from prewmanager.commands.parts import open_buckets, open_remembered
 from prewmanager.errors import InvalidSettings
@@ -22,12 +23,16 @@ _BATCH = 1000  # keys that are held at once; S3 deletes as many in one request
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the command line asks for; `photo` is a whole key, `prefix` begins the names of photos."""
+    """What the command line asks for; `photo` is a whole key, `prefix` begins the names of photos.
+
+    A preset's variants go with it unless `exact`.
+    """
 
     presets: tuple[str, ...]
     prefix: str
     photo: str
     orphans: bool
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +82,14 @@ async def targets(settings: Settings, asked: Asked, previews: Inventory) -> list
 async def _presets(settings: Settings, asked: Asked, previews: Inventory) -> list[str]:
     """Names from the settings, and with --orphans from the bucket: no other can become part of a key."""
     stored = [name async for name in previews.folders(f"{settings.preview_prefix}/") if name] if asked.orphans else []
-    known = [*settings.presets, *(name for name in stored if name not in settings.presets)]
+    known = [*settings.variants, *(name for name in stored if name not in settings.variants)]
     unknown = [name for name in asked.presets if name not in known]
     if unknown:
         where = "neither in the settings nor in the bucket" if asked.orphans else "not in the settings; see --orphans"
         raise InvalidSettings([f"{name!r}: {where}" for name in unknown])
     if asked.presets:
-        return list(dict.fromkeys(asked.presets))
-    return known if asked.photo else known[len(settings.presets) :]
+        return with_variants(settings, asked.presets, exact=asked.exact)
+    return known if asked.photo else known[len(settings.variants) :]
 
 
 async def delete(previews: Inventory, target: Target, on_object: OnOne, *, really: bool) -> Purged:

@@ -15,8 +15,9 @@ from prewmanager.commands.freshness import Stale, why_stale
 from prewmanager.commands.joining import Folders, Order, Pair, in_its_order
 from prewmanager.commands.making import MAX_LISTED, Account, acceptable
 from prewmanager.commands.mending import Mender, open_mender
+from prewmanager.commands.naming import Named
 from prewmanager.commands.output import OnOne, print_json, print_table, progress, say
-from prewmanager.commands.parts import Buckets, catalogue, chosen, folders, looking, open_buckets
+from prewmanager.commands.parts import Buckets, catalogue, folders, looking, open_buckets
 from prewmanager.errors import StorageFailed
 from prewmanager.inventory import Looks
 from prewmanager.preview import Catalogue
@@ -111,20 +112,18 @@ async def _orders(settings: Settings, buckets: Buckets, presets: Sequence[str], 
     return total, orders
 
 
-async def run(  # noqa: PLR0913 -- the command's options
-    settings: Settings, presets: Sequence[str], prefix: str, *, fix: bool, concurrency: int, as_json: bool
-) -> int:
+async def run(settings: Settings, named: Named, *, fix: bool, concurrency: int, as_json: bool) -> int:
     """The command: its exit code, 1 where stale previews are left.
 
     Raises `InvalidSettings`, `StorageFailed`, `BoardUnavailable`.
     """
-    names, account = chosen(settings, presets), Account()
+    names, account = named.variants(settings), Account()
     async with AsyncExitStack() as stack:
         buckets = await stack.enter_async_context(open_buckets(settings))
-        total, orders = await _orders(settings, buckets, names, prefix)
+        total, orders = await _orders(settings, buckets, names, named.prefix)
         mender = await stack.enter_async_context(open_mender(settings, buckets, account, concurrency)) if fix else None
         looks = looking(settings, settings.bucket_of_previews)
-        checker = Checker(settings, prefix, buckets, looks, mender, account)
+        checker = Checker(settings, named.prefix, buckets, looks, mender, account)
         with progress("previews", total) as on_one:
             checked = [
                 await checker.check(name, order, concurrency, on_one) for name, order in zip(names, orders, strict=True)

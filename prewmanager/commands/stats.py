@@ -1,4 +1,4 @@
-"""What is stored for each preset: how many previews, how many bytes, from when to when."""
+"""What is stored for each preset and each of its variants: how many previews, how many bytes, from when to when."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from prewmanager.settings import Settings
 
 @dataclass(slots=True)
 class PresetStats:
-    """One preset's previews; `known` says whether the settings have it, `oldest` and `newest` are UTC."""
+    """One variant's previews; `known` says whether the settings have it, `oldest` and `newest` are UTC."""
 
     preset: str
     known: bool
@@ -51,7 +51,7 @@ async def run(settings: Settings, *, as_json: bool) -> int:
     """The command: its exit code, 0. Raises `StorageFailed`."""
     async with open_buckets(settings) as buckets:
         with progress("previews") as on_object:
-            found = stats(buckets.previews, settings.preview_prefix, settings.presets, on_object)
+            found = stats(buckets.previews, settings.preview_prefix, settings.variants, on_object)
             rows = [asdict(each) async for each in found]
     (print_json if as_json else print_table)(rows)
     return 0

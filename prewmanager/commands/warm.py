@@ -14,8 +14,9 @@ from prewmanager.commands.at_once import for_each
 from prewmanager.commands.costs import Assumed, estimate
 from prewmanager.commands.joining import Folders, Order, in_its_order
 from prewmanager.commands.making import Account, Maker, acceptable
+from prewmanager.commands.naming import Named
 from prewmanager.commands.output import OnOne, print_json, print_table, progress, say
-from prewmanager.commands.parts import Buckets, catalogue, chosen, folders, light, open_buckets
+from prewmanager.commands.parts import Buckets, catalogue, folders, light, open_buckets
 from prewmanager.preview import Catalogue, Preview
 from prewmanager.settings import Settings
 
@@ -100,8 +101,7 @@ class Warmer:
 
 async def run(  # noqa: PLR0913 -- the command's options
     settings: Settings,
-    presets: Sequence[str],
-    prefix: str,
+    named: Named,
     *,
     concurrency: int,
     dry_run: bool,
@@ -113,7 +113,7 @@ async def run(  # noqa: PLR0913 -- the command's options
     Raises `InvalidSettings`, `StorageFailed`.
     """
     async with open_buckets(settings) as buckets:
-        warmer = Warmer(settings, buckets, chosen(settings, presets), prefix)
+        warmer = Warmer(settings, buckets, named.variants(settings), named.prefix)
         counted = await warmer.count()
         account = Account() if dry_run else await warmer.make(counted, concurrency)
     _show([each for each, _ in counted], account, assumed, dry_run=dry_run, as_json=as_json)

@@ -25,7 +25,8 @@ README = ROOT / "README.md"
 PRESET_VALUES = {
     "width": "1 to 10000",
     "height": "1 to 10000",
-    "quality": "1 to 100",
+    **dict.fromkeys(("quality", "jpeg_quality", "webp_quality", "avif_quality"), "1 to 100"),
+    "dpr": "some of 2, 3 and 4, as `2,3`",
     "background": "`#rrggbb`",
     "sharpen": "0.1 to 10",
     "blur": "0.3 to 20",
@@ -114,7 +115,7 @@ def _names(name: str, field: FieldInfo) -> list[str]:
 
 
 def _written(value: object) -> str:
-    if value is None:
+    if value is None or value == []:
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value)
 

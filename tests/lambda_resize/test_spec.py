@@ -19,6 +19,9 @@ FIELDS_AND_OTHER_VALUES = {
     "position": "top",
     "format": "webp",
     "quality": 70,
+    "jpeg_quality": 71,
+    "webp_quality": 72,
+    "avif_quality": 73,
     "enlarge": True,
     "background": "#000000",
     "transparent": "keep",
@@ -40,6 +43,9 @@ FIELDS_AND_OTHER_VALUES = {
         {"height": -1},
         {"quality": 0, "width": 1},
         {"quality": 101, "width": 1},
+        {"jpeg_quality": 0, "width": 1},
+        {"webp_quality": 101, "width": 1},
+        {"avif_quality": "50", "width": 1},
         {"fit": "crop", "width": 1},
         {"fit": ["cover"], "width": 1},
         {"position": "top left", "width": 1},
@@ -87,8 +93,9 @@ def test_the_fingerprint_is_the_hash_of_the_canonical_json() -> None:
 
 def test_a_field_at_its_default_changes_no_old_fingerprint() -> None:
     """Presets from before a field was added keep theirs, and so do their previews."""
-    later = {"transparent": "flatten", "sharpen": None, "blur": None, "animated": False, "best_effort": False}
-    assert Spec(width=720, **later).fingerprint == Spec(width=720).fingerprint  # type: ignore[arg-type] # each value fits its own field
+    later: dict[str, Any] = {"transparent": "flatten", "sharpen": None, "blur": None, "animated": False}
+    later |= {"best_effort": False, "jpeg_quality": None, "webp_quality": None, "avif_quality": None}
+    assert Spec(width=720, **later).fingerprint == Spec(width=720).fingerprint
 
 
 def test_each_field_changes_the_fingerprint() -> None:
@@ -97,6 +104,14 @@ def test_each_field_changes_the_fingerprint() -> None:
     base: dict[str, Any] = {"width": 720}
     prints = {Spec(**base | {name: value}).fingerprint for name, value in FIELDS_AND_OTHER_VALUES.items()}
     assert len(prints | {Spec(**base).fingerprint}) == len(FIELDS_AND_OTHER_VALUES) + 1
+
+
+def test_a_formats_own_quality_goes_before_the_common_one() -> None:
+    """What neither says is the format's default."""
+    spec = Spec(width=1, quality=70, avif_quality=40)
+
+    assert [spec.quality_of(target) for target in ("avif", "webp", "jpeg", "png")] == [40, 70, 70, 70]
+    assert Spec(width=1, avif_quality=40).quality_of("jpeg") is None
 
 
 def test_the_background_is_read_as_red_green_blue() -> None:

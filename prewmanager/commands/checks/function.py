@@ -42,7 +42,7 @@ async def check_makes(
     resizer: ReadyResizer, settings: Settings, photo: str, looks: Looks, rights: S3Rights
 ) -> list[Finding]:
     """Whether it makes a preview of a photo, which is deleted again. Raises `StorageFailed`."""
-    preset = next(iter(settings.presets.values()))
+    preset = next(iter(settings.variants.values()))
     name = photo.removeprefix(f"{settings.source_prefix}/") or f"{DOCTOR}/none.jpg"
     key = f"{settings.preview_prefix}/{DOCTOR}/{name}"
     try:

@@ -1,0 +1,53 @@
+"""The variants of a preset: the names that a path may say, and what each looks like. Pure values.
+
+    card            the preset; where its format is `auto`, JPEG, or PNG where one can see through the picture
+    card.avif       where its format is `auto`, for browsers that accept AVIF
+    card.webp       likewise WebP
+    card@2x         where its `dpr` has 2: twice the width and height
+    card@2x.avif    both
+
+nginx chooses among the formats by the request's `Accept`, and asks S3 and the service for the variant by its name. No
+preset's own name has an @ or a dot, so each variant is one folder of the bucket that nothing else uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prewmanager.presets import MOST, Preset
+
+
+def variants(name: str, preset: Preset) -> dict[str, Preset]:
+    """What can be asked for of one preset, the preset itself first; no `auto` and no `dpr` is left in any."""
+    found: dict[str, Preset] = {}
+    for density in (1, *preset.dpr):
+        dense = _changed(preset, _scaled(preset, density))
+        full_name = name if density == 1 else f"{name}@{density}x"
+        found |= {f"{full_name}{suffix}": each for suffix, each in _formats(dense).items()}
+    return found
+
+
+def all_variants(presets: Mapping[str, Preset]) -> dict[str, Preset]:
+    """Those of all presets, by name."""
+    return {name: each for preset in presets for name, each in variants(preset, presets[preset]).items()}
+
+
+def _scaled(preset: Preset, density: int) -> dict[str, object]:
+    stated = {name: getattr(preset, name) for name in MOST if getattr(preset, name) is not None}
+    return {"dpr": (), **{name: value * density for name, value in stated.items()}}
+
+
+def _formats(preset: Preset) -> dict[str, Preset]:
+    """One preset by suffix; with what cannot matter to a format left out, so that its fingerprint does not change."""
+    if preset.format != "auto":
+        return {"": preset}
+    avif_moving = preset.webp_quality if preset.animated else None  # an animation stays one as WebP
+    plain = {"format": "jpeg", "transparent": "keep", "animated": False, "avif_quality": None, "webp_quality": None}
+    avif = {"format": "avif", "transparent": "flatten", "jpeg_quality": None, "webp_quality": avif_moving}
+    webp = {"format": "webp", "transparent": "flatten", "jpeg_quality": None, "avif_quality": None}
+    return {"": _changed(preset, plain), ".avif": _changed(preset, avif), ".webp": _changed(preset, webp)}
+
+
+def _changed(preset: Preset, changes: Mapping[str, object]) -> Preset:
+    # Not model_copy: it would copy the cached fingerprint as well.
+    return Preset.model_validate({**preset.model_dump(), **changes})
