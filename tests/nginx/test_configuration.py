@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,45 +15,67 @@ from devstack.nginx_server import SOURCES, command, effective_environment, rende
 from devstack.programs import ProgramError, find
 
 MINIMAL = {"PREW_NGINX_S3_SERVER": "127.0.0.1:443", "PREW_NGINX_SERVICES": "127.0.0.1:8180 127.0.0.1:8181"}
-VARIANTS = {
-    "https": {},
-    "http, path-style": {"PREW_NGINX_S3_SCHEME": "http", "PREW_NGINX_BUCKET_PATH": "/photos"},
-    "cache": {"PREW_NGINX_CACHE": "on", "PREW_NGINX_CACHE_SIZE": "10m"},
-    "files": {"PREW_NGINX_WWW": "/srv/www"},
-    "everything": {
-        "PREW_NGINX_CACHE": "on",
-        "PREW_NGINX_WWW": "/srv/www",
-        "PREW_NGINX_BUCKET_PATH": "/my.photos",
-        "PREW_NGINX_LISTEN": "127.0.0.1:8081",
-        "PREW_SOURCE_PREFIX": "originals",
-        "PREW_PREVIEW_PREFIX": "sizes_2",
-        "PREW_NGINX_CONNECTIONS": "512",
-    },
+# The two sides of each option; every variant takes one of each.
+OPTIONS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
+    "https": ({"PREW_NGINX_S3_SCHEME": "http", "PREW_NGINX_BUCKET_PATH": "/photos"}, {"PREW_NGINX_BUCKET_PATH": ""}),
+    "cache": ({}, {"PREW_NGINX_CACHE": "on", "PREW_NGINX_CACHE_SIZE": "10m"}),
+    "files": (
+        {},
+        {
+            "PREW_NGINX_WWW": "/srv/www",
+            "PREW_NGINX_LISTEN": "127.0.0.1:8081",
+            "PREW_SOURCE_PREFIX": "originals",
+            "PREW_PREVIEW_PREFIX": "sizes_2",
+            "PREW_NGINX_CONNECTIONS": "512",
+        },
+    ),
+    "limit": ({}, {"PREW_NGINX_MISS_RATE": "300r/m", "PREW_NGINX_TRUSTED_PROXIES": "10.0.0.0/8 2600:9000::/28"}),
+    "signed": ({}, {"PREW_NGINX_CREDENTIALS_FILE": __file__, "AWS_REGION": "eu-west-1"}),
 }
+MODULE = Path("/usr/lib/nginx/modules/ngx_http_js_module.so")
+# gixy, which only reads, needs no module; nginx itself does.
+ANY_MODULE = {"PREW_NGINX_JS_MODULE": str(MODULE if MODULE.exists() else Path(__file__))}
 
 
-@pytest.fixture(name="rendered", params=list(VARIANTS.values()), ids=list(VARIANTS))
-def _rendered(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A folder with the whole configuration of one variant."""
-    render(tmp_path, {**MINIMAL, **request.param})
-    return tmp_path
+def _variants() -> Iterator[tuple[str, dict[str, str]]]:
+    for sides in itertools.product((0, 1), repeat=len(OPTIONS)):
+        chosen = dict(zip(OPTIONS, sides, strict=True))
+        variables = [OPTIONS[name][side] for name, side in chosen.items()]
+        yield (
+            " ".join(name for name, side in chosen.items() if side) or "plain",
+            dict(itertools.chain.from_iterable(each.items() for each in variables)),
+        )
 
 
-def test_nginx_has_nothing_to_say(rendered: Path) -> None:
+@pytest.fixture(scope="module", name="rendered")
+def _rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A folder with the whole configuration of every variant, by the variant's name."""
+    root = tmp_path_factory.mktemp("variants")
+    folders = {name: root / name.replace(" ", "-") for name, _ in _variants()}
+    for name, variables in _variants():
+        render(folders[name], {**MINIMAL, **ANY_MODULE, **variables})
+    return folders
+
+
+def test_nginx_has_nothing_to_say(rendered: dict[str, Path]) -> None:
     """`nginx -t` accepts every variant without a warning."""
-    done = subprocess.run([*command(rendered), "-t"], capture_output=True, text=True, check=False)
+    for name, folder in rendered.items():
+        if "signed" in name and not MODULE.exists():
+            continue
+        done = subprocess.run([*command(folder), "-t"], capture_output=True, text=True, check=False)
 
-    assert done.returncode == 0, done.stderr
-    assert "[warn]" not in done.stderr
+        assert done.returncode == 0, f"{name}: {done.stderr}"
+        assert "[warn]" not in done.stderr, name
 
 
-def test_gixy_finds_nothing(rendered: Path) -> None:
+def test_gixy_finds_nothing(rendered: dict[str, Path]) -> None:
     """The one check left out expects proxy_pass to decode a path after the host, which it does not with variables.
 
     That both upstreams get the raw path is what test_keys.py shows.
     """
     left_out = ["--skips", "proxy_pass_normalized"]
-    argv = [find("gixy"), "--format", "json", *left_out, str(rendered / "nginx.conf")]
+    files = [str(folder / "nginx.conf") for folder in rendered.values()]
+    argv = [find("gixy"), "--format", "json", *left_out, *files]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
 
     assert json.loads(done.stdout) == []
@@ -67,12 +91,13 @@ def test_gixy_reads_the_locations(tmp_path: Path) -> None:
     assert {issue["plugin"] for issue in found} == {"proxy_pass_normalized"}
 
 
-def test_all_variables_of_the_templates_are_replaced(rendered: Path) -> None:
+def test_all_variables_of_the_templates_are_replaced(rendered: dict[str, Path]) -> None:
     """No name of ours is left, and nginx's own variables are."""
-    text = "".join(path.read_text() for path in rendered.rglob("*.conf"))
+    for folder in rendered.values():
+        text = "".join(path.read_text() for path in folder.rglob("*.conf"))
 
-    assert "PREW_" not in text
-    assert "$request_uri" in text
+        assert "PREW_" not in text
+        assert "$request_uri" in text
 
 
 def test_the_table_of_variables_is_complete() -> None:
@@ -104,6 +129,12 @@ def test_the_table_of_variables_is_complete() -> None:
         ("PREW_PROXY_READ_TIMEOUT", "60s"),
         ("PREW_PROXY_READ_TIMEOUT", "0"),
         ("PREW_NGINX_CONNECTIONS", "many"),
+        ("PREW_NGINX_MISS_RATE", "20"),
+        ("PREW_NGINX_MISS_RATE", "0r/s"),
+        ("PREW_NGINX_MISS_RATE", "1.5r/s"),
+        ("PREW_NGINX_MISS_BURST", "0"),
+        ("PREW_NGINX_TRUSTED_PROXIES", "10.0.0.0/8 proxy.test"),
+        ("PREW_NGINX_TRUSTED_PROXIES", "10.0.0.0/8;"),
         ("PREW_SOURCE_PREFIX", "a/b"),
         ("PREW_PREVIEW_PREFIX", "a.b"),
         ("PREW_PREVIEW_PREFIX", "photo"),

@@ -95,6 +95,8 @@ def test_the_log_follows_a_preview(recorded: Nginx, service: Recorder, bucket: R
     assert entry["uri"] == "/prew/card/%22a%22.jpg?q=1"
     assert entry["upstream"] == f"{bucket.address} : {service.address}"
     assert entry["upstream_status"] == "404 : 200"
+    times = ("upstream_connect_seconds", "upstream_header_seconds", "upstream_seconds")
+    assert all([float(each) >= 0 for each in entry[name].split(" : ")] == [True, True] for name in times)
     assert entry["preview"] == "made"
     assert entry["seconds"] >= 0
     assert entry["bytes"] == len("from service")

@@ -1,0 +1,162 @@
+"""A bucket that only signed requests may read, signed by nginx's njs module, against a real S3."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devstack.backends import S3, s3_client
+from devstack.nginx_server import Nginx, effective_environment
+from devstack.programs import ProgramError
+from tests.nginx.asking import ask, lazily, strictly
+from tests.nginx.conftest import StartNginx
+from tests.nginx.recorder import Recorder
+
+MODULE = Path("/usr/lib/nginx/modules/ngx_http_js_module.so")
+BUCKET = "private"
+KEYS = ["photo/a.jpg", "photo/a b+c%20d.jpg", "photo/ключ/クズ箱 (1)'!*=@:,;&$~.jpg", 'photo/100%/#?"[x].jpg']
+
+with_njs = pytest.mark.skipif(not MODULE.exists(), reason="nginx's njs module is missing (libnginx-mod-http-js)")
+
+
+@pytest.fixture(scope="module", name="credentials")
+def _credentials(s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file that nginx signs with, as `aws configure export-credentials` writes it."""
+    path = tmp_path_factory.mktemp("credentials") / "s3.json"
+    path.write_text(json.dumps({"Version": 1, "AccessKeyId": s3.access_key, "SecretAccessKey": s3.secret_key}))
+    return path
+
+
+@pytest.fixture(name="as_it_was")
+def _as_it_was(credentials: Path) -> Iterator[Path]:
+    """The same file, which a test may replace."""
+    text = credentials.read_text()
+    yield credentials
+    credentials.write_text(text)
+
+
+@pytest.fixture(scope="module", name="bucket_client")
+def _bucket_client(s3: S3) -> Any:
+    """A client of the administrator's; the bucket is there, and holds an object under each key."""
+    client = s3_client(s3)
+    client.create_bucket(Bucket=BUCKET)
+    for key in [*KEYS, "prew/card/a.jpg"]:
+        client.put_object(Bucket=BUCKET, Key=key, Body=key.encode())
+    return client
+
+
+@pytest.fixture(scope="module", name="usual")
+def _usual(s3: S3, credentials: Path, service_all_session: Recorder, bucket_client: Any) -> dict[str, str]:
+    """Variables for the private bucket."""
+    assert bucket_client
+    return {
+        "PREW_NGINX_S3_SERVER": f"127.0.0.1:{s3.port}",
+        "PREW_NGINX_S3_HOST": f"127.0.0.1:{s3.port}",
+        "PREW_NGINX_BUCKET_PATH": f"/{BUCKET}",
+        "PREW_NGINX_SERVICES": service_all_session.address,
+        "PREW_NGINX_CREDENTIALS_FILE": str(credentials),
+        "AWS_REGION": s3.region,
+    }
+
+
+@pytest.fixture(scope="module", name="signing", params=["off", "on"], ids=["no cache", "cache"])
+def _signing(request: pytest.FixtureRequest, start: StartNginx, usual: dict[str, str]) -> Nginx:
+    """Nginx that signs."""
+    return start({**usual, "PREW_NGINX_CACHE": request.param})
+
+
+def test_unsigned_requests_are_refused(start: StartNginx, usual: dict[str, str]) -> None:
+    """Without the file nobody gets anything: the bucket is private indeed."""
+    nginx = start({**usual, "PREW_NGINX_CREDENTIALS_FILE": ""})
+
+    assert ask(nginx.port, "/photo/a.jpg").status == 404
+
+
+@with_njs
+@pytest.mark.parametrize("written", [strictly, lazily])
+@pytest.mark.parametrize("key", KEYS)
+def test_every_key_is_signed_as_s3_reads_it(signing: Nginx, key: str, written: Callable[[str], str]) -> None:
+    """Whatever a client encodes, and by HEAD as by GET."""
+    path = written(key)
+
+    assert ask(signing.port, path, "HEAD").status == 200
+    assert ask(signing.port, path).body == key.encode()
+    assert ask(signing.port, path, "HEAD").status == 200
+
+
+@with_njs
+def test_a_part_is_signed_too(signing: Nginx) -> None:
+    """Ranges and conditions are no part of what is signed."""
+    answer = ask(signing.port, "/photo/a.jpg", headers={"Range": "bytes=0-4"})
+
+    assert (answer.status, answer.body) == (206, b"photo")
+
+
+@with_njs
+def test_missing_is_missing(signing: Nginx, service: Recorder) -> None:
+    """The signer may list the bucket, so S3 says 404: a photo has the picture, a preview is made."""
+    photo, preview = ask(signing.port, "/photo/none.jpg"), ask(signing.port, "/prew/card/none.jpg")
+
+    assert (photo.status, photo.headers["Content-Type"]) == (404, "image/jpeg")
+    assert (preview.status, preview.body) == (200, b"from service")
+    assert "Authorization" not in service.seen[0].headers
+
+
+@with_njs
+def test_new_credentials_need_no_reload(
+    start: StartNginx, usual: dict[str, str], as_it_was: Path, service: Recorder
+) -> None:
+    """With wrong ones photos are 502, not missing, and previews go on through the service; right ones work at once."""
+    nginx = start(usual)
+    right = as_it_was.read_text()
+    for wrong in (json.dumps({**json.loads(right), "SecretAccessKey": "wrong"}), "{"):
+        as_it_was.write_text(wrong)
+
+        refused = ask(nginx.port, "/photo/a.jpg")
+        assert (refused.status, refused.problem["title"]) == (502, "Bad Gateway")
+        assert ask(nginx.port, "/prew/card/a.jpg").body == b"from service"
+
+    as_it_was.write_text(right)
+    assert ask(nginx.port, "/photo/a.jpg").status == 200
+    assert len(service.seen) == 2
+
+
+@with_njs
+@pytest.mark.parametrize("name", ["SessionToken", "Token"])
+def test_a_role_has_a_token(
+    start: StartNginx, usual: dict[str, str], as_it_was: Path, bucket: Recorder, name: str
+) -> None:
+    """It is sent and signed, by the name that the AWS command line gives it and by that of the metadata services."""
+    as_it_was.write_text(json.dumps({**json.loads(as_it_was.read_text()), name: "tok/en=="}))
+    nginx = start({**usual, "PREW_NGINX_S3_SERVER": bucket.address})
+
+    ask(nginx.port, "/photo/a.jpg")
+
+    (seen,) = bucket.seen
+    assert seen.headers["x-amz-security-token"] == "tok/en=="
+    assert "SignedHeaders=host;x-amz-content-sha256;x-amz-date;x-amz-security-token," in seen.headers["Authorization"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"PREW_NGINX_CREDENTIALS_FILE": "/none"}, "PREW_NGINX_CREDENTIALS_FILE must be a file"),
+        ({"PREW_NGINX_JS_MODULE": "/none"}, "PREW_NGINX_JS_MODULE=/none"),
+        ({"AWS_REGION": ""}, "AWS_REGION is required"),
+        ({"AWS_REGION": "eu central"}, "AWS_REGION must be a region"),
+    ],
+)
+def test_what_signing_needs_is_checked(credentials: Path, variables: dict[str, str], named: str) -> None:
+    """The file, the module and the region, before nginx starts."""
+    needed = {
+        "PREW_NGINX_CREDENTIALS_FILE": str(credentials),
+        "PREW_NGINX_JS_MODULE": __file__,
+        "AWS_REGION": "eu-west-1",
+    }
+
+    with pytest.raises(ProgramError, match=named):
+        effective_environment({"PREW_NGINX_S3_SERVER": "127.0.0.1:443", **needed, **variables})
