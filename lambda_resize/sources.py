@@ -100,7 +100,7 @@ class Photo:
     @property
     def transposed(self) -> bool:
         """Whether it lies on its side: width and height change places when it is turned upright."""
-        return _field(self.image, "orientation", 1) in TRANSPOSED
+        return orientation(self.image) in TRANSPOSED
 
     @property
     def upright(self) -> Size:
@@ -138,6 +138,11 @@ def check_pixels(what: str, size: Size, limit: int) -> None:
     """Raise `TooLarge` if an area has more than `limit` pixels."""
     if size.pixels > limit:
         raise TooLarge(f"{what} has {size.width}x{size.height} pixels, the limit is {limit} in all")
+
+
+def orientation(image: pyvips.Image) -> int:
+    """As EXIF counts it, 1 being upright; 0 and 9 are written by cameras that do not know."""
+    return _field(image, "orientation", 1)
 
 
 def _field(image: pyvips.Image, name: str, default: int) -> int:
