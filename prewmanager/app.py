@@ -39,7 +39,7 @@ from prewmanager.contact_sheet.watch import FlightWatch, Relay
 from prewmanager.errors import OriginalMissing, OriginalRejected, failure_classes
 from prewmanager.flight import Lifetimes, Timing
 from prewmanager.load import Load
-from prewmanager.ports import FlightBoard, PreviewStore, Probe, Quota, Resizer
+from prewmanager.ports import FlightBoard, Ledger, PreviewStore, Probe, Quota, Resizer
 from prewmanager.preview import Catalogue
 from prewmanager.resizers import BoundedResizer, PatientResizer, RationedResizer
 from prewmanager.settings import Settings
@@ -64,7 +64,7 @@ async def running_service(settings: Settings, store: ReadyStore | None = None) -
         store = store or _store(settings)
         at_once = settings.max_invocations if settings.lambda_function else settings.resize_workers
         load = Load(at_once, on_change=metrics.load_is)
-        last = await stack.enter_async_context(last_resizer(settings))
+        last = await stack.enter_async_context(last_resizer(settings, metrics.usage))
         shared = await stack.enter_async_context(_shared(settings, metrics))
         watch = FlightWatch(metrics, Replica.this(settings.port), shared.relay) if settings.contact_sheet else None
         coalescer = Coalescer(
@@ -99,7 +99,7 @@ class ReadyResizer(Resizer, Probe, Protocol):
 
 
 @contextlib.asynccontextmanager
-async def last_resizer(settings: Settings) -> AsyncIterator[ReadyResizer]:
+async def last_resizer(settings: Settings, ledger: Ledger) -> AsyncIterator[ReadyResizer]:
     """What really makes the previews: Lambda, or worker processes where no function is set."""
     contract = ResizeContract(
         source_bucket=settings.source_bucket,
@@ -126,7 +126,7 @@ async def last_resizer(settings: Settings) -> AsyncIterator[ReadyResizer]:
         max_connections=settings.max_invocations,
     )
     async with opened as calls:
-        yield LambdaResizer(calls, contract)
+        yield LambdaResizer(calls, contract, ledger)
 
 
 def _wrapped(last: Resizer, load: Load, quota: Quota | None, settings: Settings) -> Resizer:

@@ -175,6 +175,22 @@ class Probe(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one invocation of a function took, as its answer says: nothing, where it says nothing."""
+
+    cold_start: bool = False
+    gb_seconds: float = 0.0
+
+
+class Ledger(Protocol):
+    """Is told what is paid for."""
+
+    def invoked(self, preset: str, usage: Usage) -> None:
+        """The function ran once for a preview of this preset, whatever came of it."""
+        ...
+
+
 class Observer(Protocol):
     """Is told what flights do, for metrics and the log."""
 

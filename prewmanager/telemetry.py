@@ -15,8 +15,9 @@ from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, WrappedLogger
 
 from prewmanager.correlation import request_id
-from prewmanager.ports import Failure, Landed
+from prewmanager.ports import Failure, Landed, Made, Source
 from prewmanager.preview import Preview
+from prewmanager.usage import UsageMetrics
 
 _log = structlog.get_logger(__name__)
 # Read by prometheus-client when it is imported: the folder in which workers of one service share their metrics.
@@ -57,6 +58,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
+        self.usage = UsageMetrics(self.registry)
         counter, histogram = partial(Counter, registry=self.registry), partial(Histogram, registry=self.registry)
         gauge = partial(Gauge, registry=self.registry, multiprocess_mode="livesum")
         self._requests = counter(
@@ -110,6 +112,8 @@ class Metrics:
         self._flight_seconds.labels(preview.preset_name).observe(seconds)
         for step, milliseconds in landed.timings_ms.items():
             self._step_seconds.labels(step).observe(milliseconds / 1000)
+        if landed.source is Source.MADE and isinstance(landed.outcome, Made):
+            self.usage.stored(preview.preset_name, landed.outcome.size)
 
     def waiting(self, change: int) -> None:
         """Count those who wait."""

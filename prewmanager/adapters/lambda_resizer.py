@@ -7,9 +7,9 @@ import orjson
 from botocore.exceptions import BotoCoreError
 
 from prewmanager.adapters.lambda_calls import LambdaCalls, Reply, error_message
-from prewmanager.adapters.resize_contract import ResizeContract
+from prewmanager.adapters.resize_contract import ResizeContract, usage
 from prewmanager.errors import NotInTime, Overloaded, PreviewFailed, ResizerFailed
-from prewmanager.ports import Made
+from prewmanager.ports import Ledger, Made, Usage
 from prewmanager.preview import Preview
 
 _THROTTLED = "TooManyRequestsException"
@@ -19,19 +19,23 @@ _THROTTLED_RETRY_S = 1.0
 class LambdaResizer:
     """Invokes the resize function synchronously."""
 
-    def __init__(self, calls: LambdaCalls, contract: ResizeContract) -> None:
+    def __init__(self, calls: LambdaCalls, contract: ResizeContract, ledger: Ledger) -> None:
         self._calls = calls
         self._contract = contract
+        self._ledger = ledger
 
     async def resize(self, preview: Preview) -> Made:
         """Have the function make the preview. Raises `PreviewFailed`, of the class that fits."""
         reply = await self._invoked(orjson.dumps(self._contract.request(preview)))
         if "X-Amz-Function-Error" in reply.headers:
+            self._ledger.invoked(preview.preset_name, Usage())
             raise _function_error(reply.body)
         try:
             answer = orjson.loads(reply.body)
         except ValueError as error:
+            self._ledger.invoked(preview.preset_name, Usage())
             raise ResizerFailed(f"the function answered no JSON: {reply.body[:200]!r}") from error
+        self._ledger.invoked(preview.preset_name, usage(answer))
         return self._contract.made(answer)
 
     async def ping(self) -> None:

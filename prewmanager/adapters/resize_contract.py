@@ -24,7 +24,7 @@ from prewmanager.errors import (
     ResizerFailed,
     StorageFailed,
 )
-from prewmanager.ports import Made
+from prewmanager.ports import Made, Usage
 from prewmanager.preview import Preview
 
 _FAILURES: dict[str, type[PreviewFailed]] = {
@@ -36,6 +36,7 @@ _FAILURES: dict[str, type[PreviewFailed]] = {
     "storage": StorageFailed,
     "timeout": NotInTime,
 }
+_LONGEST_MS = 900_000  # of Lambda's, for one invocation
 _IMAGE = re.compile(r"image/[a-z0-9.+-]+")
 
 
@@ -88,6 +89,17 @@ class ResizeContract:
             cache_control=_text(answer, "cache_control") or self.cache_control,
             body=body,
         )
+
+
+def usage(answer: object) -> Usage:
+    """What a function's answer says of its own run; functions that say nothing of it took nothing."""
+    if not isinstance(answer, dict):
+        return Usage()
+    ms, mb = answer.get("duration_ms"), answer.get("memory_mb")
+    gb_seconds = 0.0
+    if isinstance(ms, float | int) and isinstance(mb, int) and 0 < ms < _LONGEST_MS and mb > 0:
+        gb_seconds = ms / 1000 * mb / 1024
+    return Usage(answer.get("cold_start") is True, gb_seconds)
 
 
 def _decoded(data: object) -> bytes | None:

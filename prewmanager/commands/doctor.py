@@ -21,6 +21,7 @@ from prewmanager.commands.output import print_json, print_table
 from prewmanager.commands.parts import looking
 from prewmanager.errors import InvalidSettings, PrewError
 from prewmanager.settings import Settings, read_settings
+from prewmanager.telemetry import Metrics
 
 
 async def run(url: str, *, as_json: bool) -> int:
@@ -56,7 +57,7 @@ async def _check_function(settings: Settings, photo: str, rights: S3Rights) -> l
     name = settings.lambda_function or f"{settings.resize_workers} worker processes"
     async with AsyncExitStack() as stack:
         try:
-            resizer = await stack.enter_async_context(last_resizer(settings))
+            resizer = await stack.enter_async_context(last_resizer(settings, Metrics().usage))
         except ImportError as error:
             return [
                 failed("function: invoke", str(error), "pip install prewmanager[resize], or set PREW_LAMBDA_FUNCTION")

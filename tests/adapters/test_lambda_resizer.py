@@ -22,6 +22,7 @@ from prewmanager.adapters.lambda_calls import lambda_calls
 from prewmanager.adapters.lambda_resizer import LambdaResizer
 from prewmanager.adapters.resize_contract import ResizeContract
 from prewmanager.errors import NotInTime, OriginalMissing, Overloaded, PreviewFailed, ResizerFailed
+from prewmanager.telemetry import Metrics
 from tests.fakes import preview
 
 FUNCTIONS = Path(__file__).parent / "functions"
@@ -45,12 +46,14 @@ def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _resizer(url: str, function: str, *, read_s: float = 5) -> AsyncIterator[LambdaResizer]:
+async def _resizer(
+    url: str, function: str, *, read_s: float = 5, metrics: Metrics | None = None
+) -> AsyncIterator[LambdaResizer]:
     opened = lambda_calls(
         function, region="us-east-1", endpoint_url=url, connect_s=0.5, read_s=read_s, max_connections=4
     )
     async with opened as calls:
-        yield LambdaResizer(calls, CONTRACT)
+        yield LambdaResizer(calls, CONTRACT, (metrics or Metrics()).usage)
 
 
 async def test_the_originals_function_is_enough(service: Lambda) -> None:
@@ -80,6 +83,20 @@ async def test_each_way_to_fail_is_named(service: Lambda, function: str, failure
     async with _resizer(service.url, function) as resizer:
         with pytest.raises(failure):
             await resizer.resize(preview())
+
+
+@pytest.mark.parametrize(("function", "ran"), [("original", 1), ("raises", 1), ("nonsense", 1), ("unheard_of", None)])
+async def test_what_ran_is_counted(service: Lambda, function: str, ran: int | None) -> None:
+    """Whether it went well or not, but not what Lambda refused; without memory and time there are no GB-seconds."""
+    metrics = Metrics()
+    async with _resizer(service.url, function, metrics=metrics) as resizer:
+        with contextlib.suppress(PreviewFailed):
+            await resizer.resize(preview())
+    count = metrics.registry.get_sample_value
+
+    assert count("prewmanager_lambda_invocations_total", {"preset": "card"}) == ran
+    assert count("prewmanager_lambda_gb_seconds_total", {"preset": "card"}) == (0 if ran else None)
+    assert count("prewmanager_lambda_cold_starts_total") == 0
 
 
 async def test_ready_when_the_function_may_be_invoked(service: Lambda) -> None:

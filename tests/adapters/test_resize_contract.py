@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from prewmanager import correlation
-from prewmanager.adapters.resize_contract import ResizeContract
+from prewmanager.adapters.resize_contract import ResizeContract, usage
 from prewmanager.errors import (
     NotInTime,
     OriginalCorrupt,
@@ -21,6 +21,7 @@ from prewmanager.errors import (
     ResizerFailed,
     StorageFailed,
 )
+from prewmanager.ports import Usage
 from prewmanager.presets import Preset
 from prewmanager.preview import Catalogue
 
@@ -126,6 +127,24 @@ def test_nonsense_is_a_failed_resize(answer: object) -> None:
     """An answer that is none, or that no browser should be given, is never passed on."""
     with pytest.raises(ResizerFailed):
         CONTRACT.made(answer)
+
+
+def test_an_answer_says_what_it_took() -> None:
+    """GB-seconds as Lambda bills them, and whether a sandbox had to be started; a failed resize costs as well."""
+    made, failed = usage(example("response_full")), usage(example("response_failed"))
+
+    assert made == Usage(cold_start=True, gb_seconds=pytest.approx(0.0331 * 1769 / 1024))
+    assert failed == Usage(cold_start=False, gb_seconds=pytest.approx(0.0024 * 1769 / 1024))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"duration_ms": None}, {"duration_ms": "3"}, {"duration_ms": -1}, {"duration_ms": 1e12}, {"memory_mb": "x"}],
+)
+def test_an_answer_that_says_no_sensible_cost_has_none(changed: dict[str, object]) -> None:
+    """The function's word is not trusted further than it can be true."""
+    assert usage(example("response_full") | changed).gb_seconds == 0
+    assert usage(example("response_original")) == usage(None) == Usage()
 
 
 @pytest.mark.parametrize("field", ["etag", "cache_control"])

@@ -280,5 +280,6 @@ async def test_metrics_count_requests_and_flights(site: Site) -> None:
     assert 'prewmanager_flights_total{outcome="made",preset="card"} 1.0' in text
     assert 'prewmanager_requests_total{preset="thumb",source="joined",status="200"} 1.0' in text
     assert "prewmanager_waiting 0.0" in text
+    assert 'prewmanager_stored_bytes_total{preset="card"} 30.0' in text
     assert 'prewmanager_step_seconds_count{step="lambda"} 2.0' in text
     assert "made-up" not in text
