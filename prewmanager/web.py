@@ -1,4 +1,4 @@
-"""HTTP: paths to previews, outcomes to statuses, health. Handlers raise; one middleware answers errors.
+"""HTTP: paths to previews, outcomes to statuses, health. What is wrong is raised, and answered in one place.
 
 GET, HEAD /prew/<preset>/<key>    the preview
 GET /healthz                      200 while the process is alive
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import math
 import time
 from collections.abc import Mapping
@@ -77,7 +78,7 @@ _SOURCE = web.RequestKey("source", str)
 
 def make_app(service: Service) -> web.Application:
     """The web application around a service."""
-    app = web.Application(middlewares=[_answer_errors])
+    app = web.Application(middlewares=[_answer_errors] if service.sheet else [])
     app[SERVICE] = service
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/readyz", _readyz)
@@ -85,12 +86,42 @@ def make_app(service: Service) -> web.Application:
     if service.sheet is not None:
         service.sheet.add_to(app)
     # Everything else, newlines included: what a path means is decided from its raw form.
-    app.router.add_route("*", r"/{path:[\s\S]*}", _preview)
+    app.router.add_route("*", r"/{path:[\s\S]*}", _answer)
     return app
 
 
-async def _preview(request: web.Request) -> web.StreamResponse:
-    service = request.app[SERVICE]
+async def _answer(request: web.Request) -> web.StreamResponse:
+    """The preview, or what is wrong; accounted for either way."""
+    started = time.perf_counter()
+    correlation.request_began(request.headers)
+    try:
+        response = await _preview(request, request.app[SERVICE])
+    except Exception as error:  # noqa: BLE001 -- the last resort: logged in full, told to nobody
+        response = _told(error, request)
+    _account(request, response.status, time.perf_counter() - started)
+    return response
+
+
+@web.middleware
+async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """For the contact sheet alone: a middleware is a twentieth of what it takes to answer a waiter."""
+    try:
+        return await handler(request)
+    except web.HTTPException:
+        raise
+    except Exception as error:  # noqa: BLE001 -- as above
+        return _told(error, request)
+
+
+def _told(error: Exception, request: web.Request) -> web.Response:
+    if isinstance(error, PrewError):
+        request[_SOURCE] = error.kind if isinstance(error, PreviewFailed) else type(error).__name__
+        return _problem(error)
+    _log.exception("request.broke", path=request.raw_path)
+    return _problem_response(HTTPStatus.INTERNAL_SERVER_ERROR, "Something broke", {})
+
+
+async def _preview(request: web.Request, service: Service) -> web.StreamResponse:
     if request.method not in {"GET", "HEAD"}:
         raise MethodNotAllowed
     preview = service.catalogue.resolve(request.raw_path)
@@ -102,7 +133,7 @@ async def _preview(request: web.Request) -> web.StreamResponse:
         return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
     if answer.made.body is not None:
         return web.Response(body=answer.made.body, headers=headers | {"Content-Type": answer.made.content_type})
-    return await _streamed(request, preview.preview_key, headers)
+    return await _streamed(request, service.store, preview.preview_key, headers)
 
 
 def _headers(answer: Answer) -> dict[str, str]:
@@ -116,9 +147,9 @@ def _headers(answer: Answer) -> dict[str, str]:
     return headers
 
 
-async def _streamed(request: web.Request, key: str, headers: dict[str, str]) -> web.StreamResponse:
+async def _streamed(request: web.Request, store: PreviewStore, key: str, headers: dict[str, str]) -> web.StreamResponse:
     """A preview that is too large to be carried around, straight from the bucket."""
-    stored, pieces = await request.app[SERVICE].store.stream(key)
+    stored, pieces = await store.stream(key)
     response = web.StreamResponse(headers=headers | {"Content-Type": stored.content_type, "ETag": stored.etag})
     response.content_length = stored.size
     await response.prepare(request)
@@ -158,37 +189,19 @@ async def _metrics(request: web.Request) -> web.Response:
     return web.Response(body=request.app[SERVICE].metrics.text(), headers=content_type)
 
 
-@web.middleware
-async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    started = time.perf_counter()
-    correlation.request_began(request.headers)
-    try:
-        response = await handler(request)
-    except PrewError as error:
-        response = _problem(error)
-        request[_SOURCE] = error.kind if isinstance(error, PreviewFailed) else type(error).__name__
-    except web.HTTPException:
-        raise
-    except Exception:  # noqa: BLE001 -- the last resort: logged in full, told to nobody
-        _log.exception("request.broke", path=request.raw_path)
-        response = _problem_response(HTTPStatus.INTERNAL_SERVER_ERROR, "Something broke", {})
-    if request.match_info.handler is _preview:
-        _account(request, response.status, time.perf_counter() - started)
-    return response
-
-
 def _account(request: web.Request, status: int, seconds: float) -> None:
     preset, source = request.get(_PRESET, ""), request.get(_SOURCE, "")
     request.app[SERVICE].metrics.answered(preset, status, source, seconds)
-    # nginx's log has every request; here a line for each would be a third of what it takes to answer a waiter.
-    _log.debug(
-        "request",
-        method=request.method,
-        path=request.raw_path,
-        status=status,
-        source=source,
-        ms=round(seconds * 1000, 1),
-    )
+    # nginx's log has every request; a line for each here as well would be a third of what it takes to answer a waiter.
+    if _log.is_enabled_for(logging.DEBUG):
+        _log.debug(
+            "request",
+            method=request.method,
+            path=request.raw_path,
+            status=status,
+            source=source,
+            ms=round(seconds * 1000, 1),
+        )
 
 
 def _problem(error: PrewError) -> web.Response:
