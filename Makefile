@@ -8,7 +8,7 @@ INFRA_STAMP := .venv/.installed-infra
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install system up test lint format lock bench bench-flights bench-images package test-compose test-infra clean
+.PHONY: help install system up test lint format lock bench bench-flights bench-images package test-compose test-infra test-one-server clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ test-compose: install ## bring docker-compose.yml up with a Docker engine, and t
 test-infra: install $(INFRA_STAMP) ## lint the CloudFormation templates, deploy them to moto's server, and test what came of it
 	$(BIN)/cfn-lint infra/*.yaml
 	$(BIN)/python -m pytest tests/infra $(ARGS)
+
+test-one-server: install ## install docs/how-to/one-server.md on a machine of its own with a real systemd; takes root
+	PREW_TEST_ONE_SERVER=1 $(BIN)/python -m pytest tests/one_server/test_with_systemd.py $(ARGS)
 
 lint: install ## formatting, ruff, mypy, and who may import whom
 	$(BIN)/ruff format --check .

@@ -1,4 +1,4 @@
-"""systemd's units without systemd: their commands as they stand, their variables and folders, under a root of one's own.
+"""systemd's units without systemd: their commands as they stand, their variables and folders, under another root.
 
 Of systemd it keeps what the units of examples/one-server use: drop-ins in their order, specifiers, files of variables,
 folders. What a unit forbids itself needs the kernel and root; systemd's own tests are behind `make test-one-server`.

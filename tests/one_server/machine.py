@@ -1,4 +1,4 @@
-"""A machine of one's own with a real systemd: namespaces, an overlay over this machine's files, no network but loopback.
+"""A machine of one's own with a real systemd: namespaces, an overlay over this one's files, no network but loopback.
 
 It needs root, and leaves nothing behind: files are written to memory, and every process ends with the first.
 """
@@ -43,6 +43,11 @@ def why_not() -> str:
     return ""
 
 
+def _environment() -> dict[str, str]:
+    """This process's, without what would be a setting there."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PREW_", "AWS_"))}
+
+
 class Machine:
     """Runs commands in it, as root."""
 
@@ -70,7 +75,7 @@ class Machine:
     def run(self, commands: str) -> str:
         """What the commands print; the first that fails ends them, and is an error."""
         done = self._in(commands)
-        assert done.returncode == 0, done.stdout
+        assert done.returncode == 0, done.stdout + self._in("journalctl --no-pager --lines=100").stdout
         return done.stdout
 
     def _in(self, commands: str) -> subprocess.CompletedProcess[str]:
@@ -79,6 +84,7 @@ class Machine:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            env=_environment(),
             timeout=120,
             check=False,
         )
@@ -91,7 +97,7 @@ def running_machine(folder: Path, repository: Path, photos: Path, before: str) -
     root.mkdir()
     boot = ["sh", "-c", _BOOT, "boot", str(root), str(repository), str(photos), before]
     with log.open("wb") as out:
-        process = subprocess.Popen(["unshare", *_NAMESPACES, *boot], stdout=out, stderr=out)
+        process = subprocess.Popen(["unshare", *_NAMESPACES, *boot], stdout=out, stderr=out, env=_environment())
     try:
         machine = Machine(process, log)
         machine.wait(within_s=400)

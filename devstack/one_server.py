@@ -1,0 +1,85 @@
+"""The units of examples/one-server, started without systemd under a root of their own, on free ports."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import random
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from devstack.programs import LOOPBACK, Program, answers
+from devstack.units import UnitRunner
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLE = ROOT / "examples" / "one-server"
+UNITS = ("s3", "redis", "web", "nginx")
+# Each port's gRPC is at 10000 above; below the range that the kernel gives to clients.
+_PORTS = range(12_000, 22_000)
+_PORT = re.compile(r"^(?:\w+_PORT|PREW_NGINX_LISTEN)=(\d+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class OneServer:
+    """Running units; `moved` says where the absolute paths and addresses of docs/how-to/one-server.md are."""
+
+    programs: dict[str, Program]
+    moved: dict[str, str]
+    port: int
+
+    def run(self, commands: str) -> str:
+        """What commands of the page print, with their paths and addresses replaced.
+
+        Raises `CalledProcessError` for the first that fails.
+        """
+        for here, there in self.moved.items():
+            commands = commands.replace(here, there)
+        return subprocess.run(["sh", "-euc", commands], capture_output=True, text=True, timeout=50, check=True).stdout
+
+
+@contextlib.contextmanager
+def running_one_server(root: Path) -> Iterator[OneServer]:
+    """All four units under `root`, whose path is short: that of a Unix socket has 107 bytes at most."""
+    etc = root / "etc" / "prewmanager"
+    subprocess.run([EXAMPLE / "configure.sh", etc], check=True)
+    ports = _configure(etc / "site.env", root)
+    places = {"/opt/prewmanager/.venv": sys.prefix, "/opt/prewmanager": str(ROOT)}
+    runner = UnitRunner(EXAMPLE / "systemd", root, places)
+    moved = places | {"/etc/prewmanager": str(etc), f"{LOOPBACK}:8888": f"{LOOPBACK}:{ports[8888]}"}
+    with contextlib.ExitStack() as stack:
+        stack.callback(_remove_sockets, ports)
+        programs = {}
+        for unit in UNITS:
+            programs[unit] = runner.start(f"prewmanager-{unit}.service")
+            stack.callback(programs[unit].kill)
+        for unit, port in (("nginx", 80), ("web", 8180), ("s3", 8333), ("s3", 8888)):
+            programs[unit].wait_ready(lambda port=port: answers(ports[port]))  # type: ignore[misc]  # bound now
+        yield OneServer(programs, moved, ports[80])
+
+
+def _configure(file: Path, root: Path) -> dict[int, int]:
+    """Other ports, and paths under `root`; gives the new ports by the old ones."""
+    text = file.read_text()
+    known = dict.fromkeys(map(int, _PORT.findall(text)))
+    ports = dict(zip(known, _free_ports(len(known)), strict=True))
+    for old, new in ports.items():
+        text = re.sub(rf"(?<=[=:]){old}$", f"{LOOPBACK}:{new}" if old == 80 else str(new), text, flags=re.MULTILINE)  # noqa: PLR2004 -- HTTP's
+    # Where this is root's, so is nginx, which systemd starts as a user of its own.
+    file.write_text(text.replace("unix:///run", f"unix://{root}/run") + f"PREW_NGINX_USER={getpass.getuser()}\n")
+    return ports
+
+
+def _free_ports(count: int) -> Iterator[int]:
+    candidates = (port for port in random.sample(_PORTS, 200) if not (answers(port) or answers(port + 10_000)))
+    for _ in range(count):
+        yield next(candidates)
+
+
+def _remove_sockets(ports: dict[int, int]) -> None:
+    for port in ports.values():
+        for socket in Path("/tmp").glob(f"seaweedfs-*-{port + 10_000}.sock"):  # noqa: S108 -- weed's, which no option changes
+            socket.unlink()

@@ -1,0 +1,68 @@
+"""The units of examples/one-server: as systemd reads them, and what their commands make together."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from devstack.one_server import EXAMPLE, ROOT, UNITS, OneServer
+from tests.docs.blocks import blocks
+from tests.nginx.asking import ask
+
+
+PAGE = ROOT / "docs" / "how-to" / "one-server.md"
+
+
+@pytest.fixture(name="units")
+def _units(tmp_path: Path) -> Path:
+    """The units with the paths of this checkout, whose programs systemd looks for."""
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed")
+    shutil.copytree(EXAMPLE / "systemd", tmp_path, dirs_exist_ok=True)
+    for unit in tmp_path.glob("*.service"):
+        text = unit.read_text().replace("/opt/prewmanager/.venv", sys.prefix)
+        unit.write_text(text.replace("/opt/prewmanager", str(ROOT)))
+    return tmp_path
+
+
+def _analyze(*arguments: str) -> str:
+    done = subprocess.run(["systemd-analyze", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_systemd_finds_nothing_wrong(units: Path) -> None:
+    """No word of `systemd-analyze verify`."""
+    assert _analyze("verify", *map(str, units.glob("prewmanager*.service")), str(units / "prewmanager.target")) == ""
+
+
+def test_the_page_tells_the_exposures(units: Path) -> None:
+    """As `systemd-analyze security` counts them, none above 2."""
+    said = dict(re.findall(r"^\| `prewmanager-(\w+)` \| ([\d.]+) \|", PAGE.read_text(), re.MULTILINE))
+    counted = {
+        unit: re.findall(
+            r"exposure level for \S+ ([\d.]+)",
+            _analyze("security", "--offline=yes", "--threshold=20", str(units / f"prewmanager-{unit}.service")),
+        )[0]
+        for unit in UNITS
+    }
+
+    assert said == counted
+
+
+def test_the_page_from_the_bucket_on(one_server: OneServer, tmp_path: Path) -> None:
+    """Its commands fill the bucket; a photo and its preview, made once, are at the same URIs as with AWS."""
+    (tmp_path / "a b.jpg").write_bytes((ROOT / "nginx" / "static" / "404.jpg").read_bytes())
+    (fill,) = [block.commands for block in blocks(PAGE) if "filer.copy" in block.commands]
+    one_server.run(fill.replace("/srv/photos", str(tmp_path)))
+    said = [ask(one_server.port, path) for path in ("/photo/a%20b.jpg", *["/prew/thumb/a%20b.jpg"] * 2)]
+
+    assert [each.status for each in said] == [200, 200, 200]
+    assert [each.headers["X-Preview"] for each in said] == [None, "made", None]
+    assert said[1].body == said[2].body
+    assert ask(one_server.port, "/prew/thumb/none.jpg").status == 404
