@@ -61,6 +61,7 @@ async def running_service(settings: Settings, store: ReadyStore | None = None) -
     """
     metrics = Metrics()
     async with contextlib.AsyncExitStack() as stack:
+        stack.callback(metrics.settle)
         store = store or _store(settings)
         at_once = settings.max_invocations if settings.lambda_function else settings.resize_workers
         load = Load(at_once, on_change=metrics.load_is)

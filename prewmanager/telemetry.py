@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
 from functools import lru_cache, partial
+from typing import Any
 
+import orjson
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -17,6 +20,7 @@ from structlog.typing import EventDict, WrappedLogger
 from prewmanager.correlation import request_id
 from prewmanager.ports import Failure, Landed, Made, Source
 from prewmanager.preview import Preview
+from prewmanager.tally import Tally
 from prewmanager.usage import UsageMetrics
 
 _log = structlog.get_logger(__name__)
@@ -35,13 +39,21 @@ def configure_logging(level: str) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             # Without the variables of each frame: they would put whole requests into the log.
             structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(serializer=_json),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=max(threshold, logging.WARNING), format='{"level":"%(levelname)s","logger":"%(name)s"}')
+
+
+def _json(event: EventDict, **options: Any) -> bytes:
+    try:
+        return orjson.dumps(event, **options)
+    except orjson.JSONEncodeError:
+        # A path that is no UTF-8 has surrogates in it, which the standard library writes as escapes.
+        return json.dumps(event, **options).encode()
 
 
 def _with_request_id(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
@@ -61,28 +73,30 @@ class Metrics:
         self.usage = UsageMetrics(self.registry)
         counter, histogram = partial(Counter, registry=self.registry), partial(Histogram, registry=self.registry)
         gauge = partial(Gauge, registry=self.registry, multiprocess_mode="livesum")
-        self._requests = counter(
+        requests = counter(
             "prewmanager_requests",
             "Preview requests that reached the service, by preset, status, and X-Preview (joined: work saved) or error",
             ["preset", "status", "source"],
         )
-        # Looking a labelled counter up takes longer than counting.
-        self._request = lru_cache(maxsize=1024)(self._requests.labels)
-        self._request_seconds = histogram(
-            "prewmanager_request_seconds", "Time to answer a preview request", buckets=_SECONDS
-        )
-        self._waiting = gauge("prewmanager_waiting", "Requests that wait for a flight now")
-        self._flights = counter(
+        seconds = histogram("prewmanager_request_seconds", "Time to answer a preview request", buckets=_SECONDS)
+        self._tally = Tally(requests, seconds, gauge("prewmanager_waiting", "Requests that wait for a flight now"))
+        self.waiting = self._tally.waiting
+        self.settle = self._tally.settle
+        flights = counter(
             "prewmanager_flights",
             "Flights that ended, by preset and how: made, found, joined, or the failure's kind",
             ["preset", "outcome"],
         )
-        self._flight_seconds = histogram(
+        flight_seconds = histogram(
             "prewmanager_flight_seconds", "Duration of a flight, by preset", ["preset"], buckets=_SECONDS
         )
-        self._step_seconds = histogram(
+        step_seconds = histogram(
             "prewmanager_step_seconds", "Time in one step of a flight: lock, s3, lambda", ["step"], buckets=_SECONDS
         )
+        # Looking a labelled metric up takes longer than counting.
+        self._flights = lru_cache(maxsize=1024)(flights.labels)
+        self._flight_seconds = lru_cache(maxsize=1024)(flight_seconds.labels)
+        self._step_seconds = lru_cache(maxsize=16)(step_seconds.labels)
         self._takeovers = counter("prewmanager_takeovers", "Flights taken over from another process")
         self._redis_up = Gauge(
             "prewmanager_redis_up",
@@ -90,12 +104,13 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livemin",
         )
-        self._load = gauge("prewmanager_resizes", "Resizes of this process now, running and queued", ["state"])
+        load = gauge("prewmanager_resizes", "Resizes of this process now, running and queued", ["state"])
+        self._running, self._queued = load.labels("running"), load.labels("queued")
 
     def load_is(self, running: int, queued: int) -> None:
         """Note how many resizes run and wait."""
-        self._load.labels("running").set(running)
-        self._load.labels("queued").set(queued)
+        self._running.set(running)
+        self._queued.set(queued)
 
     def landed(self, preview: Preview, landed: Landed, seconds: float) -> None:
         """Count a flight of this process, and the time of each of its steps."""
@@ -108,16 +123,12 @@ class Metrics:
             seconds=round(seconds, 4),
             **{f"{step}_ms": round(ms, 1) for step, ms in landed.timings_ms.items()},
         )
-        self._flights.labels(preview.preset_name, said).inc()
-        self._flight_seconds.labels(preview.preset_name).observe(seconds)
+        self._flights(preview.preset_name, said).inc()
+        self._flight_seconds(preview.preset_name).observe(seconds)
         for step, milliseconds in landed.timings_ms.items():
-            self._step_seconds.labels(step).observe(milliseconds / 1000)
+            self._step_seconds(step).observe(milliseconds / 1000)
         if landed.source is Source.MADE and isinstance(landed.outcome, Made):
             self.usage.stored(preview.preset_name, landed.outcome.size)
-
-    def waiting(self, change: int) -> None:
-        """Count those who wait."""
-        self._waiting.inc(change)
 
     def took_over(self, preview: Preview) -> None:
         """Count a flight that another process had begun."""
@@ -126,8 +137,7 @@ class Metrics:
 
     def answered(self, preset: str, status: int, source: str, seconds: float) -> None:
         """Count one request; `preset` is empty where none was recognised, so that labels stay few."""
-        self._request(preset, str(status), source).inc()
-        self._request_seconds.observe(seconds)
+        self._tally.answered(preset, str(status), source, seconds)
 
     def redis_is(self, up: bool) -> None:  # noqa: FBT001 -- a callback that says one thing
         """Note whether flights are shared through Redis."""
@@ -135,6 +145,7 @@ class Metrics:
 
     def text(self) -> bytes:
         """All metrics in Prometheus's text format; those of all workers where there are several."""
+        self.settle()
         if MULTIPROCESS_DIR not in os.environ:
             return generate_latest(self.registry)
         everybodys = CollectorRegistry()
