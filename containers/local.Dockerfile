@@ -28,8 +28,8 @@ COPY devstack/ /srv/devstack/
 ENV PATH=/opt/local/bin:$PATH PYTHONPATH=/srv PYTHONUNBUFFERED=1
 # Compiled here, because the file system is read-only later. Volumes that are mounted there begin with these owners.
 RUN python -m compileall -q /srv \
-    && mkdir /data /photos /www \
-    && chown 65532:65532 /data /photos /www
+    && mkdir /data /photos \
+    && chown 65532:65532 /data /photos
 
 WORKDIR /srv
 USER 65532:65532

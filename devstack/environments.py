@@ -30,6 +30,7 @@ def service_environment(
         "PREW_LAMBDA_FUNCTION": settings.function if function else "",
         "PREW_HOST": LOOPBACK,
         "PREW_PORT": str(port),
+        "PREW_CONTACT_SHEET": "true",
     }
 
 

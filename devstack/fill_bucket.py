@@ -1,7 +1,7 @@
-"""`python -m devstack.fill_bucket`: make the bucket, let anybody read it, load the photos, write the page.
+"""`python -m devstack.fill_bucket`: make the bucket, let anybody read it, load the photos.
 
 The one-shot job of docker-compose.yml; each of its steps does nothing where it was done before. It reads the AWS SDK's
-variables, `PREW_SOURCE_BUCKET` and the presets; the two folders are arguments.
+variables, `PREW_SOURCE_BUCKET` and the presets; the folder of the photos is an argument.
 """
 
 from __future__ import annotations
@@ -10,52 +10,28 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated
 
 import typer
 
 from devstack.backends import S3Address, s3_client
-from devstack.page import write_page
+from devstack.bucket import Bucket
 from devstack.photos import load_photos
 from devstack.programs import find
 
 
-@dataclass(frozen=True)
-class Bucket:
-    """A bucket of an S3 that somebody else runs."""
-
-    endpoint: str
-    bucket: str
-    access_key: str
-    secret_key: str
-    region: str
-
-    @classmethod
-    def from_environment(cls) -> Self:
-        """The one that the SDK's variables and `PREW_SOURCE_BUCKET` name."""
-        return cls(
-            endpoint=os.environ["AWS_ENDPOINT_URL_S3"],
-            bucket=os.environ["PREW_SOURCE_BUCKET"],
-            access_key=os.environ["AWS_ACCESS_KEY_ID"],
-            secret_key=os.environ["AWS_SECRET_ACCESS_KEY"],
-            region=os.environ["AWS_REGION"],
-        )
-
-
 def main(
     photos: Annotated[Path, typer.Option(help="folder of the photos; where it is empty, samples are rendered")],
-    www: Annotated[Path, typer.Option(help="folder of the page")],
 ) -> None:
-    """Fill the bucket and write the page that shows every photo in every preset."""
+    """Check the presets and fill the bucket."""
     s3 = Bucket.from_environment()
     source = os.environ.get("PREW_SOURCE_PREFIX") or "photo"
     preview = os.environ.get("PREW_PREVIEW_PREFIX") or "prew"
+    _check_presets()
     make_public(s3, (source, preview))
     loaded = load_photos(_photos(photos), s3, source)
     print(f"{len(loaded.keys)} photos, {loaded.uploaded} of them new or changed", flush=True)
-    write_page(www, loaded.keys, _presets(), source=source, preview=preview)
 
 
 def make_public(s3: S3Address, prefixes: tuple[str, ...]) -> None:
@@ -79,12 +55,11 @@ def _photos(folder: Path) -> Path:
     return samples
 
 
-def _presets() -> list[dict[str, object]]:
+def _check_presets() -> None:
+    """End here where the service would not start: compose shows the last lines of what failed first."""
     done = subprocess.run([find("prewmanager"), "presets", "--json"], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise SystemExit(done.stderr)
-    presets: list[dict[str, object]] = json.loads(done.stdout)
-    return presets
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -21,9 +21,8 @@ from devstack.environments import BUCKET, function_environment, nginx_variables,
 from devstack.lambda_server import Lambda, start_lambda
 from devstack.local_settings import LocalSettings, LocalSettingsError
 from devstack.nginx_server import start_nginx
-from devstack.page import write_page
 from devstack.photos import load_photos
-from devstack.programs import LOOPBACK, Program, find, free_ports
+from devstack.programs import LOOPBACK, Program, answers, find, free_ports
 from devstack.watch import Watched
 
 HANDLER = "lambda_resize.handler.handler"
@@ -61,17 +60,16 @@ class LocalSystem:
 
     def start(self) -> None:
         """Start everything; raises `ProgramError` or `LocalSettingsError`."""
-        presets = self._read_presets()
+        self._check_presets()
         redis_url = self._start_redis()
         s3 = self._start_s3()
-        keys = self._load_photos(s3)
+        self._load_photos(s3)
         function = self._start_lambda(s3)
         ports = self._start_services(s3, redis_url, function)
-        names = {"source": self._settings.source_prefix, "preview": self._settings.preview_prefix}
-        www = write_page(self._folder / "www", keys, presets, **names).parent
+        page = self._start_page(s3, ports)
         nginx = start_nginx(
             self._own_folder("nginx"),
-            nginx_variables(self._settings, s3, ports, str(www)),
+            nginx_variables(self._settings, s3, ports, page),
             port=self._settings.port,
         )
         self._watch(nginx.program)
@@ -85,15 +83,13 @@ class LocalSystem:
             "function": self._settings.function or None,
         }
 
-    def _read_presets(self) -> list[dict[str, Any]]:
+    def _check_presets(self) -> None:
         environment = service_environment(self._settings, port=1, redis_url="")
         argv = [find("prewmanager"), "presets", "--json"]
         done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise LocalSettingsError(f"{done.stderr.strip()}\n(from .env and the environment)")
-        presets: list[dict[str, Any]] = json.loads(done.stdout)
-        self._say("presets", ", ".join(preset["name"] for preset in presets))
-        return presets
+        self._say("presets", ", ".join(preset["name"] for preset in json.loads(done.stdout)))
 
     def _start_redis(self) -> str:
         if self._settings.redis_url is not None:
@@ -110,13 +106,12 @@ class LocalSystem:
         self._say("s3", f"{s3.endpoint}/{s3.bucket}")
         return s3
 
-    def _load_photos(self, s3: S3) -> list[str]:
+    def _load_photos(self, s3: S3) -> None:
         folder = self._settings.photos or self._make_samples()
         loaded = load_photos(folder, s3, self._settings.source_prefix, self._console)
         self._say("photos", f"{len(loaded.keys)} from {folder}, {loaded.uploaded} of them new or changed")
         for name in loaded.skipped:
             self._say("", f"left out, since S3 takes no such key: {name}")
-        return loaded.keys
 
     def _make_samples(self) -> Path:
         folder = self._folder / "samples"
@@ -165,6 +160,22 @@ class LocalSystem:
             watched.program.wait_ready(functools.partial(_is_ok, f"{url}/readyz"))
             self._say(watched.program.name, url)
         return ports
+
+    def _start_page(self, s3: S3, service_ports: list[int]) -> str:
+        """The server of what nginx has at `/`; returns its address."""
+        log = self._own_folder("page") / "page.log"
+        port = free_ports(1)[0]
+        services = [f"--service=http://{LOOPBACK}:{each}" for each in service_ports]
+        nginx = f"--nginx=http://{LOOPBACK}:{self._settings.port}"
+        argv = [sys.executable, "-m", "devstack.page", f"--port={port}", nginx, *services]
+        environment = service_environment(self._settings, port=port, redis_url="", s3=s3)
+
+        def start() -> Program:
+            return Program("page", argv, log, environment, cwd=self._root)
+
+        self._watch(start(), start)
+        self.watched[-1].program.wait_ready(lambda: answers(port))
+        return f"http://{LOOPBACK}:{port}"
 
     def _watch(self, program: Program, restart: Callable[[], Program] | None = None) -> None:
         watched = Watched(program, restart)

@@ -82,7 +82,8 @@ def test_from_ready_to_gone(checkout: Path, system: Program, number: signal.Sign
             assert ask(ports[0], f"/prew/{preset}/{name}").headers["X-Preview"] == "made"
     started = _descendants(system.pid)
 
-    assert b"more/two" in ask(ports[0], "/").body
+    assert b"<title>Contact sheet" in ask(ports[0], "/").body
+    assert "more/two ü.jpg" in ask(ports[0], "/presets/photos").body.decode("unicode-escape")
     assert len(stack["services"]) == 2
     assert {"endpoint", "bucket", "access_key", "secret_key"} <= stack["s3"].keys()
     assert stack["redis"].startswith("redis://127.0.0.1:")

@@ -18,7 +18,7 @@ MINIMAL = {"PREW_NGINX_S3_SERVER": "127.0.0.1:443", "PREW_NGINX_SERVICES": "127.
 # The two sides of each option; every variant takes one of each.
 OPTIONS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "https": ({"PREW_NGINX_S3_SCHEME": "http", "PREW_NGINX_BUCKET_PATH": "/photos"}, {"PREW_NGINX_BUCKET_PATH": ""}),
-    "cache": ({}, {"PREW_NGINX_CACHE": "on", "PREW_NGINX_CACHE_SIZE": "10m"}),
+    "cache": ({"PREW_NGINX_WWW": "http://127.0.0.1:8190"}, {"PREW_NGINX_CACHE": "on", "PREW_NGINX_CACHE_SIZE": "10m"}),
     "files": (
         {},
         {

@@ -1,0 +1,1 @@
+"""The page at `/` of the local system: the service's contact sheet, and a herd of requests for a missing preview."""

@@ -1,0 +1,30 @@
+"""`python -m devstack.page`: the page, until SIGINT or SIGTERM; the AWS SDK's variables say where the bucket is."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+from aiohttp import web
+
+from devstack.bucket import Bucket
+from devstack.page.copies import Copies
+from devstack.page.server import make_app
+
+
+def main(
+    nginx: Annotated[str, typer.Option(help="http:// address of nginx")],
+    service: Annotated[list[str], typer.Option(help="http:// address of a replica; once for each")],
+    port: Annotated[int, typer.Option(help="where to listen")],
+    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+) -> None:
+    """Serve the page."""
+    source = os.environ.get("PREW_SOURCE_PREFIX") or "photo"
+    preview = os.environ.get("PREW_PREVIEW_PREFIX") or "prew"
+    app = make_app(service, nginx, Copies(Bucket.from_environment(), source, preview))
+    web.run_app(app, host=host, port=port, shutdown_timeout=1, access_log=None, print=None)
+
+
+if __name__ == "__main__":
+    typer.run(main)

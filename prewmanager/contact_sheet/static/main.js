@@ -1,0 +1,18 @@
+// The page's parts, each started with the facts of the replica that served it.
+
+import { byId } from "./dom.js";
+import { watchFlights } from "./flights.js";
+import { offerHerd } from "./herd.js";
+import { showPhotos } from "./photos.js";
+import { showPresets } from "./presets.js";
+
+const response = await fetch(new URL("facts", import.meta.url)).catch(() => null);
+if (response?.ok) {
+  const facts = await response.json();
+  showPresets(facts);
+  watchFlights(facts);
+  if (facts.herd) offerHerd(facts);
+  showPhotos(facts);
+} else {
+  byId("trouble").textContent = "The service does not answer. Reload the page to try again.";
+}
