@@ -72,6 +72,16 @@ class S3:
         """`http://` address of the S3 API (path-style)."""
         return f"http://{LOOPBACK}:{self.port}"
 
+    def as_json(self) -> dict[str, str]:
+        """How to reach it, for `.local/stack.json`."""
+        return {
+            "endpoint": self.endpoint,
+            "bucket": self.bucket,
+            "access_key": self.access_key,
+            "secret_key": self.secret_key,
+            "region": self.region,
+        }
+
     def aws_environment(self) -> dict[str, str]:
         """The AWS SDK's variables for this server."""
         return {
@@ -92,14 +102,25 @@ def start_redis(folder: Path, *, port: int | None = None, options: Sequence[str]
     return Redis(program, port)
 
 
-def start_s3(folder: Path, *, bucket: str = "photos") -> S3:
-    """Start SeaweedFS with its data in `folder`, and create `bucket` where it is missing."""
+def start_s3(folder: Path, *, bucket: str = "photos", events_to: str | None = None) -> S3:
+    """Start SeaweedFS with its data in `folder`, and create `bucket` where it is missing.
+
+    Each change in the bucket is told to the `http://` address `events_to`, by POST.
+    """
     ports = iter(free_ports(10))
     data = folder / "seaweedfs"
     data.mkdir(parents=True, exist_ok=True)
     identities = folder / "seaweedfs-identities.json"
     identities.write_text(json.dumps(_identities(bucket)))
-    argv = [find("weed"), "-logtostderr=true", "mini", f"-dir={data}", f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}"]
+    argv = [
+        find("weed"),
+        "-logtostderr=true",
+        *_events(folder, bucket, events_to),
+        "mini",
+        f"-dir={data}",
+        f"-ip={LOOPBACK}",
+        f"-ip.bind={LOOPBACK}",
+    ]
     listeners = {part: next(ports) for part in ("master", "volume", "filer", "admin", "s3")}
     grpc = {part: next(ports) for part in listeners}
     argv += [f"-{part}.port={each}" for part, each in listeners.items()]
@@ -114,6 +135,18 @@ def start_s3(folder: Path, *, bucket: str = "photos") -> S3:
     s3 = S3(program, port, bucket)
     program.wait_ready(lambda: answers(port) and _bucket_is_there(s3))
     return s3
+
+
+def _events(folder: Path, bucket: str, url: str | None) -> list[str]:
+    """The option that has SeaweedFS tell what changes, as its own `weed scaffold -config=notification` describes it."""
+    configuration = folder / "seaweedfs-configuration"
+    configuration.mkdir(exist_ok=True)
+    prefix = json.dumps(f"/buckets/{bucket}/")
+    lines = ["[notification.webhook]", f"enabled = {json.dumps(url is not None)}", f'endpoint = "{url or ""}"']
+    lines += ["max_retries = 10", "backoff_seconds = 1", "max_backoff_seconds = 5", "workers = 1"]
+    lines += ['event_types = ["create", "update", "delete"]', f"path_prefixes = [{prefix}]"]
+    (configuration / "notification.toml").write_text("\n".join(lines) + "\n")
+    return [f"-config_dir={configuration}"]
 
 
 def s3_client(s3: S3Address):  # type: ignore[no-untyped-def]  # noqa: ANN201 -- boto3 makes its client classes at run time

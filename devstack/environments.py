@@ -35,9 +35,10 @@ def service_environment(
 
 
 def function_environment(settings: LocalSettings, s3: S3) -> dict[str, str]:
-    """The environment of the resize function: without the service's settings, which it does not know in AWS either."""
+    """The environment of the functions: of the service's settings the prefixes alone, as in AWS."""
     others = {name: value for name, value in settings.environment.items() if not name.startswith("PREW_")}
-    return others | _NO_METADATA | s3.aws_environment()
+    prefixes = {"PREW_SOURCE_PREFIX": settings.source_prefix, "PREW_PREVIEW_PREFIX": settings.preview_prefix}
+    return others | prefixes | _NO_METADATA | s3.aws_environment()
 
 
 def nginx_variables(settings: LocalSettings, s3: S3, service_ports: list[int], www: str) -> dict[str, str]:

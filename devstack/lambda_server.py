@@ -34,6 +34,10 @@ class Lambda:
         """The AWS SDK's variable for this server."""
         return {"AWS_ENDPOINT_URL_LAMBDA": self.url}
 
+    def invoke_url(self, function: str) -> str:
+        """Where a function is invoked, for who has no SDK."""
+        return f"{self.url}/2015-03-31/functions/{function}/invocations"
+
     def stats(self) -> dict[str, Any]:
         """Its counts since it started: `invocations`, `in_flight`, `cold_starts`, `throttled`, `recent` and more."""
         with urlopen(f"{self.url}/-/stats", timeout=10) as response:  # noqa: S310 -- of this machine
@@ -52,7 +56,7 @@ def start_lambda(
 
     Args:
         folder: where its log is kept.
-        functions: `package.module.attribute` by name.
+        functions: `package.module.attribute` by name; `@SECONDS` may follow, for a time-out of its own.
         options: further command-line options of `python -m devstack.aws_lambda`.
         port: where it listens; a free one when none is given.
         env: the environment of service and functions; inherited when none is given.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,19 +15,16 @@ from urllib.request import urlopen
 
 from rich.console import Console
 
+from devstack import edge
 from devstack.backends import S3, start_redis, start_s3
-from devstack.environments import BUCKET, function_environment, nginx_variables, service_environment
-from devstack.lambda_server import Lambda, start_lambda
+from devstack.environments import BUCKET, nginx_variables, service_environment
+from devstack.functions import CLEANER, start_functions, start_s3_events
+from devstack.lambda_server import Lambda
 from devstack.local_settings import LocalSettings, LocalSettingsError
-from devstack.nginx_server import start_nginx
+from devstack.nginx_server import Nginx, start_nginx
 from devstack.photos import load_photos
 from devstack.programs import LOOPBACK, Program, answers, find, free_ports
 from devstack.watch import Watched
-
-HANDLER = "lambda_resize.handler.handler"
-# Previews that are asked for together wait a little for a sandbox, since there are few of them on one machine. With
-# the function's own time-out this stays below the service's deadline for an invocation.
-_QUEUE_WAIT_S = 4
 
 
 class LocalSystem:
@@ -62,25 +58,22 @@ class LocalSystem:
         """Start everything; raises `ProgramError` or `LocalSettingsError`."""
         self._check_presets()
         redis_url = self._start_redis()
-        s3 = self._start_s3()
+        events_port = free_ports(1)[0] if self._settings.function else None
+        s3 = self._start_s3(events_port)
+        function = self._start_lambda(s3, events_port)
+        cloudfront = self._start_cloudfront(function)
         self._load_photos(s3)
-        function = self._start_lambda(s3)
         ports = self._start_services(s3, redis_url, function)
         page = self._start_page(s3, ports)
-        nginx = start_nginx(
-            self._own_folder("nginx"),
-            nginx_variables(self._settings, s3, ports, page),
-            port=self._settings.port,
-        )
-        self._watch(nginx.program)
-        self._say("nginx", nginx.url)
+        nginx = self._start_nginx(nginx_variables(self._settings, s3, ports, page), cloudfront)
         self.endpoints = {
             "nginx": nginx.url,
             "services": [f"http://{LOOPBACK}:{port}" for port in ports],
             "redis": redis_url or None,
-            "s3": _s3_endpoint(s3),
+            "s3": s3.as_json(),
             "lambda": function.url if function else None,
             "function": self._settings.function or None,
+            "cloudfront": f"{nginx.url}{edge.PREFIX}" if cloudfront else None,
         }
 
     def _check_presets(self) -> None:
@@ -100,8 +93,9 @@ class LocalSystem:
         self._say("redis", redis.url)
         return redis.url
 
-    def _start_s3(self) -> S3:
-        s3 = start_s3(self._own_folder("s3"), bucket=BUCKET)
+    def _start_s3(self, events_port: int | None) -> S3:
+        events_to = f"http://{LOOPBACK}:{events_port}/" if events_port else None
+        s3 = start_s3(self._own_folder("s3"), bucket=BUCKET, events_to=events_to)
         self._watch(s3.program)
         self._say("s3", f"{s3.endpoint}/{s3.bucket}")
         return s3
@@ -124,26 +118,48 @@ class LocalSystem:
             program.wait_done()
         return folder
 
-    def _start_lambda(self, s3: S3) -> Lambda | None:
-        if not self._settings.function:
-            self._say("lambda", "none, as PREW_LAMBDA_FUNCTION says")
+    def _start_lambda(self, s3: S3, events_port: int | None) -> Lambda | None:
+        if events_port is None:
+            self._say("lambda", "none, as PREW_LAMBDA_FUNCTION says; so no S3 events and no edge")
             return None
         folder = self._own_folder("lambda")
-        environment = function_environment(self._settings, s3)
-        options = (
-            f"--concurrency={max(4, 2 * (os.cpu_count() or 1))}",
-            f"--queue-wait={_QUEUE_WAIT_S}",
-            f"--timeout={self._settings.lambda_timeout_s}",
-            f"--task-root={self._root}",
-        )
 
         def start(port: int | None = None) -> Lambda:
-            return start_lambda(folder, {self._settings.function: HANDLER}, *options, port=port, env=environment)
+            return start_functions(self._root, folder, self._settings, s3, port=port)
 
         function = start()
         self._watch(function.program, lambda: start(function.port).program)
-        self._say("lambda", f"{function.url} function {self._settings.function}")
+        self._say("lambda", f"{function.url} functions {self._settings.function}, {CLEANER}, {edge.FUNCTION}")
+
+        def start_events() -> Program:
+            return start_s3_events(self._own_folder("s3-events"), function, events_port)
+
+        self._watch(start_events(), start_events)
         return function
+
+    def _start_cloudfront(self, function: Lambda | None) -> edge.CloudFront | None:
+        if function is None:
+            return None
+        folder = self._own_folder("cloudfront")
+        origin = f"http://{LOOPBACK}:{self._settings.port}"
+
+        def start(port: int | None = None) -> edge.CloudFront:
+            return edge.start_cloudfront(folder, origin, function, port=port)
+
+        cloudfront = start()
+        self._watch(cloudfront.program, lambda: start(cloudfront.port).program)
+        return cloudfront
+
+    def _start_nginx(self, variables: dict[str, str], cloudfront: edge.CloudFront | None) -> Nginx:
+        locations = {"edge": cloudfront.location} if cloudfront else {}
+        folder = self._own_folder("nginx")
+        nginx = start_nginx(folder, variables, port=self._settings.port, locations=locations)
+        self._watch(nginx.program)
+        self._say("nginx", nginx.url)
+        if cloudfront:
+            cloudfront.program.wait_ready(edge.is_ready(cloudfront))
+            self._say("cloudfront", f"{nginx.url}{edge.PREFIX}/")
+        return nginx
 
     def _start_services(self, s3: S3, redis_url: str, function: Lambda | None) -> list[int]:
         log = self._own_folder("log")
@@ -192,16 +208,6 @@ class LocalSystem:
 
     def _say(self, what: str, how: str) -> None:
         self._console.print(f"{what:<10} {how}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _s3_endpoint(s3: S3) -> dict[str, str]:
-    return {
-        "endpoint": s3.endpoint,
-        "bucket": s3.bucket,
-        "access_key": s3.access_key,
-        "secret_key": s3.secret_key,
-        "region": s3.region,
-    }
 
 
 def _is_ok(url: str) -> bool:

@@ -32,15 +32,19 @@ class Nginx:
         return f"http://{LOOPBACK}:{self.port}"
 
 
-def start_nginx(folder: Path, variables: Mapping[str, str], *, port: int | None = None) -> Nginx:
+def start_nginx(
+    folder: Path, variables: Mapping[str, str], *, port: int | None = None, locations: Mapping[str, str] | None = None
+) -> Nginx:
     """Render the configuration into `folder` and start nginx in the foreground, on a free loopback port unless given.
 
-    `variables` are those of nginx/README.md; PREW_NGINX_S3_SERVER at least. nginx's error log is the program's own.
+    `variables` are those of nginx/README.md; PREW_NGINX_S3_SERVER at least. `locations` are further ones for the
+    server, by the name of their file. nginx's error log is the program's own.
     Raises `ProgramError` where a variable is missing or wrong, or nginx does not start.
     """
     port = port or free_ports(1)[0]
     local = {"PREW_NGINX_LISTEN": f"{LOOPBACK}:{port}", "PREW_NGINX_ACCESS_LOG": str(folder / "access.json")}
     render(folder, {**variables, **local})
+    add_locations(folder, locations or {})
     program = Program("nginx", [*command(folder), "-g", "daemon off;"], folder / "nginx.log")
     program.wait_ready(lambda: answers(port))
     return Nginx(program, port, folder / "access.json")
@@ -69,6 +73,14 @@ def render(folder: Path, variables: Mapping[str, str]) -> None:
         target = folder / template.relative_to(templates).with_suffix("")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(substitute(template.read_text(), environment))
+
+
+def add_locations(folder: Path, locations: Mapping[str, str]) -> None:
+    """Have the server include these files, and no others that were there before."""
+    shutil.rmtree(folder / "locations", ignore_errors=True)
+    for name, text in locations.items():
+        (folder / "locations").mkdir(exist_ok=True)
+        (folder / "locations" / f"{name}.conf").write_text(text)
 
 
 def effective_environment(variables: Mapping[str, str]) -> dict[str, str]:

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from aiohttp import web
 
 from devstack.aws_lambda.function import DEFAULT_REGION, parse_function
 from devstack.aws_lambda.invoke_api import create_app
 from devstack.aws_lambda.pool import Limits, Pool
 from devstack.aws_lambda.stats import Stats
 from devstack.programs import LOOPBACK
+from devstack.serving import serve as serve_app
 
 
 def main(  # noqa: PLR0913, PLR0917 -- one parameter for each option
-    function: Annotated[list[str], typer.Option(help="NAME=package.module.attribute; repeatable")],
+    function: Annotated[list[str], typer.Option(help="NAME=package.module.attribute[@SECONDS]; repeatable")],
     port: Annotated[int, typer.Option(help="where the Invoke API listens")] = 9001,
     host: Annotated[str, typer.Option(help="address to listen on")] = LOOPBACK,
     concurrency: Annotated[int, typer.Option(min=1, help="sandboxes of each function; one call more gets 429")] = 4,
     queue_wait: Annotated[float, typer.Option(min=0, help="seconds that a call may wait for a sandbox")] = 0,
-    timeout: Annotated[float, typer.Option(min=0.1, max=900, help="seconds that an invocation may take")] = 30,
+    timeout: Annotated[
+        float,
+        typer.Option(min=0.1, max=900, help="seconds that an invocation may take, unless its function says"),
+    ] = 30,
     memory: Annotated[int, typer.Option(min=128, max=10240, help="MB, told to the function")] = 1769,
     retry_pause: Annotated[
         float, typer.Option(min=0, help="seconds before an asynchronous call that failed is tried again")
@@ -43,24 +45,9 @@ def main(  # noqa: PLR0913, PLR0917 -- one parameter for each option
         limits = Limits(concurrency, queue_wait)
         root = task_root.resolve()
         pools = {each.name: Pool(each, os.environ, root, limits, stats) for each in functions}
-        await _serve(create_app(pools, stats, retry_pause), host, port)
+        await serve_app(create_app(pools, stats, retry_pause), host, port, "Lambda")
 
     asyncio.run(serve())
-
-
-async def _serve(app: web.Application, host: str, port: int) -> None:
-    stop = asyncio.Event()
-    # Set explicitly: a program started in the background inherits SIGINT as ignored.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, host, port).start()
-        print(f"Lambda on http://{host}:{port}", flush=True)
-        await stop.wait()
-    finally:
-        await runner.cleanup()
 
 
 if __name__ == "__main__":

@@ -44,8 +44,16 @@ def split_name(text: str) -> tuple[str, str]:
 
 
 def parse_function(text: str, *, timeout_s: float, memory_mb: int, region: str = DEFAULT_REGION) -> Function:
-    """The function written as `NAME=package.module.attribute`; raises `ValueError` when it is written otherwise."""
-    name, equals, handler = text.partition("=")
+    """The function written as `NAME=package.module.attribute`, with `@SECONDS` where its time-out is another.
+
+    Raises `ValueError` when it is written otherwise.
+    """
+    name, equals, rest = text.partition("=")
+    handler, own, seconds = rest.partition("@")
+    try:
+        timeout_s = float(seconds) if own else timeout_s
+    except ValueError:
+        handler = ""
     if not (name and equals and "." in handler):
-        raise ValueError(f"{text!r} is not NAME=package.module.attribute")
+        raise ValueError(f"{text!r} is not NAME=package.module.attribute, or that with @SECONDS")
     return Function(name, handler, timeout_s, memory_mb, region)

@@ -107,13 +107,14 @@ def test_set_but_empty_means_without(env_file: Path, some_s3: S3) -> None:
     assert "AWS_ENDPOINT_URL_LAMBDA" not in environment
 
 
-def test_the_function_knows_s3_but_not_the_services_settings(env_file: Path, some_s3: S3) -> None:
-    """A resize function gets its own variables and the bucket's credentials, no `PREW_…`."""
+def test_the_functions_know_s3_but_not_the_services_settings(env_file: Path, some_s3: S3) -> None:
+    """They get their own variables, the bucket's credentials, and of `PREW_…` the two prefixes."""
     settings = read_local_settings(env_file, {"RESIZE_MAX_DATA_BYTES": "100"})
     environment = function_environment(settings, some_s3)
 
     assert (environment["RESIZE_MAX_DATA_BYTES"], environment["AWS_ACCESS_KEY_ID"]) == ("100", some_s3.access_key)
-    assert not [name for name in environment if name.startswith("PREW_")]
+    prefixes = {name: value for name, value in environment.items() if name.startswith("PREW_")}
+    assert prefixes == {"PREW_SOURCE_PREFIX": "photo", "PREW_PREVIEW_PREFIX": "prew"}
 
 
 def test_nginx_gets_all_replicas(env_file: Path, some_s3: S3) -> None:

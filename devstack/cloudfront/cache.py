@@ -1,0 +1,94 @@
+"""What CloudFront keeps, and for how long.
+
+docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/Expiration.html, and HTTPStatusCodes.html for errors.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+# Seconds; the CachePolicy of infra/edge.yaml, and CloudFront's error caching minimum where a template sets none.
+DEFAULT_TTL = 86_400
+MAX_TTL = 31_536_000
+ERROR_MIN_TTL = 10
+
+_ERRORS_FROM = 400
+_ALWAYS_KEPT = frozenset({404, 414, 500, 502, 503, 504})
+_AGE = re.compile(r"(?:^|[\s,])(s-maxage|max-age)\s*=\s*\"?(\d+)")
+_FORBIDDEN = re.compile(r"(?:^|[\s,])(?:no-cache|no-store|private)(?:$|[\s,=])")
+
+
+@dataclass(frozen=True)
+class Response:
+    """A whole response; header names as they were written, statuses and bodies as they go to the viewer."""
+
+    status: int
+    reason: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    def header(self, name: str) -> str:
+        """All values of a header, joined by commas; empty where there is none."""
+        return ", ".join(value for each, value in self.headers if each.lower() == name)
+
+
+def lifetime_s(response: Response) -> int:
+    """Seconds for which a response is kept; 0: not at all."""
+    said = response.header("cache-control").lower()
+    ages = {name: int(seconds) for name, seconds in _AGE.findall(said)}
+    age = ages.get("s-maxage", ages.get("max-age"))
+    if response.status >= _ERRORS_FROM:
+        if age is None and response.status not in _ALWAYS_KEPT:
+            return 0
+        return min(max(ERROR_MIN_TTL, age or 0), MAX_TTL)
+    if _FORBIDDEN.search(said):
+        return 0
+    return min(DEFAULT_TTL if age is None else age, MAX_TTL)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    response: Response
+    since: float
+    until: float
+
+
+class Cache:
+    """Responses by key: what was asked for last stays, up to `max_bytes` of bodies."""
+
+    def __init__(self, max_bytes: int = 128 * 1024 * 1024, now: Callable[[], float] = time.monotonic) -> None:
+        self._max_bytes = max_bytes
+        self._now = now
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, key: str) -> tuple[Response, int] | None:
+        """A response that may still be served, and its age in seconds."""
+        kept = self._kept.get(key)
+        if kept is None:
+            return None
+        if kept.until <= self._now():
+            self._drop(key)
+            return None
+        self._kept.move_to_end(key)
+        return kept.response, int(self._now() - kept.since)
+
+    def put(self, key: str, response: Response) -> None:
+        """Keep a response for as long as it says."""
+        lifetime = lifetime_s(response)
+        if lifetime <= 0 or len(response.body) > self._max_bytes:
+            return
+        self._drop(key)
+        self._kept[key] = _Kept(response, self._now(), self._now() + lifetime)
+        self._bytes += len(response.body)
+        while self._bytes > self._max_bytes:
+            self._drop(next(iter(self._kept)))
+
+    def _drop(self, key: str) -> None:
+        kept = self._kept.pop(key, None)
+        if kept:
+            self._bytes -= len(kept.response.body)

@@ -1,0 +1,190 @@
+"""A distribution: from the viewer's request through key, cache, origin and function to what the viewer gets."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import functools
+import secrets
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import ClientError, ClientSession, ClientTimeout
+from yarl import URL
+
+from devstack.cloudfront.cache import Cache, Response
+from devstack.cloudfront.origin_response import InvalidAnswer, applied, event, header_object
+from devstack.cloudfront.viewer_request import FunctionFailed, ViewerRequest
+
+# Seconds; infra/edge.yaml has them, and Lambda@Edge's own limit.
+_ORIGIN_TIMEOUT = ClientTimeout(total=None, sock_connect=10, sock_read=60)
+_FUNCTION_TIMEOUT = ClientTimeout(total=40)
+_TOO_MANY = 429
+_FIRST_ERROR = 400
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a distribution is told.
+
+    Attributes:
+        domain: its own name, as the function sees it.
+        origin: `http://` address that is asked, without a slash at its end.
+        invoke_url: where the origin-response function is invoked: the Invoke API's whole URL.
+    """
+
+    domain: str
+    origin: str
+    invoke_url: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the viewer gets: `x_cache` as CloudFront words it, `age` in seconds where it came from the cache."""
+
+    response: Response
+    x_cache: str
+    request_id: str
+    age: int | None = None
+
+
+class _Refused(Exception):  # noqa: N818 -- names the situation
+    """CloudFront itself answers: `x_cache` is the error's name."""
+
+    def __init__(self, status: HTTPStatus, x_cache: str, why: str) -> None:
+        super().__init__(why)
+        self.status = status
+        self.x_cache = x_cache
+
+
+@dataclass
+class Distribution:
+    """One distribution with one cache behaviour; all who ask for the same at once share one request to the origin."""
+
+    settings: Settings
+    session: ClientSession
+    viewer_request: ViewerRequest
+    cache: Cache = field(default_factory=Cache)
+    _under_way: dict[str, asyncio.Task[Response]] = field(default_factory=dict)
+
+    async def answer(self, method: str, uri: str, querystring: str, client: str) -> Answer:
+        """Answer a GET or HEAD; path and query are percent-encoded, as they were sent."""
+        request_id = base64.urlsafe_b64encode(secrets.token_bytes(40)).decode()
+        try:
+            uri, querystring = self.viewer_request.normalised(uri, querystring)
+            key = f"{uri}?{querystring}"
+            # What is kept of a GET answers HEAD as well.
+            if found := self.cache.get(key):
+                response, age = found
+                return Answer(response, _x_cache("Hit", response), request_id, age)
+            request = self._origin_request(method, uri, querystring, client, request_id)
+            response = await self._made_once(key, request)
+        except FunctionFailed as error:
+            refused = _Refused(HTTPStatus.SERVICE_UNAVAILABLE, "FunctionExecutionError", str(error))
+        except _Refused as error:
+            refused = error
+        else:
+            return Answer(response, _x_cache("Miss", response), request_id)
+        return Answer(_error_page(refused, request_id), f"{refused.x_cache} from cloudfront", request_id)
+
+    async def _made_once(self, key: str, request: dict[str, Any]) -> Response:
+        shared = f"{request['method']} {key}"
+        task = self._under_way.get(shared)
+        if task is None:
+            task = self._under_way[shared] = asyncio.create_task(self._made(key, request))
+            task.add_done_callback(functools.partial(self._done, shared))
+        return await asyncio.shield(task)
+
+    def _done(self, shared: str, task: asyncio.Task[Response]) -> None:
+        del self._under_way[shared]
+        if not task.cancelled():
+            task.exception()  # those who wait have it; when all have gone, nobody does
+
+    async def _made(self, key: str, request: dict[str, Any]) -> Response:
+        origin = await self._ask_origin(request)
+        answer = await self._invoke(event(self.settings.domain, request, origin))
+        try:
+            response = applied(answer, origin)
+        except InvalidAnswer as error:
+            why = f"The Lambda function result failed validation: {error}"
+            raise _Refused(HTTPStatus.BAD_GATEWAY, "LambdaValidationError", why) from error
+        if request["method"] == "GET":
+            self.cache.put(key, response)
+        return response
+
+    async def _ask_origin(self, request: dict[str, Any]) -> Response:
+        query = f"?{request['querystring']}" if request["querystring"] else ""
+        url = URL(f"{self.settings.origin}{request['uri']}{query}", encoded=True)
+        headers = {each[0]["key"]: each[0]["value"] for each in request["headers"].values()}
+        asked = self.session.request(
+            request["method"], url, headers=headers, allow_redirects=False, timeout=_ORIGIN_TIMEOUT
+        )
+        try:
+            async with asked as answer:
+                told = tuple((name, value) for name, value in answer.headers.items())
+                return Response(answer.status, answer.reason or "", told, await answer.read())
+        except (ClientError, TimeoutError) as error:
+            status = HTTPStatus.GATEWAY_TIMEOUT if isinstance(error, TimeoutError) else HTTPStatus.BAD_GATEWAY
+            raise _Refused(status, "Error", f"The origin does not answer: {error}") from error
+
+    async def _invoke(self, payload: dict[str, Any]) -> bytes:
+        try:
+            asked = self.session.post(self.settings.invoke_url, json=payload, timeout=_FUNCTION_TIMEOUT)
+            async with asked as answer:
+                body = await answer.read()
+        except (ClientError, TimeoutError) as error:
+            raise _execution_error(f"The Lambda service does not answer: {error}") from error
+        if answer.status == _TOO_MANY:
+            raise _Refused(
+                HTTPStatus.SERVICE_UNAVAILABLE, "LambdaLimitExceeded", "The Lambda function's limit is exceeded"
+            )
+        if answer.status != HTTPStatus.OK or "X-Amz-Function-Error" in answer.headers:
+            raise _execution_error(f"The Lambda function failed: {body[:300].decode(errors='replace')}")
+        return body
+
+    def _origin_request(self, method: str, uri: str, querystring: str, client: str, request_id: str) -> dict[str, Any]:
+        """The request to the origin in the form of the function's event, which shows it too."""
+        origin = URL(self.settings.origin)
+        headers = {
+            "Host": origin.authority,
+            "User-Agent": "Amazon CloudFront",
+            "Via": f"1.1 {self.settings.domain} (CloudFront)",
+            "X-Forwarded-For": client,
+            "X-Amz-Cf-Id": request_id,
+        }
+        custom: dict[str, Any] = {
+            "customHeaders": {},
+            "domainName": origin.host,
+            "keepaliveTimeout": 5,
+            "path": "",
+            "port": origin.port,
+            "protocol": origin.scheme,
+            "readTimeout": _ORIGIN_TIMEOUT.sock_read,
+            "sslProtocols": ["TLSv1.2"],
+        }
+        return {
+            "clientIp": client,
+            "headers": header_object(headers.items()),
+            "method": method,
+            "origin": {"custom": custom},
+            "querystring": querystring,
+            "uri": uri,
+        }
+
+
+def _execution_error(why: str) -> _Refused:
+    return _Refused(HTTPStatus.SERVICE_UNAVAILABLE, "LambdaExecutionError", why)
+
+
+def _x_cache(how: str, response: Response) -> str:
+    return f"{how if response.status < _FIRST_ERROR else 'Error'} from cloudfront"
+
+
+def _error_page(refused: _Refused, request_id: str) -> Response:
+    text = (
+        f"{refused.status.value} ERROR\nThe request could not be satisfied.\n{refused}\n"
+        f"Generated by cloudfront (the stand-in of this local system)\nRequest ID: {request_id}\n"
+    )
+    headers = (("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store"))
+    return Response(refused.status.value, refused.status.phrase, headers, text.encode())

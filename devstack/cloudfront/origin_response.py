@@ -1,0 +1,148 @@
+"""Lambda@Edge on the origin's response: the event that a function gets, and what CloudFront makes of its answer.
+
+docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-event-structure.html has the event,
+edge-function-restrictions-all.html the headers, cloudfront-limits.html the size.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from devstack.cloudfront.cache import Response
+
+# CloudFront's "1 MB", headers and base64 included; whether that is a million bytes or a little more is not said, so
+# what passes here passes there.
+MAX_ANSWER_BYTES = 1_000_000
+
+_READ_ONLY = ("transfer-encoding", "via")
+_DISALLOWED = frozenset(
+    {
+        "connection",
+        "expect",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "trailer",
+        "upgrade",
+        "x-accel-buffering",
+        "x-accel-charset",
+        "x-accel-limit-rate",
+        "x-accel-redirect",
+        "x-cache",
+        "x-forwarded-proto",
+        "x-real-ip",
+    }
+)
+# Of X-Amzn-* the documentation names some; all is on the safe side.
+_DISALLOWED_BEGINNINGS = ("x-amz-cf-", "x-amzn-", "x-edge-")
+_FIRST_STATUS, _LAST_STATUS = 200, 599
+
+Headers = dict[str, list[dict[str, str]]]
+
+
+class InvalidAnswer(Exception):  # noqa: N818 -- names the situation
+    """The function's answer is none that CloudFront accepts; the viewer gets 502 with this text."""
+
+
+def event(domain: str, request: Mapping[str, Any], response: Response) -> dict[str, Any]:
+    """The origin-response event; `request` has `method`, `uri`, `querystring`, `headers`, `origin` and more."""
+    config = {
+        "distributionDomainName": domain,
+        "distributionId": "ELOCAL00000000",
+        "eventType": "origin-response",
+        "requestId": request["headers"]["x-amz-cf-id"][0]["value"],
+    }
+    # Hidden from functions, in both directions.
+    hidden = {name: value for name, value in request.items() if name != "headers"}
+    shown = {name: value for name, value in request["headers"].items() if not _disallowed(name)}
+    told = {
+        "headers": {name: each for name, each in header_object(response.headers).items() if not _disallowed(name)},
+        "status": str(response.status),
+        "statusDescription": response.reason,
+    }
+    return {"Records": [{"cf": {"config": config, "request": hidden | {"headers": shown}, "response": told}}]}
+
+
+def header_object(headers: Iterable[tuple[str, str]]) -> Headers:
+    """Headers in the form of events: lists of `key` and `value` by their names in lower case."""
+    found: Headers = {}
+    for name, value in headers:
+        found.setdefault(name.lower(), []).append({"key": name, "value": value})
+    return found
+
+
+def applied(answer: bytes, origin: Response) -> Response:
+    """The response that the viewer gets: the function's answer where it says something, else the origin's.
+
+    Raises:
+        InvalidAnswer: It is too large, none of the form that is documented, or touches headers that it may not.
+    """
+    if len(answer) > MAX_ANSWER_BYTES:
+        raise InvalidAnswer("the body is not a string, is not an object, or exceeds the maximum size")
+    said = json.loads(answer)
+    if not isinstance(said, dict) or not isinstance(said.get("headers", {}), dict):
+        raise InvalidAnswer("the response is not an object, or its headers are none")
+    status = _status(said.get("status"))
+    description = str(said.get("statusDescription", ""))
+    headers = _checked_headers(said.get("headers", {}), origin)
+    if "body" not in said:
+        return Response(status, description, headers, origin.body)
+    body = _body(said["body"], said.get("bodyEncoding", "text"))
+    # It describes the body that is replaced.
+    kept = tuple((name, value) for name, value in headers if name.lower() != "content-length")
+    return Response(status, description, kept, body)
+
+
+def _status(value: object) -> int:
+    text = str(value)
+    if not (text.isascii() and text.isdigit() and _FIRST_STATUS <= int(text) <= _LAST_STATUS):
+        raise InvalidAnswer(f"the status {value!r} is none from {_FIRST_STATUS} to {_LAST_STATUS}")
+    return int(text)
+
+
+def _checked_headers(headers: Mapping[str, Any], origin: Response) -> tuple[tuple[str, str], ...]:
+    for name, entries in headers.items():
+        if name != name.lower() or not isinstance(entries, list):
+            raise InvalidAnswer(f"the entry {name} of the headers is no list under a name in lower case")
+        if _disallowed(name):
+            raise InvalidAnswer(f"the function added the disallowed header {name}")
+    checked = tuple(_checked_header(name, each) for name, entries in headers.items() for each in entries)
+    for name in _READ_ONLY:
+        if _values(name, checked) != _values(name, origin.headers):
+            raise InvalidAnswer(f"the function edited the read-only header {name}")
+    return checked
+
+
+def _checked_header(name: str, each: object) -> tuple[str, str]:
+    if not isinstance(each, dict) or not isinstance(each.get("value"), str):
+        raise InvalidAnswer(f"the header {name} has an entry without a value")
+    key = each.get("key", name)
+    if not isinstance(key, str) or key.lower() != name:
+        raise InvalidAnswer(f"the key {key!r} does not stand under its own name")
+    if not each["value"].isprintable():
+        raise InvalidAnswer(f"the value of the header {name} has characters that no header may have")
+    return key, each["value"]
+
+
+def _values(name: str, headers: Iterable[tuple[str, str]]) -> list[str]:
+    return [value for each, value in headers if each.lower() == name]
+
+
+def _disallowed(name: str) -> bool:
+    return name in _DISALLOWED or name.startswith(_DISALLOWED_BEGINNINGS)
+
+
+def _body(body: object, encoding: object) -> bytes:
+    if not isinstance(body, str) or encoding not in {"text", "base64"}:
+        raise InvalidAnswer("the body is not a string, is not an object, or exceeds the maximum size")
+    if encoding == "text":
+        return body.encode()
+    try:
+        return base64.b64decode(body, validate=True)
+    except binascii.Error as error:
+        raise InvalidAnswer(f"the body is not base64: {error}") from error

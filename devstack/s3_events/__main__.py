@@ -1,0 +1,61 @@
+"""`python -m devstack.s3_events`: hands SeaweedFS's changes, as they are told by its webhook, to a function."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+import typer
+from aiohttp import ClientError, ClientSession, ClientTimeout, web
+
+from devstack.programs import LOOPBACK
+from devstack.s3_events.events import to_event
+from devstack.serving import serve
+
+_ACCEPTED = 202
+_TIMEOUT = ClientTimeout(total=5)
+_LARGEST_BYTES = 64 * 1024 * 1024  # the filer tells each piece of a large object
+_SESSION = web.AppKey("session", ClientSession)
+_INVOKE_URL = web.AppKey("invoke_url", str)
+
+
+def main(
+    invoke_url: Annotated[str, typer.Option(help="where the function is invoked: the Invoke API's whole URL")],
+    port: Annotated[int, typer.Option(help="where changes are told, by POST")] = 9003,
+    host: Annotated[str, typer.Option(help="address to listen on")] = LOOPBACK,
+) -> None:
+    """Invoke a function asynchronously for each object that is written or removed, until SIGINT or SIGTERM."""
+    asyncio.run(serve(create_app(invoke_url), host, port, "S3's events"))
+
+
+def create_app(invoke_url: str) -> web.Application:
+    """The server that SeaweedFS tells its changes."""
+
+    async def session(app: web.Application) -> AsyncIterator[None]:
+        async with ClientSession(timeout=_TIMEOUT) as app[_SESSION]:
+            yield
+
+    app = web.Application(client_max_size=_LARGEST_BYTES)
+    app[_INVOKE_URL] = invoke_url
+    app.cleanup_ctx.append(session)
+    app.router.add_post("/", _handle)
+    return app
+
+
+async def _handle(request: web.Request) -> web.Response:
+    event = to_event(await request.json())
+    if event is None:
+        return web.Response(status=204)
+    headers = {"X-Amz-Invocation-Type": "Event"}
+    try:
+        async with request.app[_SESSION].post(request.app[_INVOKE_URL], json=event, headers=headers) as answer:
+            taken = answer.status == _ACCEPTED
+    except (ClientError, TimeoutError):
+        taken = False
+    # SeaweedFS tells it again when it is not taken.
+    return web.Response(status=204 if taken else 503)
+
+
+if __name__ == "__main__":
+    typer.run(main)
