@@ -47,9 +47,10 @@ def running_one_server(root: Path) -> Iterator[OneServer]:
     etc = root / "etc" / "prewmanager"
     subprocess.run([EXAMPLE / "configure.sh", etc], check=True)
     ports = _configure(etc / "site.env", root)
-    places = {"/opt/prewmanager/.venv": sys.prefix, "/opt/prewmanager": str(ROOT)}
+    places = {"/opt/prewmanager/.venv": Path(sys.prefix), "/opt/prewmanager": ROOT}
     runner = UnitRunner(EXAMPLE / "systemd", root, places)
-    moved = places | {"/etc/prewmanager": str(etc), f"{LOOPBACK}:8888": f"{LOOPBACK}:{ports[8888]}"}
+    moved = {path: str(place) for path, place in places.items()}
+    moved |= {"/etc/prewmanager": str(etc), f"{LOOPBACK}:8888": f"{LOOPBACK}:{ports[8888]}"}
     with contextlib.ExitStack() as stack:
         stack.callback(_remove_sockets, ports)
         programs = {}

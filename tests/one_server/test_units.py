@@ -14,7 +14,6 @@ from devstack.one_server import EXAMPLE, ROOT, UNITS, OneServer
 from tests.docs.blocks import blocks
 from tests.nginx.asking import ask
 
-
 PAGE = ROOT / "docs" / "how-to" / "one-server.md"
 
 

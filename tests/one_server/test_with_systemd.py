@@ -57,12 +57,12 @@ def test_each_unit_runs_as_its_own_user_under_its_bounds(machine: Machine) -> No
         assert said["Uid"] != "0"
         assert (said["NoNewPrivs"], said["Seccomp"]) == ("1", "2")
         assert int(said["CapEff"], 16) == (1 << 10 if unit == "nginx" else 0)
-        machine.run(f"! nsenter -t {pid} --mount touch /etc/x /usr/x")
+        machine.run(f"! nsenter -t {pid} --mount --root touch /usr/x")
 
 
 def test_what_is_killed_is_started_again(machine: Machine) -> None:
     """Each unit in turn; the site is whole afterwards."""
     for unit in UNITS:
-        machine.run(f"systemctl kill --signal=KILL prewmanager-{unit}.service")
+        machine.run(f"systemctl kill --kill-whom=main --signal=KILL prewmanager-{unit}.service")
     machine.run("until curl -fs http://127.0.0.1:8333/healthz; do sleep 0.2; done")
     machine.run("until prewmanager-admin doctor --url http://127.0.0.1; do sleep 1; done")
