@@ -5,6 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 BENCH_STAMP := .venv/.installed-bench
 INFRA_STAMP := .venv/.installed-infra
+CHECKOV_STAMP := .local/checkov/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -36,8 +37,10 @@ test: install ## run all tests with branch coverage; ARGS="-k lambda -x" for pyt
 test-compose: install ## bring docker-compose.yml up with a Docker engine, and test the whole of it
 	PREW_TEST_COMPOSE=1 $(BIN)/python -m pytest tests/compose $(ARGS)
 
-test-infra: install $(INFRA_STAMP) ## lint the CloudFormation templates, deploy them to moto's server, and test what came of it
+test-infra: install $(INFRA_STAMP) $(CHECKOV_STAMP) ## lint what is deployed, deploy the templates to moto's server, and test what came of it
 	$(BIN)/cfn-lint infra/*.yaml
+	$(BIN)/hadolint nginx/Dockerfile containers/*.Dockerfile
+	.local/checkov/bin/checkov --config-file infra/.checkov.yaml --directory infra
 	$(BIN)/python -m pytest tests/infra $(ARGS)
 
 test-one-server: install ## install docs/how-to/one-server.md on a machine of its own with a real systemd; takes root
@@ -56,7 +59,7 @@ format: install ## format the code, and fix what ruff can fix
 lock: system ## resolve the dependencies of pyproject.toml into requirements/*.txt; ARGS=--upgrade for newer ones
 	$(BIN)/python -m venv .local/uv
 	.local/uv/bin/pip install --quiet --disable-pip-version-check uv
-	.local/uv/bin/uv pip compile pyproject.toml --quiet --extra resize \
+	.local/uv/bin/uv pip compile pyproject.toml --quiet --extra resize --extra otel \
 		--group devstack --group test --group lint --group build --group ship \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-o requirements/dev.txt $(ARGS)
@@ -66,6 +69,9 @@ lock: system ## resolve the dependencies of pyproject.toml into requirements/*.t
 	.local/uv/bin/uv pip compile --quiet --group pyproject.toml:infra --constraint requirements/dev.txt \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-o requirements/infra.txt $(ARGS)
+	.local/uv/bin/uv pip compile --quiet --group pyproject.toml:checkov \
+		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		-o requirements/checkov.txt $(ARGS)
 	.local/uv/bin/uv pip compile --quiet --group pyproject.toml:function --constraint requirements/dev.txt \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-o requirements/function.txt $(ARGS)
@@ -94,8 +100,15 @@ bench-images: install $(BENCH_STAMP) ## the image core against sharp, Pillow, th
 
 # What only the templates' tests need stays out likewise: it is half as much again as everything else.
 $(INFRA_STAMP): requirements/infra.txt | $(STAMP)
-	@echo "Installing cfn-lint and moto"
+	@echo "Installing cfn-lint, moto, hadolint and the schemas of Kubernetes"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/infra.txt
+	@touch $@
+
+# An environment of its own, since checkov pins what the others need newer.
+$(CHECKOV_STAMP): requirements/checkov.txt | $(STAMP)
+	@echo "Installing checkov"
+	@$(BIN)/python -m venv --clear .local/checkov
+	@.local/checkov/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/checkov.txt
 	@touch $@
 
 # What only the plots need stays out of every other target's way.

@@ -19,11 +19,17 @@ from prewmanager.web import _STATUSES
 from tests.docs.tables import README, ROOT, function_variables, service_variables, with_tables
 
 DOCUMENTS = sorted(
-    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md"), ROOT / "nginx" / "README.md"]
+    [
+        *ROOT.glob("*.md"),
+        *(path for folder in ("docs", "examples", "infra") for path in ROOT.glob(f"{folder}/**/*.md")),
+        ROOT / "nginx" / "README.md",
+    ]
 )
 # Files that are no documents, and speak of variables all the same.
-CONFIGURATION = sorted([*ROOT.glob(".env.example"), *ROOT.glob("examples/*.env"), *ROOT.glob("docker-compose*.y*ml")])
-EXAMPLES = sorted(ROOT.glob("examples/*.env"))
+EXAMPLES = sorted([*ROOT.glob("examples/*.env"), *ROOT.glob("infra/**/*.env")])
+CONFIGURATION = sorted(
+    [*ROOT.glob(".env.example"), *EXAMPLES, *ROOT.glob("*compose*.y*ml"), *ROOT.glob("infra/**/*.yaml")]
+)
 
 SetEnvironment = Callable[[Mapping[str, str]], None]
 _ASSIGNMENT = re.compile(r"^#?([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)

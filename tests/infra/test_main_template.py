@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.infra.conftest import BUCKET, Aws
+from tests.infra.conftest import BUCKET, TEMPLATES, Aws
 
 Allowed = Callable[..., bool]
 Template = Callable[[str], dict[str, Any]]
@@ -149,3 +150,18 @@ def test_alarms_watch_what_goes_wrong(template: Template) -> None:
         "ApproximateNumberOfMessagesVisible",
     }
     assert all(alarm["AlarmActions"][0] == "HasTopic" for alarm in alarms)
+
+
+def test_terraforms_example_names_what_is_there() -> None:
+    """Each parameter that has no default is given, none that there is not, and the output exists."""
+    text = (TEMPLATES / "README.md").read_text()
+    block = re.search(r"parameters = \{\n(.*?)\}", text, re.DOTALL)
+    assert block
+    given = set(re.findall(r"^ +(\w+) +=", block[1], re.MULTILINE))
+    whole = (TEMPLATES / "prewmanager.yaml").read_text()
+    section = whole.partition("\nParameters:\n")[2].partition("\nConditions:\n")[0]
+    parameters = dict(re.findall(r"^  (\w+):\n((?:    .*\n)+)", section, re.MULTILINE))
+    (output,) = re.findall(r'outputs\["(\w+)"\]', text)
+
+    assert given == {name for name, lines in parameters.items() if "    Default:" not in lines}
+    assert re.search(rf"^  {output}:$", whole.partition("\nOutputs:\n")[2], re.MULTILINE)

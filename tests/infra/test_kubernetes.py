@@ -1,0 +1,161 @@
+"""The manifests for Kubernetes: what the API server would accept, and what fits with the rest of the product."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from importlib.metadata import version
+from typing import Any
+
+import pytest
+import yaml
+
+from devstack.nginx_server import effective_environment
+from prewmanager.settings import Settings
+from tests.infra.conftest import TEMPLATES
+
+FOLDER = TEMPLATES / "kubernetes"
+ROOT = TEMPLATES.parent
+Resource = dict[str, Any]
+KINDS = [
+    *["Deployment", "HorizontalPodAutoscaler", "NetworkPolicy", "PodDisruptionBudget", "Service"] * 2,
+    "ServiceAccount",
+]
+
+
+def _loaded(*names: str) -> list[Resource]:
+    texts = [(FOLDER / name).read_text() for name in names or ("nginx.yaml", "prewmanager.yaml")]
+    return [resource for text in texts for resource in yaml.safe_load_all(text)]
+
+
+def _pod(name: str) -> Resource:
+    (deployment,) = (each for each in _loaded(f"{name}.yaml") if each["kind"] == "Deployment")
+    pod: Resource = deployment["spec"]["template"]["spec"]
+    return pod
+
+
+def _variables(name: str) -> dict[str, str]:
+    return {each["name"]: each.get("value", "") for each in _pod(name)["containers"][0]["env"]}
+
+
+def _settings() -> dict[str, str]:
+    return dict(re.findall(r"^(\w+)=(.*)$", (FOLDER / "prewmanager.env").read_text(), re.MULTILINE))
+
+
+def _rendered() -> list[Resource]:
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        pytest.skip("kubectl is not installed")
+    done = subprocess.run([kubectl, "kustomize", str(FOLDER)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return list(yaml.safe_load_all(done.stdout))
+
+
+def _check(resource: Resource) -> None:
+    schemas = pytest.importorskip("kubernetes_validate", reason="the schemas are not installed: `make test-infra`")
+    try:
+        schemas.validate(resource, schemas.latest_version(), strict=True)
+    except schemas.ValidationError as error:
+        raise ValueError(f"{resource['kind']} {resource['metadata']['name']}: {error.message}") from error
+
+
+def test_every_manifest_is_valid() -> None:
+    """By Kubernetes' own schemas, which know no field that is not theirs."""
+    resources = _loaded()
+    for resource in resources:
+        _check(resource)
+
+    assert sorted(resource["kind"] for resource in resources) == sorted(KINDS)
+
+
+def test_a_misspelt_field_is_found() -> None:
+    """What the test before relies on."""
+    (deployment,) = (each for each in _loaded("nginx.yaml") if each["kind"] == "Deployment")
+    deployment["spec"]["template"]["spec"]["containers"][0]["readynessProbe"] = {}
+
+    with pytest.raises(ValueError, match="readynessProbe"):
+        _check(deployment)
+
+
+def test_kustomize_makes_one_map_of_the_settings() -> None:
+    """Both deployments read it under a name that changes with it, and the images have their registry."""
+    rendered = _rendered()
+    for resource in rendered:
+        _check(resource)
+        assert resource["metadata"]["namespace"] == "previews"
+    (settings,) = (each for each in rendered if each["kind"] == "ConfigMap")
+    pods = [each["spec"]["template"]["spec"] for each in rendered if each["kind"] == "Deployment"]
+
+    assert settings["data"] == _settings()
+    assert re.fullmatch(r"prewmanager-[a-z0-9]{10}", settings["metadata"]["name"])
+    for pod in pods:
+        (container,) = pod["containers"]
+        assert container["envFrom"][0] == {"configMapRef": {"name": settings["metadata"]["name"]}}
+        name, _, tag = container["image"].partition(":")
+        assert name.startswith("registry.example.com/prewmanager")
+        assert tag == version("prewmanager")
+
+
+@pytest.mark.parametrize("name", ["nginx", "prewmanager"])
+def test_no_pod_can_change_itself_or_gain_rights(name: str) -> None:
+    """As in the compose files: no root, no capability, a read-only root file system, no token of the cluster's."""
+    pod = _pod(name)
+    (container,) = pod["containers"]
+    dockerfile = ROOT / ("nginx/Dockerfile" if name == "nginx" else "containers/service.Dockerfile")
+    user = re.findall(r"^USER (\d+):(\d+)$", dockerfile.read_text(), re.MULTILINE)[-1]
+
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert (str(pod["securityContext"]["runAsUser"]), str(pod["securityContext"]["runAsGroup"])) == user
+    assert pod["automountServiceAccountToken"] is False
+    assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "needed"),
+    [
+        ("nginx", Settings.model_fields["proxy_read_timeout"].default),
+        ("prewmanager", 1.5 * Settings.model_fields["shutdown_grace"].default),
+    ],
+)
+def test_a_pod_is_given_the_time_to_end(name: str, needed: float) -> None:
+    """The sleep before the signal, and then what requests under way may take."""
+    pod = _pod(name)
+    before = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+
+    assert pod["terminationGracePeriodSeconds"] >= before + needed
+
+
+@pytest.mark.parametrize("name", ["nginx", "prewmanager"])
+def test_ports_names_and_labels_meet(name: str) -> None:
+    """Service, autoscaler, budget and policy all mean the pods of the deployment beside them."""
+    by_kind = {each["kind"]: each for each in _loaded(f"{name}.yaml")}
+    deployment, service = by_kind["Deployment"], by_kind["Service"]
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    (port,) = deployment["spec"]["template"]["spec"]["containers"][0]["ports"]
+
+    assert service["spec"]["selector"] == labels
+    assert service["spec"]["ports"][0]["targetPort"] == port["name"]
+    assert by_kind["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"] == labels
+    assert by_kind["NetworkPolicy"]["spec"]["ingress"][0]["ports"] == [{"port": port["name"]}]
+    assert by_kind["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"] == labels
+    assert by_kind["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]["name"] == deployment["metadata"]["name"]
+    assert by_kind["HorizontalPodAutoscaler"]["spec"]["minReplicas"] >= 2
+    assert "replicas" not in deployment["spec"]
+
+
+def test_nginx_accepts_its_variables_and_finds_the_service() -> None:
+    """The scripts of its image take them, and its listening port and its upstream are those of the manifests."""
+    environment = effective_environment({**_settings(), **_variables("nginx")})
+    (service,) = (each for each in _loaded("prewmanager.yaml") if each["kind"] == "Service")
+    upstream, port = environment["PREW_NGINX_SERVICES"].split(":")
+
+    assert upstream == f"{service['metadata']['name']}.$(NAMESPACE).svc.cluster.local"
+    assert service["spec"]["clusterIP"] == "None"
+    assert int(port) == service["spec"]["ports"][0]["port"] == int(_variables("prewmanager")["PREW_PORT"])
+    assert int(environment["PREW_NGINX_LISTEN"]) == _pod("nginx")["containers"][0]["ports"][0]["containerPort"]
