@@ -7,6 +7,7 @@ A flight belongs to no request, so no disconnect ends it. Between processes it i
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -45,10 +46,14 @@ class Coalescer:
         lifetimes: Lifetimes,
         load: Load,
         max_flights: int,
+        flight: Callable[..., Flight] = Flight,
     ) -> None:
-        """`max_flights` bounds how many previews this process makes or waits for at the same time."""
+        """`max_flights` bounds how many previews this process makes or waits for at the same time.
+
+        `flight` is called as `Flight` is, and makes one.
+        """
         self._new_flight = partial(
-            Flight,
+            flight,
             board=board,
             resizer=resizer,
             store=store,
@@ -57,7 +62,6 @@ class Coalescer:
             lifetimes=lifetimes,
         )
         self._observer = observer
-        self._wait_s = timing.wait_s
         self._load = load
         self._max_flights = max_flights
         self._flights: dict[str, Flight] = {}
@@ -75,7 +79,7 @@ class Coalescer:
             flight = self._start(preview)
         self._observer.waiting(1)
         try:
-            landed = await flight.wait(self._wait_s)
+            landed = await flight.wait()
         finally:
             self._observer.waiting(-1)
         if isinstance(landed.outcome, Failure):

@@ -36,7 +36,7 @@ from prewmanager.ports import (
     UnderWay,
 )
 from prewmanager.preview import Preview
-from prewmanager.tasks import background
+from prewmanager.renewal import renewed
 
 _log = structlog.get_logger(__name__)
 
@@ -89,25 +89,36 @@ class Flight:
         self._lifetimes = lifetimes
         self._began = time.perf_counter()
         self._landed: Landed | None = None
-        self._waiters: set[asyncio.Future[Landed]] = set()
+        # In the order of their deadlines, since all of them wait for as long: one timer does for them all.
+        self._waiters: dict[asyncio.Future[Landed], float] = {}
+        self._deadline: asyncio.TimerHandle | None = None
 
-    async def wait(self, within_s: float) -> Landed:
+    async def wait(self) -> Landed:
         """The outcome, as soon as it is known in this process, which is before the board knows it.
 
-        Raises `NotInTime` when that takes longer than `within_s`, and what `dissolve` was given. Each who waits has a
-        future of its own, so that one who leaves takes nothing from the others.
+        Raises `NotInTime` when that takes too long, and what `dissolve` was given. Each who waits has a future of its
+        own, so that one who leaves takes nothing from the others.
         """
         if self._landed is not None:
             return self._landed
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Landed] = loop.create_future()
-        timer = loop.call_later(within_s, _fail, waiter, NotInTime("waited for the flight until the deadline"))
-        self._waiters.add(waiter)
+        self._waiters[waiter] = loop.time() + self._timing.wait_s
+        if self._deadline is None:
+            self._deadline = loop.call_later(self._timing.wait_s, self._expire, loop)
         try:
             return await waiter
         finally:
-            timer.cancel()
-            self._waiters.discard(waiter)
+            self._waiters.pop(waiter, None)
+
+    def _expire(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Send those away who have waited long enough, and come back for the next one."""
+        self._deadline = None
+        for waiter, deadline in list(self._waiters.items()):
+            if deadline > loop.time():
+                self._deadline = loop.call_at(deadline, self._expire, loop)
+                return
+            _fail(waiter, NotInTime("waited for the flight until the deadline"))
 
     @property
     def under_way(self) -> UnderWay:
@@ -118,6 +129,11 @@ class Flight:
         """Have those who still wait raise `error`: nothing comes of this flight in this process."""
         for waiter in self._waiters:
             _fail(waiter, error)
+        self._wait_no_more()
+
+    def _wait_no_more(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
 
     async def fly(self) -> None:
         """From the claim to the outcome, and to the end of the lease where this process made it."""
@@ -137,6 +153,8 @@ class Flight:
                 claim = await self._board.claim(self._preview.flight_key)
             if isinstance(claim, Settled):
                 landed.outcome = claim.outcome
+                if not waited and await self._is_gone(claim, landed):
+                    continue
                 self.tell(landed)
                 return
             if not isinstance(claim, Busy):
@@ -151,9 +169,32 @@ class Flight:
                 await self._board.watch(self._preview.flight_key, wait_s)
             pause_s = min(pause_s * 1.5, self._timing.longest_poll_s)
 
+    async def _is_gone(self, settled: Settled, landed: Landed) -> bool:
+        """Whether a preview that the board remembers is in the bucket no more, and then have the board forget it.
+
+        Who did not wait for it was sent here because the bucket had no preview: it may have been purged since.
+        """
+        if not isinstance(settled.outcome, Made):
+            return False
+        with landed.timed("s3"):
+            try:
+                found = await self._store.find(self._preview.preview_key)
+            except StorageFailed as error:
+                _log.warning("flight.look_failed", key=self._preview.preview_key, error=error.detail)
+                return False
+        if found is None:
+            await self._board.forget(self._preview.flight_key, settled)
+            return True
+        landed.outcome, landed.source = found, Source.FOUND
+        return False
+
     async def _make(self, lease: Lease, landed: Landed) -> None:
         try:
-            async with background(self._renew(lease), f"lease {self._preview.flight_key}"):
+            # A third leaves room for one lost renewal before the lease ends.
+            renewing = renewed(
+                lease, every_s=self._timing.lease_s / 3, for_s=self._timing.lock_ttl_s - self._timing.lease_s
+            )
+            async with renewing:
                 await self._produce(landed)
                 # Those who wait here need not wait for the board, which may be the part that fails.
                 self.tell(landed)
@@ -202,14 +243,7 @@ class Flight:
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(landed)
-
-    async def _renew(self, lease: Lease) -> None:
-        ends = time.monotonic() + self._timing.lock_ttl_s - self._timing.lease_s
-        while time.monotonic() < ends:
-            # A third leaves room for one lost renewal before the lease ends.
-            await asyncio.sleep(self._timing.lease_s / 3)
-            if not await lease.renew():
-                return
+        self._wait_no_more()
 
 
 def _fail(waiter: asyncio.Future[Landed], error: PreviewFailed) -> None:

@@ -109,9 +109,10 @@ class Lease(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The flight has ended, with this outcome."""
+    """The flight has ended, with this outcome; `mark` is what the board tells it from the next one by."""
 
     outcome: Outcome
+    mark: bytes = field(default=b"", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,10 @@ class FlightBoard(Protocol):
 
         Raises `BoardUnavailable`.
         """
+        ...
+
+    async def forget(self, key: str, settled: Settled) -> None:
+        """Forget an outcome that is true no more; what has taken its place since stays. Never raises."""
         ...
 
     async def watch(self, key: str, timeout_s: float) -> None:

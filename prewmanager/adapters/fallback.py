@@ -24,6 +24,11 @@ class FallbackBoard:
                 self._link.failed(error)
         return await self._alone.claim(key)
 
+    async def forget(self, key: str, settled: Settled) -> None:
+        """Forget an outcome on the board in use."""
+        board = self._shared if self._link.up else self._alone
+        await board.forget(key, settled)
+
     async def watch(self, key: str, timeout_s: float) -> None:
         """Return when the flight may have changed, at the latest after `timeout_s`."""
         board = self._shared if self._link.up else self._alone

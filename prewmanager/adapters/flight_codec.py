@@ -46,10 +46,11 @@ def decode(value: bytes) -> Settled | Busy:
         if value.startswith(_FAILED):
             header = json.loads(value[len(_FAILED) :])
             kind = header["kind"] if header["kind"] in failure_classes() else "failed"
-            return Settled(Failure(kind, header["detail"], header["retry_after_s"]))
+            return Settled(Failure(kind, header["detail"], header["retry_after_s"]), mark=value)
         if value.startswith(_RESULT):
             end = value.index(b"\n")
-            return Settled(_made(json.loads(value[len(_RESULT) : end]), value[end + 1 :]))
+            made = _made(json.loads(value[len(_RESULT) : end]), value[end + 1 :])
+            return Settled(made, mark=value[: end + 1])
     except (ValueError, KeyError, TypeError) as error:
         raise BoardUnavailable("a flight's value cannot be read") from error
     raise BoardUnavailable("a flight's value is of an unknown form")

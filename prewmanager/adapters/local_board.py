@@ -43,6 +43,12 @@ class LocalBoard:
         self._put(key, taken)
         return _LocalLease(self, key, taken)
 
+    async def forget(self, key: str, settled: Settled) -> None:
+        """Forget an outcome, where it is still what is known."""
+        flight = self._flights.get(key)
+        if flight is not None and flight.outcome is settled.outcome:
+            del self._flights[key]
+
     async def watch(self, key: str, timeout_s: float) -> None:
         """Return when the flight has ended, at the latest after `timeout_s`."""
         flight = self._flights.get(key)

@@ -47,6 +47,11 @@ redis.call('DEL', KEYS[1])
 if ARGV[2] ~= '' then redis.call('PUBLISH', ARGV[2], KEYS[1]) end
 return 1
 """
+# The mark, which is a value's beginning, tells a preview from the next one under the same key.
+_FORGET = """
+if redis.call('GETRANGE', KEYS[1], 0, #ARGV[1] - 1) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])
+"""
 
 
 class News(Protocol):
@@ -84,6 +89,7 @@ class RedisBoard:
         self._renew = redis.register_script(_RENEW)
         self._settle = redis.register_script(_SETTLE)
         self._abandon = redis.register_script(_ABANDON)
+        self._forget = redis.register_script(_FORGET)
 
     async def claim(self, key: str) -> Lease | Settled | Busy:
         """Take the flight, or say what is known of it, in one command. Raises `BoardUnavailable`."""
@@ -107,6 +113,15 @@ class RedisBoard:
         if value is None or value == mine:
             return _RedisLease(self, name, mine)
         return decode(cast("bytes", value))
+
+    async def forget(self, key: str, settled: Settled) -> None:
+        """Forget an outcome, where it is still what stands there; while Redis is away, its time does that."""
+        try:
+            await answered(
+                self._forget(keys=[self._prefix + key], args=[settled.mark]), "a result could not be forgotten"
+            )
+        except BoardUnavailable as error:
+            _log.warning("board.unavailable", error=str(error))
 
     async def watch(self, key: str, timeout_s: float) -> None:
         """Return when a message about the flight came, at the latest after `timeout_s`."""

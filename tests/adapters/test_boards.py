@@ -71,6 +71,35 @@ async def test_a_failure_is_told_to_whoever_asks(board: FlightBoard) -> None:
     assert await board.claim("k") == Settled(MISSING)
 
 
+async def test_a_forgotten_outcome_leaves_room_for_the_next(board: FlightBoard) -> None:
+    """What is true no more can be forgotten before its time, by who was told it."""
+    lease = await _lease(board)
+    await lease.settle(MISSING, 60)
+    told = await board.claim("k")
+    assert isinstance(told, Settled)
+
+    await board.forget("k", told)
+
+    assert not isinstance(await board.claim("k"), Settled | Busy)
+
+
+async def test_forgetting_leaves_what_came_since(board: FlightBoard) -> None:
+    """Who was told an outcome that ended meanwhile forgets neither the next lease nor the next outcome."""
+    lease = await _lease(board)
+    await lease.settle(MISSING, 60)
+    told = await board.claim("k")
+    assert isinstance(told, Settled)
+    await board.forget("k", told)
+    lease = await _lease(board)
+
+    await board.forget("k", told)
+    assert isinstance(await board.claim("k"), Busy)
+    await lease.settle(Failure("corrupt", "another"), 60)
+    await board.forget("k", told)
+
+    assert await board.claim("k") == Settled(Failure("corrupt", "another"))
+
+
 async def test_an_outcome_ends_after_its_lifetime(board: FlightBoard) -> None:
     """After its lifetime a failure is forgotten and the flight is free again."""
     await (await _lease(board)).settle(MISSING, 0.05)

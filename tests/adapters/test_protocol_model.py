@@ -5,7 +5,7 @@ Time is a step of its own: `expire` may come between any two others, as a lease 
 Invariants, as docs/architecture.md has them:
 
 1. At most one live token: of all leases that were ever given, at most one can still renew or settle.
-2. A result once seen does not change, except by the end of its time.
+2. A result once seen does not change, except by the end of its time, or when who was told it has it forgotten.
 3. Every waiter ends: when whatever is on the board has expired, the next claim is a lease.
 """
 
@@ -18,7 +18,15 @@ import fakeredis
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from redis.asyncio import Redis as RedisClient
 
 from devstack.backends import Redis
@@ -48,7 +56,7 @@ class TwiceSet:
 
 
 class Protocol(RuleBasedStateMachine):
-    """Any number of processes claim, renew, settle, abandon and die in any order, and time passes in between.
+    """Any number of processes claim, renew, settle, abandon, forget and die in any order, and time passes in between.
 
     The model: `owner`, the lease that is on the board; `outcome`, the result that is; both None when there is nothing.
     """
@@ -70,6 +78,7 @@ class Protocol(RuleBasedStateMachine):
         self._outcomes = 0
         self.owner: Lease | None = None
         self.outcome: Failure | None = None
+        self.told: list[Settled] = []
         self._run(client.delete(NAME))
 
     def _run(self, work: Any) -> Any:
@@ -117,6 +126,21 @@ class Protocol(RuleBasedStateMachine):
         self._run(lease.abandon())
         if lease is self.owner:
             self.owner = None
+
+    @rule()
+    def forget(self) -> None:
+        """A process was told an outcome, and has found out that the preview is gone."""
+        claim = self._run(self._board.claim(KEY)) if self.outcome is not None else None
+        if isinstance(claim, Settled):
+            self.told.append(claim)
+            self._run(self._board.forget(KEY, claim))
+            self.outcome = None
+
+    @precondition(lambda self: self.told)
+    @rule()
+    def forget_late(self) -> None:
+        """The same, when another lease or outcome has taken its place: that one stays."""
+        self._run(self._board.forget(KEY, self.told[-1]))
 
     @rule()
     def expire(self) -> None:

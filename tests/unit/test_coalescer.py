@@ -19,7 +19,7 @@ from prewmanager.errors import (
 )
 from prewmanager.flight import Lifetimes, Timing
 from prewmanager.load import Load
-from prewmanager.ports import FlightBoard, Lease, Outcome, Source
+from prewmanager.ports import Busy, FlightBoard, Lease, Outcome, Settled, Source
 from tests.fakes import FakeClock, FakeStore, GatedResizer, RecordingObserver, made, preview, until
 
 TIMING = Timing(lease_s=0.3, lock_ttl_s=3, invoke_s=5, wait_s=10, first_poll_s=0.001, longest_poll_s=0.005)
@@ -90,6 +90,50 @@ async def test_three_replicas_on_one_board_make_it_once() -> None:
 
     assert sum(len(house.resizer.calls) for house in houses) == 1
     assert len({answer.made.body for answer in answers}) == 1
+
+
+class RememberingBoard(LocalBoard):
+    """A board that still knows a preview which was made before, as one that replicas share does."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__()
+        self.remembered: Outcome | None = outcome
+
+    async def claim(self, key: str) -> Lease | Settled | Busy:
+        return Settled(self.remembered) if self.remembered else await super().claim(key)
+
+    async def forget(self, key: str, settled: Settled) -> None:  # noqa: ARG002 -- it knows one flight
+        assert settled.outcome is self.remembered
+        self.remembered = None
+
+
+async def test_a_remembered_preview_that_was_purged_is_made_anew() -> None:
+    """The board's memory outlives the object: what the bucket has no more is not handed out, but made."""
+    house = House(RememberingBoard(made(b"before the purge")))
+    house.resizer.gate.set()
+    answer = await house.ask()
+
+    assert answer.made.body == b"prew/card/a.jpg made by call 1"
+    assert answer.source is Source.MADE
+
+
+async def test_a_remembered_preview_is_taken_from_the_bucket() -> None:
+    """Who comes too late to have waited gets what is in the bucket now."""
+    house = House(RememberingBoard(made(b"as it was")))
+    house.store.objects["prew/card/a.jpg"] = made(b"as it is")
+    answer = await house.ask()
+
+    assert answer.made.body == b"as it is"
+    assert answer.source is Source.FOUND
+    assert house.resizer.calls == []
+
+
+async def test_a_remembered_preview_stands_in_while_the_bucket_cannot_be_read() -> None:
+    """With S3 away, the board's memory is better than nothing."""
+    house = House(RememberingBoard(made(b"as it was")))
+    house.store.broken = True
+
+    assert (await house.ask()).made.body == b"as it was"
 
 
 async def test_found_in_the_bucket_after_all() -> None:
