@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from devstack.backends import S3, s3_client
 from lambda_resize import cleaner
+from tests.lambda_resize.bucket_event import eventbridge_event
 
 
 @pytest.fixture(name="bucket")
@@ -27,34 +27,6 @@ def _bucket(s3: S3, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     client_of_function.cache_clear()
 
 
-def _event(bucket: str, key: str, kind: str = "Object Created") -> dict[str, Any]:
-    """What EventBridge hands over, with the fields that the user guide of S3 names."""
-    return {
-        "version": "0",
-        "id": "11111111-2222-3333-4444-555555555555",
-        "detail-type": kind,
-        "source": "aws.s3",
-        "account": "000000000000",
-        "time": "2026-11-02T09:00:00Z",
-        "region": "eu-central-1",
-        "resources": [f"arn:aws:s3:::{bucket}"],
-        "detail": {
-            "version": "0",
-            "bucket": {"name": bucket},
-            "object": {
-                "key": key,
-                "size": 5,
-                "etag": "d41d8cd98f00b204e9800998ecf8427e",
-                "sequencer": "0062E99A88DC407460",
-            },
-            "request-id": "N4N7GDK58NMKJ12R",
-            "requester": "000000000000",
-            "source-ip-address": "203.0.113.7",
-            "reason": "PutObject" if kind == "Object Created" else "DeleteObject",
-        },
-    }
-
-
 def _keys(s3: S3, bucket: str) -> set[str]:
     return {found["Key"] for found in s3_client(s3).list_objects_v2(Bucket=bucket).get("Contents", [])}
 
@@ -67,7 +39,7 @@ def test_exactly_the_previews_of_that_photo_go(s3: S3, bucket: str, name: str, k
     go = {f"prew/card/{name}", f"prew/thumb/{name}", f"prew/long_gone/{name}"}
     for key in stay | go:
         s3_client(s3).put_object(Bucket=bucket, Key=key, Body=b"x")
-    answer = cleaner.handler(_event(bucket, f"photo/{name}", kind), None)
+    answer = cleaner.handler(eventbridge_event(bucket, f"photo/{name}", kind), None)
 
     assert _keys(s3, bucket) == stay
     assert go == set(answer["deleted"])  # type: ignore[call-overload]
@@ -77,7 +49,7 @@ def test_a_second_delivery_changes_nothing(s3: S3, bucket: str) -> None:
     """Events may come twice, and for photos that never had a preview."""
     s3_client(s3).put_object(Bucket=bucket, Key="prew/card/other.jpg", Body=b"x")
     for _ in range(2):
-        cleaner.handler(_event(bucket, "photo/a.jpg"), None)
+        cleaner.handler(eventbridge_event(bucket, "photo/a.jpg"), None)
 
     assert _keys(s3, bucket) == {"prew/card/other.jpg"}
 
@@ -87,7 +59,7 @@ def test_other_objects_events_do_nothing(s3: S3, bucket: str, key: str) -> None:
     """Above all a preview's own creation, which would otherwise delete what was just made."""
     s3_client(s3).put_object(Bucket=bucket, Key="prew/card/a.jpg", Body=b"x")
 
-    assert cleaner.handler(_event(bucket, key), None) == {"deleted": []}
+    assert cleaner.handler(eventbridge_event(bucket, key), None) == {"deleted": []}
     assert _keys(s3, bucket) == {"prew/card/a.jpg"}
 
 

@@ -1,0 +1,174 @@
+"""What CloudFront's stand-in decides by itself: the key, the life-times, and which answers of a function it accepts."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devstack.cloudfront.cache import Cache, Response, lifetime_s
+from devstack.cloudfront.origin_response import MAX_ANSWER_BYTES, InvalidAnswer, applied, event, header_object
+from devstack.cloudfront.viewer_request import IN_KEY, FunctionFailed, ViewerRequest
+from tests.lambda_resize.edge_event import origin_response
+
+ROOT = Path(__file__).resolve().parents[2]
+MISSING = Response(404, "Not Found", (("Content-Type", "text/xml"), ("Content-Length", "4"), ("Via", "1.1 x")), b"gone")
+VIA = {"via": [{"key": "Via", "value": "1.1 x"}]}
+
+
+@pytest.fixture(scope="module", name="sizes")
+def _sizes() -> ViewerRequest:
+    """The function of infra/sizes.js, which a test of the template holds to be what is deployed."""
+    return ViewerRequest(ROOT / "infra" / "sizes.js")
+
+
+@pytest.mark.parametrize(
+    ("query", "normalised"),
+    [
+        ("s=https%3A%2F%2Fa.example%2Fb.png", "s=https%3A%2F%2Fa.example%2Fb.png&w=1200&h=627"),
+        ("s=x&w=1200&h=627", "s=x&w=1200&h=627"),
+        ("w=1199&h=600&s=x", "s=x&w=1200&h=627"),
+        ("s=x&w=1201", "s=x&w=2400&h=1254"),
+        ("s=x&w=9999&h=9999", "s=x&w=2400&h=1254"),
+        ("s=x&w=10&h=10", "s=x&w=300&h=157"),
+        ("s=x&w=-5&h=one", "s=x&w=1200&h=627"),
+        ("s=x&w=300&w=600&h=157", "s=x&w=300&h=157"),
+        ("s=x&utm_source=mail&w=300&h=100", "s=x&w=300&h=157"),
+        ("s=x&s=y", "s=x&s=y&w=1200&h=627"),
+        ("w=17&h=4", ""),
+        ("", ""),
+    ],
+)
+def test_sizes_are_those_of_the_viewer_request_function(sizes: ViewerRequest, query: str, normalised: str) -> None:
+    """The real JavaScript decides, so that 1199 and 1200 share an answer; of other parameters nothing is left."""
+    assert sizes.normalised("/a%20b.jpg", query) == ("/a%20b.jpg", normalised)
+
+
+def test_a_viewer_request_function_that_raises_is_an_error(tmp_path: Path) -> None:
+    """It is told apart from every other failure, as CloudFront does."""
+    (tmp_path / "broken.js").write_text("function handler(event) { throw new Error('no size'); }")
+    with pytest.raises(FunctionFailed, match="no size"):
+        ViewerRequest(tmp_path / "broken.js").normalised("/", "s=x")
+
+
+def test_the_key_is_that_of_the_template() -> None:
+    """What the stand-in keeps apart, CloudFront keeps apart."""
+    template = (ROOT / "infra" / "edge.yaml").read_text()
+
+    assert re.findall(r"QueryStrings: \[(.*)\]", template) == [", ".join(IN_KEY)]
+    assert re.findall(r"(?:Default|Max)TTL: (\d+)", template) == ["86400", "31536000"]
+
+
+@pytest.mark.parametrize(
+    ("status", "cache_control", "seconds"),
+    [
+        (200, "max-age=31536000", 31_536_000),
+        (200, "public, max-age=60, s-maxage=5", 5),
+        (200, "max-age=999999999", 31_536_000),
+        (200, "", 86_400),
+        (200, "max-age=0", 0),
+        (200, "no-store", 0),
+        (200, "private, max-age=60", 0),
+        (404, "", 10),
+        (404, "max-age=60", 60),
+        (502, "no-store", 10),
+        (403, "", 0),
+        (403, "max-age=3600", 3600),
+        (413, "max-age=300", 300),
+    ],
+)
+def test_answers_live_as_long_as_they_say(status: int, cache_control: str, seconds: int) -> None:
+    """The policy's default and maximum bound it; errors are kept for ten seconds at least, if they are kept."""
+    headers = (("Cache-Control", cache_control),) if cache_control else ()
+
+    assert lifetime_s(Response(status, "", headers, b"")) == seconds
+
+
+def test_the_cache_forgets_what_is_old_and_what_nobody_asks_for() -> None:
+    """Age is counted from when it was kept; above its size the one asked for longest ago goes."""
+    clock = [0.0]
+    cache = Cache(max_bytes=25, now=lambda: clock[0])
+    for key in "abc":
+        cache.put(key, Response(200, "OK", (("Cache-Control", "max-age=100"),), b"0123456789"))
+        cache.get("a")
+    clock[0] = 99.5
+
+    assert [key for key in "abc" if cache.get(key)] == ["a", "c"]
+    assert (cache.get("a") or ("", 0))[1] == 99
+    clock[0] = 100
+    assert cache.get("a") is None
+    cache.put("large", Response(200, "OK", (), b"x" * 26))
+    assert cache.get("large") is None
+
+
+def test_the_event_has_the_documented_shape() -> None:
+    """The same fields as the example that the edge function is tested with; what functions never see is left out."""
+    documented = origin_response({"s": "x"})["Records"][0]["cf"]
+    headers = {"Host": "photos.example.org", "X-Amz-Cf-Id": "id=="}
+    request = documented["request"] | {"headers": header_object(headers.items())}
+    origin = Response(404, "Not Found", (("X-Cache", "HIT"), ("Connection", "keep-alive"), ("ETag", '"e"')), b"")
+    made = event("d.example", request, origin)["Records"][0]["cf"]
+
+    assert {name: made[name].keys() for name in made} == {name: documented[name].keys() for name in documented}
+    assert made["config"]["requestId"] == "id=="
+    assert made["request"]["headers"] == {"host": [{"key": "Host", "value": "photos.example.org"}]}
+    assert made["response"]["headers"] == {"etag": [{"key": "ETag", "value": '"e"'}]}
+    assert made["response"]["status"] == "404"
+
+
+def _answer(**fields: Any) -> bytes:
+    return json.dumps({"status": "200", "headers": VIA} | fields).encode()
+
+
+def test_an_answer_replaces_what_it_names() -> None:
+    """Status, headers and body are the function's; where it gives no body, the origin's stays."""
+    encoded = base64.b64encode(b"\xff\xd8").decode()
+    headers = VIA | {"content-length": [{"key": "Content-Length", "value": "4"}], "a": [{"value": "1"}]}
+    made = applied(_answer(headers=headers, body=encoded, bodyEncoding="base64"), MISSING)
+    passed = applied(_answer(status=503, statusDescription="Later"), MISSING)
+
+    assert (made.status, made.body, made.headers) == (200, b"\xff\xd8", (("Via", "1.1 x"), ("a", "1")))
+    assert (passed.status, passed.reason, passed.body) == (503, "Later", b"gone")
+    assert applied(_answer(body="é"), MISSING).body == "é".encode()
+
+
+def test_the_limit_counts_the_answer_as_it_is_handed_over() -> None:
+    """Its last byte fits; one more is CloudFront's 502."""
+    largest = MAX_ANSWER_BYTES - len(_answer(body=""))
+
+    assert len(applied(_answer(body="x" * largest), MISSING).body) == largest
+    with pytest.raises(InvalidAnswer, match="exceeds the maximum size"):
+        applied(_answer(body="x" * (largest + 1)), MISSING)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (b"null", "not an object"),
+        (_answer(headers=[]), "not an object"),
+        (_answer(status="ok"), "the status 'ok'"),
+        (_answer(status="199"), "the status '199'"),
+        (_answer(status=None), "the status None"),
+        (_answer(headers={}), "read-only header via"),
+        (_answer(headers={"via": [{"value": "1.1 me"}]}), "read-only header via"),
+        (_answer(headers=VIA | {"transfer-encoding": [{"value": "chunked"}]}), "read-only header transfer-encoding"),
+        (_answer(headers=VIA | {"x-cache": [{"value": "HIT"}]}), "disallowed header x-cache"),
+        (_answer(headers=VIA | {"x-edge-location": [{"value": "here"}]}), "disallowed header x-edge-location"),
+        (_answer(headers=VIA | {"X-A": [{"value": "1"}]}), "the entry X-A"),
+        (_answer(headers=VIA | {"a": "1"}), "the entry a"),
+        (_answer(headers=VIA | {"a": [{"key": "A"}]}), "without a value"),
+        (_answer(headers=VIA | {"a": [{"key": "B", "value": "1"}]}), "under its own name"),
+        (_answer(headers=VIA | {"a": [{"value": "1\r\nSet-Cookie: a=b"}]}), "characters"),
+        (_answer(body={"data": ""}), "the body is not a string"),
+        (_answer(body="", bodyEncoding="gzip"), "the body is not a string"),
+        (_answer(body="%%%%", bodyEncoding="base64"), "not base64"),
+    ],
+)
+def test_what_cloudfront_refuses_is_refused(answer: bytes, why: str) -> None:
+    """Each mistake is named, as a developer has to find it."""
+    with pytest.raises(InvalidAnswer, match=re.escape(why)):
+        applied(answer, MISSING)
