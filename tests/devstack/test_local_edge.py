@@ -1,0 +1,42 @@
+"""The one place where the edge function may see this machine: names, and only those it was given."""
+
+from __future__ import annotations
+
+import pytest
+
+from devstack.cloudfront.local_edge import local_network
+from lambda_resize.edge_address import check
+from lambda_resize.edge_errors import Refused
+from lambda_resize.edge_settings import EdgeSettings
+
+ADDRESSES = {
+    "nginx": ["172.18.0.2"],
+    "public.example": ["93.184.216.34"],
+    "rebound.example": ["93.184.216.34", "127.0.0.1"],
+}
+SETTINGS = EdgeSettings(
+    allowed_hosts=("photos.localhost:8080", "public.example", "rebound.example"), schemes=("https", "http")
+)
+NETWORK = local_network({"photos.localhost": "nginx"}, lambda host, _port: ADDRESSES[host])
+
+
+def _address(url: str) -> str:
+    return check(url, SETTINGS, NETWORK.lookup, NETWORK.permits).ip
+
+
+@pytest.mark.parametrize(
+    ("url", "ip"),
+    [("http://photos.localhost:8080/a.jpg", "172.18.0.2"), ("https://public.example/a.jpg", "93.184.216.34")],
+)
+def test_local_names_lead_where_they_are_said_to(url: str, ip: str) -> None:
+    """A private address is fine for them; others are looked up as ever."""
+    assert _address(url) == ip
+
+
+@pytest.mark.parametrize(
+    "url", ["https://rebound.example/a.jpg", "http://photos.localhost/a.jpg", "http://nginx/a.jpg"]
+)
+def test_every_other_way_to_a_private_address_is_refused(url: str) -> None:
+    """An allowed name with one address here, and the local name at a port that is not on the list."""
+    with pytest.raises(Refused):
+        _address(url)

@@ -1,0 +1,173 @@
+"""The second system: CloudFront's stand-in, nginx as its origin, and the edge function in a real Lambda sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+import pytest
+from aiohttp import ClientSession
+from PIL import Image
+
+from devstack import edge
+from devstack.backends import S3, s3_client
+from devstack.lambda_server import Lambda, start_lambda
+from devstack.nginx_server import start_nginx
+from devstack.programs import LOOPBACK, Program, free_ports
+from tests.lambda_resize.edge_event import ImageHost, reply
+from tests.nginx.asking import Answer, ask
+
+ROOT = Path(__file__).resolve().parents[2]
+YEAR = "max-age=31536000"
+
+
+@dataclass
+class Edge:
+    """The running parts, and the host that images come from."""
+
+    port: int
+    function: Lambda
+    images: ImageHost
+    cloudfront: Program
+
+    def get(self, path: str, method: str = "GET", **query: str) -> Answer:
+        """One request through the stand-in."""
+        joined = "&".join(f"{name}={quote(value, safe='')}" for name, value in query.items())
+        return ask(self.port, f"/edge{path}?{joined}".rstrip("?"), method)
+
+    def invocations(self) -> int:
+        """How often the function has been invoked."""
+        return int(self.function.stats()["by_function"].get(edge.FUNCTION, 0))
+
+
+def _picture(width: int, height: int, *, noise: bool = False) -> bytes:
+    buffer = io.BytesIO()
+    pixels = np.full((height, width, 3), (200, 30, 30), dtype=np.uint8)
+    if noise:
+        pixels = np.random.default_rng(7).integers(0, 255, (height, width, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module", name="system")
+def _system(s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
+    """Only what the edge needs: no service, since its origin has photos to show and nothing else."""
+    folder = tmp_path_factory.mktemp("edge")
+    port = free_ports(1)[0]
+    origin = f"http://{LOOPBACK}:{port}"
+    replies = {"/page.png": reply(body=_picture(600, 600)), "/noise.png": reply(body=_picture(1200, 1200, noise=True))}
+    replies["/away.png"] = reply(302, Location="http://10.0.0.1/x.png")
+    with ImageHost(replies) as images:
+        # As `edge.json` says it for a package; the answer's limit is lowered so that a picture can be above it.
+        (folder / "edge.json").write_text(f'{{"allowed_hosts": ["{images.name}"], "max_answer_bytes": 60000}}')
+        hosts = {"images.test": LOOPBACK}
+        environment = os.environ | edge.function_environment(folder, port, folder / "edge.json", hosts)
+        options = ("--concurrency=2", "--queue-wait=10", f"--task-root={ROOT}")
+        function = start_lambda(folder, {edge.FUNCTION: edge.HANDLER}, *options, env=environment)
+        cloudfront = edge.start_cloudfront(folder, origin, function)
+        variables = {
+            "PREW_NGINX_S3_SERVER": f"{LOOPBACK}:{s3.port}",
+            "PREW_NGINX_S3_SCHEME": "http",
+            "PREW_NGINX_BUCKET_PATH": f"/{s3.bucket}",
+            "PREW_NGINX_SERVICES": f"{LOOPBACK}:1",
+        }
+        nginx = start_nginx(folder, variables, port=port, locations={"edge": cloudfront.location})
+        cloudfront.program.wait_ready(edge.is_ready(cloudfront))
+        yield Edge(port, function, images, cloudfront.program)
+        for program in (nginx.program, cloudfront.program, function.program):
+            program.stop()
+
+
+def _opened(answer: Answer) -> Image.Image:
+    assert answer.headers["Content-Type"].startswith("image/")
+    return Image.open(io.BytesIO(answer.body)).convert("RGB")
+
+
+def test_an_image_of_another_host_is_made_once_and_then_comes_from_the_cache(system: Edge) -> None:
+    """Fitted into 1200 x 627 on white; who asks again, by HEAD or for a size that becomes this one, gets the same."""
+    url = system.images.url("/page.png")
+    before = system.invocations()
+    first = system.get("/photo/none.jpg", s=url)
+    picture = _opened(first)
+    again = [system.get("/photo/none.jpg", s=url), system.get("/photo/none.jpg", s=url, w="1199", h="500", utm="x")]
+    head = system.get("/photo/none.jpg", "HEAD", s=url)
+
+    assert (first.status, first.headers["Cache-Control"], first.headers["X-Cache"]) == (
+        200,
+        YEAR,
+        "Miss from cloudfront",
+    )
+    assert picture.size == (1200, 627)
+    assert picture.getpixel((5, 300)) == (255, 255, 255)
+    assert np.abs(np.subtract(picture.getpixel((600, 313)), (200, 30, 30))).max() < 6
+    for answer in again:
+        assert (answer.body, answer.headers["X-Cache"]) == (first.body, "Hit from cloudfront")
+        assert int(answer.headers["Age"]) >= 0
+    assert (head.body, head.headers["Content-Length"]) == (b"", str(len(first.body)))
+    assert system.invocations() == before + 1
+    assert system.images.asked.count("/page.png") == 1
+
+
+def test_another_size_is_another_answer(system: Edge) -> None:
+    """One pixel more than a size that there is asks for the next one."""
+    answer = system.get("/photo/none.jpg", s=system.images.url("/page.png"), w="1201")
+
+    assert (_opened(answer).size, answer.headers["X-Cache"]) == ((2400, 1254), "Miss from cloudfront")
+
+
+def test_what_the_origin_has_passes(system: Edge, s3: S3) -> None:
+    """Its bytes and headers, although there is an `s`; a missing photo without `s` keeps the origin's answer."""
+    s3_client(s3).put_object(Bucket=s3.bucket, Key="photo/there ü.jpg", Body=b"as it is", ContentType="image/jpeg")
+    there = system.get("/photo/there%20%C3%BC.jpg", s=system.images.url("/page.png"))
+    missing = system.get("/photo/none.jpg")
+    direct = ask(system.port, "/photo/none.jpg")
+
+    assert (there.status, there.body, there.headers["Content-Type"]) == (200, b"as it is", "image/jpeg")
+    assert there.headers["ETag"] == ask(system.port, "/photo/there%20%C3%BC.jpg").headers["ETag"]
+    assert (missing.status, missing.body) == (404, direct.body)
+    assert missing.headers["X-Cache"] == "Error from cloudfront"
+
+
+@pytest.mark.parametrize(
+    ("url", "status"),
+    [
+        ("https://elsewhere.example/a.png", 403),
+        ("http://127.0.0.1:{port}/photo/a.jpg", 403),
+        ("http://photos.localhost:{port}/edge/photo/none.jpg?s=x", 403),
+        ("http://photos.localhost:1/photo/a.jpg", 403),
+        ("http://images.test:{images}/away.png", 403),
+        ("http://photos.localhost:{port}/photo/none.jpg", 404),
+        ("http://images.test:{images}/noise.png", 413),
+        ("no URL", 403),
+    ],
+)
+def test_what_cannot_be_made_is_answered_clearly(system: Edge, url: str, status: int) -> None:
+    """Forbidden hosts, this machine by any but its own name, what leads elsewhere or does not fit: never a 502."""
+    answer = system.get("/photo/none.jpg", s=url.format(port=system.port, images=system.images.port))
+
+    assert (answer.status, answer.problem["status"]) == (status, status)
+    assert answer.headers["X-Cache"] == "Error from cloudfront"
+
+
+async def test_all_who_ask_at_once_share_one_invocation(system: Edge) -> None:
+    """CloudFront asks its origin once for a key, however many wait."""
+    before = system.invocations()
+    url = (
+        f"http://{LOOPBACK}:{system.port}/edge/photo/crowd.jpg?w=300&s={quote(system.images.url('/page.png'), safe='')}"
+    )
+    async with ClientSession() as session:
+
+        async def one() -> bytes:
+            async with session.get(url) as answer:
+                return await answer.read()
+
+        bodies = await asyncio.gather(*(one() for _ in range(20)))
+
+    assert len(set(bodies)) == 1
+    assert system.invocations() == before + 1
