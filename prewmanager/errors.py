@@ -11,7 +11,8 @@ PrewError
     ├── OriginalRejected       (not an image that a preview can be made of)
     │   ├── OriginalUnsupported    unsupported
     │   ├── OriginalCorrupt        corrupt
-    │   └── OriginalTooLarge       too_large
+    │   ├── OriginalTooLarge       too_large
+    │   └── OriginalFatal          crashed
     └── Transient              (worth another try soon)
         ├── Overloaded             throttled
         ├── NotInTime              timeout
@@ -95,6 +96,15 @@ class OriginalTooLarge(OriginalRejected):
     kind = "too_large"
 
 
+class OriginalFatal(OriginalRejected):
+    """The process that worked on the image was killed by it: it crashed, or had too little memory for it.
+
+    Another attempt would cost another process, so this is remembered as long as what was found out in an orderly way.
+    """
+
+    kind = "crashed"
+
+
 class Transient(PreviewFailed):
     """It may well work a moment later."""
 
@@ -112,7 +122,7 @@ class NotInTime(Transient):
 
 
 class ResizerFailed(Transient):
-    """The resizer raised, died, or answered nonsense."""
+    """The resizer raised, was told to end, or answered nonsense."""
 
     kind = "failed"
 

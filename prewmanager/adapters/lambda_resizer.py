@@ -8,12 +8,15 @@ from botocore.exceptions import BotoCoreError
 
 from prewmanager.adapters.lambda_calls import LambdaCalls, Reply, error_message
 from prewmanager.adapters.resize_contract import ResizeContract, usage
-from prewmanager.errors import NotInTime, Overloaded, PreviewFailed, ResizerFailed
+from prewmanager.errors import NotInTime, OriginalFatal, Overloaded, PreviewFailed, ResizerFailed
 from prewmanager.ports import Ledger, Made, Usage
 from prewmanager.preview import Preview
 
 _THROTTLED = "TooManyRequestsException"
 _THROTTLED_RETRY_S = 1.0
+# Lambda's own word for a process that ended in the middle of an invocation, be it by a crash or for want of memory.
+# What goes wrong in an orderly way, an import at the start included, comes under the exception's name.
+_DEAD = "Runtime.ExitError"
 
 
 class LambdaResizer:
@@ -74,4 +77,14 @@ def _seconds(retry_after: str | None) -> float:
 def _function_error(body: bytes) -> PreviewFailed:
     """What a raised, dead or timed-out function becomes; Lambda tells a time-out by its message alone."""
     text = body[:2000].decode(errors="replace")
-    return NotInTime(text) if "Task timed out after" in text else ResizerFailed(text)
+    if "Task timed out after" in text:
+        return NotInTime(text)
+    return OriginalFatal(text) if _error_type(body) == _DEAD else ResizerFailed(text)
+
+
+def _error_type(body: bytes) -> object:
+    try:
+        told = orjson.loads(body)
+    except ValueError:
+        return None
+    return told.get("errorType") if isinstance(told, dict) else None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import signal
 from concurrent.futures import TimeoutError as WorkerTimeoutError
 from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
 
 from prewmanager.adapters.resize_contract import ResizeContract
-from prewmanager.errors import NotInTime, ResizerFailed
+from prewmanager.errors import NotInTime, OriginalFatal, PreviewFailed, ResizerFailed
 from prewmanager.ports import Made
 from prewmanager.preview import Preview
 
@@ -20,6 +21,17 @@ def _resize(event: dict[str, Any]) -> dict[str, Any]:
     from lambda_resize.handler import handler  # noqa: PLC0415 -- see above
 
     return handler(event, None)
+
+
+# A shutdown may reach the workers before it reaches the service. pebble has them answer SIGTERM by an exit with its
+# number, and ignore SIGINT; SIGHUP ends them.
+_TOLD_TO_END = frozenset({signal.SIGTERM, -signal.SIGTERM, -signal.SIGHUP})
+
+
+def _death(error: ProcessExpired) -> PreviewFailed:
+    """What a dead worker says of the image: all else than having been told to end is the image's doing."""
+    kind = ResizerFailed if error.exitcode in _TOLD_TO_END else OriginalFatal
+    return kind(f"the worker died: {error}, status {error.exitcode}")
 
 
 class LocalResizer:
@@ -41,7 +53,7 @@ class LocalResizer:
         except WorkerTimeoutError as error:
             raise NotInTime(f"the worker took longer than {self._timeout_s} s and was ended") from error
         except ProcessExpired as error:
-            raise ResizerFailed(f"the worker died: {error}") from error
+            raise _death(error) from error
         return self._contract.made(answer)
 
     async def ping(self) -> None:

@@ -21,7 +21,7 @@ from devstack.lambda_server import Lambda, start_lambda
 from prewmanager.adapters.lambda_calls import lambda_calls
 from prewmanager.adapters.lambda_resizer import LambdaResizer
 from prewmanager.adapters.resize_contract import ResizeContract
-from prewmanager.errors import NotInTime, OriginalMissing, Overloaded, PreviewFailed, ResizerFailed
+from prewmanager.errors import NotInTime, OriginalFatal, OriginalMissing, Overloaded, PreviewFailed, ResizerFailed
 from prewmanager.telemetry import Metrics
 from tests.fakes import preview
 
@@ -71,7 +71,7 @@ async def test_the_originals_function_is_enough(service: Lambda) -> None:
     ("function", "failure"),
     [
         ("raises", ResizerFailed),
-        ("dies", ResizerFailed),
+        ("dies", OriginalFatal),
         ("sleeps", NotInTime),
         ("nonsense", ResizerFailed),
         ("huge", ResizerFailed),

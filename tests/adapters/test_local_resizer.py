@@ -15,7 +15,7 @@ from devstack.backends import S3, s3_client
 from prewmanager.adapters import local_resizer
 from prewmanager.adapters.local_resizer import LocalResizer
 from prewmanager.adapters.resize_contract import ResizeContract
-from prewmanager.errors import NotInTime, OriginalMissing, ResizerFailed
+from prewmanager.errors import NotInTime, OriginalFatal, OriginalMissing, ResizerFailed
 from tests.fakes import preview
 
 CONTRACT = ResizeContract("photos", "photos", "photo", "prew", "max-age=60")
@@ -29,6 +29,11 @@ def sleeps(_: dict[str, Any]) -> None:
 def dies(_: dict[str, Any]) -> None:
     """Ends its process as the kernel's memory killer would."""
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def is_told_to_end(_: dict[str, Any]) -> None:
+    """Gets the signal that a service's manager sends to all of its processes."""
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 @pytest.fixture(name="resizer")
@@ -63,10 +68,19 @@ async def test_a_worker_that_dies_is_replaced(resizer: LocalResizer, monkeypatch
     """One image fails, and the next one gets a new worker."""
     with monkeypatch.context() as patch:
         patch.setattr(local_resizer, "_resize", dies)
-        with pytest.raises(ResizerFailed):
+        with pytest.raises(OriginalFatal):
             await resizer.resize(preview())
     with pytest.raises(OriginalMissing):
         await resizer.resize(preview("/prew/card/no-such.jpg"))
+
+
+async def test_a_worker_that_is_told_to_end_is_not_the_photos_fault(
+    resizer: LocalResizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shutdown that reaches the workers first must not brand what they are at."""
+    monkeypatch.setattr(local_resizer, "_resize", is_told_to_end)
+    with pytest.raises(ResizerFailed, match="worker died"):
+        await resizer.resize(preview())
 
 
 async def test_a_worker_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import pyvips
+from redis.asyncio import Redis as RedisClient
 
 from devstack.backends import Redis
 from devstack.lambda_server import Lambda, start_lambda
@@ -102,7 +103,7 @@ def test_original_rejected(site: Site, function: Lambda, name: str, kind: str) -
 
 @pytest.mark.parametrize(
     ("function_name", "status", "kind"),
-    [("raises", 502, "failed"), ("dies", 502, "failed"), ("nonsense", 502, "failed"), ("sleeps", 504, "timeout")],
+    [("raises", 502, "failed"), ("nonsense", 502, "failed"), ("sleeps", 504, "timeout")],
 )
 def test_function_fails(  # noqa: PLR0913, PLR0917 -- the row's parts
     run_site: Callable[..., Site],
@@ -115,6 +116,26 @@ def test_function_fails(  # noqa: PLR0913, PLR0917 -- the row's parts
     """502 for a function that fails or answers nonsense, 504 for one that is not done in time."""
     with run_site(redis=redis_server, function=faulty_functions, function_name=function_name, settings=QUICK) as site:
         check(site.get(f"/prew/card/status/{function_name}.jpg"), status, kind)
+
+
+async def test_a_photo_that_kills_the_function(
+    run_site: Callable[..., Site], redis_server: Redis, faulty_functions: Lambda
+) -> None:
+    """422 for all who ask, over both replicas, for one sandbox's death; remembered as long as a damaged photo."""
+    path, died = "/prew/card/status/fatal.jpg", faulty_functions.stats()["invocations"]
+    settings = QUICK | {"PREW_REJECTED_TTL": "70"}
+    with run_site(
+        redis=redis_server, function=faulty_functions, function_name="dies", settings=settings, replicas=2
+    ) as site:
+        statuses = {status for status, _, _ in await site.herd(path, 100)}
+        check(await asyncio.to_thread(site.get, path), 422, "crashed")
+        async with RedisClient.from_url(redis_server.url) as redis:
+            (key,) = [key async for key in redis.scan_iter("prew:flight:*/status/fatal.jpg@*")]
+            remembered_s = await redis.ttl(key)
+
+    assert statuses == {422}
+    assert faulty_functions.stats()["invocations"] - died == 1
+    assert 60 < remembered_s <= 70
 
 
 def test_transient_failures_are_soon_forgotten(
