@@ -16,6 +16,7 @@ from benchmarks.images import thumbor_server
 from benchmarks.parts import ROOT, Parts, plain_environment
 
 HERE = Path(__file__).parent
+CODECS_ALONE = "codecs alone"
 QUALITY = {"jpeg": 80, "webp": 80, "avif": 50, "png": None}
 
 
@@ -46,6 +47,7 @@ class Worker:
     def __init__(self, contestant: Contestant, threads: int | None) -> None:
         limits = {"VIPS_CONCURRENCY": str(threads), "OMP_NUM_THREADS": str(threads)} if threads else {}
         self._contestant = contestant
+        self._child_peak_mb = 0.0
         self._process = subprocess.Popen(
             contestant.argv,
             stdin=subprocess.PIPE,
@@ -65,11 +67,15 @@ class Worker:
         answer = self._process.stdout.readline()
         if not answer:
             raise SystemExit(f"{self._contestant.name} ended while it made {output}")
-        return float(json.loads(answer)["ms"])
+        told = json.loads(answer)
+        self._child_peak_mb = told.get("child_peak_mb", 0.0)
+        return float(told["ms"])
 
     @property
     def peak_mb(self) -> float:
-        """The largest resident memory that it ever had, in 10^6 bytes."""
+        """The largest resident memory that it ever had, or the program that it starts, in 10^6 bytes."""
+        if self._child_peak_mb:
+            return self._child_peak_mb
         status = Path(f"/proc/{self._contestant.pid or self._process.pid}/status").read_text(encoding="ascii")
         (kib,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
         return int(kib) * 1024 / 1e6
@@ -100,6 +106,7 @@ def all_present(parts: Parts, photo: Path, console: Console) -> list[Contestant]
         present.append(
             Contestant("ImageMagick", [*worker, "benchmarks.images.workers.imagemagick"], ("jpeg", "png", "webp"))
         )
+    present.append(Contestant(CODECS_ALONE, [*worker, "benchmarks.images.workers.codecs_alone"], ("jpeg", "webp")))
     server = thumbor_server.start(parts, photo.parent, console)
     if server:
         argv, env = [*worker, "benchmarks.images.workers.thumbor"], {"THUMBOR_PORT": str(server.port)}

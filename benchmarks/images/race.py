@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from benchmarks.images import quality
-from benchmarks.images.contestants import Contestant, Worker
+from benchmarks.images.contestants import CODECS_ALONE, Contestant, Worker
 from benchmarks.report import Figure, Report, Table
 
 WIDTH = 720
@@ -67,18 +67,23 @@ def tell(report: Report, output: str, threads: int | None, results: dict[str, Re
     columns = ["", "median ms", "fastest ms", "KB", "SSIM", "peak MB"]
     report.tables.append(Table(f"{output.upper()}, {WIDTH} wide, {how}", columns, rows))
     if SHARP in results:
-        ratio = _ratio(results, SHARP)
+        ratio = _ratio(results, OURS, SHARP)
         report.figures.append(Figure(f"{output}, {how}: time, ours to sharp's", ratio, "", 1.0))
         if threads == 1:
             report.figures += _fairness(output, results)
     if THUMBOR in results:
-        report.figures.append(Figure(f"{output}, {how}: time, ours to thumbor's", _ratio(results, THUMBOR), "", 0.5))
+        report.figures.append(
+            Figure(f"{output}, {how}: time, ours to thumbor's", _ratio(results, OURS, THUMBOR), "", 0.5)
+        )
+        if CODECS_ALONE in results:
+            floor = _ratio(results, CODECS_ALONE, THUMBOR)
+            report.figures.append(Figure(f"{output}, {how}: time, the codecs alone to thumbor's", floor, ""))
     return medians
 
 
-def _ratio(results: dict[str, Result], other: str) -> float:
+def _ratio(results: dict[str, Result], one: str, other: str) -> float:
     """The median over rounds of the ratio within a round, in which both met the same disturbances."""
-    return statistics.median(a / b for a, b in zip(results[OURS].times, results[other].times, strict=True))
+    return statistics.median(a / b for a, b in zip(results[one].times, results[other].times, strict=True))
 
 
 def _fairness(output: str, results: dict[str, Result]) -> list[Figure]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import sys
 import time
 from collections.abc import Callable
@@ -13,7 +14,10 @@ Resize = Callable[[bytes, dict[str, Any]], bytes]
 
 
 def serve(resize: Resize) -> None:
-    """Answer one line for each line until there are no more; only `resize` is timed, not the files."""
+    """Answer one line for each line until there are no more; only `resize` is timed, not the files.
+
+    Where another program does the work, the answer has its peak of memory too.
+    """
     for line in sys.stdin:
         request = json.loads(line)
         data = Path(request["source"]).read_bytes()
@@ -21,4 +25,5 @@ def serve(resize: Resize) -> None:
         preview = resize(data, request)
         milliseconds = (time.perf_counter() - start) * 1000
         Path(request["result"]).write_bytes(preview)
-        print(json.dumps({"ms": milliseconds}), flush=True)
+        kib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        print(json.dumps({"ms": milliseconds, "child_peak_mb": kib * 1024 / 1e6}), flush=True)
