@@ -44,6 +44,7 @@ from prewmanager.preview import Catalogue
 from prewmanager.resizers import BoundedResizer, PatientResizer, RationedResizer
 from prewmanager.settings import Settings
 from prewmanager.telemetry import Metrics
+from prewmanager.tracing import NoTracing, Tracing
 from prewmanager.web import Service
 
 _log = structlog.get_logger(__name__)
@@ -62,27 +63,42 @@ async def running_service(settings: Settings, store: ReadyStore | None = None) -
     metrics = Metrics()
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(metrics.settle)
+        tracing = await stack.enter_async_context(_tracing(settings))
         store = store or _store(settings)
         at_once = settings.max_invocations if settings.lambda_function else settings.resize_workers
         load = Load(at_once, on_change=metrics.load_is)
         last = await stack.enter_async_context(last_resizer(settings, metrics.usage))
-        shared = await stack.enter_async_context(_shared(settings, metrics))
+        shared = await stack.enter_async_context(_shared(settings, metrics, tracing))
         watch = FlightWatch(metrics, Replica.this(settings.port), shared.relay) if settings.contact_sheet else None
         coalescer = Coalescer(
             board=shared.board,
-            resizer=_wrapped(last, load, shared.quota, settings),
-            store=store,
+            resizer=_wrapped(tracing.resizer(last), load, shared.quota, settings),
+            store=tracing.store(store),
             observer=watch or metrics,
             timing=_timing(settings),
             lifetimes=_lifetimes(settings),
             load=load,
             max_flights=settings.max_flights,
+            flight=tracing.flight,
         )
         stack.push_async_callback(coalescer.close, grace_s=settings.shutdown_grace / 3)
         needed: dict[str, Probe] = {"s3": store, "lambda" if settings.lambda_function else "workers": last}
         catalogue = Catalogue(settings.variants, settings.source_prefix, settings.preview_prefix)
         sheet = await stack.enter_async_context(_sheet(settings, catalogue, watch, coalescer)) if watch else None
-        yield Service(catalogue, coalescer, store, metrics, needed, shared.probes, sheet)
+        traced = tracing.store(store)
+        yield Service(catalogue, coalescer, traced, metrics, needed, shared.probes, sheet, tracing.middlewares)
+
+
+@contextlib.asynccontextmanager
+async def _tracing(settings: Settings) -> AsyncIterator[Tracing]:
+    if settings.otlp_endpoint is None:
+        yield NoTracing()
+        return
+    # Imported only here: it is an extra.
+    from prewmanager.adapters.otel_tracing import otel_tracing  # noqa: PLC0415 -- see above
+
+    async with otel_tracing(flush_s=settings.shutdown_grace / 6) as tracing:
+        yield tracing
 
 
 def _store(settings: Settings) -> S3PreviewStore:
@@ -148,7 +164,7 @@ class _Shared:
 
 
 @contextlib.asynccontextmanager
-async def _shared(settings: Settings, metrics: Metrics) -> AsyncIterator[_Shared]:
+async def _shared(settings: Settings, metrics: Metrics, tracing: Tracing) -> AsyncIterator[_Shared]:
     """Board and quota: in Redis, with this process's own ones in reserve, or these alone."""
     alone = LocalBoard(lease_s=settings.lock_ttl)
     rate = settings.max_resizes_per_second
@@ -170,7 +186,7 @@ async def _shared(settings: Settings, metrics: Metrics) -> AsyncIterator[_Shared
         metrics.redis_is(up=True)
         async with news.listening(), link.watched():
             relay = RedisRelay(redis, namespace=namespace) if settings.contact_sheet else None
-            yield _Shared(FallbackBoard(board, alone, link), quota, {"redis": board}, relay)
+            yield _Shared(FallbackBoard(tracing.board(board), alone, link), quota, {"redis": board}, relay)
 
 
 @contextlib.asynccontextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
+from importlib.util import find_spec
 from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field, StringConstraints, ValidationError, field_validator, model_validator
@@ -102,6 +103,19 @@ class Settings(BaseSettings):
         description="a Lambda other than Amazon's",
     )
 
+    otlp_endpoint: Annotated[str, StringConstraints(pattern=r"^https?://.+")] | None = Field(
+        None,
+        validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
+        description="OpenTelemetry collector that traces are sent to, by OTLP over HTTP; unset: no traces",
+    )
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _can_be_told(cls, value: str | None) -> str | None:
+        if value is not None and not _is_installed("opentelemetry.exporter.otlp.proto.http"):
+            raise ValueError("needs what is not installed: pip install prewmanager[otel], or unset it")
+        return value
+
     @field_validator("cache_control")
     @classmethod
     def _is_a_header(cls, value: str) -> str:
@@ -152,6 +166,13 @@ def _too_long(settings: Settings, name: str, relation: str, other: str) -> str:
 
 def _said(settings: Settings, name: str) -> str:
     return f"PREW_{name.upper()}={getattr(settings, name):g}"
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # one of the packages around it is missing
+        return False
 
 
 def read_settings() -> Settings:

@@ -15,13 +15,13 @@ import json
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
 import structlog
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 
 from prewmanager import correlation
 from prewmanager.coalescer import Answer, Coalescer
@@ -69,6 +69,7 @@ class Service:
     needed: Mapping[str, Probe]
     helpful: Mapping[str, Probe]
     sheet: ContactSheet | None = None
+    middlewares: Sequence[Middleware] = ()
 
 
 SERVICE = web.AppKey("service", Service)
@@ -79,6 +80,7 @@ _SOURCE = web.RequestKey("source", str)
 def make_app(service: Service) -> web.Application:
     """The web application around a service."""
     app = web.Application(middlewares=[_answer_errors] if service.sheet else [])
+    app.middlewares.extend(service.middlewares)
     app[SERVICE] = service
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/readyz", _readyz)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from devstack.backends import Redis
 from devstack.lambda_server import Lambda
 from tests.e2e.site import Site
 from tests.e2e.test_road import photo
 from tests.fakes import until_told
 from tests.nginx.asking import ask
+from tests.otlp_collector import Collector, parents
 
 ID = "correlated-0001"
 
@@ -58,3 +61,33 @@ def test_a_bad_id_reaches_no_log(site: Site, function: Lambda, bad: str) -> None
     assert "request_id" not in flight
     assert invocation["request_id"] is None
     assert bad not in site.log_of(0) + function.program.log.read_text()
+
+
+async def test_a_miss_is_one_trace(run_site: Callable[..., Site], redis_server: Redis, function: Lambda) -> None:
+    """nginx, the service, Redis, S3 and the function, found by the request's id; sent before the service ends."""
+    collector = Collector()
+    async with collector.running() as url:
+        settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": url, "OTEL_TRACES_SAMPLER": "parentbased_traceidratio"}
+        site = run_site(redis=redis_server, function=function, settings=settings)
+        await asyncio.to_thread(site.__enter__)
+        try:
+            site.put("correlation/traced.jpg", photo(400, 300))
+            answer = await asyncio.to_thread(site.get, "/prew/thumb/correlation/traced.jpg")
+        finally:
+            await asyncio.to_thread(site.__exit__)
+    request_id = answer.headers["X-Request-Id"]
+    trace = collector.trace(request_id)
+    (invocation,) = entries(function.program.log, request_id=request_id)
+
+    assert parents(trace.values()) == {
+        "nginx GET": "",
+        "nginx s3": "nginx GET",
+        "GET preview": "nginx GET",
+        "flight": "GET preview",
+        "redis claim": "flight",
+        "s3 look": "flight",
+        "resize": "flight",
+        "redis settle": "flight",
+    }
+    assert invocation["traceparent"] == f"00-{request_id}-{trace['resize'].span_id}-01"
+    assert trace["nginx GET"].began_ns <= trace["GET preview"].began_ns <= trace["resize"].began_ns

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from devstack.nginx_server import Nginx
@@ -54,7 +56,9 @@ def test_what_the_service_gets(recorded: Nginx, service: Recorder, bucket: Recor
 
     ask(recorded.port, "/prew/card/a.jpg", headers=headers)
 
-    assert dict(service.seen[0].headers) == {
+    seen = dict(service.seen[0].headers)
+    assert re.fullmatch(r"\d{10}\.\d{3} \d+\.\d{3} \d+\.\d{3}.*", seen.pop("X-Proxy-Times"))
+    assert seen == {
         "Host": "previews.test",
         "Accept": "image/avif",
         "If-None-Match": '"n"',
@@ -76,6 +80,25 @@ def test_a_request_id_is_given(recorded: Nginx, service: Recorder, bucket: Recor
     assert len(given) == 32
     assert int(given, 16)
     assert answer.headers.get_all("X-Request-Id") == [given]
+
+
+@pytest.mark.parametrize(
+    ("sent", "given"),
+    [
+        ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",) * 2,
+        ("00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01", None),
+        ("anything", None),
+    ],
+)
+def test_a_well_formed_trace_goes_on(
+    recorded: Nginx, service: Recorder, bucket: Recorder, sent: str, given: str | None
+) -> None:
+    """A client's traceparent reaches the service as it is, or not at all."""
+    bucket.respond = lambda _: Reply(404)
+
+    ask(recorded.port, "/prew/card/a.jpg", headers={"traceparent": sent})
+
+    assert service.seen[0].headers["traceparent"] == given
 
 
 @pytest.mark.parametrize("target", ["/photo/a.jpg", "/prew/card/a.jpg"])

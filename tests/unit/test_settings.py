@@ -95,6 +95,7 @@ def test_others_variables_are_let_be(read: Read) -> None:
     [
         ({"PREW_SOURCE_BUCKET": ""}, "PREW_SOURCE_BUCKET: is required and not set (it is the bucket of the photos)"),
         ({"PREW_PRESETS__CARD__WIDTH": ""}, "PREW_PRESETS"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"}, "OTEL_EXPORTER_OTLP_ENDPOINT: String should match pattern"),
         (
             {"PREW_PRESETS__CARD__FIT": "crop"},
             "PREW_PRESETS__CARD__FIT: should be 'cover', 'contain', 'fill', 'inside'",

@@ -1,0 +1,261 @@
+"""Traces: one tree for a miss, links from those who join, and a collector that gets them, or is not there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Mapping
+
+import pytest
+from aiohttp import ClientSession
+from aiohttp.test_utils import TestServer
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from yarl import URL
+
+from prewmanager import correlation
+from prewmanager.adapters.local_board import LocalBoard
+from prewmanager.adapters.otel_requests import TIMES_HEADER, ProxyTimes
+from prewmanager.adapters.otel_tracing import OtelTracing, otel_tracing
+from prewmanager.coalescer import Coalescer
+from prewmanager.errors import OriginalMissing, failure_classes
+from prewmanager.flight import Lifetimes, Timing
+from prewmanager.load import Load
+from prewmanager.ports import Made
+from prewmanager.preview import Preview
+from prewmanager.telemetry import Metrics
+from prewmanager.tracing import Tracing
+from prewmanager.web import Service, make_app
+from tests.fakes import CATALOGUE, FakeStore, GatedResizer, until
+from tests.otlp_collector import Collector
+
+ID = "5f0c1d9a2b3e4f60718293a4b5c6d7e8"
+OTHER_ID = "0af7651916cd43dd8448eb211c80319c"
+CLIENTS = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+class ToldResizer(GatedResizer):
+    """Notes what the function would be told."""
+
+    def __init__(self, store: FakeStore) -> None:
+        super().__init__(store)
+        self.told: list[dict[str, str]] = []
+
+    async def resize(self, preview: Preview) -> Made:
+        self.told.append(correlation.handed_on())
+        return await super().resize(preview)
+
+
+class TracedSite:
+    """A running application whose parts are traced, and the spans that ended."""
+
+    def __init__(self) -> None:
+        self.exporter = InMemorySpanExporter()
+        self.store = FakeStore()
+        self.resizer = ToldResizer(self.store)
+        self.metrics = Metrics()
+
+    @contextlib.asynccontextmanager
+    async def running(self, tracing: Tracing | None = None) -> AsyncIterator[TracedSite]:
+        tracing = tracing or OtelTracing(SimpleSpanProcessor(self.exporter))
+        coalescer = Coalescer(
+            board=tracing.board(LocalBoard()),
+            resizer=tracing.resizer(self.resizer),
+            store=tracing.store(self.store),
+            observer=self.metrics,
+            timing=Timing(lease_s=5, lock_ttl_s=20, invoke_s=5, wait_s=15),
+            lifetimes=Lifetimes(30, dict.fromkeys(failure_classes(), 0.0)),
+            load=Load(at_once=2),
+            max_flights=10,
+            flight=tracing.flight,
+        )
+        service = Service(
+            CATALOGUE, coalescer, tracing.store(self.store), self.metrics, {}, {}, middlewares=tracing.middlewares
+        )
+        async with TestServer(make_app(service)) as server, ClientSession() as session:
+            self._url, self._session = f"http://{server.host}:{server.port}", session
+            yield self
+            await coalescer.close(5)
+
+    async def get(self, path: str, headers: Mapping[str, str] | None = None) -> int:
+        async with self._session.get(URL(self._url + path, encoded=True), headers=headers) as response:
+            await response.read()
+            return response.status
+
+    def spans(self, request_id: str = ID) -> dict[str, ReadableSpan]:
+        """Those of the request's trace that have ended, by name."""
+        ended = self.exporter.get_finished_spans()
+        return {span.name: span for span in ended if f"{span.get_span_context().trace_id:032x}" == request_id}
+
+
+@pytest.fixture(name="site")
+async def _site() -> AsyncIterator[TracedSite]:
+    async with TracedSite().running() as site:
+        yield site
+
+
+def proxied(request_id: str = ID) -> dict[str, str]:
+    """As nginx asks: 40 ms after the request came, 30 of which S3 took."""
+    return {"X-Request-Id": request_id, TIMES_HEADER: f"{time.time():.3f} 0.040 0.030 : "}
+
+
+def parents(spans: Mapping[str, ReadableSpan]) -> dict[str, str]:
+    """The tree: each span's parent, by name."""
+    names = {span.get_span_context().span_id: name for name, span in spans.items()}
+    return {name: names.get(span.parent.span_id, "?") if span.parent else "" for name, span in spans.items()}
+
+
+async def test_a_miss_is_one_tree(site: TracedSite) -> None:
+    """From nginx to what the service asks of Redis, S3 and the function, in the trace that has the request's id."""
+    site.resizer.gate.set()
+    status = await site.get("/prew/card/a.jpg", proxied())
+    await until(lambda: "flight" in site.spans())
+    spans = site.spans()
+
+    assert status == 200
+    assert parents(spans) == {
+        "nginx GET": "",
+        "nginx s3": "nginx GET",
+        "GET preview": "nginx GET",
+        "flight": "GET preview",
+        "redis claim": "flight",
+        "s3 look": "flight",
+        "resize": "flight",
+        "redis settle": "flight",
+    }
+    assert {span.resource.attributes["service.name"] for name, span in spans.items() if "nginx" in name} == {"nginx"}
+    assert spans["flight"].resource.attributes["service.name"] == "prewmanager"
+    assert (spans["GET preview"].attributes or {})["prewmanager.source"] == "made"
+    assert (spans["redis claim"].attributes or {})["prewmanager.claim"] == "won"
+
+
+async def test_the_function_is_told_its_parent(site: TracedSite) -> None:
+    """The event has the traceparent of the span that invokes it, beside the request's id."""
+    site.resizer.gate.set()
+    await site.get("/prew/card/a.jpg", proxied())
+    await until(lambda: "flight" in site.spans())
+    invoked = site.spans()["resize"].get_span_context()
+
+    assert site.resizer.told == [{"request_id": ID, "traceparent": f"00-{ID}-{invoked.span_id:016x}-01"}]
+
+
+async def test_who_joins_is_linked_to_the_flight(site: TracedSite) -> None:
+    """In a trace of its own, so that neither request seems to have caused the other."""
+    began = asyncio.create_task(site.get("/prew/card/a.jpg", proxied()))
+    await site.resizer.entered.wait()
+    joins = asyncio.create_task(site.get("/prew/card/a.jpg", proxied(OTHER_ID)))
+    await until(lambda: b"prewmanager_waiting 2.0" in site.metrics.text())
+    site.resizer.gate.set()
+    await asyncio.gather(began, joins)
+    await until(lambda: "flight" in site.spans())
+
+    flight = site.spans()["flight"].get_span_context()
+    joined = site.spans(OTHER_ID)
+    assert joined.keys() == {"nginx GET", "nginx s3", "GET preview"}
+    assert [link.context.span_id for link in joined["GET preview"].links] == [flight.span_id]
+    assert list(site.spans()["GET preview"].links) == []
+
+
+async def test_a_clients_trace_goes_on(site: TracedSite) -> None:
+    """With a traceparent of theirs, ours is a part of their trace."""
+    site.resizer.gate.set()
+    await site.get("/prew/card/a.jpg", proxied() | {"traceparent": CLIENTS})
+    trace_id, parent_id = CLIENTS.split("-")[1:3]
+    await until(lambda: "flight" in site.spans(trace_id))
+    root = site.spans(trace_id)["nginx GET"]
+
+    assert root.parent is not None
+    assert f"{root.parent.span_id:016x}" == parent_id
+    assert site.spans() == {}
+
+
+async def test_what_was_not_sampled_is_not_sampled_here(site: TracedSite) -> None:
+    """The client's decision holds, which is the standard's default sampler."""
+    site.resizer.gate.set()
+    await site.get("/prew/card/a.jpg", proxied() | {"traceparent": CLIENTS.removesuffix("1") + "0"})
+
+    assert site.exporter.get_finished_spans() == ()
+
+
+async def test_a_failure_is_seen(site: TracedSite) -> None:
+    """The flight and the attempt are errors and say the kind; a photo that is missing is no error of the server."""
+    site.resizer.error = OriginalMissing("no such photo")
+    site.resizer.gate.set()
+    status = await site.get("/prew/card/a.jpg", proxied())
+    await until(lambda: "flight" in site.spans())
+    spans = site.spans()
+
+    assert status == 404
+    assert not spans["resize"].status.is_ok
+    assert (spans["flight"].attributes or {})["prewmanager.outcome"] == "missing"
+    assert spans["GET preview"].status.is_unset
+
+
+async def test_a_preview_in_the_bucket_is_no_resize(site: TracedSite) -> None:
+    """The look finds it, and the tree says so."""
+    site.store.objects["prew/card/a.jpg"] = Made("image/jpeg", 1, '"e"', None, b"x")
+    await site.get("/prew/card/a.jpg", {"X-Request-Id": ID})
+    await until(lambda: "flight" in site.spans())
+    spans = site.spans()
+
+    assert "resize" not in spans
+    assert (spans["s3 look"].attributes or {})["prewmanager.found"] is True
+    assert parents(spans)["GET preview"] == ""
+
+
+async def test_health_and_metrics_are_not_traced(site: TracedSite) -> None:
+    """They would be most of all spans of a quiet night."""
+    for path in ("/healthz", "/metrics"):
+        assert await site.get(path) == 200
+    assert site.exporter.get_finished_spans() == ()
+
+
+def test_nginxs_times_are_read_to_the_millisecond() -> None:
+    """Arrival is now less what has passed; S3's time is left out where nginx has none."""
+    now = f"{time.time():.3f}"
+    whole = int(now.replace(".", "")) * 10**6
+
+    assert ProxyTimes.of({TIMES_HEADER: f"{now} 0.040 0.030 : "}) == ProxyTimes(whole - 40 * 10**6, 30 * 10**6)
+    assert ProxyTimes.of({TIMES_HEADER: f"{now} 1.000 -"}) == ProxyTimes(whole - 10**9, None)
+
+
+@pytest.mark.parametrize("value", ["", "now", "1000000000.000 0.040 0.030", "9999999999.999 0.1 0.1", "1e9 0 0"])
+def test_times_that_cannot_be_true_are_none(value: str) -> None:
+    """Of another age, or of another form: then the request's own span is the first."""
+    assert ProxyTimes.of({TIMES_HEADER: value}) is None
+
+
+async def test_a_collector_gets_them_before_the_process_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By OTLP over HTTP, named as the environment says; what is not sent yet is sent when the service stops."""
+    collector, site = Collector(), TracedSite()
+    site.resizer.gate.set()
+    async with collector.running() as url:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+        monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "service.name=previews-eu")
+        async with otel_tracing(flush_s=5) as tracing, site.running(tracing):
+            await site.get("/prew/card/a.jpg", proxied())
+            assert collector.spans == []
+
+    assert {("previews-eu", "flight"), ("previews-eu", "GET preview"), ("nginx", "nginx GET")} <= {
+        (span.service, span.name) for span in collector.spans
+    }
+
+
+async def test_a_dead_collector_holds_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither requests nor the end wait for one that never answers."""
+    hangs = asyncio.Event()
+
+    async def never(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await hangs.wait()
+        writer.close()
+
+    site = TracedSite()
+    site.resizer.gate.set()
+    async with await asyncio.start_server(never, "127.0.0.1", 0) as server:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        async with otel_tracing(flush_s=0.05) as tracing, site.running(tracing):
+            assert await site.get("/prew/card/a.jpg", proxied()) == 200
+        hangs.set()
