@@ -93,6 +93,14 @@ class S3:
         }
 
 
+@dataclass(frozen=True)
+class Events:
+    """Where SeaweedFS tells its changes: by POST to `url` (`http://`), for objects below the folder `prefix`."""
+
+    url: str
+    prefix: str = "photo"
+
+
 def start_redis(folder: Path, *, port: int | None = None, options: Sequence[str] = ()) -> Redis:
     """Start redis-server on a free loopback port; `options` are further command-line options of its own."""
     port = port or free_ports(1)[0]
@@ -102,10 +110,10 @@ def start_redis(folder: Path, *, port: int | None = None, options: Sequence[str]
     return Redis(program, port)
 
 
-def start_s3(folder: Path, *, bucket: str = "photos", events_to: str | None = None) -> S3:
+def start_s3(folder: Path, *, bucket: str = "photos", events: Events | None = None, options: Sequence[str] = ()) -> S3:
     """Start SeaweedFS with its data in `folder`, and create `bucket` where it is missing.
 
-    Each change in the bucket is told to the `http://` address `events_to`, by POST.
+    `options` are further command-line options of its own.
     """
     ports = iter(free_ports(10))
     data = folder / "seaweedfs"
@@ -115,7 +123,7 @@ def start_s3(folder: Path, *, bucket: str = "photos", events_to: str | None = No
     argv = [
         find("weed"),
         "-logtostderr=true",
-        *_events(folder, bucket, events_to),
+        *_notifications(folder, bucket, events),
         "mini",
         f"-dir={data}",
         f"-ip={LOOPBACK}",
@@ -131,20 +139,22 @@ def start_s3(folder: Path, *, bucket: str = "photos", events_to: str | None = No
     # Unix sockets that it makes besides, under names that no option changes.
     sockets = [Path(f"/tmp/seaweedfs-{part}-{each}.sock") for part, each in listeners.items()]  # noqa: S108 -- weed's
     sockets += [Path(f"/tmp/seaweedfs-{part}-grpc-{each}.sock") for part, each in grpc.items()]  # noqa: S108 -- weed's
-    program = Program("seaweedfs", argv, folder / "seaweedfs.log", leaves=sockets)
+    program = Program("seaweedfs", [*argv, *options], folder / "seaweedfs.log", leaves=sockets)
     s3 = S3(program, port, bucket)
     program.wait_ready(lambda: answers(port) and _bucket_is_there(s3))
     return s3
 
 
-def _events(folder: Path, bucket: str, url: str | None) -> list[str]:
+def _notifications(folder: Path, bucket: str, events: Events | None) -> list[str]:
     """The option that has SeaweedFS tell what changes, as its own `weed scaffold -config=notification` describes it."""
     configuration = folder / "seaweedfs-configuration"
     configuration.mkdir(exist_ok=True)
-    prefix = json.dumps(f"/buckets/{bucket}/")
-    lines = ["[notification.webhook]", f"enabled = {json.dumps(url is not None)}", f'endpoint = "{url or ""}"']
+    lines = ["[notification.webhook]", "enabled = false"]
+    if events:
+        prefix = json.dumps(f"/buckets/{bucket}/{events.prefix}/")
+        lines = [lines[0], "enabled = true", f"endpoint = {json.dumps(events.url)}", f"path_prefixes = [{prefix}]"]
     lines += ["max_retries = 10", "backoff_seconds = 1", "max_backoff_seconds = 5", "workers = 1"]
-    lines += ['event_types = ["create", "update", "delete"]', f"path_prefixes = [{prefix}]"]
+    lines += ['event_types = ["create", "update", "delete"]']
     (configuration / "notification.toml").write_text("\n".join(lines) + "\n")
     return [f"-config_dir={configuration}"]
 

@@ -16,7 +16,7 @@ from urllib.request import urlopen
 from rich.console import Console
 
 from devstack import edge
-from devstack.backends import S3, start_redis, start_s3
+from devstack.backends import S3, Events, start_redis, start_s3
 from devstack.environments import BUCKET, nginx_variables, service_environment
 from devstack.functions import CLEANER, start_functions, start_s3_events
 from devstack.lambda_server import Lambda
@@ -94,8 +94,8 @@ class LocalSystem:
         return redis.url
 
     def _start_s3(self, events_port: int | None) -> S3:
-        events_to = f"http://{LOOPBACK}:{events_port}/" if events_port else None
-        s3 = start_s3(self._own_folder("s3"), bucket=BUCKET, events_to=events_to)
+        events = Events(f"http://{LOOPBACK}:{events_port}/", self._settings.source_prefix) if events_port else None
+        s3 = start_s3(self._own_folder("s3"), bucket=BUCKET, events=events)
         self._watch(s3.program)
         self._say("s3", f"{s3.endpoint}/{s3.bucket}")
         return s3

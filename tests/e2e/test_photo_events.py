@@ -1,0 +1,98 @@
+"""A photo that is overwritten or removed through S3: its events reach the cleaner, and its previews follow it."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from devstack.backends import Events, Redis, s3_client, start_s3
+from devstack.functions import CLEANER, CLEANER_HANDLER, RESIZE_HANDLER, start_s3_events
+from devstack.lambda_server import Lambda, start_lambda
+from devstack.programs import LOOPBACK, free_ports
+from tests.e2e.site import FUNCTION, Site
+
+ROOT = Path(__file__).resolve().parents[2]
+NAME = "a b/ü+%.jpg"
+PATH = "a%20b/%C3%BC%2B%25.jpg"
+
+
+@pytest.fixture(scope="module", name="site")
+def _site(redis_server: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The system with an S3 that tells what changes in it."""
+    folder = tmp_path_factory.mktemp("events")
+    port = free_ports(1)[0]
+    s3 = start_s3(folder, bucket="watched", events=Events(f"http://{LOOPBACK}:{port}/"))
+    handlers = {FUNCTION: RESIZE_HANDLER, CLEANER: CLEANER_HANDLER}
+    options = ("--concurrency=2", "--queue-wait=10", "--timeout=10", f"--task-root={ROOT}")
+    function = start_lambda(folder, handlers, *options, env=os.environ | s3.aws_environment())
+    events = start_s3_events(folder, function, port)
+    with Site(folder, s3, redis_server, function, replicas=1) as site:
+        yield site
+    for program in (events, function.program):
+        program.stop()
+    s3.program.kill()
+
+
+def _photo(grey: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("L", (800, 400), grey).save(buffer, "JPEG", quality=95)
+    return buffer.getvalue()
+
+
+def _grey(body: bytes) -> int:
+    colour = Image.open(io.BytesIO(body)).convert("L").getpixel((50, 50))
+    assert isinstance(colour, int)
+    return round(colour / 10) * 10
+
+
+@contextmanager
+def _cleaned(site: Site, events: int) -> Iterator[None]:
+    """Returns when the cleaner has had the events of the block; they take their time, here some milliseconds."""
+    assert site.function is not None
+    function = site.function
+    before = _events(function)
+    yield
+    function.program.wait_ready(lambda: _events(function) >= before + events and not function.stats()["in_flight"])
+    assert _events(function) == before + events
+
+
+def _events(function: Lambda) -> int:
+    return int(function.stats()["by_function"].get(CLEANER, 0))
+
+
+def _got(site: Site, path: str) -> tuple[int, str | None]:
+    answer = site.get(path)
+    assert answer.status == 200
+    return _grey(answer.body), answer.headers["X-Preview"]
+
+
+def test_an_overwritten_photo_changes_its_previews_at_the_next_request(site: Site) -> None:
+    """In every preset, although Redis still remembers what came of the old photo; other photos' previews stay."""
+    with _cleaned(site, 2):
+        site.put(NAME, _photo(50))
+        site.put("other.jpg", _photo(50))
+    paths = [f"/prew/card/{PATH}", f"/prew/thumb/{PATH}"]
+
+    assert [_got(site, path) for path in [*paths, "/prew/card/other.jpg"]] == [(50, "made")] * 3
+    with _cleaned(site, 1):
+        site.put(NAME, _photo(200))
+    assert [_got(site, path) for path in paths] == [(200, "made")] * 2
+    assert [_got(site, path) for path in [*paths, "/prew/card/other.jpg"]] == [(200, None)] * 2 + [(50, None)]
+
+
+def test_a_removed_photo_takes_its_previews_with_it(site: Site) -> None:
+    """The next request is a 404: there is nothing to make it of."""
+    with _cleaned(site, 1):
+        site.put("gone.jpg", _photo(50))
+    made = _got(site, "/prew/card/gone.jpg")
+    with _cleaned(site, 1):
+        s3_client(site.s3).delete_object(Bucket=site.s3.bucket, Key="photo/gone.jpg")
+
+    assert (made, site.get("/prew/card/gone.jpg").status) == ((50, "made"), 404)
+    assert site.stored("prew/card/gone.jpg") is None
