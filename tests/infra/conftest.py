@@ -39,27 +39,57 @@ class Aws:
             aws_session_token=known.get("SessionToken"),
         )
 
-    def check_policies(self, *, after: float) -> None:
+    def _check_policies(self, *, after: float) -> None:
         """Judge requests by IAM's policies once `after` more have come; infinity: not at all."""
         headers = {"Content-Type": "text/plain"}
         request = Request(f"{self.url}/moto-api/reset-auth", str(after).encode(), headers)  # noqa: S310 -- of this machine
         with urlopen(request, timeout=10):  # noqa: S310 -- of this machine
             pass
 
-    def deploy(self, template: str, **parameters: str) -> dict[str, str]:
-        """Deploy a template of ours, and return its resources' names in AWS by those in the template."""
+    def deploy(self, template: str, *, outputs: bool = True, **parameters: str) -> dict[str, str]:
+        """Deploy a template of ours, and return its resources' names in AWS by those in the template.
+
+        moto leaves out what it does not know, and breaks where an output asks for it: then without `outputs`.
+        """
         formation = self.client("cloudformation")
         name = template.removesuffix(".yaml")
+        whole = (TEMPLATES / template).read_text()
         formation.create_stack(
             StackName=name,
-            TemplateBody=(TEMPLATES / template).read_text(),
+            TemplateBody=whole if outputs else whole.partition("\nOutputs:\n")[0],
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
             Capabilities=["CAPABILITY_IAM"],
         )
         (stack,) = formation.describe_stacks(StackName=name)["Stacks"]
         assert stack["StackStatus"] == "CREATE_COMPLETE"
         resources = formation.list_stack_resources(StackName=name)["StackResourceSummaries"]
-        return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
+        names = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
+        for role in (each for each in names if each.endswith("Role")):
+            self._mend_policies(names[role])
+        return names
+
+    def _mend_policies(self, role: str) -> None:
+        """Write anew what moto keeps of a template as Python prints it, and cannot read as JSON."""
+        iam = self.client("iam")
+        for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+            named = {"RoleName": role, "PolicyName": policy}
+            document = ast.literal_eval(iam.get_role_policy(**named)["PolicyDocument"])
+            iam.put_role_policy(**named, PolicyDocument=json.dumps(document))
+
+    def is_allowed(self, role: str, service: str, call: str, **arguments: Any) -> bool:
+        """Whether who has taken on this role may do this."""
+        arn = self.client("iam").get_role(RoleName=role)["Role"]["Arn"]
+        credentials = self.client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+        client = self.client(service, credentials)
+        self._check_policies(after=0)
+        try:
+            getattr(client, call)(**arguments)
+        except client.exceptions.ClientError as error:
+            code = error.response["Error"]["Code"]
+            return bool(code not in {"AccessDenied", "AccessDeniedException"})
+        finally:
+            self._check_policies(after=float("inf"))
+        return True
 
 
 @pytest.fixture(scope="session", name="aws")
@@ -81,34 +111,15 @@ def _aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
 @pytest.fixture(scope="session", name="resources")
 def _resources(aws: Aws) -> dict[str, str]:
     """The main template with a bucket of its own, deployed."""
-    resources = aws.deploy("prewmanager.yaml", BucketName=BUCKET, CreateBucket="true", **PACKAGE)
-    iam = aws.client("iam")
-    for role in (name for name in resources if name.endswith("Role")):
-        for policy in iam.list_role_policies(RoleName=resources[role])["PolicyNames"]:
-            named = {"RoleName": resources[role], "PolicyName": policy}
-            # moto keeps what a template says as Python writes it, and then cannot read it as JSON.
-            document = ast.literal_eval(iam.get_role_policy(**named)["PolicyDocument"])
-            iam.put_role_policy(**named, PolicyDocument=json.dumps(document))
-    return resources
+    return aws.deploy("prewmanager.yaml", BucketName=BUCKET, CreateBucket="true", **PACKAGE)
 
 
 @pytest.fixture(name="allowed_as")
-def _allowed_as(aws: Aws, resources: dict[str, str]) -> Iterator[Callable[..., bool]]:
-    """Whether a role of the template may do something: `allowed_as("ResizeRole", "s3", "get_object", Bucket=…)`."""
+def _allowed_as(aws: Aws, resources: dict[str, str]) -> Callable[..., bool]:
+    """Whether a role of the main template may do this: `allowed_as("ResizeRole", "s3", "get_object", Bucket=…)`."""
 
     def allowed(role: str, service: str, call: str, **arguments: Any) -> bool:
-        arn = aws.client("iam").get_role(RoleName=resources[role])["Role"]["Arn"]
-        credentials = aws.client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
-        client = aws.client(service, credentials)
-        aws.check_policies(after=0)
-        try:
-            getattr(client, call)(**arguments)
-        except client.exceptions.ClientError as error:
-            code = error.response["Error"]["Code"]
-            return bool(code not in {"AccessDenied", "AccessDeniedException"})
-        finally:
-            aws.check_policies(after=float("inf"))
-        return True
+        return aws.is_allowed(resources[role], service, call, **arguments)
 
     return allowed
 

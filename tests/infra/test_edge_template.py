@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
 from collections.abc import Callable
 from typing import Any
 
+import dukpy
 import pytest
 
-from tests.infra.conftest import TEMPLATES
+from tests.infra.conftest import TEMPLATES, Aws
 
 Template = Callable[[str], dict[str, Any]]
 
@@ -33,6 +31,24 @@ def test_cloudfront_runs_a_numbered_version_on_origin_responses(template: Templa
     assert (function["Architectures"], function["Timeout"]) == (["x86_64"], 30)
 
 
+def test_the_function_may_log_under_its_own_name_and_nothing_else(aws: Aws) -> None:
+    """Deployed without what moto does not know: CloudFront."""
+    package = {"PackageBucket": "packages", "PackageKey": "resize.zip", "PackageSha256": "A" * 43 + "="}
+    deployed = aws.deploy("edge.yaml", outputs=False, OriginDomainName="images.example.com", **package)
+    function = aws.client("lambda").get_function_configuration(FunctionName=deployed["EdgeFunction"])
+    role = deployed["EdgeRole"]
+
+    assert function["Role"].endswith(f"/{role}")
+    assert (function["Runtime"], function["Handler"]) == ("python3.14", "lambda_resize.edge.handler")
+    assert "Environment" not in function
+    policy = aws.client("iam").get_role_policy(RoleName=role, PolicyName="log")["PolicyDocument"]
+    (statement,) = policy["Statement"]
+    own = "log-group:/aws/lambda/us-east-1.edge-edge*"
+    assert statement["Resource"] == f"arn:aws:logs:*:123456789012:{own}"  # moto does not look at it
+    assert aws.is_allowed(role, "logs", "create_log_group", logGroupName="/aws/lambda/us-east-1.edge-edge")
+    assert not aws.is_allowed(role, "s3", "get_object", Bucket="packages", Key="resize.zip")
+
+
 def test_the_cache_key_has_the_image_and_its_size_alone(template: Template) -> None:
     """Any other field of a query would be another object in the cache, and another run of the function."""
     policy = template("edge.yaml")["CachePolicy"]["Properties"]["CachePolicyConfig"]
@@ -41,6 +57,14 @@ def test_the_cache_key_has_the_image_and_its_size_alone(template: Template) -> N
     assert key["QueryStringsConfig"] == {"QueryStringBehavior": "whitelist", "QueryStrings": ["s", "w", "h"]}
     assert key["HeadersConfig"] == {"HeaderBehavior": "none"}
     assert key["CookiesConfig"] == {"CookieBehavior": "none"}
+
+
+def test_errors_are_kept_for_a_second(template: Template) -> None:
+    """Those for which CloudFront does not heed the origin's no-store."""
+    configuration = template("edge.yaml")["Distribution"]["Properties"]["DistributionConfig"]
+    kept = {each["ErrorCode"]: each["ErrorCachingMinTTL"] for each in configuration["CustomErrorResponses"]}
+
+    assert kept == {500: 1, 502: 1, 503: 1, 504: 1}
 
 
 def test_the_template_holds_the_function_that_is_tested(template: Template) -> None:
@@ -64,12 +88,7 @@ def test_the_template_holds_the_function_that_is_tested(template: Template) -> N
 )
 def test_sizes_become_one_of_a_few(query: dict[str, str], expected: dict[str, str]) -> None:
     """Whatever a viewer asks for, four sizes reach the cache; nonsense means the default."""
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("no Node.js here")
     event = {"request": {"uri": "/a", "querystring": {name: {"value": value} for name, value in query.items()}}}
-    code = f"{SIZES}\nprocess.stdout.write(JSON.stringify(handler({json.dumps(event)})))"
-    done = subprocess.run([node, "-e", code], capture_output=True, text=True, check=True)
+    answered = dukpy.evaljs([SIZES, "handler(dukpy['event']).querystring"], event=event)
 
-    answered = json.loads(done.stdout)["querystring"]
     assert {name: field["value"] for name, field in answered.items()} == expected
