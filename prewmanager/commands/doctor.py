@@ -49,7 +49,7 @@ async def examine(settings: Settings, url: str) -> list[Finding]:
         findings += found
         findings += await _check_function(settings, photo, previews)
     if url:
-        findings += await check_road(url, photo, preview, settings.preview_prefix)
+        findings += await check_road(url, photo, preview, settings.preview_prefix, settings.presets)
     return findings
 
 

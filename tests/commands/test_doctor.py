@@ -20,8 +20,10 @@ from devstack.nginx_server import Nginx, start_nginx
 from devstack.programs import LOOPBACK, free_ports
 from prewmanager.adapters import s3_inventory
 from prewmanager.adapters.s3_rights import S3Rights
+from prewmanager.commands.checks import road
 from prewmanager.commands.checks.bucket import check_photos
 from prewmanager.commands.checks.finding import State
+from prewmanager.presets import Preset
 from tests.commands.conftest import Shop, environment_of
 from tests.commands.counting_lambda import CountingLambda
 from tests.e2e.gated_lambda import failed, function_error
@@ -269,7 +271,7 @@ async def test_a_port_that_is_taken(shop: Shop, function: CountingLambda, port: 
     service = await shop.start("serve")
     try:
         assert service.stderr is not None
-        while b'"event": "serving"' not in (line := await service.stderr.readline()):
+        while b'"serving"' not in (line := await service.stderr.readline()):
             assert line
         ours = await _look(shop, exit_code=0)
     finally:
@@ -315,6 +317,7 @@ def _nginx(shop: Shop, folder: Path, port: int, **changed: str) -> Nginx:
         "PREW_NGINX_S3_SCHEME": "http",
         "PREW_NGINX_BUCKET_PATH": f"/{shop.bucket}",
         "PREW_NGINX_SERVICES": f"{LOOPBACK}:{port}",
+        "PREW_NGINX_AUTO_PRESETS": "thumb",
     }
     return start_nginx(folder, variables | changed)
 
@@ -325,12 +328,14 @@ def _nginx(shop: Shop, folder: Path, port: int, **changed: str) -> Nginx:
         ({}, set()),
         ({"PREW_NGINX_BUCKET_PATH": "/another"}, {"nginx: photos from S3", "nginx: previews from S3"}),
         ({"PREW_NGINX_SERVICES": "127.0.0.1:1"}, {"nginx: missing previews to the service"}),
+        ({"PREW_NGINX_AUTO_PRESETS": "card thumb"}, {"nginx: formats by Accept"}),
     ],
 )
 async def test_the_road_from_outside(  # noqa: PLR0913, PLR0917 -- fixtures and a case
     shop: Shop, function: CountingLambda, port: int, tmp_path: Path, changed: dict[str, str], wrong: set[str]
 ) -> None:
-    """A healthy one; an nginx that asks S3 for another bucket; an nginx that does not find the service."""
+    """A healthy one; an nginx that asks S3 for another bucket, does not find the service, or has other auto presets."""
+    shop.environment["PREW_PRESETS__THUMB__FORMAT"] = "auto"
     shop.put("photo/a b+c%.jpg", "prew/card/a b+c%.jpg")
     policy = (
         '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject",'
@@ -341,7 +346,7 @@ async def test_the_road_from_outside(  # noqa: PLR0913, PLR0917 -- fixtures and 
     nginx = await asyncio.to_thread(_nginx, shop, tmp_path, port, **changed)
     try:
         assert service.stderr is not None
-        while b'"event": "serving"' not in (line := await service.stderr.readline()):
+        while b'"serving"' not in (line := await service.stderr.readline()):
             assert line
         findings = await _look(shop, "--url", nginx.url, exit_code=1 if wrong else 0)
     finally:
@@ -351,6 +356,16 @@ async def test_the_road_from_outside(  # noqa: PLR0913, PLR0917 -- fixtures and 
 
     assert _failed(findings) == wrong
     assert function.url
+
+
+async def test_an_nginx_that_gives_everybody_the_same() -> None:
+    """It says no `Vary` for a preset whose formats the service makes by `Accept`."""
+    async with TestServer(web.Application()) as server:
+        presets = {"card": Preset(width=1, format="auto"), "thumb": Preset(width=1)}
+        finding = await road.check_formats(str(server.make_url("/prew")), presets)
+
+    assert finding.state is State.FAILED
+    assert finding.said.startswith("card: ")
 
 
 async def test_an_nginx_that_is_not_there(shop: Shop, function: CountingLambda) -> None:

@@ -28,6 +28,21 @@ def test_presets_that_nobody_knows_are_shown_too(shop: Shop) -> None:
     ]
 
 
+def test_each_variant_is_counted(shop: Shop) -> None:
+    """Formats and densities have a row each, after their preset's; a density that is no longer agreed is not known."""
+    shop.put("prew/card/a.jpg", "prew/card.avif/a.jpg", "prew/card.avif/b.jpg", "prew/card@3x/a.jpg")
+    rows = shop.json("stats", PREW_PRESETS__CARD__FORMAT="auto", PREW_PRESETS__THUMB__DPR="2")
+
+    assert [(row["preset"], row["known"], row["count"]) for row in rows] == [
+        ("card", True, 1),
+        ("card.avif", True, 2),
+        ("card.webp", True, 0),
+        ("thumb", True, 0),
+        ("thumb@2x", True, 0),
+        ("card@3x", False, 1),
+    ]
+
+
 def test_more_previews_than_one_page_of_a_listing(shop: Shop) -> None:
     """A listing of more than a thousand goes on."""
     shop.put(*(f"prew/card/{number:04}.jpg" for number in range(1005)), body=b"1")

@@ -46,6 +46,30 @@ async def test_a_second_run_has_nothing_to_do(shop: Shop, function: CountingLamb
     assert function.calls == 4
 
 
+async def test_all_variants_are_made_or_those_that_are_named(shop: Shop, function: CountingLambda) -> None:
+    """A preset's name stands for its formats and densities, unless --exact; stale looks at the same ones."""
+    auto = {"PREW_PRESETS__CARD__FORMAT": "auto", "PREW_PRESETS__CARD__DPR": "2"}
+    _photos(shop, ["a@b.jpg"])
+    await shop.run_beside("warm", "card", "--exact", **auto)
+    exact = shop.keys("prew/")
+    await shop.run_beside("warm", "card@2x.avif", **auto)
+    named = shop.keys("prew/") - exact
+    said = await shop.run_beside("warm", "card", **auto)
+    stale = await shop.run_beside("stale", "card", exit_code=1, **auto, PREW_PRESETS__CARD__AVIF_QUALITY="40")
+
+    assert (exact, named) == ({"prew/card/a@b.jpg"}, {"prew/card@2x.avif/a@b.jpg"})
+    assert {each["preset"]: each["missing"] for each in said["presets"]} == {
+        "card": 0,
+        "card.avif": 1,
+        "card.webp": 1,
+        "card@2x": 1,
+        "card@2x.avif": 0,
+        "card@2x.webp": 1,
+    }
+    assert function.calls == 6
+    assert {each["preset"] for each in stale["presets"] if each["preset_changed"]} == {"card.avif", "card@2x.avif"}
+
+
 async def test_a_prefix_narrows_it(shop: Shop, function: CountingLambda) -> None:
     """Photos elsewhere are left alone."""
     _photos(shop, NAMES)

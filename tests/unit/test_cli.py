@@ -29,12 +29,32 @@ def test_presets_as_json() -> None:
     assert card["fingerprint"] != thumb["fingerprint"]
 
 
+def test_presets_have_their_variants_inside() -> None:
+    """Each with its own fields and fingerprint; the preset's own fingerprint is that of the variant of its name."""
+    auto = {
+        "PREW_PRESETS__CARD__FORMAT": "auto",
+        "PREW_PRESETS__CARD__DPR": "2",
+        "PREW_PRESETS__CARD__AVIF_QUALITY": "40",
+    }
+    card, thumb = json.loads(run("presets", "--json", **GOOD, **auto).stdout)
+    inside = {each["name"]: each for each in card["variants"]}
+
+    assert (card["format"], card["dpr"], card["avif_quality"]) == ("auto", [2], 40)
+    assert list(inside) == ["card", "card.avif", "card.webp", "card@2x", "card@2x.avif", "card@2x.webp"]
+    assert (inside["card@2x.avif"]["width"], inside["card@2x.avif"]["format"]) == (1440, "avif")
+    assert card["fingerprint"] == inside["card"]["fingerprint"]
+    assert len({each["fingerprint"] for each in inside.values()}) == 6
+    assert [each["name"] for each in thumb["variants"]] == ["thumb"]
+
+
 def test_presets_as_a_table() -> None:
     """A person gets a table."""
-    done = run("presets", **GOOD, COLUMNS="200")
+    done = run("presets", **GOOD, COLUMNS="200", PREW_PRESETS__CARD__DPR="2", PREW_PRESETS__THUMB__BLUR="2.5")
 
     assert done.returncode == 0
-    assert "720" in done.stdout
+    assert "card@2x" in done.stdout
+    assert "1440" in done.stdout
+    assert "blur 2.5" in done.stdout
     assert "fingerprint" in done.stdout
 
 

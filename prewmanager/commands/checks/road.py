@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from prewmanager.adapters.http_probe import Reply, get
 from prewmanager.commands.checks.bucket import DOCTOR
 from prewmanager.commands.checks.finding import Finding, failed, ok, skipped
+from prewmanager.presets import Preset
 
 _WITHIN_S = 10.0
 _TO_S3 = (
@@ -18,7 +20,9 @@ _TO_S3 = (
 )
 
 
-async def check_road(url: str, photo: str, preview: str, preview_prefix: str) -> list[Finding]:
+async def check_road(
+    url: str, photo: str, preview: str, preview_prefix: str, presets: Mapping[str, Preset]
+) -> list[Finding]:
     """Findings about nginx at `url`; `photo` and `preview` are keys that are there, or empty."""
     base = url.rstrip("/")
     health = await get(f"{base}/nginx-health", within_s=_WITHIN_S)
@@ -29,6 +33,7 @@ async def check_road(url: str, photo: str, preview: str, preview_prefix: str) ->
     for check, key in (("nginx: photos from S3", photo), ("nginx: previews from S3", preview)):
         findings.append(await _from_s3(base, check, key))
     findings.append(await _to_service(f"{base}/{preview_prefix}/{DOCTOR}/none.jpg"))
+    findings.append(await check_formats(f"{base}/{preview_prefix}", presets))
     return findings
 
 
@@ -50,6 +55,27 @@ async def _to_service(url: str) -> Finding:
         return ok("nginx: missing previews to the service", "the service answers through nginx")
     cure = "PREW_NGINX_SERVICES must name the replicas, and they must run; PREW_PREVIEW_PREFIX must be alike in both"
     return failed("nginx: missing previews to the service", _said(reply), cure)
+
+
+async def check_formats(base: str, presets: Mapping[str, Preset]) -> Finding:
+    """Whether nginx goes by `Accept` for just those presets whose format is auto.
+
+    It says so by `Vary`, also where it refuses a path: one without a photo's name reaches neither S3 nor the service.
+    """
+    check = "nginx: formats by Accept"
+    said = {name for name in presets if await _varies(f"{base}/{name}/")}
+    auto = {name for name, preset in presets.items() if preset.format == "auto"}
+    cure = "give nginx the service's PREW_PRESETS__<NAME>__FORMAT, or PREW_NGINX_AUTO_PRESETS, and restart both"
+    if missed := sorted(auto - said):
+        return failed(check, f"{', '.join(missed)}: format auto, and nginx gives everybody the same", cure)
+    if wrong := sorted(said - auto):
+        return failed(check, f"{', '.join(wrong)}: nginx asks for formats that the service does not make", cure)
+    return ok(check, ", ".join(sorted(auto)) or "no preset's format is auto")
+
+
+async def _varies(url: str) -> bool:
+    reply = await get(url, within_s=_WITHIN_S)
+    return "accept" in {each.strip().lower() for each in reply.headers.get("Vary", "").split(",")}
 
 
 async def check_port(host: str, port: int) -> Finding:
