@@ -149,6 +149,7 @@ class Site:
             "PREW_NGINX_S3_SCHEME": "http",
             "PREW_NGINX_BUCKET_PATH": f"/{self.s3.bucket}",
             "PREW_NGINX_SERVICES": " ".join(f"{LOOPBACK}:{port}" for port in self.ports),
+            **{name: value for name, value in self.settings.items() if name.startswith("PREW_PRESETS")},
             **self.nginx_variables,
         }
         folder = self.folder / f"nginx-{self._number}"

@@ -1,0 +1,105 @@
+"""Formats by what the client accepts, and densities, over the whole road: each is made once, then S3's alone."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from devstack.backends import S3, Redis
+from devstack.lambda_server import Lambda
+from prewmanager.presets import Preset
+from prewmanager.variants import variants
+from tests.e2e.site import Site
+from tests.nginx.asking import Answer
+
+AUTO = {
+    "PREW_PRESETS__TILE__WIDTH": "60",
+    "PREW_PRESETS__TILE__FORMAT": "auto",
+    "PREW_PRESETS__TILE__DPR": "2",
+    "PREW_PRESETS__TILE__ANIMATED": "true",
+}
+ACCEPTS = {"avif": "image/avif,image/webp,*/*;q=0.8", "webp": "image/webp,*/*;q=0.8", "jpeg": "*/*"}
+
+
+@pytest.fixture(scope="module", name="tiles")
+def _tiles(s3: S3, redis_server: Redis, function: Lambda, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A site whose preset tile is auto, with twice the pixels for fine screens."""
+    with Site(tmp_path_factory.mktemp("tiles"), s3, redis_server, function, settings=AUTO) as site:
+        yield site
+
+
+def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
+    """The image as a file."""
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def gets(site: Site, path: str) -> dict[str, Answer]:
+    """What each kind of client gets for a path, by the format that it takes."""
+    return {kind: site.get(path, headers={"Accept": accept}) for kind, accept in ACCEPTS.items()}
+
+
+def told(answers: dict[str, Answer]) -> dict[str, tuple[int, str, tuple[int, int]]]:
+    """Status, content type and size of each."""
+    sizes = {kind: Image.open(io.BytesIO(answer.body)).size for kind, answer in answers.items()}
+    return {kind: (each.status, each.headers["Content-Type"], sizes[kind]) for kind, each in answers.items()}
+
+
+def test_every_client_gets_its_format_and_density(tiles: Site) -> None:
+    """Each variant is made once under a key of its own; asked again, S3 answers, and the service hears of nothing."""
+    tiles.put("wide.jpg", encoded(Image.radial_gradient("L").resize((240, 120)).convert("RGB"), "JPEG"))
+    before = tiles.requests_to_services()
+    first = {path: gets(tiles, path) for path in ("/prew/tile/wide.jpg", "/prew/tile@2x/wide.jpg")}
+    requests = tiles.requests_to_services()
+    again = {path: gets(tiles, path) for path in first}
+    encoded_at = gets(tiles, "/prew/tile%402x/wide.jpg")
+
+    for path, size in (("/prew/tile/wide.jpg", (60, 30)), ("/prew/tile@2x/wide.jpg", (120, 60))):
+        assert told(first[path]) == {kind: (200, f"image/{kind}", size) for kind in ACCEPTS}
+        assert {answer.headers["X-Preview"] for answer in first[path].values()} == {"made"}
+        for kind, answer in again[path].items():
+            assert (answer.body, answer.headers["X-Preview"]) == (first[path][kind].body, None)
+            assert answer.headers["Vary"] == first[path][kind].headers["Vary"] == "Accept"
+    assert encoded_at["avif"].body == first["/prew/tile@2x/wide.jpg"]["avif"].body
+    assert requests == tiles.requests_to_services() == before + 6
+    preset = Preset(width=60, format="auto", dpr=(2,), animated=True)
+    for name, variant in variants("tile", preset).items():
+        stored = tiles.stored(f"prew/{name}/wide.jpg")
+        assert stored
+        assert stored["Metadata"]["preset-fingerprint"] == variant.fingerprint
+
+
+def test_what_is_transparent_or_moves_stays_so(tiles: Site) -> None:
+    """Without AVIF and WebP a picture that one can see through is PNG; an animation is WebP for whoever takes that."""
+    clear = Image.new("RGBA", (120, 120), (200, 0, 0, 0))
+    clear.paste((0, 0, 200, 255), (30, 30, 90, 90))
+    frames = [Image.new("RGB", (120, 60), colour) for colour in ("red", "green")]
+    tiles.put("clear.png", encoded(clear, "PNG"))
+    tiles.put("moves.gif", encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=100, loop=0))
+
+    clears, moves = gets(tiles, "/prew/tile/clear.png"), gets(tiles, "/prew/tile/moves.gif")
+
+    kinds = ("avif", "webp", "png")
+    assert [answer.headers["Content-Type"] for answer in clears.values()] == [f"image/{kind}" for kind in kinds]
+    for answer in clears.values():
+        assert Image.open(io.BytesIO(answer.body)).convert("RGBA").getpixel((0, 0))[3] == 0  # type: ignore[index]  # of four bands
+    seen = [
+        (each.headers["Content-Type"], getattr(Image.open(io.BytesIO(each.body)), "n_frames", 1))
+        for each in moves.values()
+    ]
+    assert seen == [("image/webp", 2), ("image/webp", 2), ("image/jpeg", 1)]
+
+
+def test_nobody_gets_what_was_not_agreed(tiles: Site) -> None:
+    """Other densities, formats of presets that are not auto, and made-up ones are no presets; failures say Vary too."""
+    tiles.put("one.jpg", encoded(Image.new("RGB", (100, 100)), "JPEG"))
+    paths = ["/prew/tile@3x/one.jpg", "/prew/tile.png/one.jpg", "/prew/card.avif/one.jpg", "/prew/card@2x/one.jpg"]
+
+    assert [tiles.get(path).status for path in paths] == [404] * 4
+    missing = tiles.get("/prew/tile/none.jpg", headers={"Accept": ACCEPTS["avif"]})
+    assert (missing.status, missing.problem["kind"], missing.headers["Vary"]) == (404, "missing", "Accept")
