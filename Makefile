@@ -5,11 +5,12 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 BENCH_STAMP := .venv/.installed-bench
 INFRA_STAMP := .venv/.installed-infra
+BROWSER_STAMP := .venv/.installed-browser
 CHECKOV_STAMP := .local/checkov/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install system up test lint format lock bench bench-flights bench-images package test-compose test-infra test-one-server clean
+.PHONY: help install system up test lint format lock bench bench-flights bench-images package test-browser test-compose test-infra test-one-server clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +34,9 @@ up: install ## start the whole system on this machine, in the foreground
 test: install ## run all tests with branch coverage; ARGS="-k lambda -x" for pytest
 	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-branch --cov-report=term-missing:skip-covered \
 		$(or $(ARGS),--cov-fail-under=95)
+
+test-browser: install $(BROWSER_STAMP) ## look at the page in headless Chromium (apt-get install chromium)
+	PREW_TEST_BROWSER=1 $(BIN)/python -m pytest tests/browser $(ARGS)
 
 test-compose: install ## bring docker-compose.yml up with a Docker engine, and test the whole of it
 	PREW_TEST_COMPOSE=1 $(BIN)/python -m pytest tests/compose $(ARGS)
@@ -66,6 +70,9 @@ lock: system ## resolve the dependencies of pyproject.toml into requirements/*.t
 	.local/uv/bin/uv pip compile --quiet --group pyproject.toml:bench --constraint requirements/dev.txt \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-o requirements/bench.txt $(ARGS)
+	.local/uv/bin/uv pip compile --quiet --group pyproject.toml:browser --constraint requirements/dev.txt \
+		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		-o requirements/browser.txt $(ARGS)
 	.local/uv/bin/uv pip compile --quiet --group pyproject.toml:infra --constraint requirements/dev.txt \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-o requirements/infra.txt $(ARGS)
@@ -109,6 +116,12 @@ $(CHECKOV_STAMP): requirements/checkov.txt | $(STAMP)
 	@echo "Installing checkov"
 	@$(BIN)/python -m venv --clear .local/checkov
 	@.local/checkov/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/checkov.txt
+	@touch $@
+
+# Playwright brings no browser here: Debian's Chromium, which gets its security updates.
+$(BROWSER_STAMP): requirements/browser.txt | $(STAMP)
+	@echo "Installing Playwright and axe"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/browser.txt
 	@touch $@
 
 # What only the plots need stays out of every other target's way.

@@ -41,6 +41,16 @@ async def test_objects_under_a_prefix(inventory: S3Inventory, s3: S3) -> None:
     assert found == [("inventory/one/a.jpg", 5), ("inventory/one/b.jpg", 5)]
 
 
+async def test_a_page_and_the_next(inventory: S3Inventory, s3: S3) -> None:
+    """The token of one page asks for the next, and the last one has none."""
+    _put(s3, *(f"inventory/p/{number}.jpg" for number in range(5)))
+    first = await inventory.page("inventory/p/", 3, None)
+    second = await inventory.page("inventory/p/", 3, first.token)
+
+    assert [each.key[-5:] for each in [*first.objects, *second.objects]] == [f"{number}.jpg" for number in range(5)]
+    assert (len(first.objects), second.token) == (3, None)
+
+
 async def test_folders_under_a_prefix(inventory: S3Inventory, s3: S3) -> None:
     """The next segments only."""
     _put(s3, "inventory/f/x/1/a.jpg", "inventory/f/y/a.jpg", "inventory/f/plain.jpg")

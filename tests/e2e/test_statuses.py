@@ -72,6 +72,14 @@ def test_other_method(site: Site, method: str, path: str) -> None:
     assert site.stored(path[1:]) is None
 
 
+def test_the_contact_sheet_is_off(site: Site) -> None:
+    """Not there unless it is switched on, and no answer names a replica then."""
+    answer = ask(site.ports[0], "/-/presets")
+
+    assert answer.status == 404
+    assert "X-Replica" not in answer.headers
+
+
 async def test_original_missing(site: Site, function: Lambda) -> None:
     """404 for all who ask, over both replicas, and one invocation within its lifetime."""
     invocations = function.stats()["invocations"]

@@ -47,6 +47,12 @@ def test_the_least_that_works(read: Read) -> None:
     assert (settings.redis_url, settings.lambda_function) == (None, None)
 
 
+def test_the_contact_sheet_is_off_unless_it_is_switched_on(read: Read) -> None:
+    """It lists photos and makes previews for whoever reaches the port."""
+    assert not read(**GOOD).contact_sheet
+    assert read(**GOOD, PREW_CONTACT_SHEET="true").contact_sheet
+
+
 def test_presets_field_by_field_override_the_json(read: Read) -> None:
     """`PREW_PRESETS` takes them all; single variables change single fields and add presets."""
     settings = read(

@@ -22,26 +22,30 @@ function chart(lanes, width) {
   const x = (milliseconds) => 1 + ((width - 14) * milliseconds) / last;
   const height = lanes.length * (LABEL_PX + LANE_PX + GAP_PX) + AXIS_PX;
   const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, height, role: "img", "aria-label": inWords(lanes) });
-  picture.append(...axis(last, x, height));
-  lanes.forEach((lane, number) => picture.append(...drawn(lane, top(number), x, width)));
+  picture.append(...lanes.map((_, number) => ground(top(number), width)), ...axis(last, x, height));
+  lanes.forEach((lane, number) => picture.append(...drawn(lane, top(number), x)));
   picture.append(...arrows(lanes, x));
   return picture;
 }
 
 const top = (number) => number * (LABEL_PX + LANE_PX + GAP_PX);
 
-function drawn({ replica, waits }, y, x, width) {
-  const step = Math.min(6, LANE_PX / waits.length);
+const lineStep = (waits) => Math.min(6, LANE_PX / waits.length);
+
+function ground(y, width) {
+  return svg("rect", { class: "lane", x: 0, y: y + LABEL_PX, width, height: LANE_PX, rx: 4 });
+}
+
+function drawn({ replica, waits }, y, x) {
   const title = replica ? `${replica}: ${describe(waits)}` : `S3, by nginx: ${waits.length}`;
-  return [
-    svg("text", { x: 1, y: y + 14 }, title),
-    svg("rect", { class: "lane", x: 0, y: y + LABEL_PX, width, height: LANE_PX, rx: 4 }),
-    ...waits.map(({ kind, began, ended }, number) => {
-      const at = y + LABEL_PX + step * (number + 0.5);
-      const thick = kind === "made" ? {} : { "stroke-width": Math.max(0.5, Math.min(3, step * 0.7)) };
-      return svg("line", { class: `wait ${kind}`, x1: x(began), x2: x(Math.max(ended, began + 1)), y1: at, y2: at, ...thick });
-    }),
-  ];
+  const step = lineStep(waits);
+  const lines = waits.map(({ kind, began, ended }, number) => {
+    const at = y + LABEL_PX + step * (number + 0.5);
+    const thickness = kind === "made" ? 3 : Math.min(3, Math.max(0.5, step * 0.7));
+    const ends = { x1: x(began), x2: x(Math.max(ended, began + 1)), y1: at, y2: at };
+    return svg("line", { class: `wait ${kind}`, "stroke-width": thickness, ...ends });
+  });
+  return [svg("text", { x: 1, y: y + 14 }, title), ...lines.slice(1), ...lines.slice(0, 1)];
 }
 
 function describe(waits) {
@@ -53,16 +57,14 @@ function describe(waits) {
 }
 
 function arrows(lanes, x) {
-  const made = lanes[0].waits.find(({ kind }) => kind === "made");
-  if (!made) return [];
-  const from = LABEL_PX + Math.min(6, LANE_PX / lanes[0].waits.length) * (lanes[0].waits.indexOf(made) + 0.5);
+  const made = lanes[0].waits[0];
+  if (made.kind !== "made") return [];
   return lanes.slice(1).flatMap(({ waits }, number) => {
     const joined = waits.filter(({ kind }) => kind === "joined").map(({ ended }) => ended);
     if (joined.length === 0) return [];
-    const [right, to] = [x(made.ended) + 4 + 4 * (number % 2), top(number + 1) + LABEL_PX];
-    const tip = x(Math.min(...joined));
+    const [right, to, tip] = [x(made.ended) + 4 * number, top(number + 1) + LABEL_PX, x(Math.min(...joined))];
     return [
-      svg("path", { class: "for", d: `M ${x(made.ended)} ${from} H ${right} V ${to - 6} H ${tip} V ${to}` }),
+      svg("path", { class: "for", d: `M ${x(made.ended)} ${LABEL_PX + 3} H ${right} V ${to - 6} H ${tip} V ${to}` }),
       svg("path", { class: "tip", d: `M ${tip - 4} ${to} h 8 l -4 7 z` }),
     ];
   });

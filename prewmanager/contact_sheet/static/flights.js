@@ -9,13 +9,14 @@ export function watchFlights(facts) {
   const view = new View();
   const toggle = byId("flights-toggle");
   let stream = null;
+  let wanted = true;
 
   function start() {
     stream = new EventSource(new URL("flights", import.meta.url));
     stream.onmessage = (event) => view.take(JSON.parse(event.data));
     stream.addEventListener("lost", (event) => view.lost(Number(event.data)));
     stream.onopen = () => note(facts.shared ? "" : "Of the replica that served this page alone: there is no Redis.");
-    stream.onerror = () => note(stream?.readyState === EventSource.CLOSED ? "Too many look on." : "Reconnecting …");
+    stream.onerror = () => (stream?.readyState === EventSource.CLOSED ? refused() : note("Reconnecting …"));
     toggle.textContent = "Pause";
   }
 
@@ -26,12 +27,25 @@ export function watchFlights(facts) {
     note("Paused.");
   }
 
-  toggle.addEventListener("click", () => (stream ? stop() : start()));
+  function refused() {
+    wanted = false;
+    stop();
+    note("The service refuses: perhaps too many look on.");
+  }
+
   // A page that nobody sees must not hold one of the browser's six connections.
-  document.addEventListener("visibilitychange", () => {
-    if (document.hidden === Boolean(stream)) document.hidden ? stop() : start();
+  function decide() {
+    const needed = wanted && !document.hidden;
+    if (needed && !stream) start();
+    if (!needed && stream) stop();
+  }
+
+  toggle.addEventListener("click", () => {
+    wanted = !stream;
+    decide();
   });
-  start();
+  document.addEventListener("visibilitychange", decide);
+  decide();
 }
 
 const note = (text) => (byId("flights-note").textContent = text);

@@ -53,7 +53,7 @@ function show(answers) {
   byId("herd-table").replaceChildren(table(lanes));
 }
 
-// By the replica that answered, the one that made the preview first, S3 last; within each by the time of arrival.
+// By the replica that answered, the one that made the preview first, S3 last; within each the one that made it, then by the time of asking.
 function inLanes(answers) {
   const lanes = new Map();
   for (const { replica, source: said, status, began, ended } of answers) {
@@ -63,7 +63,8 @@ function inLanes(answers) {
   }
   const rank = (lane) => (lane.waits.some(({ kind }) => kind === "made") ? 0 : lane.replica ? 1 : 2);
   const sorted = [...lanes.values()].sort((one, other) => rank(one) - rank(other));
-  for (const lane of sorted) lane.waits.sort((one, other) => one.began - other.began);
+  const made = ({ kind }) => kind === "made";
+  for (const { waits } of sorted) waits.sort((one, other) => made(other) - made(one) || one.began - other.began);
   return sorted;
 }
 

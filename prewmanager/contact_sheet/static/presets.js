@@ -7,7 +7,7 @@ export function showPresets(facts) {
 }
 
 function row(preset) {
-  const said = Object.entries(preset.definition).map(([field, value]) => `${field} ${said_as(value)}`);
+  const said = Object.entries(preset.definition).map(([field, value]) => `${field} ${inWords(value)}`);
   return el(
     "tr",
     {},
@@ -17,4 +17,4 @@ function row(preset) {
   );
 }
 
-const said_as = (value) => (value !== null && typeof value === "object" ? JSON.stringify(value) : String(value));
+const inWords = (value) => (value !== null && typeof value === "object" ? JSON.stringify(value) : String(value));

@@ -40,7 +40,7 @@ async function load(address, frame, said) {
     frame.classList.remove("empty");
     said.replaceChildren(...(await (response.ok ? shown(frame, blob) : refused(response, blob))));
     const steps = response.headers.get("Server-Timing")?.replaceAll(";dur=", " ");
-    said.append(line(steps ? `${duration(took)} (${steps})` : duration(took)));
+    said.append(line(steps ? `${duration(took)}, of it ${steps}` : duration(took)));
     said.append(badge(source(response.status, response.headers.get("X-Preview"))));
   } catch {
     said.replaceChildren(badge({ kind: "failed", says: "no answer" }));

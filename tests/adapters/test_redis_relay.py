@@ -1,0 +1,43 @@
+"""Reports of the contact sheet from replica to replica, through a real Redis."""
+
+from __future__ import annotations
+
+import asyncio
+
+from devstack.backends import Redis
+from prewmanager.adapters.redis_connect import connect
+from prewmanager.adapters.redis_relay import SHEET_CHANNEL, RedisRelay
+from tests.fakes import until_told
+
+
+async def test_reports_reach_who_listens(redis_server: Redis) -> None:
+    """With their sender, whatever is in them; those of another bucket's replicas do not."""
+    async with connect(redis_server.url) as redis:
+        relay = RedisRelay(redis, namespace="one")
+        heard = relay.heard()
+        next_one = asyncio.ensure_future(anext(heard))
+        await _subscribed(redis_server, "one")
+        await RedisRelay(redis, namespace="another").send("cccccc", "not this")
+        await relay.send("aaaaaa", '{"preview":"a b ü\\n"}')
+
+        assert await next_one == ("aaaaaa", '{"preview":"a b ü\\n"}')
+        await heard.aclose()
+
+
+async def test_redis_away_is_no_error() -> None:
+    """A report is lost, and listening goes on without one."""
+    async with connect("redis://127.0.0.1:1/0") as redis:
+        relay = RedisRelay(redis, namespace="one", resubscribe_s=0.01)
+        await relay.send("aaaaaa", "lost")
+        listening = asyncio.ensure_future(anext(relay.heard()))
+        done, _ = await asyncio.wait([listening], timeout=0.1)
+        listening.cancel()
+
+        assert not done
+
+
+async def _subscribed(redis_server: Redis, namespace: str) -> None:
+    import redis
+
+    with redis.Redis.from_url(redis_server.url) as asking:
+        await until_told(lambda: asking.pubsub_numsub(f"{SHEET_CHANNEL}{namespace}")[0][1] == 1)

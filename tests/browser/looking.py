@@ -1,0 +1,45 @@
+"""A page under watch: whatever the console says is noted, and axe looks for what keeps people out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import axe_playwright_python
+
+AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
+# WCAG's rules up to 2.2 AA, and what axe recommends besides.
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+@dataclass
+class Looked:
+    """A page, and what it complained of."""
+
+    page: Any
+    complaints: list[str] = field(default_factory=list)
+
+    @classmethod
+    async def at(cls, browser: Any, **how: Any) -> Looked:
+        """A new page in a context of its own, such as `color_scheme="dark"`."""
+        context = await browser.new_context(**how)
+        looked = cls(await context.new_page())
+        looked.page.on("console", lambda said: looked.complaints.append(f"{said.type}: {said.text}"))
+        looked.page.on("pageerror", lambda error: looked.complaints.append(str(error)))
+        looked.page.on("dialog", lambda dialog: looked.complaints.append(f"dialog: {dialog.message}"))
+        return looked
+
+    async def faults(self) -> list[str]:
+        """What axe finds, one line for each rule that is broken."""
+        # Evaluated by the debugger, which the page's Content-Security-Policy does not bind.
+        await self.page.evaluate(AXE.read_text(encoding="utf-8"))
+        result = await self.page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
+        return [f"{each['id']}: {each['nodes'][0]['html']}" for each in result["violations"]]
+
+    async def is_too_wide(self) -> bool:
+        """Whether one has to scroll sideways to read it."""
+        wide: bool = await self.page.evaluate(
+            "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+        )
+        return wide
