@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
-from lambda_resize.errors import ResizeError
+from lambda_resize.errors import Missing, ResizeError, StorageFailed
 from lambda_resize.request import Output, ResizeRequest
 from lambda_resize.resize import Preview, resize_many
 from lambda_resize.settings import Settings
-from lambda_resize.storage import Storage
+from lambda_resize.storage import Original, Storage
 
 WRITERS = 4  # at once; a write is mostly waiting
+READINGS = 3  # of a photo that is overwritten again and again meanwhile
 
 
 def make(request: ResizeRequest, storage: Storage, settings: Settings) -> dict[str, object]:
@@ -26,20 +27,52 @@ def make(request: ResizeRequest, storage: Storage, settings: Settings) -> dict[s
     Raises:
         ResizeError: One of its kinds, for the main preview.
     """
-    timings: dict[str, float] = {}
-    with _timed(timings, "read"):
-        original = storage.read(request.src_bucket, request.src_key, settings.limits.max_source_bytes)
+    for _ in range(READINGS):
+        timings: dict[str, float] = {}
+        with _timed(timings, "read"):
+            original = storage.read(request.src_bucket, request.src_key, settings.limits.max_source_bytes)
+        answer = _make_of(original.data, request, storage, settings, timings)
+        with _timed(timings, "check"):
+            if _is_as_read(original, request, storage):
+                return answer | {"timings": timings}
+    _delete_all(request, storage)
+    raise StorageFailed(f"{request.src_bucket}/{request.src_key}: changes while previews are made of it")
+
+
+def _is_as_read(original: Original, request: ResizeRequest, storage: Storage) -> bool:
+    """Whether the photo that was read is there still, now that its previews are written.
+
+    Who overwrote it since has had the old previews deleted, perhaps before these were written; nobody would ever look
+    at them again. What changes after this look has its previews deleted after they were written. Of a photo that is
+    gone they go as well, and `Missing` is raised.
+    """
+    try:
+        return storage.etag(request.src_bucket, request.src_key) == original.etag
+    except Missing:
+        _delete_all(request, storage)
+        raise
+
+
+def _delete_all(request: ResizeRequest, storage: Storage) -> None:
+    for output in request.outputs:
+        storage.delete(request.dst_bucket, output.dst_key)
+
+
+def _make_of(
+    original: bytes, request: ResizeRequest, storage: Storage, settings: Settings, timings: dict[str, float]
+) -> dict[str, object]:
+    """The answer, with all previews written."""
     made = resize_many(original, [out.spec for out in request.outputs], settings.limits, placeholder=request.thumbhash)
     with _timed(timings, "resize"):
         preview = _stated(next(made), request)
     if not request.also:
         with _timed(timings, "write"):
             etag = _write(storage, request, request.main, preview)
-        return _answer(request, preview, etag, settings.max_data_bytes) | {"timings": timings}
+        return _answer(request, preview, etag, settings.max_data_bytes)
     with _timed(timings, "write"), ThreadPoolExecutor(WRITERS) as pool:
         main = pool.submit(_write, storage, request, request.main, preview)
         also = [_written(pool, storage, request, *each) for each in zip(request.also, made, strict=True)]
-    answer = _answer(request, preview, main.result(), settings.max_data_bytes) | {"timings": timings}
+    answer = _answer(request, preview, main.result(), settings.max_data_bytes)
     return answer | {"also": {name: _outcome(name, outcome, request) for name, outcome in also}}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from typing import Any, Self
@@ -31,6 +32,14 @@ MAX_RETRIES = 2
 RETRY_WINDOW = timedelta(seconds=5)  # no retry begins after it
 
 
+@dataclass(frozen=True)
+class Original:
+    """A photo as it was read: its bytes, and the ETag that S3 gives to just these."""
+
+    data: bytes
+    etag: str
+
+
 class Storage:
     """Objects of any bucket, with one client for each bucket that lives as long as this object.
 
@@ -54,7 +63,7 @@ class Storage:
         region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
         return cls(endpoint=endpoint, region=region, object_acl=object_acl)
 
-    def read(self, bucket: str, key: str, max_bytes: int) -> bytes:
+    def read(self, bucket: str, key: str, max_bytes: int) -> Original:
         """The whole object, whose size is checked before its body is read.
 
         Raises:
@@ -68,7 +77,17 @@ class Storage:
             size = found.meta["size"]
             if size > max_bytes:
                 raise TooLarge(f"{bucket}/{key}: {size} bytes, the limit is {max_bytes}")
-            return bytes(found.bytes())
+            return Original(bytes(found.bytes()), found.meta["e_tag"] or "")
+
+    def etag(self, bucket: str, key: str) -> str:
+        """The ETag that the object has now. Raises what `read` raises, but `TooLarge`."""
+        with _translated(f"{bucket}/{key}"):
+            return obstore.head(self._store(bucket), key)["e_tag"] or ""
+
+    def delete(self, bucket: str, key: str) -> None:
+        """Remove an object, where there is one. Raises what `write` raises."""
+        with _translated(f"{bucket}/{key}", writing=True):
+            obstore.delete(self._store(bucket), key)
 
     def write(  # noqa: PLR0913 -- an object is a place, its bytes and its headers
         self,

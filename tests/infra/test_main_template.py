@@ -26,7 +26,8 @@ OTHER = {"Bucket": BUCKET, "Key": "other/a.jpg"}
         ("ResizeRole", "get_object", OTHER, False),
         ("ResizeRole", "put_object", PREVIEW, True),
         ("ResizeRole", "put_object", PHOTO, False),
-        ("ResizeRole", "delete_object", PREVIEW, False),
+        ("ResizeRole", "delete_object", PREVIEW, True),
+        ("ResizeRole", "delete_object", PHOTO, False),
         ("ResizeRole", "list_objects_v2", {"Bucket": BUCKET}, True),
         ("ResizeRole", "list_objects_v2", {"Bucket": "packages"}, False),
         ("CleanerRole", "delete_object", PREVIEW, True),
@@ -48,7 +49,7 @@ def test_a_role_may_do_its_own_work_and_no_other(  # noqa: PLR0913, PLR0917 -- a
     target: dict[str, str],
     allowed: bool,  # noqa: FBT001 -- as above
 ) -> None:
-    """The function reads photos and writes previews, the cleaner deletes previews, the service looks at them."""
+    """The function reads photos, writes previews and takes them back, the cleaner deletes previews, the service looks at them."""
     for each in (PHOTO, PREVIEW, OTHER):
         aws.client("s3").put_object(**each, Body=b"x")
 

@@ -83,7 +83,7 @@ def test_keys_reach_s3_byte_for_byte(s3: S3, storage: Storage, key: str) -> None
     storage.write(s3.bucket, f"keys/{key}", key.encode(), **HEADERS)
     assert client.get_object(Bucket=s3.bucket, Key=f"keys/{key}")["Body"].read() == key.encode()
     client.put_object(Bucket=s3.bucket, Key=f"other/{key}", Body=b"other")
-    assert storage.read(s3.bucket, f"other/{key}", 100) == b"other"
+    assert storage.read(s3.bucket, f"other/{key}", 100).data == b"other"
 
 
 def test_an_object_is_written_with_its_headers(s3: S3, storage: Storage) -> None:
@@ -99,7 +99,7 @@ def test_a_large_object_is_written_in_one_piece(s3: S3, storage: Storage) -> Non
     """Above the size at which clients like to split: one PUT, so an ETag without a count of parts."""
     etag = storage.write(s3.bucket, "large", bytes(12_000_000), **HEADERS)
     assert "-" not in etag
-    assert len(storage.read(s3.bucket, "large", 12_000_000)) == 12_000_000
+    assert len(storage.read(s3.bucket, "large", 12_000_000).data) == 12_000_000
 
 
 def test_an_acl_changes_nothing_else(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,7 +205,7 @@ def test_an_object_that_is_too_large_is_not_read(s3: S3, monkeypatch: pytest.Mon
 def test_the_size_limit_is_inclusive(s3: S3, storage: Storage) -> None:
     """An object of exactly the limit is read."""
     storage.write(s3.bucket, "exact", bytes(100), **HEADERS)
-    assert storage.read(s3.bucket, "exact", 100) == bytes(100)
+    assert storage.read(s3.bucket, "exact", 100).data == bytes(100)
     with pytest.raises(TooLarge):
         storage.read(s3.bucket, "exact", 99)
 

@@ -1,0 +1,115 @@
+"""A photo that changes while its previews are made: what is in the bucket afterwards is of the photo as it is."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from devstack.backends import S3, s3_client
+from lambda_resize.errors import Missing, StorageFailed
+from lambda_resize.making import READINGS, make
+from lambda_resize.request import ResizeRequest, parse
+from lambda_resize.settings import Settings
+from lambda_resize.storage import Original, Storage
+
+PHOTO = "photo/changing.jpg"
+PREVIEWS = ("prew/card/changing.jpg", "prew/thumb/changing.jpg")
+
+
+class Changed(Storage):
+    """A real S3 where `change` happens right after each of the first `times` readings, with their number."""
+
+    change: Callable[[int], object]
+    times: int
+    readings = 0
+
+    def read(self, bucket: str, key: str, max_bytes: int) -> Original:
+        original = super().read(bucket, key, max_bytes)
+        self.readings += 1
+        if self.readings <= self.times:
+            self.change(self.readings)
+        return original
+
+
+@pytest.fixture(name="storage")
+def _storage(s3: S3, monkeypatch: pytest.MonkeyPatch) -> Changed:
+    for name, value in s3.aws_environment().items():
+        monkeypatch.setenv(name, value)
+    return Changed.from_environment(os.environ)
+
+
+@pytest.fixture(name="client")
+def _client(s3: S3, encode: Any) -> Iterator[Any]:
+    """The bucket, with a black photo."""
+    client = s3_client(s3)
+    client.put_object(Bucket="photos", Key=PHOTO, Body=_photo(encode, 0))
+    yield client
+    for key in (PHOTO, *PREVIEWS):
+        client.delete_object(Bucket="photos", Key=key)
+
+
+@pytest.fixture(name="request_")
+def _request(example: Any) -> ResizeRequest:
+    also = [{"preset_name": "thumb", "width": 200}]
+    return parse(example("request_full") | {"src_key": PHOTO, "also": also})
+
+
+def _photo(encode: Any, grey: int) -> bytes:
+    data: bytes = encode(Image.new("L", (900, 500), grey), "JPEG")
+    return data
+
+
+def _stored(client: Any) -> set[str]:
+    listed = client.list_objects_v2(Bucket="photos", Prefix="prew/").get("Contents", [])
+    return {each["Key"] for each in listed} & set(PREVIEWS)
+
+
+def test_an_overwritten_photo_is_read_again(
+    client: Any, encode: Any, storage: Changed, request_: ResizeRequest
+) -> None:
+    """The previews of the old one, which nothing would delete any more, are replaced by the new one's."""
+    storage.times = 1
+    storage.change = lambda _: client.put_object(Bucket="photos", Key=PHOTO, Body=_photo(encode, 255))
+    answer = make(request_, storage, Settings())
+
+    assert (storage.readings, answer["status"]) == (2, True)
+    for key in PREVIEWS:
+        body = client.get_object(Bucket="photos", Key=key)["Body"].read()
+        assert Image.open(io.BytesIO(body)).convert("L").getpixel((20, 20)) == 255
+
+
+def test_a_photo_that_stays_is_read_once(client: Any, storage: Changed, request_: ResizeRequest) -> None:
+    """The look afterwards is all that it costs."""
+    storage.times = 0
+    answer: Any = make(request_, storage, Settings())
+
+    assert storage.readings == 1
+    assert answer["timings"].keys() == {"read", "resize", "write", "check"}
+    assert _stored(client) == set(PREVIEWS)
+
+
+def test_a_removed_photo_leaves_no_previews(client: Any, storage: Changed, request_: ResizeRequest) -> None:
+    """They would be shown for ever; the caller is told that there is no photo."""
+    storage.times = 1
+    storage.change = lambda _: client.delete_object(Bucket="photos", Key=PHOTO)
+    with pytest.raises(Missing):
+        make(request_, storage, Settings())
+
+    assert _stored(client) == set()
+
+
+def test_a_photo_that_never_rests_has_no_preview_for_now(
+    client: Any, encode: Any, storage: Changed, request_: ResizeRequest
+) -> None:
+    """Rather none than an old one; who asks later begins anew."""
+    storage.times = READINGS
+    storage.change = lambda number: client.put_object(Bucket="photos", Key=PHOTO, Body=_photo(encode, 10 * number))
+    with pytest.raises(StorageFailed, match="changes while"):
+        make(request_, storage, Settings())
+
+    assert (storage.readings, _stored(client)) == (READINGS, set())
