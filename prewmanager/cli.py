@@ -180,16 +180,19 @@ def stale(  # noqa: PLR0913, PLR0917 -- options of the command line
 @app.command(epilog="Example: prewmanager doctor --url https://images.example.com")
 def doctor(
     url: Annotated[str, typer.Option(help="nginx's address as clients see it; without it nginx is left out.")] = "",
+    replica: Annotated[
+        list[str] | None, typer.Option(help="A replica's own address, host:port; several: once for each.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Look at everything that the service needs, and say what is wrong and how to mend it.
 
-    Settings, port, Redis, clock, each right on the buckets, the function, nginx. The function makes one preview, which
-    is deleted. Exit code 1 where something is wrong.
+    Settings, port, Redis, clock, each right on the buckets, the function, nginx, and whether replicas have the same
+    presets. The function makes one preview, which is deleted. Exit code 1 where something is wrong.
     """
     from prewmanager.commands import doctor as command  # noqa: PLC0415 -- so that the other commands start at once
 
-    _end(command.run(url, as_json=as_json))
+    _end(command.run(url, replica or (), as_json=as_json))
 
 
 def _end(command: Coroutine[Any, Any, int]) -> NoReturn:

@@ -5,6 +5,7 @@ GET /healthz                      200 while the process is alive
 GET /readyz                       200 when S3 and Lambda answer, 503 otherwise; each is named, and so is Redis,
                                   without which the service is ready but degraded
 GET /metrics                      for Prometheus
+GET /-/fingerprints               of each preset, by name: whether replicas agree
 GET /-/presets                    the contact sheet, where it is switched on
 """
 
@@ -85,6 +86,7 @@ def make_app(service: Service) -> web.Application:
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/readyz", _readyz)
     app.router.add_get("/metrics", _metrics)
+    app.router.add_get("/-/fingerprints", _fingerprints)
     if service.sheet is not None:
         service.sheet.add_to(app)
     # Everything else, newlines included: what a path means is decided from its raw form.
@@ -184,6 +186,11 @@ async def _answers(name: str, probe: Probe) -> bool:
         _log.warning("probe.failed", probe=name, error=str(error) or type(error).__name__)
         return False
     return True
+
+
+async def _fingerprints(request: web.Request) -> web.Response:
+    presets = request.app[SERVICE].catalogue.presets
+    return web.json_response({name: preset.fingerprint for name, preset in presets.items()})
 
 
 async def _metrics(request: web.Request) -> web.Response:

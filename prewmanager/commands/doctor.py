@@ -16,6 +16,7 @@ from prewmanager.commands.checks.bucket import check_photos, check_previews
 from prewmanager.commands.checks.finding import Finding, State, failed, ok
 from prewmanager.commands.checks.function import check_invoke, check_makes
 from prewmanager.commands.checks.redis import check_redis
+from prewmanager.commands.checks.replicas import check_replicas
 from prewmanager.commands.checks.road import check_port, check_road
 from prewmanager.commands.output import print_json, print_table
 from prewmanager.commands.parts import looking
@@ -24,7 +25,7 @@ from prewmanager.settings import Settings, read_settings
 from prewmanager.telemetry import Metrics
 
 
-async def run(url: str, *, as_json: bool) -> int:
+async def run(url: str, replicas: Sequence[str], *, as_json: bool) -> int:
     """The command: its exit code, 1 where something is wrong."""
     try:
         settings = read_settings()
@@ -33,6 +34,7 @@ async def run(url: str, *, as_json: bool) -> int:
     else:
         findings = [ok("settings", f"presets: {', '.join(settings.presets)}")]
         findings += await examine(settings, url)
+        findings += await check_replicas(replicas, settings.variants)
     _show(findings, as_json=as_json)
     return int(any(each.state is State.FAILED for each in findings))
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Iterator
 from email.utils import formatdate
 from pathlib import Path
@@ -195,7 +197,7 @@ async def test_without_a_photo_the_function_is_still_asked(shop: Shop, function:
 
 @pytest.fixture(name="guarded_s3", scope="module")
 def _guarded_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
-    """An S3 whose users have different rights; each one's keys are its name."""
+    """An S3 whose users have different rights, each one's keys its name; buckets are hosts of s3.test as well."""
     rights = {
         "reader": ["Read:photos", "List:photos"],
         "blind": ["Read:photos", "Write:photos"],
@@ -213,7 +215,7 @@ def _guarded_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(devstack.backends, "_identities", identities)
-        s3 = start_s3(tmp_path_factory.mktemp("guarded"))
+        s3 = start_s3(tmp_path_factory.mktemp("guarded"), options=["-s3.domainName=s3.test"])
     yield s3
     s3.program.kill()
 
@@ -249,6 +251,38 @@ async def test_a_role_that_may_only_read_is_what_the_service_needs(guarded: Shop
     assert [name for name in _failed(findings) if not name.startswith("function")] == []
 
 
+async def test_a_bucket_that_may_only_be_read(guarded: Shop) -> None:
+    """Where the service makes previews itself, its own credentials lack the right to write."""
+    findings = await _look(guarded, AWS_ACCESS_KEY_ID="reader", AWS_SECRET_ACCESS_KEY="reader")
+
+    assert _failed(findings) == {"function: makes a preview"}
+    assert "allow these credentials" in findings["function: makes a preview"]["cure"]
+    assert "s3:PutObject" in findings["function: makes a preview"]["cure"]
+
+
+@pytest.mark.parametrize(
+    ("host", "wrong"),
+    [("photos.s3.test", set()), ("fotos.s3.test", {"nginx: photos from S3", "nginx: previews from S3"})],
+)
+async def test_the_host_that_nginx_sends(guarded: Shop, port: int, tmp_path: Path, host: str, wrong: set[str]) -> None:
+    """Where the bucket is in the host's name, another host is another bucket: the variable is named."""
+    guarded.put("prew/card/a.jpg")
+    changed = {"PREW_NGINX_BUCKET_PATH": "", "PREW_NGINX_S3_HOST": host, "PREW_NGINX_AUTO_PRESETS": ""}
+    service = await guarded.start("serve")
+    nginx = await asyncio.to_thread(_nginx, guarded, tmp_path, port, **changed)
+    try:
+        await _until_it_serves(service)
+        findings = await _look(guarded, "--url", nginx.url, exit_code=1 if wrong else 0)
+    finally:
+        nginx.program.stop()
+        service.terminate()
+        await service.communicate()
+        guarded.client.delete_object(Bucket=guarded.bucket, Key="prew/card/a.jpg")
+
+    assert _failed(findings) == wrong
+    assert all("PREW_NGINX_S3_HOST" in findings[name]["cure"] for name in wrong)
+
+
 async def test_wrong_credentials(guarded: Shop) -> None:
     """Not taken for a missing right."""
     findings = await _look(guarded, AWS_ACCESS_KEY_ID="nobody")
@@ -264,15 +298,47 @@ async def test_worker_processes_make_the_preview(guarded: Shop) -> None:
     assert guarded.keys("prew/") == set()
 
 
+async def _until_it_serves(service: Process) -> None:
+    assert service.stderr is not None
+    while b'"serving"' not in (line := await service.stderr.readline()):
+        assert line
+
+
+async def test_replicas_that_differ(shop: Shop, function: CountingLambda, port: int) -> None:
+    """One that agrees, one with another card, told with both fingerprints, and one that is not there."""
+    ports = [port, *free_ports(1)]
+    settings = [{}, {"PREW_PRESETS__CARD__WIDTH": "500"}]
+    services = [
+        await shop.start("serve", PREW_PORT=str(each), **changed) for each, changed in zip(ports, settings, strict=True)
+    ]
+    addresses = [f"{LOOPBACK}:{each}" for each in [*ports, 1]]
+    try:
+        for service in services:
+            await _until_it_serves(service)
+        process = await shop.start("doctor", "--json", *[f"--replica={each}" for each in addresses])
+        out, _ = await process.communicate()
+    finally:
+        for service in services:
+            service.terminate()
+            await service.communicate()
+
+    same, other, away = [each for each in json.loads(out) if each["check"] == "replicas: presets"]
+    assert (same["state"], other["state"], away["state"]) == ("ok", "failed", "failed")
+    assert addresses[1] in other["said"]
+    assert f"card is {Preset(width=500).fingerprint}, here {Preset(width=720).fingerprint}" in other["said"]
+    assert "thumb" not in other["said"]
+    assert "restart all of them" in other["cure"]
+    assert "--replica" in away["cure"]
+    assert function.url
+
+
 async def test_a_port_that_is_taken(shop: Shop, function: CountingLambda, port: int) -> None:
     """By another program; by the service itself it is no fault."""
     with socket.create_server((LOOPBACK, port)):
         taken = await _look(shop, PREW_PORT=str(port))
     service = await shop.start("serve")
     try:
-        assert service.stderr is not None
-        while b'"serving"' not in (line := await service.stderr.readline()):
-            assert line
+        await _until_it_serves(service)
         ours = await _look(shop, exit_code=0)
     finally:
         service.terminate()
@@ -345,9 +411,7 @@ async def test_the_road_from_outside(  # noqa: PLR0913, PLR0917 -- fixtures and 
     service = await shop.start("serve")
     nginx = await asyncio.to_thread(_nginx, shop, tmp_path, port, **changed)
     try:
-        assert service.stderr is not None
-        while b'"serving"' not in (line := await service.stderr.readline()):
-            assert line
+        await _until_it_serves(service)
         findings = await _look(shop, "--url", nginx.url, exit_code=1 if wrong else 0)
     finally:
         nginx.program.stop()

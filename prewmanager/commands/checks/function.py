@@ -18,6 +18,7 @@ _INVOKE, _MAKES = "function: invoke", "function: makes a preview"
 _CURES = {
     "missing": "the function reads another bucket or S3 than this command: its AWS_REGION, its AWS_ENDPOINT_URL_S3",
     "storage": "allow the function's own role s3:GetObject on photos, s3:PutObject on previews, and s3:ListBucket",
+    "storage by workers": "allow these credentials s3:GetObject on photos, s3:PutObject on previews, and s3:ListBucket",
     "timeout": "raise the function's memory, which is also its CPU, or its time-out, and PREW_LAMBDA_TIMEOUT with it",
     "throttled": "raise Lambda's concurrency limit, or lower PREW_MAX_INVOCATIONS",
     "failed": "the function's log says why; is it this project's package, for this architecture?",
@@ -56,7 +57,8 @@ async def check_makes(
             skipped(_MAKES, f"it answers, and {photo} is no picture that it can use: {error}", "name another photo")
         ]
     except PreviewFailed as error:
-        return [failed(_MAKES, f"{error.kind}: {error}", _CURES.get(error.kind, _CURES["failed"]))]
+        kind = error.kind if settings.lambda_function else f"{error.kind} by workers"
+        return [failed(_MAKES, f"{error.kind}: {error}", _CURES.get(kind) or _CURES.get(error.kind, _CURES["failed"]))]
     found = await looks.look(key)
     deleted = await rights.delete(key)
     if found is None:
