@@ -52,7 +52,9 @@ class LambdaCalls:
     ) -> None:
         """`credentials` are the SDK's, which refresh themselves, or None where it found none."""
         path = f"/2015-03-31/functions/{quote(function, safe='')}/invocations"
-        self._url = endpoint.rstrip("/") + path
+        self._address = endpoint.rstrip("/") + path
+        # Encoded already: aiohttp would decode the colons of an ARN, and the signature would be of another path.
+        self._url = URL(self._address, encoded=True)
         self._http = http
         self._region = region
         self._credentials = credentials
@@ -64,13 +66,8 @@ class LambdaCalls:
         Raises `aiohttp.ClientError`, `OSError`, `TimeoutError`, and botocore's `BotoCoreError` where there are no
         credentials.
         """
-        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
-        if dry:
-            headers["X-Amz-Invocation-Type"] = "DryRun"
-        signed = await self._signed(payload, headers)
-        # Encoded already: aiohttp would decode the colons of an ARN, and the signature would be of another path.
-        url = URL(self._url, encoded=True)
-        async with self._http.post(url, data=payload, headers=signed, proxy=self._proxy) as response:
+        headers = await self._signed(payload, {"X-Amz-Invocation-Type": "DryRun"} if dry else {})
+        async with self._http.post(self._url, data=payload, headers=headers, proxy=self._proxy) as response:
             body = await response.read()
             refused = _error_code(response.headers) if response.status >= _REFUSED_FROM else ""
             return Reply(response.headers, body, refused)
@@ -79,7 +76,7 @@ class LambdaCalls:
         if self._credentials is None:
             raise NoCredentialsError
         frozen = await self._credentials.get_frozen_credentials()
-        request = AWSRequest("POST", self._url, headers=headers, data=payload)
+        request = AWSRequest("POST", self._address, headers=headers, data=payload)
         SigV4Auth(frozen, "lambda", self._region).add_auth(request)
         return dict(request.headers)
 
@@ -120,6 +117,8 @@ async def lambda_calls(  # noqa: PLR0913 -- the settings of one client
         connector=connector,
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_s, sock_read=read_s),
         cookie_jar=aiohttp.DummyCookieJar(),
+        # Not signed: each header that is, is work for each request.
+        headers={"Accept-Encoding": "identity"},
         auto_decompress=False,
     ) as http:
         yield LambdaCalls(

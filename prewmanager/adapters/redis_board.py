@@ -107,9 +107,8 @@ class RedisBoard:
         mine = encode_holder(secrets.token_hex(8))
         # NX with GET answers with what is there, so a client that sent the command again because the reply was lost
         # sees its own token and knows that it won.
-        value = await answered(
-            self._redis.set(name, mine, nx=True, get=True, px=self._lease_ms), "a flight could not be claimed"
-        )
+        command = self._redis.execute_command("SET", name, mine, "NX", "GET", "PX", self._lease_ms, get=True)
+        value = await answered(command, "a flight could not be claimed")
         if value is None or value == mine:
             return _RedisLease(self, name, mine)
         return decode(cast("bytes", value))

@@ -42,8 +42,9 @@ class RedisRelay:
         while True:
             try:
                 async for message in messages(self._redis, self._channel):
-                    sender, _, report = message.partition(" ")
-                    yield sender, report
+                    if message is not None:
+                        sender, _, report = message.partition(" ")
+                        yield sender, report
             except (RedisError, OSError) as error:
                 _log.debug("relay.lost", error=str(error))
             await asyncio.sleep(self._resubscribe_s)

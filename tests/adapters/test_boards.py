@@ -158,15 +158,20 @@ async def test_an_abandoned_flight_is_free_at_once(board: FlightBoard) -> None:
 
 
 async def test_whoever_watches_is_told(board: FlightBoard) -> None:
-    """A watcher returns when the flight is settled, long before its time-out."""
+    """Who claims, and watches while it is somebody else's, has the outcome long before the time-out."""
+
+    async def outcome() -> Settled:
+        while not isinstance(claim := await board.claim("k"), Settled):
+            await board.watch("k", 30)
+        return claim
+
     lease = await _lease(board)
-    assert isinstance(await board.claim("k"), Busy)
-    watching = asyncio.create_task(board.watch("k", 30))
+    watching = asyncio.create_task(outcome())
     await asyncio.sleep(0.05)
     assert not watching.done()
     await lease.settle(MISSING, 5)
 
-    await asyncio.wait_for(watching, 5)
+    assert await asyncio.wait_for(watching, 5) == Settled(MISSING)
 
 
 async def test_watching_ends_by_itself(board: FlightBoard) -> None:

@@ -150,15 +150,37 @@ async def test_news_come_again_after_redis_was_away(tmp_path: Path) -> None:
     async with _client(server.url) as client:
         news = RedisNews(client, CHANNEL, resubscribe_s=0.01)
         async with news.listening():
+            await _subscribed(news)
             server.program.kill()
             again = start_redis(tmp_path, port=server.port)
-            news.expect("k")
-            waiting = asyncio.create_task(news.wait("k", 30))
-            while not waiting.done():
-                await client.publish(CHANNEL, "k")
-                await client.publish(CHANNEL, "a key that nobody expects")
-                await asyncio.sleep(0.01)
+            for _ in range(2):  # the first one may return because the subscription is there again
+                news.expect("k")
+                waiting = asyncio.create_task(news.wait("k", 30))
+                while not waiting.done():
+                    await client.publish(CHANNEL, "k")
+                    await client.publish(CHANNEL, "a key that nobody expects")
+                    await asyncio.sleep(0.01)
     again.program.kill()
+
+
+async def _subscribed(news: RedisNews) -> None:
+    news.expect("the first one")
+    await news.wait("the first one", 30)
+
+
+async def test_the_subscription_ends_when_nobody_waits(redis_server: Redis) -> None:
+    """A replica whose flights nobody shares is told of nobody's; the next one who waits subscribes again."""
+    async with _client(redis_server.url) as client:
+        news = RedisNews(client, "prew:a channel of its own", linger_s=0)
+
+        async def subscribers() -> int:
+            return int((await client.pubsub_numsub("prew:a channel of its own"))[0][1])
+
+        async with news.listening():
+            for _ in range(2):
+                await _subscribed(news)
+                while await subscribers():  # noqa: ASYNC110 -- of a server, which has no event for us
+                    await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize(

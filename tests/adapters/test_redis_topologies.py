@@ -56,7 +56,10 @@ async def _works(url: str) -> None:
 
 
 async def _wakes(one: RedisBoard, other: RedisBoard) -> None:
-    """A message reaches the one who waits, at the latest when its subscription has come up."""
+    """A message reaches the one who waits, once its subscription has come up."""
+    await _lease(one, "subscribes")
+    assert isinstance(await other.claim("subscribes"), Busy)
+    await other.watch("subscribes", 30)
     for attempt in range(200):
         lease = await _lease(one, f"news-{attempt}")
         assert isinstance(await other.claim(f"news-{attempt}"), Busy)
