@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import pyvips
 
+from devstack.backends import s3_client
+from devstack.bucket import Bucket
 from devstack.programs import Program, answers, free_ports
 from tests.nginx.asking import ask
 
@@ -72,16 +74,30 @@ def _descendants(pid: int) -> set[int]:
     return found - {pid}
 
 
+def _overwrite(stack: dict[str, Any], photo: Path, key: str) -> None:
+    """Put another photo there, and return when its preview is another as well."""
+    port = int(stack["nginx"].rpartition(":")[2])
+    before = ask(port, "/prew/card/one.jpg").body
+    s3 = {name: stack["s3"][name] for name in ("endpoint", "bucket", "access_key", "secret_key", "region")}
+    s3_client(Bucket(**s3)).put_object(Bucket=s3["bucket"], Key=key, Body=photo.read_bytes())
+    while ask(port, "/prew/card/one.jpg").body == before:
+        pass
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_from_ready_to_gone(checkout: Path, system: Program, number: signal.Signals) -> None:
+def test_from_ready_to_gone(checkout: Path, system: Program, photos: Path, number: signal.Signals) -> None:
     """It serves each photo in each preset, says where its parts are, and ends with one signal, wholly."""
     stack = _stack(checkout)
     ports = [int(url.rpartition(":")[2]) for url in [stack["nginx"], stack["lambda"], *stack["services"]]]
     for name in ("one.jpg", "more/two%20%C3%BC.jpg"):
         for preset in ("thumb", "card"):
             assert ask(ports[0], f"/prew/{preset}/{name}").headers["X-Preview"] == "made"
+    _overwrite(stack, photos / "more" / "two ü.jpg", "photo/one.jpg")
+    edge = ask(ports[0], f"/edge/none.jpg?s=http://photos.localhost:{ports[0]}/photo/one.jpg")
     started = _descendants(system.pid)
 
+    assert (edge.status, edge.headers["X-Cache"]) == (200, "Miss from cloudfront")
+    assert stack["cloudfront"] == f"{stack['nginx']}/edge"
     assert b"<title>Contact sheet" in ask(ports[0], "/").body
     assert "more/two ü.jpg" in ask(ports[0], "/presets/photos").body.decode("unicode-escape")
     assert len(stack["services"]) == 2

@@ -49,7 +49,7 @@ def test_a_role_may_do_its_own_work_and_no_other(  # noqa: PLR0913, PLR0917 -- a
     target: dict[str, str],
     allowed: bool,  # noqa: FBT001 -- as above
 ) -> None:
-    """The function reads photos, writes previews and takes them back, the cleaner deletes previews, the service looks at them."""
+    """The function reads photos and writes previews, both may delete those, the service looks."""
     for each in (PHOTO, PREVIEW, OTHER):
         aws.client("s3").put_object(**each, Body=b"x")
 
