@@ -5,12 +5,13 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 BENCH_STAMP := .venv/.installed-bench
 INFRA_STAMP := .venv/.installed-infra
+OBSERVABILITY_STAMP := .venv/.installed-observability
 BROWSER_STAMP := .venv/.installed-browser
 CHECKOV_STAMP := .local/checkov/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install system up test lint format lock bench bench-flights bench-images package test-browser test-compose test-infra test-one-server clean
+.PHONY: help install system up test lint format lock bench bench-flights bench-images package test-browser test-compose test-infra test-observability test-one-server clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,6 +83,9 @@ lock: system ## resolve the dependencies of pyproject.toml into requirements/*.t
 	.local/uv/bin/uv pip compile --quiet --group pyproject.toml:function --constraint requirements/dev.txt \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-o requirements/function.txt $(ARGS)
+	.local/uv/bin/uv pip compile --quiet --group pyproject.toml:observability --constraint requirements/dev.txt \
+		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		-o requirements/observability.txt $(ARGS)
 	.local/uv/bin/uv pip compile pyproject.toml --quiet --constraint requirements/dev.txt \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-o requirements/service.txt $(ARGS)
@@ -104,6 +108,14 @@ bench-flights: install $(BENCH_STAMP) ## many waiters for one preview, against t
 
 bench-images: install $(BENCH_STAMP) ## the image core against sharp, Pillow, thumbor, ImageMagick (ARGS=--quick)
 	$(BIN)/python -m benchmarks.images $(ARGS)
+
+test-observability: install $(OBSERVABILITY_STAMP) ## dashboard and alerts by promtool, Grafana's SDK, and a real Prometheus under load
+	PREW_TEST_PROMETHEUS=1 $(BIN)/python -m pytest tests/observability tests/e2e/test_prometheus.py $(ARGS)
+
+$(OBSERVABILITY_STAMP): requirements/observability.txt | $(STAMP)
+	@echo "Installing Grafana's SDK"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/observability.txt
+	@touch $@
 
 # What only the templates' tests need stays out likewise: it is half as much again as everything else.
 $(INFRA_STAMP): requirements/infra.txt | $(STAMP)

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.process_collector import ProcessCollector
 from structlog.tracebacks import ExceptionDictTransformer
@@ -24,6 +24,8 @@ from prewmanager.tally import Tally
 from prewmanager.usage import UsageMetrics
 
 _log = structlog.get_logger(__name__)
+# One series more for each counter and histogram, which Prometheus has no use for.
+disable_created_metrics()
 # Read by prometheus-client when it is imported: the folder in which workers of one service share their metrics.
 MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40)

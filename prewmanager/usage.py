@@ -23,7 +23,7 @@ class UsageMetrics:
             registry=registry,
         )
         gb_seconds = Counter(
-            "prewmanager_lambda_gb_seconds",
+            "prewmanager_lambda_gigabyte_seconds",
             "Time times memory of the resize function as its answers say them, by preset",
             ["preset"],
             registry=registry,

@@ -95,7 +95,7 @@ async def test_what_ran_is_counted(service: Lambda, function: str, ran: int | No
     count = metrics.registry.get_sample_value
 
     assert count("prewmanager_lambda_invocations_total", {"preset": "card"}) == ran
-    assert count("prewmanager_lambda_gb_seconds_total", {"preset": "card"}) == (0 if ran else None)
+    assert count("prewmanager_lambda_gigabyte_seconds_total", {"preset": "card"}) == (0 if ran else None)
     assert count("prewmanager_lambda_cold_starts_total") == 0
 
 

@@ -1,0 +1,183 @@
+"""What the dashboard shows: the panels of each row, and the question that each one answers.
+
+`$job` chooses an installation, `$__rate_interval` is Grafana's, the prices are the dashboard's own variables.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Query:
+    """One PromQL expression, and how Grafana names its series."""
+
+    expr: str
+    legend: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture; `unit` is one of Grafana's, `stacked` where the parts of a whole are shown."""
+
+    title: str
+    question: str
+    unit: str
+    queries: tuple[Query, ...]
+    stacked: bool = False
+
+
+def panel(title: str, question: str, unit: str, *queries: tuple[str, str], stacked: bool = False) -> Panel:
+    """A panel of expressions, each with its legend."""
+    return Panel(title, question, unit, tuple(Query(*query) for query in queries), stacked)
+
+
+def rate(metric: str, by: str = "", where: str = "") -> str:
+    """How much a counter grows in a second, over all replicas."""
+    kept = f"by ({by}) " if by else ""
+    return f'sum {kept}(rate({metric}{{job=~"$job"{where}}}[$__rate_interval]))'
+
+
+def quantiles(histogram: str) -> list[tuple[str, str]]:
+    """The median and the slow ones of a histogram."""
+    buckets = rate(f"{histogram}_bucket", "le")
+    return [(f"histogram_quantile({q}, {buckets})", f"p{q * 100:g}") for q in (0.5, 0.95, 0.99)]
+
+
+GB_SECONDS = rate("prewmanager_lambda_gigabyte_seconds_total", "preset")
+INVOCATIONS = rate("prewmanager_lambda_invocations_total", "preset")
+MADE = rate("prewmanager_requests_total", where=',source="made"')
+ANSWERED = rate("prewmanager_requests_total", where=',status=~"200|304"')
+
+REQUESTS = (
+    panel(
+        "How requests were answered",
+        "One is made, the others join it: how many requests share a resize?",
+        "reqps",
+        (rate("prewmanager_requests_total", "source"), "{{source}}"),
+        stacked=True,
+    ),
+    panel(
+        "Work saved",
+        "Which share of the answers needed no resize of its own?",
+        "percentunit",
+        (f"1 - {MADE} / {ANSWERED}", "saved"),
+    ),
+    panel(
+        "Answers by status",
+        "What do clients see? 404 and 422 are the photos' doing, 5xx is ours.",
+        "reqps",
+        (rate("prewmanager_requests_total", "status"), "{{status}}"),
+        stacked=True,
+    ),
+    panel(
+        "Waiting now",
+        "How many requests wait for a preview at this moment?",
+        "short",
+        ('sum by (instance) (prewmanager_waiting{job=~"$job"})', "{{instance}}"),
+        stacked=True,
+    ),
+)
+TIME = (
+    panel("Time to answer", "How long do clients wait?", "s", *quantiles("prewmanager_request_seconds")),
+    panel("Duration of flights", "How long does a preview take?", "s", *quantiles("prewmanager_flight_seconds")),
+    panel(
+        "Steps, p95",
+        "Where does the time go: claiming and waiting, the look at S3, the function?",
+        "s",
+        (f"histogram_quantile(0.95, {rate('prewmanager_step_seconds_bucket', 'le, step')})", "{{step}}"),
+    ),
+)
+FLIGHTS = (
+    panel(
+        "Flights by outcome",
+        "Made here, found in S3, joined from another replica, or failed?",
+        "ops",
+        (rate("prewmanager_flights_total", "outcome"), "{{outcome}}"),
+        stacked=True,
+    ),
+    panel(
+        "Failures by kind",
+        "What goes wrong?",
+        "ops",
+        (rate("prewmanager_flights_total", "outcome", ',outcome!~"made|found|joined"'), "{{outcome}}"),
+        stacked=True,
+    ),
+    panel(
+        "Resizes",
+        "Is there more to do than may run at once?",
+        "short",
+        ('sum by (state) (prewmanager_resizes{job=~"$job"})', "{{state}}"),
+    ),
+    panel(
+        "Taken over",
+        "Do replicas die with flights under way?",
+        "ops",
+        (rate("prewmanager_takeovers_total"), "takeovers"),
+    ),
+    panel(
+        "Redis",
+        "Do the replicas share their flights (1), or is each alone (0)?",
+        "short",
+        ('min by (instance) (prewmanager_redis_up{job=~"$job"})', "{{instance}}"),
+    ),
+)
+MONEY = (
+    panel(
+        "Lambda, US dollars an hour",
+        "What do resizes cost, by preset, at the prices above?",
+        "currencyUSD",
+        (f"3600 * ({GB_SECONDS} * $gb_second_usd + {INVOCATIONS} * $request_usd)", "{{preset}}"),
+        stacked=True,
+    ),
+    panel(
+        "GB-seconds of one invocation",
+        "Does a preset cost more than it used to?",
+        "short",
+        (f"{GB_SECONDS} / {INVOCATIONS}", "{{preset}}"),
+    ),
+    panel(
+        "Cold starts",
+        "Which share of the invocations had to wait for a sandbox?",
+        "percentunit",
+        (
+            f"{rate('prewmanager_lambda_cold_starts_total')} / {rate('prewmanager_lambda_invocations_total')}",
+            "cold",
+        ),
+    ),
+    panel(
+        "Bytes stored",
+        "How fast does the bucket grow?",
+        "Bps",
+        (rate("prewmanager_stored_bytes_total", "preset"), "{{preset}}"),
+        stacked=True,
+    ),
+)
+PROCESSES = (
+    panel(
+        "CPU",
+        "How many cores does a replica use? One is all that a process has.",
+        "short",
+        ('sum by (instance) (rate(process_cpu_seconds_total{job=~"$job"}[$__rate_interval]))', "{{instance}}"),
+    ),
+    panel(
+        "Memory",
+        "Does it grow?",
+        "bytes",
+        ('sum by (instance) (process_resident_memory_bytes{job=~"$job"})', "{{instance}}"),
+    ),
+    panel(
+        "File descriptors",
+        "How near is the limit?",
+        "percentunit",
+        ('process_open_fds{job=~"$job"} / process_max_fds{job=~"$job"}', "{{instance}}"),
+    ),
+)
+
+ROWS = {
+    "Requests for previews that S3 did not have": REQUESTS,
+    "Time": TIME,
+    "Flights": FLIGHTS,
+    "Money and storage": MONEY,
+    "Processes": PROCESSES,
+}

@@ -1,0 +1,118 @@
+"""Dashboard and alerts ask for what the service tells, and load in the real programs."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from prewmanager.errors import failure_classes
+from prewmanager.ports import Landed, Source, Usage
+from prewmanager.telemetry import Metrics
+from tests.fakes import made, preview
+from tests.observability.promql import FOLDER, alerts, matched, metrics, panels
+
+ASKED = [*panels(), *alerts()]
+_BY_PROMETHEUS = {"up"}
+
+
+@pytest.fixture(name="told", scope="module")
+def _told() -> str:
+    """What a process's /metrics says after one flight."""
+    all_metrics = Metrics()
+    landed = Landed(made(), Source.MADE)
+    with landed.timed("lambda"):
+        all_metrics.load_is(running=1, queued=0)
+    all_metrics.landed(preview(), landed, 0.1)
+    all_metrics.usage.invoked("card", Usage(cold_start=True, gb_seconds=0.1))
+    return all_metrics.text().decode()
+
+
+@pytest.fixture(name="promtool")
+def _promtool() -> str:
+    found = shutil.which("promtool")
+    if found is None:
+        pytest.skip("promtool is not installed: apt-get install prometheus")
+    return found
+
+
+def run(*argv: str, text: str = "") -> str:
+    """What a program says; its output is the failure's message where it fails."""
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, input=text, cwd=FOLDER)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("title", "expr"), ASKED, ids=[title for title, _ in ASKED])
+def test_every_metric_is_told(told: str, title: str, expr: str) -> None:
+    """By the name that is in /metrics, with kinds and sources that exist."""
+    known = set(re.findall(r"^([a-z_]+)(?:\{| )", told, re.MULTILINE)) | set(
+        re.findall(r"^# TYPE (prewmanager_requests_total) ", told, re.MULTILINE)
+    )
+    sources = {source.value for source in Source}
+
+    assert metrics(expr), title
+    assert metrics(expr) <= known | _BY_PROMETHEUS
+    assert matched(expr, "outcome") <= sources | failure_classes().keys()
+    assert matched(expr, "source") <= sources
+
+
+def test_every_metric_of_ours_is_shown(told: str) -> None:
+    """What is counted and looked at by nobody is not worth counting."""
+    ours = set(re.findall(r"^# TYPE (prewmanager_\w+) ", told, re.MULTILINE))
+    shown = {re.sub(r"_bucket$", "", name) for _, expr in ASKED for name in metrics(expr)}
+
+    assert ours - shown == set()
+
+
+def test_promtool_finds_nothing_wrong_with_the_metrics(promtool: str, told: str) -> None:
+    """Names, units and help texts follow Prometheus's conventions."""
+    assert run(promtool, "check", "metrics", text=told) == ""
+
+
+def test_the_rules_load_in_prometheus(promtool: str) -> None:
+    """With the example of a configuration."""
+    run(promtool, "check", "config", "prometheus.yml")
+
+
+def test_alerts_fire_when_they_should(promtool: str) -> None:
+    """And only then; there is a case for each of them."""
+    files = sorted(path.name for path in FOLDER.glob("*_test.yml"))
+    tests = [test for file in files for test in yaml.safe_load((FOLDER / file).read_text())["tests"]]
+    cases = [case for test in tests for case in test["alert_rule_test"]]
+    run(promtool, "test", "rules", *files)
+
+    assert {case["alertname"] for case in cases if case.get("exp_alerts")} == {name for name, _ in alerts()}
+
+
+def test_prometheus_understands_every_panel(promtool: str, tmp_path: Path) -> None:
+    """Each expression as a rule, which is how promtool reads one."""
+    rules = [{"record": f"panel:{number}", "expr": expr} for number, (_, expr) in zip(itertools.count(), panels())]
+    file = tmp_path / "panels.yml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
+
+    assert f"{len(rules)} rules found" in run(promtool, "check", "rules", str(file))
+
+
+def test_the_dashboard_is_what_the_code_builds() -> None:
+    """And Grafana's own types read it without losing anything."""
+    pytest.importorskip("grafana_foundation_sdk", reason="make test-observability installs Grafana's SDK")
+    from grafana_foundation_sdk.cog.encoder import JSONEncoder
+    from grafana_foundation_sdk.cog.plugins import register_default_plugins
+    from grafana_foundation_sdk.models.dashboard import Dashboard
+
+    from observability.dashboard import FILE, dashboard
+
+    register_default_plugins()
+    written: Any = json.loads(FILE.read_text())
+    read = json.loads(json.dumps(Dashboard.from_json(written), cls=JSONEncoder))
+
+    assert dashboard() == FILE.read_text()
+    assert read == written
