@@ -78,7 +78,9 @@ class Photo:
         if self.frames > 1:
             options["n"] = -1
         try:
-            image = pyvips.Image.new_from_buffer(self.data, "", access="sequential", **options)
+            # A source reads the file where it is; from a buffer, pyvips would copy all of it each time.
+            source = pyvips.Source.new_from_memory(self.data)
+            image = pyvips.Image.new_from_source(source, "", access="sequential", **options)
         except pyvips.Error as error:
             raise vips.failure(error, f"header of {self.format}: ") from error
         return self.deadline.watch(image)
