@@ -25,7 +25,7 @@ from prewmanager.usage import UsageMetrics
 
 _log = structlog.get_logger(__name__)
 # One series more for each counter and histogram, which Prometheus has no use for.
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus-client annotates only some
 # Read by prometheus-client when it is imported: the folder in which workers of one service share their metrics.
 MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40)
