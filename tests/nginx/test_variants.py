@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import dukpy
 import pytest
 
 from devstack.backends import S3
-from devstack.nginx_server import Nginx, effective_environment
+from devstack.nginx_server import SOURCES, Nginx, effective_environment
 from devstack.programs import ProgramError
 from prewmanager.preview import decode_path
 from tests.nginx.asking import ask
@@ -18,6 +19,27 @@ AUTO = {"PREW_PRESETS__CARD__FORMAT": "auto", "PREW_PRESETS__THUMB__FORMAT": "we
 AVIF = {"Accept": "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"}
 WEBP = {"Accept": "image/webp,*/*"}
 ANY = {"Accept": "*/*"}
+CHOICES = [
+    (AVIF["Accept"], "card.avif"),
+    ("image/webp,image/avif,image/jxl,image/heic,image/png,*/*;q=0.8", "card.avif"),
+    ("IMAGE/AVIF", "card.avif"),
+    ("text/html , image/avif ; q=0.001 , */*", "card.avif"),
+    ("image/avif;profile=x;q=0.9", "card.avif"),
+    ("image/avif;q=0.05", "card.avif"),
+    (WEBP["Accept"], "card.webp"),
+    ("image/avif;q=0, image/webp", "card.webp"),
+    ("image/avif;q=0.0,image/webp;q=1.0", "card.webp"),
+    ("image/avif ; q=0.000 , image/webp", "card.webp"),
+    ("image/avif;v=1;q=0,image/webp;v=1", "card.webp"),
+    ("image/avifs, x-image/avif, image/webp", "card.webp"),
+    ("image/webp;q=0,*/*", "card"),
+    ("image/*,*/*;q=0.8", "card"),
+    ("*/*", "card"),
+    ("image/jpeg, image/png", "card"),
+    ("image/webpx", "card"),
+    ("", "card"),
+    (None, "card"),
+]
 
 
 @pytest.fixture(scope="module", name="nginx")
@@ -34,30 +56,7 @@ def _caching(start: StartNginx, bucket_all_session: Recorder, service_all_sessio
     return start({**AUTO, **addresses, "PREW_NGINX_CACHE": "on"})
 
 
-@pytest.mark.parametrize(
-    ("accept", "folder"),
-    [
-        (AVIF["Accept"], "card.avif"),
-        ("image/webp,image/avif,image/jxl,image/heic,image/png,*/*;q=0.8", "card.avif"),
-        ("IMAGE/AVIF", "card.avif"),
-        ("text/html , image/avif ; q=0.001 , */*", "card.avif"),
-        ("image/avif;profile=x;q=0.9", "card.avif"),
-        ("image/avif;q=0.05", "card.avif"),
-        (WEBP["Accept"], "card.webp"),
-        ("image/avif;q=0, image/webp", "card.webp"),
-        ("image/avif;q=0.0,image/webp;q=1.0", "card.webp"),
-        ("image/avif ; q=0.000 , image/webp", "card.webp"),
-        ("image/avif;v=1;q=0,image/webp;v=1", "card.webp"),
-        ("image/avifs, x-image/avif, image/webp", "card.webp"),
-        ("image/webp;q=0,*/*", "card"),
-        ("image/*,*/*;q=0.8", "card"),
-        ("*/*", "card"),
-        ("image/jpeg, image/png", "card"),
-        ("image/webpx", "card"),
-        ("", "card"),
-        (None, "card"),
-    ],
-)
+@pytest.mark.parametrize(("accept", "folder"), CHOICES)
 def test_the_variant_is_what_the_client_accepts(
     nginx: Nginx, service: Recorder, bucket: Recorder, accept: str | None, folder: str
 ) -> None:
@@ -184,6 +183,20 @@ def test_each_variant_is_cached_under_its_own_key(caching: Nginx, bucket: Record
     assert [answer.headers["X-Cache"] for answer in answers] == ["MISS", "MISS", "MISS", "HIT", "HIT", "HIT"]
     assert [answer.headers["Vary"] for answer in answers] == ["Accept"] * 4 + [None, "Accept"]
     assert len(bucket.seen) == 3
+
+
+def test_cloudfronts_function_reads_accept_as_nginx_does() -> None:
+    """What infra/accept.js leaves of the header leads to the same variant, in one of three ways."""
+    engine = dukpy.JSInterpreter()
+    engine.evaljs((SOURCES.parent / "infra" / "accept.js").read_text())
+    seen = set()
+    for accept, folder in CHOICES:
+        headers = {} if accept is None else {"accept": {"value": accept}}
+        event = {"request": {"method": "GET", "uri": "/prew/card/a.jpg", "headers": headers}}
+        left = engine.evaljs("handler(dukpy['event'])", event=event)["headers"]["accept"]["value"]
+        seen.add((left, folder))
+
+    assert seen == {("image/avif", "card.avif"), ("image/webp", "card.webp"), ("*/*", "card")}
 
 
 def test_s3_knows_the_variants_keys(start: StartNginx, s3: S3, service: Recorder, put: Callable[..., str]) -> None:
