@@ -1,0 +1,63 @@
+"""What each output format makes of the same photos: bytes, SSIM and time at several qualities.
+
+`python -m benchmarks.images.formats FOLDER` takes every JPEG under the folder that is at least WIDTH wide.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+from PIL import Image
+
+from benchmarks.images import quality
+from lambda_resize.resize import resize
+from lambda_resize.spec import Format, Spec
+
+WIDTH = 720
+QUALITIES: dict[Format, tuple[int, ...]] = {
+    "jpeg": (75, 80, 85),
+    "webp": (75, 80, 85),
+    "avif": (40, 45, 50, 55, 60, 65),
+}
+
+
+def measure(photos: Sequence[Path], made: Format, at: int, folder: Path) -> tuple[float, float, float]:
+    """Kilobytes and SSIM, both on average over the photos, and the median of the milliseconds."""
+    sizes, likenesses, times = [], [], []
+    for photo in photos:
+        data = photo.read_bytes()
+        start = time.perf_counter()
+        preview = resize(data, Spec(width=WIDTH, format=made, quality=at))
+        times.append(1000 * (time.perf_counter() - start))
+        file = folder / "preview"
+        file.write_bytes(preview.data)
+        likenesses.append(quality.ssim(file, quality.reference(photo, preview.width, preview.height)))
+        sizes.append(len(preview.data) / 1000)
+    return sum(sizes) / len(sizes), sum(likenesses) / len(likenesses), median(times)
+
+
+def main() -> None:
+    """Print a row for each format and quality."""
+    found = sorted(Path(sys.argv[1]).rglob("*.jpg"))
+    photos = [photo for photo in found if _is_wide(photo)]
+    print(f"{len(photos)} photos, {WIDTH} wide")
+    with tempfile.TemporaryDirectory() as folder:
+        for made, qualities in QUALITIES.items():
+            for at in qualities:
+                size, likeness, ms = measure(photos, made, at, Path(folder))
+                print(f"{made:5} {at:3} {size:7.1f} KB  SSIM {likeness:.4f}  {ms:6.0f} ms")
+
+
+def _is_wide(photo: Path) -> bool:
+    """Wide enough to be scaled down, and stored upright, so that Pillow sees what the function makes of it."""
+    with Image.open(photo) as image:
+        return image.width > WIDTH and image.mode == "RGB" and image.getexif().get(0x0112, 1) == 1
+
+
+if __name__ == "__main__":
+    main()
