@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import uvloop
 from aiohttp import web
 
 from devstack.programs import LOOPBACK
@@ -13,7 +14,8 @@ _BACKLOG = 4096  # the service's
 
 def serve(app: web.Application, port: int) -> None:
     """Serve on loopback until the process is ended."""
-    asyncio.run(_serve(app, port))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(app, port))
 
 
 async def _serve(app: web.Application, port: int) -> None:

@@ -14,8 +14,8 @@ from devstack.nginx_server import SOURCES, effective_environment
 from prewmanager.adapters.redis_board import CHANNEL, KEY_PREFIX
 from prewmanager.errors import failure_classes
 from prewmanager.presets import Preset
+from prewmanager.problems import _STATUSES
 from prewmanager.settings import Settings, read_settings
-from prewmanager.web import _STATUSES
 from tests.docs.tables import README, ROOT, function_variables, service_variables, with_tables
 
 DOCUMENTS = sorted(
