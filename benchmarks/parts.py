@@ -66,8 +66,8 @@ class Parts:
         self._keep(service.program)
         return service, folder / "lambda.log"
 
-    def service(self, redis: Redis, s3: S3, lambda_url: str) -> Replica:
-        """A replica of prewmanager with its default settings, ready."""
+    def service(self, redis: Redis, s3: S3, lambda_url: str, **settings: str) -> Replica:
+        """A replica of prewmanager, ready; with its default settings but for these."""
         env = {
             **s3.aws_environment(),
             **_PRESETS,
@@ -75,6 +75,7 @@ class Parts:
             "PREW_SOURCE_BUCKET": s3.bucket,
             "PREW_LAMBDA_FUNCTION": FUNCTION,
             "PREW_REDIS_URL": redis.url,
+            **settings,
         }
         port = free_ports(1)[0]
         listen = {"PREW_HOST": LOOPBACK, "PREW_PORT": str(port)}

@@ -22,6 +22,12 @@ _COLOURS = {
     "original": "#c2410c",
     "function": "#15803d",
     "Lambda": "#86b88f",
+    "resize": "#15803d",
+    "redis": "#c2410c",
+    "s3": "#b45309",
+    "nginx": "#6b7280",
+    "GET preview": "#1769aa",
+    "flight": "#60a5fa",
 }
 _OTHERS = "#6b7280"
 
@@ -53,6 +59,20 @@ def bars(path: Path, title: str, label: str, values: Mapping[str, float]) -> Non
     axes.bar_label(drawn, [shown(values[name]) for name in names], padding=4)
     axes.set(title=title, xlabel=label)
     axes.margins(x=0.12)
+    _save(canvas, path)
+
+
+def waterfall(path: Path, title: str, label: str, rows: Sequence[tuple[str, float, float]]) -> None:
+    """One bar for each row of name, begin and duration, the first one on top; each says its duration."""
+    canvas = Canvas(figsize=(6.4, 0.8 + 0.34 * len(rows)), layout="constrained")
+    axes = canvas.subplots()
+    names, begins, durations = zip(*rows, strict=True)
+    drawn = axes.barh(names, durations, left=begins, color=[*map(_colour, names)], height=0.6)
+    axes.bar_label(drawn, [f"{duration:.1f}" for duration in durations], padding=4)
+    axes.set(title=title, xlabel=label)
+    axes.invert_yaxis()
+    axes.margins(x=0.08)
+    axes.set_xlim(left=0)
     _save(canvas, path)
 
 

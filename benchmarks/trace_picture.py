@@ -1,0 +1,75 @@
+"""`python -m benchmarks.trace_picture`: one miss through the whole system, traced, and drawn for the documents."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+from benchmarks.parts import ROOT, running_parts
+from benchmarks.plots import waterfall
+from benchmarks.systems import path_of
+from devstack.backends import s3_client
+from devstack.programs import LOOPBACK
+from devstack.samples.catalogue import enlarged
+from tests.otlp_collector import Collector, Received, parents
+
+PICTURE = ROOT / "docs" / "images" / "trace.svg"
+_REQUEST_ID = "00000000000000000000000000007ace"
+_WARM_UP = 5
+_NS_IN_MS = 10**6
+_ORDER = ("nginx GET", "nginx s3", "GET preview", "flight", "redis claim", "s3 look", "resize", "redis settle")
+
+
+async def traced() -> dict[str, Received]:
+    """The spans of a miss by name: everything warm, one client, a photo of six megapixels in `card`."""
+    collector = Collector()
+    async with collector.running() as url:
+        await asyncio.to_thread(_ask, url)
+    return collector.trace(_REQUEST_ID)
+
+
+def _ask(collector_url: str) -> None:
+    with running_parts() as parts:
+        redis, s3 = parts.redis(), parts.s3()
+        function, _ = parts.function(s3)
+        service = parts.service(redis, s3, function.url, OTEL_EXPORTER_OTLP_ENDPOINT=collector_url)
+        nginx = parts.nginx(
+            {
+                "PREW_NGINX_S3_SERVER": f"{LOOPBACK}:{s3.port}",
+                "PREW_NGINX_S3_SCHEME": "http",
+                "PREW_NGINX_BUCKET_PATH": f"/{s3.bucket}",
+                "PREW_NGINX_SERVICES": f"{LOOPBACK}:{service.port}",
+            }
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            photo = Path(folder) / "photo.jpg"
+            enlarged("day", 1362, 1112, 2)(photo)
+            names = [f"trace-{number}.jpg" for number in range(_WARM_UP + 1)]
+            for name in names:
+                s3_client(s3).put_object(Bucket=s3.bucket, Key=f"photo/{name}", Body=photo.read_bytes())
+        for number, name in enumerate(names):
+            headers = {"X-Request-Id": _REQUEST_ID if number == _WARM_UP else f"warming-up-{number}"}
+            with urlopen(Request(f"http://{LOOPBACK}:{nginx.port}{path_of(name)}", headers=headers)) as response:
+                response.read()
+        service.program.stop()  # which sends what is not sent yet
+
+
+def main() -> None:
+    """Trace one miss, say the tree, and draw it."""
+    spans = asyncio.run(traced())
+    above = parents(spans.values())
+    began = min(span.began_ns for span in spans.values())
+    rows = []
+    for name in _ORDER:
+        span = spans[name]
+        start, took = (span.began_ns - began) / _NS_IN_MS, (span.ended_ns - span.began_ns) / _NS_IN_MS
+        rows.append((name, start, took))
+        print(f"{name:<14} {above[name] or '-':<14} {start:7.1f} ms {took:7.1f} ms")
+    waterfall(PICTURE, "One miss: spans of its trace", "milliseconds since the request came to nginx", rows)
+    print(PICTURE.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    main()
