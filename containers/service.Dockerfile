@@ -13,7 +13,7 @@ RUN python -m venv /opt/build \
 
 # botocore describes every service of AWS, 25 MB of them; the SDK here invokes functions and takes on roles.
 COPY containers/trim_botocore.py containers/
-RUN python containers/trim_botocore.py /opt/prewmanager lambda s3 sso sso-oidc sts
+RUN python containers/trim_botocore.py /opt/prewmanager cloudfront lambda s3 sso sso-oidc sts
 
 COPY LICENSE README.md pyproject.toml ./
 COPY prewmanager/ prewmanager/

@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -107,6 +108,9 @@ def purge(  # noqa: PLR0913, PLR0917 -- options of the command line
     orphans: Annotated[
         bool, typer.Option("--orphans", help="Also presets that are not in the settings; alone, all of those.")
     ] = False,
+    nginx_cache: Annotated[
+        Path | None, typer.Option(help="Also from this folder of nginx's cache; this machine's nginx alone has it.")
+    ] = None,
     yes: Annotated[
         bool, typer.Option("--yes", help="Delete; without it nothing is, and the counts are shown.")
     ] = False,
@@ -114,11 +118,12 @@ def purge(  # noqa: PLR0913, PLR0917 -- options of the command line
 ) -> None:
     """Delete previews, and what Redis remembers of them; the next request makes each again. Photos are never touched.
 
-    A preset's variants go with it. A dry run unless --yes is given.
+    A preset's variants go with it; copies at CloudFront as well, where PREW_CLOUDFRONT_DISTRIBUTION is set. A dry run
+    unless --yes is given.
     """
     from prewmanager.commands import purge as command  # noqa: PLC0415 -- so that the other commands start at once
 
-    asked = command.Asked(tuple(presets or ()), prefix, photo, orphans=orphans, exact=exact)
+    asked = command.Asked(tuple(presets or ()), prefix, photo, orphans=orphans, exact=exact, nginx_cache=nginx_cache)
     _end(command.run(_settings(), asked, yes=yes, as_json=as_json))
 
 

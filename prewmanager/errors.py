@@ -6,6 +6,7 @@ PrewError
 ├── InvalidKey             the request's path is no acceptable key
 ├── MethodNotAllowed       the request is neither GET nor HEAD
 ├── BoardUnavailable       the flight board cannot be reached or read; the process goes on alone
+├── CacheUnavailable       nginx's cache or CloudFront could not be purged
 └── PreviewFailed          the outcome of a flight: it has a kind, and everybody who waits gets it
     ├── OriginalMissing        missing
     ├── OriginalRejected       (not an image that a preview can be made of)
@@ -51,6 +52,10 @@ class MethodNotAllowed(PrewError):  # noqa: N818 -- named by the situation
 
 class BoardUnavailable(PrewError):  # noqa: N818 -- named by the situation
     """The flight board cannot be reached, or holds something that this version cannot read."""
+
+
+class CacheUnavailable(PrewError):  # noqa: N818 -- named by the situation
+    """A cache in front of the previews could not be read or purged."""
 
 
 class PreviewFailed(PrewError):  # noqa: N818 -- named by the situation

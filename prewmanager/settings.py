@@ -89,6 +89,10 @@ class Settings(BaseSettings):
     rejected_ttl: Seconds = Field(300, description="how long an unsupported, corrupt or too large photo is remembered")
     transient_ttl: Seconds = Field(2, description="how long any other failure is remembered")
 
+    cloudfront_distribution: Name | None = Field(
+        None, description="the CloudFront distribution in front, whose copies `purge` invalidates as well"
+    )
+
     aws_region: str = Field(
         "us-east-1", validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION"), description="the AWS region"
     )

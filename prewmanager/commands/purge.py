@@ -1,19 +1,22 @@
-"""Deletes previews, and what Redis remembers of them.
+"""Deletes previews, what Redis remembers of them, and the copies of them in caches.
 
 First the objects, then the outcomes: the other way round, a flight in between could find an object that is about to
-go, and have it remembered.
+go, and have it remembered. Caches come last, for the same reason.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from rich.filesize import decimal
 
+from prewmanager.commands.caches import FREE_PATHS, PATH_USD, Cached, purge_caches
 from prewmanager.commands.naming import with_variants
 from prewmanager.commands.output import OnOne, print_json, print_table, progress, say
 from prewmanager.commands.parts import open_buckets, open_remembered
+from prewmanager.commands.targets import Target
 from prewmanager.errors import InvalidSettings
 from prewmanager.inventory import Inventory, StoredObject
 from prewmanager.settings import Settings
@@ -33,19 +36,7 @@ class Asked:
     photo: str
     orphans: bool
     exact: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Previews of one preset: those whose key begins with `start`, or is it."""
-
-    preset: str
-    start: str
-    exact: bool
-
-    def has(self, key: str) -> bool:
-        """Whether the preview with this key is one of them."""
-        return key == self.start if self.exact else key.startswith(self.start)
+    nginx_cache: Path | None = None
 
 
 @dataclass(slots=True)
@@ -119,7 +110,10 @@ async def _batches(previews: Inventory, target: Target) -> AsyncIterator[list[St
 
 
 async def run(settings: Settings, asked: Asked, *, yes: bool, as_json: bool) -> int:
-    """The command: its exit code, 0. Raises `InvalidSettings`, `StorageFailed`, `BoardUnavailable`."""
+    """The command: its exit code, 0.
+
+    Raises `InvalidSettings`, `StorageFailed`, `BoardUnavailable`, `CacheUnavailable`.
+    """
     async with open_buckets(settings) as buckets, open_remembered(settings) as remembered:
         found = await targets(settings, asked, buckets.previews)
         with progress("previews") as on_object:
@@ -128,14 +122,16 @@ async def run(settings: Settings, asked: Asked, *, yes: bool, as_json: bool) -> 
         if remembered is not None:
             act = remembered.forget if yes else remembered.count
             results = await act(lambda key: any(each.has(key) for each in found))
-    _show(purged, results, yes=yes, as_json=as_json)
+        cached = await purge_caches(settings, found, asked.nginx_cache, really=yes)
+    _show(purged, results, cached, yes=yes, as_json=as_json)
     return 0
 
 
-def _show(purged: Sequence[Purged], results: int | None, *, yes: bool, as_json: bool) -> None:
+def _show(purged: Sequence[Purged], results: int | None, cached: Cached, *, yes: bool, as_json: bool) -> None:
     rows = [asdict(each) for each in purged]
     if as_json:
-        print_json({"dry_run": not yes, "presets": rows, "remembered": results})
+        caches = {name: each for name, each in asdict(cached).items() if each is not None}
+        print_json({"dry_run": not yes, "presets": rows, "remembered": results, **caches})
         return
     print_table(rows)
     previews, size = sum(each.previews for each in purged), sum(each.bytes for each in purged)
@@ -143,3 +139,9 @@ def _show(purged: Sequence[Purged], results: int | None, *, yes: bool, as_json: 
     say(f"{what} deleted" if yes else f"dry run: {what} would be deleted; --yes deletes them")
     if results is None:
         say("no Redis is configured: each process remembers for itself, and forgets when it is restarted")
+    if cached.nginx is not None:
+        say(f"{cached.nginx} copies in nginx's cache {'deleted' if yes else 'would be deleted'}")
+    if cached.cloudfront is not None:
+        cost = f"{FREE_PATHS} a month are free, then {PATH_USD} USD each"
+        done = "CloudFront invalidates" if yes else "CloudFront would invalidate"
+        say(f"{done} {len(cached.cloudfront)} paths ({cost}): {', '.join(cached.cloudfront)}")

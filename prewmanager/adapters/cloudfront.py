@@ -1,0 +1,48 @@
+"""CloudFront: its copies of previews are invalidated, by path."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+from uuid import uuid4
+
+import aioboto3
+from aiobotocore.config import AioConfig
+from botocore.exceptions import BotoCoreError, ClientError
+
+from prewmanager.errors import CacheUnavailable
+
+# CloudFront bounds what is under way at once to 3,000 paths, of which 15 with a *; smaller requests leave others room.
+MOST_PATHS = 1000
+_CONNECT_S = 3
+
+
+class CloudFront:
+    """One distribution."""
+
+    def __init__(self, client: Any, distribution: str) -> None:
+        """`client` is such as `cloudfront_client` gives."""
+        self._client = client
+        self._distribution = distribution
+
+    async def invalidate(self, paths: Sequence[str]) -> None:
+        """Ask for the invalidation of percent-encoded paths, each of which may end with a *.
+
+        It is done some minutes later. Raises `CacheUnavailable`.
+        """
+        for start in range(0, len(paths), MOST_PATHS):
+            items = list(paths[start : start + MOST_PATHS])
+            batch = {"Paths": {"Quantity": len(items), "Items": items}, "CallerReference": uuid4().hex}
+            try:
+                await self._client.create_invalidation(DistributionId=self._distribution, InvalidationBatch=batch)
+            except (BotoCoreError, ClientError, OSError) as error:
+                raise CacheUnavailable(f"CloudFront distribution {self._distribution}: {error}") from error
+
+
+@contextlib.asynccontextmanager
+async def cloudfront_client(*, region: str) -> AsyncIterator[Any]:
+    """An aiobotocore client; `AWS_ENDPOINT_URL_CLOUDFRONT` is read by the SDK itself."""
+    config = AioConfig(retries={"total_max_attempts": 4, "mode": "standard"}, connect_timeout=_CONNECT_S)
+    async with aioboto3.Session().client("cloudfront", region_name=region, config=config) as client:
+        yield client

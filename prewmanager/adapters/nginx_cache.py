@@ -1,0 +1,64 @@
+"""nginx's cache, as files of a folder: nginx itself deletes nothing on request.
+
+A file's name is the MD5 of its key, and the key stands in the file. It is read there: one object has as many keys as
+clients have ways to percent-encode its path. nginx takes a file that is gone for a miss.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+from prewmanager.errors import CacheUnavailable
+from prewmanager.inventory import Wanted
+
+_NAME = re.compile(r"^[0-9a-f]{32}$")
+# Behind nginx's own header, of some 350 bytes; an encoded key has 3,072 at most.
+_KEY = re.compile(rb"\nKEY: ([^\n]*)\n")
+_HEAD_BYTES = 4096
+
+
+class NginxCache:
+    """The cache in one folder, `cache` below `PREW_NGINX_STATE_PATH`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def count(self, wanted: Wanted) -> int:
+        """How many copies there are of objects whose key is wanted. Raises `CacheUnavailable`."""
+        return sum(1 for _ in self._files(wanted))
+
+    def forget(self, wanted: Wanted) -> int:
+        """Delete them, and say how many. Raises `CacheUnavailable`."""
+        count = 0
+        for path in self._files(wanted):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise CacheUnavailable(f"{path}: {error.strerror}: run this as nginx's user") from error
+            count += 1
+        return count
+
+    def _files(self, wanted: Wanted) -> Iterator[Path]:
+        if not self._folder.is_dir():
+            raise CacheUnavailable(f"{self._folder}: there is no such folder; it is PREW_NGINX_STATE_PATH and /cache")
+        for parent, _, names in os.walk(self._folder):
+            for path in (Path(parent, name) for name in names if _NAME.match(name)):
+                key = _key(path)
+                if key is not None and wanted(key):
+                    yield path
+
+
+def _key(path: Path) -> str | None:
+    """The object's key, without the bucket's; None where the file is gone by now, or none of nginx's."""
+    try:
+        with path.open("rb") as file:
+            found = _KEY.search(file.read(_HEAD_BYTES))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise CacheUnavailable(f"{path}: {error.strerror}: run this as nginx's user") from error
+    return None if found is None else unquote_to_bytes(found[1]).decode(errors="replace")

@@ -1,0 +1,62 @@
+"""`prewmanager purge --nginx-cache` with a real nginx that caches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from devstack.nginx_server import Nginx, start_nginx
+from devstack.programs import LOOPBACK
+from tests.commands.conftest import Shop
+from tests.nginx.asking import ask
+
+NAME = "クズ箱/a b+c.jpg"
+PATH = "/%E3%82%AF%E3%82%BA%E7%AE%B1/a%20b%2Bc.jpg"
+OTHERWISE_ENCODED = "/%e3%82%af%e3%82%ba%e7%ae%b1/a%20b+c.jpg"
+
+
+@pytest.fixture(name="nginx")
+def _nginx(shop: Shop, tmp_path: Path) -> Iterator[Nginx]:
+    """Nginx with its cache on, in front of the shop; nobody makes what is missing."""
+    shop.client.put_bucket_policy(
+        Bucket=shop.bucket,
+        Policy='{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject",'
+        f'"Resource":"arn:aws:s3:::{shop.bucket}/*"}}]}}',
+    )
+    variables = {
+        "PREW_NGINX_S3_SERVER": f"{LOOPBACK}:{shop.s3.port}",
+        "PREW_NGINX_S3_SCHEME": "http",
+        "PREW_NGINX_BUCKET_PATH": f"/{shop.bucket}",
+        "PREW_NGINX_SERVICES": f"{LOOPBACK}:1",
+        "PREW_NGINX_CACHE": "on",
+    }
+    nginx = start_nginx(tmp_path, variables)
+    yield nginx
+    nginx.program.stop()
+
+
+def test_nginxs_copies_go_as_well(shop: Shop, nginx: Nginx, tmp_path: Path) -> None:
+    """In each spelling that a client cached; those of other presets stay, and a dry run only counts."""
+    shop.put(f"prew/card/{NAME}", f"prew/thumb/{NAME}", body=b"old")
+    paths = [f"/prew/card{PATH}", f"/prew/card{OTHERWISE_ENCODED}", f"/prew/thumb{PATH}"]
+    for path in paths * 2:
+        ask(nginx.port, path)
+    cache = str(tmp_path / "state" / "cache")
+    counted = shop.json("purge", "card", "--nginx-cache", cache)
+    before = [ask(nginx.port, path).headers["X-Cache"] for path in paths]
+    purged = shop.json("purge", "card", "--nginx-cache", cache, "--yes")
+    shop.put(f"prew/card/{NAME}", f"prew/thumb/{NAME}", body=b"new")
+
+    assert (counted["nginx"], purged["nginx"]) == (2, 2)
+    assert before == ["HIT", "HIT", "HIT"]
+    assert [ask(nginx.port, path).body for path in paths] == [b"new", b"new", b"old"]
+
+
+def test_a_folder_that_is_none(shop: Shop, tmp_path: Path) -> None:
+    """Said with what it should be."""
+    done = shop.run("purge", "card", "--nginx-cache", str(tmp_path / "none"))
+
+    assert done.returncode == 1
+    assert "PREW_NGINX_STATE_PATH" in done.stderr
