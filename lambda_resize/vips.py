@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from lambda_resize import memory
 from lambda_resize.errors import Corrupt, ResizeError, Unsupported
 
 os.environ.setdefault("VIPS_WARNING", "0")  # any value silences them; libvips looks for it when it is loaded
@@ -39,7 +38,6 @@ pyvips._remove_log_handler()  # noqa: SLF001 -- there is no public way
 pyvips.operation_block_set("VipsForeignLoad", True)
 for _loader in LOADERS:
     pyvips.operation_block_set(_loader, False)
-memory.keep_between_images()
 pyvips.cache_set_max(0)  # no two calls see the same bytes, so a cache of operations would only keep memory
 
 
