@@ -26,6 +26,7 @@ from prewmanager.contact_sheet.watch import FlightWatch
 from prewmanager.errors import InvalidKey
 from prewmanager.presets import Preset
 from prewmanager.preview import MAX_KEY_BYTES, Catalogue
+from prewmanager.variants import variants
 
 PATH = "/-/presets"
 REPLICA_HEADER = "X-Replica"
@@ -95,9 +96,10 @@ class ContactSheet:
 
 
 def _told(name: str, preset: Preset) -> dict[str, object]:
-    """A preset with what its definition says, fields at their defaults left out."""
-    definition = preset.model_dump(exclude_defaults=True)
-    return {"name": name, "fingerprint": preset.fingerprint, "definition": definition}
+    """A preset: its definition without the fields at their defaults, and the fingerprint of each variant."""
+    definition = preset.model_dump(mode="json", exclude_defaults=True)
+    fingerprints = {variant: each.fingerprint for variant, each in variants(name, preset).items()}
+    return {"name": name, "definition": definition, "fingerprints": fingerprints}
 
 
 def _file(file: File) -> Handler:

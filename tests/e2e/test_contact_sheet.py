@@ -71,7 +71,11 @@ def test_presets_with_definition_and_fingerprint(shown: Site) -> None:
     facts = json.loads(_of_service(shown, "/facts").body)
 
     assert [preset["name"] for preset in facts["presets"]] == ["card", "square", "thumb"]
-    assert facts["presets"][0] == {"name": "card", "fingerprint": "3ad352d9f8a5", "definition": {"width": 720}}
+    assert facts["presets"][0] == {
+        "name": "card",
+        "definition": {"width": 720},
+        "fingerprints": {"card": "3ad352d9f8a5"},
+    }
     assert "herd" not in facts
 
 

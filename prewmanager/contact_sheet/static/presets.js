@@ -13,8 +13,17 @@ function row(preset) {
     {},
     el("th", { scope: "row", textContent: preset.name }),
     el("td", { textContent: said.join(", ") }),
-    el("td", {}, el("code", { textContent: preset.fingerprint })),
+    el("td", {}, el("div", { className: "digits" }, ...fingerprints(preset))),
   );
 }
 
-const inWords = (value) => (value !== null && typeof value === "object" ? JSON.stringify(value) : String(value));
+// One for each variant: a preset of format auto, or with densities, has several.
+function fingerprints(preset) {
+  const all = Object.entries(preset.fingerprints);
+  return all.map(([name, digits]) => {
+    const code = el("code", { textContent: digits });
+    return all.length === 1 ? code : el("span", {}, code, ` ${name}`);
+  });
+}
+
+const inWords = (value) => (Array.isArray(value) ? value.join(" and ") : String(value));
