@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import lag, made_once, miss_cost, plots, redis_work, waiting_memory
+from benchmarks import lag, made_once, made_up_names, miss_cost, plots, redis_work, waiting_memory
 from benchmarks.parts import running_parts
 from benchmarks.processes import raise_open_files
 from benchmarks.report import Report
@@ -29,10 +29,11 @@ class _Size:
     at_once: dict[str, int]
     commands: tuple[int, ...]
     misses: int
+    made_up: int
 
 
-_FULL = _Size((10, 60, 600, 2000, 5000), 5000, 5, {"prewmanager": 50, "original": 10}, (60, 600, 6000), 100)
-_QUICK = _Size((10, 60, 600), 1000, 2, {"prewmanager": 5, "original": 2}, (60, 600), 50)
+_FULL = _Size((10, 60, 600, 2000, 5000), 5000, 5, {"prewmanager": 50, "original": 10}, (60, 600, 6000), 100, 10_000)
+_QUICK = _Size((10, 60, 600), 1000, 2, {"prewmanager": 5, "original": 2}, (60, 600), 50, 1000)
 
 
 def main(quick: Annotated[bool, typer.Option("--quick", help="a minute, into .local/benchmarks")] = False) -> None:
@@ -44,6 +45,9 @@ def main(quick: Annotated[bool, typer.Option("--quick", help="a minute, into .lo
         _one_at_a_time(Stage(parts), size, report, folder, console)
     with running_parts() as parts:
         _many(Stage(parts), size, report, folder, console)
+    with running_parts() as parts:
+        console.print("made-up names")
+        made_up_names.tell(report, *made_up_names.measure(parts, size.made_up))
     report.tell(console)
     report.write(folder)
 

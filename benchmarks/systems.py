@@ -33,6 +33,11 @@ class Gate:
         with urlopen(f"{self.server.url}/-/counts", timeout=10) as response:  # noqa: S310 -- of this machine
             return int(json.load(response).get(f"photo/{name}", 0))
 
+    def all_invocations(self) -> int:
+        """How many there were."""
+        with urlopen(f"{self.server.url}/-/counts", timeout=10) as response:  # noqa: S310 -- of this machine
+            return sum(json.load(response).values())
+
 
 @dataclass(frozen=True)
 class System:
