@@ -11,7 +11,7 @@ CHECKOV_STAMP := .local/checkov/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install system up test lint format lock bench bench-flights bench-images package test-browser test-compose test-infra test-observability test-one-server clean
+.PHONY: help install system up test lint format lock bench bench-flights bench-images package test-browser test-compose test-infra test-package test-observability test-one-server clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ test-browser: install $(BROWSER_STAMP) ## look at the page in headless Chromium 
 
 test-compose: install ## bring docker-compose.yml up with a Docker engine, and test the whole of it
 	PREW_TEST_COMPOSE=1 $(BIN)/python -m pytest tests/compose $(ARGS)
+
+test-package: install ## run the functions' packages on Lambda's own Python version: LAMBDA_PYTHON=/path/to/python3.14
+	PREW_TEST_LAMBDA_PYTHON="$(LAMBDA_PYTHON)" $(BIN)/python -m pytest tests/shipping $(ARGS)
 
 test-infra: install $(INFRA_STAMP) $(CHECKOV_STAMP) ## lint what is deployed, deploy the templates to moto's server, and test what came of it
 	$(BIN)/cfn-lint infra/*.yaml

@@ -1,15 +1,20 @@
-"""Packages built for this machine's Python, unpacked, and run by the real Lambda runtime client."""
+"""Packages unpacked and run by the real Lambda runtime client.
+
+They are built for the Python that the tests run with, or for the one that PREW_TEST_LAMBDA_PYTHON names: of Lambda's
+own version, it runs the very package that is deployed.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
+import os
 import platform
+import subprocess
 import sys
 import zipfile
 from collections.abc import AsyncIterator, Callable, Mapping
-from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +22,33 @@ import pytest
 
 from devstack.aws_lambda.function import Function
 from devstack.aws_lambda.runtime_api import Invocation, RuntimeApi
-from shipping.download import DownloadError
+from shipping.contents import of_archives
+from shipping.download import DownloadError, download
 from shipping.packages import ROOT, Package, build, file_name
+from shipping.requirements import read_lock
 from shipping.target import MACHINES, Target
 
 # The runtime client and what it imports: with the standard library all that Lambda adds to a package (and boto3).
-RUNTIME = ("awslambdaric", "simplejson", "snapshot-restore-py")
+RUNTIME = {"awslambdaric", "simplejson", "snapshot-restore-py"}
+DOWNLOADS = ROOT / ".local" / "downloads"
 
 Invoke = Callable[[Mapping[str, Any]], Any]
 Running = Callable[..., contextlib.AbstractAsyncContextManager[Invoke]]
 
 
+@pytest.fixture(scope="session", name="python")
+def _python() -> str:
+    """The interpreter that packages are run with."""
+    return os.environ.get("PREW_TEST_LAMBDA_PYTHON") or sys.executable
+
+
 @pytest.fixture(scope="session", name="here")
-def _here() -> Target:
-    """This machine in Lambda's words; its Python may be older than the runtime's."""
+def _here(python: str) -> Target:
+    """This machine and that interpreter in Lambda's words."""
     architecture = next(name for name, machine in MACHINES.items() if machine == platform.machine())
-    return Target(architecture, f"{sys.version_info.major}.{sys.version_info.minor}")
+    code = "import sys; print(*sys.version_info[:2], sep='.')"
+    version = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    return Target(architecture, version)
 
 
 @pytest.fixture(scope="session", name="unpack")
@@ -42,7 +58,7 @@ def _unpack(here: Target, tmp_path_factory: pytest.TempPathFactory) -> Callable[
     def unpack(package: Package) -> Path:
         folder = tmp_path_factory.mktemp("package")
         try:
-            build(package, here, folder, ROOT / ".local" / "downloads")
+            build(package, here, folder, DOWNLOADS)
         except DownloadError as error:
             pytest.skip(f"no package index answers: {str(error).splitlines()[-1]}")
         with zipfile.ZipFile(folder / file_name(package, here)) as packed:
@@ -53,18 +69,22 @@ def _unpack(here: Target, tmp_path_factory: pytest.TempPathFactory) -> Callable[
 
 
 @pytest.fixture(scope="session", name="runtime")
-def _runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the runtime client alone, by links into this environment."""
+def _runtime(here: Target, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the runtime client alone, for that interpreter."""
+    locked = [each for each in read_lock(ROOT / "requirements" / "dev.txt", here) if each.name in RUNTIME]
+    try:
+        files = of_archives(download(locked, here, DOWNLOADS))
+    except DownloadError as error:
+        pytest.skip(f"no package index answers: {str(error).splitlines()[-1]}")
     folder = tmp_path_factory.mktemp("runtime")
-    for name in RUNTIME:
-        for file in distribution(name).files or ():
-            if file.parts[0] != ".." and not (folder / file.parts[0]).exists():
-                (folder / file.parts[0]).symlink_to(Path(str(distribution(name).locate_file(file.parts[0]))))
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
     return folder
 
 
 @pytest.fixture(name="running")
-def _running(runtime: Path) -> Running:
+def _running(runtime: Path, python: str) -> Running:
     """`async with running(task, handler, environment) as invoke`: one sandbox, with nothing else on its path."""
 
     @contextlib.asynccontextmanager
@@ -72,7 +92,7 @@ def _running(runtime: Path) -> Running:
         api = RuntimeApi(Function("packaged", handler))
         await api.start()
         # -S: without this environment's own packages. -P: without the folder that it is started in.
-        argv = [sys.executable, "-S", "-P", "-m", "awslambdaric", handler]
+        argv = [python, "-S", "-P", "-m", "awslambdaric", handler]
         variables = {
             "PYTHONPATH": f"{runtime}:{task}",
             "PYTHONDONTWRITEBYTECODE": "1",  # on Lambda the folder is read-only

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,12 +40,12 @@ async def test_it_starts_with_only_the_runtime_beside_it(edge_task: Path, runnin
         assert (await invoke(refused))["status"] == "403"
 
 
-def test_it_makes_an_image(edge_task: Path) -> None:
+def test_it_makes_an_image(edge_task: Path, python: str) -> None:
     """The image library is in it, and what the S3 side alone needs is not."""
     picture = ROOT / "tests" / "lambda_resize" / "edge_images" / "source.png"
     event = origin_response({"s": "https://images.example.com/a.png"})
     done = subprocess.run(
-        [sys.executable, "-S", "-P", "-B", "-c", MAKE, str(picture)],
+        [python, "-S", "-P", "-B", "-c", MAKE, str(picture)],
         input=json.dumps(event),
         env={"PYTHONPATH": str(edge_task)},
         capture_output=True,

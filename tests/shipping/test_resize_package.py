@@ -12,7 +12,7 @@ import pyvips
 from devstack.backends import S3, s3_client
 from shipping.packages import RESIZE, ROOT, Package, build, file_name
 from shipping.target import Target
-from tests.shipping.conftest import Running
+from tests.shipping.conftest import DOWNLOADS, Running
 
 pytestmark = pytest.mark.timeout(300)  # the first run downloads the wheels
 
@@ -61,7 +61,7 @@ def test_building_it_twice_gives_the_same_bytes(task: Path, here: Target, tmp_pa
     """The same input makes the same package, so that a deployment changes nothing where nothing changed."""
     assert task.is_dir()  # what it needs is downloaded
     for folder in ("one", "two"):
-        sizes = build(RESIZE, here, tmp_path / folder, ROOT / ".local" / "downloads")
+        sizes = build(RESIZE, here, tmp_path / folder, DOWNLOADS)
     name = file_name(RESIZE, here)
 
     assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
