@@ -1,4 +1,4 @@
-"""`python -m benchmarks.log_volume`: bytes that nginx, the service and the function log for a miss, and for a waiter."""
+"""`python -m benchmarks.log_volume`: bytes that nginx, the service and the function log for a miss and for a waiter."""
 
 from __future__ import annotations
 
