@@ -131,8 +131,10 @@ class LocalSystem:
         self._watch(function.program, lambda: start(function.port).program)
         self._say("lambda", f"{function.url} functions {self._settings.function}, {CLEANER}, {edge.FUNCTION}")
 
+        events_folder = self._own_folder("s3-events")
+
         def start_events() -> Program:
-            return start_s3_events(self._own_folder("s3-events"), function, events_port)
+            return start_s3_events(events_folder, function, events_port)
 
         self._watch(start_events(), start_events)
         return function

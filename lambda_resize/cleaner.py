@@ -2,7 +2,8 @@
 
 The event is EventBridge's for S3 ("Object Created", "Object Deleted"; docs.aws.amazon.com/AmazonS3/latest/userguide/
 ev-events.html), whose keys are plain, not percent-encoded. Deleting what is not there is no error, so an event that is
-delivered twice does nothing the second time.
+delivered twice does nothing the second time. A preview that was made of the new photo before its event came says so,
+and stays.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
+SOURCE_ETAG = "source-etag"  # as `storage` writes it; not imported, since its obstore would be loaded for nothing
 _AT_ONCE = 1000  # keys that one DeleteObjects takes
 
 logger = logging.getLogger(__name__)
@@ -27,6 +29,8 @@ class CleanerError(Exception):
 def handler(event: Mapping[str, Any], _context: Any) -> dict[str, object]:
     """Delete the previews of the event's photo in every preset there is, also in those of earlier settings.
 
+    Those that were made of the photo that the event tells of are left.
+
     Reads `PREW_PREVIEW_BUCKET` (default: the event's), `PREW_SOURCE_PREFIX` and `PREW_PREVIEW_PREFIX`. Raises
     `CleanerError`.
     """
@@ -37,7 +41,10 @@ def handler(event: Mapping[str, Any], _context: Any) -> dict[str, object]:
         return {"deleted": []}
     bucket = os.environ.get("PREW_PREVIEW_BUCKET") or detail["bucket"]["name"]
     name = key.removeprefix(f"{source}/")
+    # A deletion may name the ETag of what was deleted.
+    etag = detail["object"].get("etag") if event["detail-type"] == "Object Created" else None
     previews = [f"{folder}{name}" for folder in _preset_folders(bucket)]
+    previews = [preview for preview in previews if not (etag and _is_made_of(etag, bucket, preview))]
     _delete(bucket, previews)
     logger.info(json.dumps({"photo": key, "event": event["detail-type"], "deleted": previews}, ensure_ascii=False))
     return {"deleted": previews}
@@ -49,6 +56,15 @@ def _preset_folders(bucket: str) -> Iterator[str]:
     pages = _s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/", Delimiter="/")
     for page in pages:
         yield from (folder["Prefix"] for folder in page.get("CommonPrefixes", []))
+
+
+def _is_made_of(etag: str, bucket: str, key: str) -> bool:
+    """Whether there is a preview of the photo with this ETag; no, where S3 does not say."""
+    try:
+        found = _s3().head_object(Bucket=bucket, Key=key)
+    except _s3().exceptions.ClientError:
+        return False
+    return bool(found["Metadata"].get(SOURCE_ETAG) == etag)
 
 
 def _delete(bucket: str, keys: list[str]) -> None:

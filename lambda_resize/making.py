@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 
 from lambda_resize.errors import Missing, ResizeError, StorageFailed
 from lambda_resize.request import Output, ResizeRequest
@@ -31,7 +32,7 @@ def make(request: ResizeRequest, storage: Storage, settings: Settings) -> dict[s
         timings: dict[str, float] = {}
         with _timed(timings, "read"):
             original = storage.read(request.src_bucket, request.src_key, settings.limits.max_source_bytes)
-        answer = _make_of(original.data, request, storage, settings, timings)
+        answer = _make_of(original, request, storage, settings, timings)
         with _timed(timings, "check"):
             if _is_as_read(original, request, storage):
                 return answer | {"timings": timings}
@@ -59,19 +60,22 @@ def _delete_all(request: ResizeRequest, storage: Storage) -> None:
 
 
 def _make_of(
-    original: bytes, request: ResizeRequest, storage: Storage, settings: Settings, timings: dict[str, float]
+    original: Original, request: ResizeRequest, storage: Storage, settings: Settings, timings: dict[str, float]
 ) -> dict[str, object]:
     """The answer, with all previews written."""
-    made = resize_many(original, [out.spec for out in request.outputs], settings.limits, placeholder=request.thumbhash)
+    write = partial(_write, storage, request, original.etag)
+    made = resize_many(
+        original.data, [out.spec for out in request.outputs], settings.limits, placeholder=request.thumbhash
+    )
     with _timed(timings, "resize"):
         preview = _stated(next(made), request)
     if not request.also:
         with _timed(timings, "write"):
-            etag = _write(storage, request, request.main, preview)
+            etag = write(request.main, preview)
         return _answer(request, preview, etag, settings.max_data_bytes)
     with _timed(timings, "write"), ThreadPoolExecutor(WRITERS) as pool:
-        main = pool.submit(_write, storage, request, request.main, preview)
-        also = [_written(pool, storage, request, *each) for each in zip(request.also, made, strict=True)]
+        main = pool.submit(write, request.main, preview)
+        also = [_written(partial(pool.submit, write), *each) for each in zip(request.also, made, strict=True)]
     answer = _answer(request, preview, main.result(), settings.max_data_bytes)
     return answer | {"also": {name: _outcome(name, outcome, request) for name, outcome in also}}
 
@@ -80,11 +84,11 @@ _Outcome = tuple[Output, Preview, Future[str]] | ResizeError
 
 
 def _written(
-    pool: ThreadPoolExecutor, storage: Storage, request: ResizeRequest, output: Output, made: Preview | ResizeError
+    submit: Callable[[Output, Preview], Future[str]], output: Output, made: Preview | ResizeError
 ) -> tuple[str, _Outcome]:
     if isinstance(made, ResizeError):
         return output.preset_name, made
-    return output.preset_name, (output, made, pool.submit(_write, storage, request, output, made))
+    return output.preset_name, (output, made, submit(output, made))
 
 
 def _outcome(name: str, outcome: _Outcome, request: ResizeRequest) -> dict[str, object]:
@@ -106,7 +110,7 @@ def _stated(made: Preview | ResizeError, request: ResizeRequest) -> Preview:
     return made
 
 
-def _write(storage: Storage, request: ResizeRequest, output: Output, preview: Preview) -> str:
+def _write(storage: Storage, request: ResizeRequest, source_etag: str, output: Output, preview: Preview) -> str:
     return storage.write(
         request.dst_bucket,
         output.dst_key,
@@ -114,6 +118,7 @@ def _write(storage: Storage, request: ResizeRequest, output: Output, preview: Pr
         content_type=preview.content_type,
         cache_control=output.cache_control,
         fingerprint=output.fingerprint,
+        source_etag=source_etag,
         thumbhash=_base64(preview.thumbhash) if preview.thumbhash else None,
     )
 

@@ -15,9 +15,10 @@ from obstore.store import S3Store
 
 from lambda_resize.errors import Forbidden, Missing, StorageFailed, TooLarge
 
-# S3 shows them as x-amz-meta-preset-fingerprint and x-amz-meta-thumbhash.
+# S3 shows them as x-amz-meta-preset-fingerprint and so on.
 FINGERPRINT = "preset-fingerprint"
 THUMBHASH = "thumbhash"
+SOURCE_ETAG = "source-etag"  # without its quotes; `cleaner` reads it
 
 # Compose files and templates set these to nothing where they mean unset.
 OPTIONAL_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN")
@@ -98,6 +99,7 @@ class Storage:
         content_type: str,
         cache_control: str,
         fingerprint: str,
+        source_etag: str,
         thumbhash: str | None = None,
     ) -> str:
         """Store an object, in one request so that readers see all of it or nothing, and return its ETag in quotes.
@@ -108,7 +110,8 @@ class Storage:
             Forbidden: S3 refused.
             StorageFailed: S3 failed, or there is no such bucket.
         """
-        metadata = {FINGERPRINT: fingerprint} | ({THUMBHASH: thumbhash} if thumbhash else {})
+        metadata = {FINGERPRINT: fingerprint, SOURCE_ETAG: source_etag.strip('"')}
+        metadata |= {THUMBHASH: thumbhash} if thumbhash else {}
         if self._object_acl:
             return self._write_with_acl(bucket, key, data, content_type, cache_control, metadata)
         attributes = {"Content-Type": content_type, "Cache-Control": cache_control, **metadata}

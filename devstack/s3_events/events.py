@@ -6,6 +6,7 @@ docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html has the event. The 
 
 from __future__ import annotations
 
+import base64
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from typing import Any
 from devstack.aws_lambda.function import ACCOUNT, DEFAULT_REGION
 
 BUCKETS = "/buckets/"
+_ETAG = "Seaweed-X-Amz-ETag"
 _CREATED = "Object Created"
 _DELETED = "Object Deleted"
 _KINDS = {"create": _CREATED, "update": _CREATED, "delete": _DELETED}
@@ -31,6 +33,7 @@ def to_event(change: Mapping[str, Any]) -> dict[str, Any] | None:
     described: dict[str, Any] = {"key": key, "sequencer": f"{now.timestamp() * 1e6:018.0f}"}
     if kind == _CREATED:
         described["size"] = int(entry.get("attributes", {}).get("file_size", 0))
+        described["etag"] = base64.b64decode(entry.get("extended", {}).get(_ETAG, "")).decode()
     return {
         "version": "0",
         "id": str(uuid.uuid4()),

@@ -9,7 +9,11 @@ import pytest
 from devstack.s3_events.events import to_event
 from tests.lambda_resize.bucket_event import eventbridge_event
 
-FILE = {"name": "x.jpg", "attributes": {"file_size": 10}}
+FILE = {
+    "name": "x.jpg",
+    "attributes": {"file_size": 10},
+    "extended": {"Seaweed-X-Amz-ETag": "MzM2MzExYTAxNjE4NDMyNmRkYmRkNjFlZGQ0ZWViNTI="},
+}
 FOLDER = {"name": "a", "is_directory": True}
 
 
@@ -36,6 +40,9 @@ def test_the_event_is_eventbridges(change: dict[str, Any], kind: str) -> None:
     assert event["detail"]["object"].keys() <= example["detail"]["object"].keys()
     assert (event["detail-type"], event["detail"]["bucket"]) == (kind, {"name": "photos"})
     assert event["detail"]["object"]["key"] == "photo/a b/ü+%20.jpg"
+    assert event["detail"]["object"].get("etag") == (
+        "336311a016184326ddbdd61edd4eeb52" if kind == "Object Created" else None
+    )
 
 
 @pytest.mark.parametrize(

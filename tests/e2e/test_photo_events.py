@@ -86,6 +86,17 @@ def test_an_overwritten_photo_changes_its_previews_at_the_next_request(site: Sit
     assert [_got(site, path) for path in [*paths, "/prew/card/other.jpg"]] == [(200, None)] * 2 + [(50, None)]
 
 
+def test_a_preview_of_the_same_bytes_stays(site: Site) -> None:
+    """An event that comes after its photo's preview was made, or tells of nothing new, has nothing made twice."""
+    with _cleaned(site, 1):
+        site.put("same.jpg", _photo(50))
+    made = _got(site, "/prew/card/same.jpg")
+    with _cleaned(site, 1):
+        site.put("same.jpg", _photo(50))
+
+    assert (made, _got(site, "/prew/card/same.jpg")) == ((50, "made"), (50, None))
+
+
 def test_a_removed_photo_takes_its_previews_with_it(site: Site) -> None:
     """The next request is a 404: there is nothing to make it of."""
     with _cleaned(site, 1):

@@ -32,6 +32,7 @@ OTHER = {"Bucket": BUCKET, "Key": "other/a.jpg"}
         ("ResizeRole", "list_objects_v2", {"Bucket": "packages"}, False),
         ("CleanerRole", "delete_object", PREVIEW, True),
         ("CleanerRole", "delete_object", PHOTO, False),
+        ("CleanerRole", "get_object", PREVIEW, True),
         ("CleanerRole", "get_object", PHOTO, False),
         ("CleanerRole", "put_object", PREVIEW, False),
         ("ServiceRole", "get_object", PREVIEW, True),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from devstack.backends import S3, s3_client
-from lambda_resize import cleaner
+from lambda_resize import cleaner, storage
 from tests.lambda_resize.bucket_event import eventbridge_event
 
 
@@ -43,6 +43,24 @@ def test_exactly_the_previews_of_that_photo_go(s3: S3, bucket: str, name: str, k
 
     assert _keys(s3, bucket) == stay
     assert go == set(answer["deleted"])  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize(("kind", "stays"), [("Object Created", True), ("Object Deleted", False)])
+def test_a_preview_of_the_new_photo_stays(s3: S3, bucket: str, kind: str, stays: bool) -> None:  # noqa: FBT001 -- a column
+    """Events come late: what was made of the photo since is not made again. Of a removed photo nothing stays."""
+    event = eventbridge_event(bucket, "photo/a.jpg", kind)
+    etag = event["detail"]["object"]["etag"]
+    for preset, source in (("card", etag), ("thumb", "0123"), ("long_gone", "")):
+        metadata = {cleaner.SOURCE_ETAG: source} if source else {}
+        s3_client(s3).put_object(Bucket=bucket, Key=f"prew/{preset}/a.jpg", Body=b"x", Metadata=metadata)
+    cleaner.handler(event, None)
+
+    assert _keys(s3, bucket) == ({"prew/card/a.jpg"} if stays else set())
+
+
+def test_the_functions_agree_on_the_name() -> None:
+    """The one writes which photo it was, the other reads it."""
+    assert cleaner.SOURCE_ETAG == storage.SOURCE_ETAG
 
 
 def test_a_second_delivery_changes_nothing(s3: S3, bucket: str) -> None:

@@ -63,7 +63,8 @@ def test_the_full_request_gets_the_full_response(bucket: Any, example: Any) -> N
     assert base64.b64decode(str(answer["data"])) == data
     assert (answer["size"], answer["etag"]) == (len(data), stored["ETag"])
     assert (stored["ContentType"], stored["CacheControl"]) == (answer["content_type"], answer["cache_control"])
-    assert stored["Metadata"] == {"preset-fingerprint": "0123456789ab"}
+    photo = bucket.head_object(Bucket="photos", Key="photo/a/b.jpg")
+    assert stored["Metadata"] == {"preset-fingerprint": "0123456789ab", "source-etag": photo["ETag"].strip('"')}
     assert Image.open(io.BytesIO(data)).size == (720, 480)
 
 

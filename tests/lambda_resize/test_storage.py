@@ -34,7 +34,13 @@ KEYS = [
     " leading and trailing ",
     "...",
 ]
-HEADERS = {"content_type": "image/webp", "cache_control": "public, max-age=60", "fingerprint": "0123456789ab"}
+HEADERS = {
+    "content_type": "image/webp",
+    "cache_control": "public, max-age=60",
+    "fingerprint": "0123456789ab",
+    "source_etag": '"d41d8cd98f00b204e9800998ecf8427e"',
+}
+METADATA = {"preset-fingerprint": "0123456789ab", "source-etag": "d41d8cd98f00b204e9800998ecf8427e"}
 
 
 @pytest.fixture(name="storage")
@@ -91,7 +97,7 @@ def test_an_object_is_written_with_its_headers(s3: S3, storage: Storage) -> None
     etag = storage.write(s3.bucket, "headers", b"data", **HEADERS)
     head = s3_client(s3).head_object(Bucket=s3.bucket, Key="headers")
     assert (head["ContentType"], head["CacheControl"]) == ("image/webp", "public, max-age=60")
-    assert head["Metadata"] == {"preset-fingerprint": "0123456789ab"}
+    assert head["Metadata"] == METADATA
     assert head["ETag"] == etag == '"8d777f385d3dfec8815d20f7496026dc"'  # MD5 of "data"
 
 
@@ -109,7 +115,7 @@ def test_an_acl_changes_nothing_else(s3: S3, monkeypatch: pytest.MonkeyPatch) ->
     etag = storage.write(s3.bucket, "acl/a b+c.jpg", b"data", **HEADERS)
     head = s3_client(s3).head_object(Bucket=s3.bucket, Key="acl/a b+c.jpg")
     assert (head["ContentType"], head["CacheControl"], head["ETag"]) == ("image/webp", "public, max-age=60", etag)
-    assert head["Metadata"] == {"preset-fingerprint": "0123456789ab"}
+    assert head["Metadata"] == METADATA
 
 
 @pytest.mark.parametrize(("object_acl", "sent"), [("public-read", True), (None, False)])
