@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from PIL import Image
 
 from devstack.backends import S3, s3_client
 from devstack.lambda_server import Lambda
+from devstack.programs import LOOPBACK
 from devstack.samples.scene import LIGHTS, render
 from tests.browser.looking import Looked
 from tests.e2e.gated_lambda import GatedLambda
@@ -47,12 +47,15 @@ LOOKS = {
 RunPage = Callable[..., contextlib.AbstractContextManager[Site]]
 
 
-def _picture(number: int) -> bytes:
-    light = list(LIGHTS)[number % len(LIGHTS)]
-    width, height = (600, 900) if number % 4 == 0 else (900, 600)
-    file = BytesIO()
-    Image.fromarray(render(width, height, light=LIGHTS[light], seed=number)).save(file, "JPEG", quality=85)
-    return file.getvalue()
+def _pictures() -> Iterator[bytes]:
+    """Ten scenes, each cut in as many ways as it takes: rendering them all would take a minute."""
+    scenes = [Image.fromarray(render(900, 600, light=light, seed=seed)) for seed in (1, 2) for light in LIGHTS.values()]
+    for number in range(PHOTOS):
+        left = 30 * (number // len(scenes))
+        width = 400 if number % 4 == 0 else 700
+        file = BytesIO()
+        scenes[number % len(scenes)].crop((left, 0, left + width, 600)).save(file, "JPEG", quality=85)
+        yield file.getvalue()
 
 
 @pytest.fixture(scope="module", name="photos")
@@ -60,9 +63,8 @@ def _photos(s3: S3) -> Iterator[list[str]]:
     """Sixty photos, one of them with a name that wants to be HTML; deleted afterwards."""
     keys = [HOSTILE, *(f"photo/lakes/{number:02}.jpg" for number in range(1, PHOTOS))]
     client = s3_client(s3)
-    with ProcessPoolExecutor() as processes:
-        for key, picture in zip(keys, processes.map(_picture, range(PHOTOS)), strict=True):
-            client.put_object(Bucket=s3.bucket, Key=key, Body=picture, ContentType="image/jpeg")
+    for key, picture in zip(keys, _pictures(), strict=True):
+        client.put_object(Bucket=s3.bucket, Key=key, Body=picture, ContentType="image/jpeg")
     yield keys
     for key in keys:
         client.delete_object(Bucket=s3.bucket, Key=key)
@@ -179,3 +181,24 @@ async def test_search_and_the_next_page(browser: Any, run_page: RunPage, functio
         assert await page.locator("#more").is_hidden()
     for number in range(70):
         client.delete_object(Bucket=s3.bucket, Key=f"photo/many/{number:03}.jpg")
+
+
+@pytest.mark.usefixtures("photos")
+async def test_the_services_own_page(browser: Any, run_page: RunPage, function: Lambda, screenshots: Path) -> None:
+    """On a replica's port: the same page without a herd, and previews from the service, which finds what is there."""
+    from playwright.async_api import expect
+
+    with run_page(function) as site:
+        site.get("/prew/thumb/lakes/01.jpg")
+        looked = await Looked.at(browser, **LOOKS["light"])
+        page = looked.page
+        await page.goto(f"http://{LOOPBACK}:{site.ports[0]}/-/presets")
+        await page.fill("input[name=prefix]", "lakes/01")
+        await page.click("#search button")
+        await expect(page.locator("figcaption", has_text="thumb")).to_contain_text("found", timeout=30_000)
+        await page.screenshot(path=screenshots / "service.png")
+
+        assert await page.locator("#herd").is_hidden()
+        assert await page.locator(".photo h3 a").count() == 0
+        assert await looked.faults() == []
+        assert looked.complaints == []
