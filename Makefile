@@ -5,13 +5,14 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 BENCH_STAMP := .venv/.installed-bench
 INFRA_STAMP := .venv/.installed-infra
+DOCS_STAMP := .venv/.installed-docs
 OBSERVABILITY_STAMP := .venv/.installed-observability
 BROWSER_STAMP := .venv/.installed-browser
 CHECKOV_STAMP := .local/checkov/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install system up test lint format lock bench bench-flights bench-images package test-browser test-compose test-infra test-package test-observability test-one-server clean
+.PHONY: help install system up test lint format lock bench bench-flights bench-images package test-browser test-compose test-infra test-package test-observability test-one-server test-docs docs clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +55,9 @@ test-infra: install $(INFRA_STAMP) $(CHECKOV_STAMP) ## lint what is deployed, de
 test-one-server: install ## install docs/how-to/one-server.md on a machine of its own with a real systemd; takes root
 	PREW_TEST_ONE_SERVER=1 $(BIN)/python -m pytest tests/one_server/test_with_systemd.py $(ARGS)
 
+test-docs: install $(DOCS_STAMP) ## run the commands of the documents on a local system, and build the site
+	PREW_TEST_DOCS=1 $(BIN)/python -m pytest tests/docs $(ARGS)
+
 lint: install ## formatting, ruff, mypy, and who may import whom
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -77,6 +81,9 @@ lock: system ## resolve the dependencies of pyproject.toml into requirements/*.t
 	.local/uv/bin/uv pip compile --quiet --group pyproject.toml:browser --constraint requirements/dev.txt \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-o requirements/browser.txt $(ARGS)
+	.local/uv/bin/uv pip compile --quiet --group pyproject.toml:docs --constraint requirements/dev.txt \
+		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		-o requirements/docs.txt $(ARGS)
 	.local/uv/bin/uv pip compile --quiet --group pyproject.toml:infra --constraint requirements/dev.txt \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-o requirements/infra.txt $(ARGS)
@@ -137,6 +144,15 @@ $(CHECKOV_STAMP): requirements/checkov.txt | $(STAMP)
 $(BROWSER_STAMP): requirements/browser.txt | $(STAMP)
 	@echo "Installing Playwright and axe"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/browser.txt
+	@touch $@
+
+docs: install $(DOCS_STAMP) ## build the documents as a site into .local/site; a broken link is an error
+	@$(BIN)/python -m devstack.docs_source .local/docs-source
+	$(BIN)/zensical build --strict --config-file zensical.toml
+
+$(DOCS_STAMP): requirements/docs.txt | $(STAMP)
+	@echo "Installing zensical"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/docs.txt
 	@touch $@
 
 # What only the plots need stays out of every other target's way.

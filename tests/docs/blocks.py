@@ -1,15 +1,16 @@
 """The shell blocks of a page: fenced, and run by a test unless the page says why they are not.
 
-A comment before a block says it: `<!-- not run: it takes an account -->`, or `<!-- run by: make test-one-server -->`.
+A comment before a block says it: `<!-- not run: it takes an account -->`, or `<!-- run by: tests/… -->`.
 """
 
 from __future__ import annotations
 
 import re
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
-_BLOCK = re.compile(r"(?:^<!-- (not run|run by): ([^\n]+) -->\n\n?)?^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"(?:^ *<!-- (not run|run by): ([^\n]+) -->\n)?^ *```sh\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -23,4 +24,5 @@ class Block:
 
 def blocks(page: Path) -> list[Block]:
     """All shell blocks of a page, in order."""
-    return [Block(found[3], found[1] or "", found[2] or "") for found in _BLOCK.finditer(page.read_text("utf-8"))]
+    found = _BLOCK.finditer(page.read_text(encoding="utf-8"))
+    return [Block(textwrap.dedent(each[3]), each[1] or "", each[2] or "") for each in found]

@@ -1,0 +1,90 @@
+"""The pages of docs/reference, made of the code: `python -m tests.docs.reference --write` brings them up to date."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from prewmanager.cli import app
+from prewmanager.telemetry import Metrics
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "docs" / "reference"
+EXAMPLES = ROOT / "tests" / "contract_examples"
+
+_CONTRACTS = {
+    "request_original": "The smallest request: that of the original system, which the function answers as well.",
+    "request_full": "What the service sends.",
+    "response_full": "What the function answers; without `data` where it would be too large to carry.",
+    "response_original": "The smallest answer that the service understands.",
+    "response_failed": "A failure, with its kind.",
+}
+
+
+def commands() -> str:
+    """Each command with what it takes."""
+    lines = ["# Commands", "", "`prewmanager COMMAND --help` says the same.", ""]
+    group: Any = typer.main.get_command(app)
+    lines += [group.epilog, ""]
+    for name, command in group.commands.items():
+        lines += [f"## prewmanager {name}", "", _paragraph(command.help), ""]
+        rows = list(_parameters(command))
+        if rows:
+            lines += ["| | default | |", "|---|---|---|", *rows, ""]
+        if command.epilog:
+            label, _, examples = command.epilog.partition(": ")
+            lines += [f"{label}:", "", *(f"    {each}" for each in examples.split("; ")), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _parameters(command: Any) -> Iterator[str]:
+    for each in command.params:
+        if each.param_type_name == "argument":
+            yield f"| `{each.metavar}…` | | {each.help} |"
+        else:
+            shown = "" if each.default in {None, "", False} else f"`{each.default}`"
+            yield f"| `{each.opts[0]}` | {shown} | {each.help or ''} |"
+
+
+def _paragraph(text: str) -> str:
+    return "\n\n".join(" ".join(part.split()) for part in text.split("\n\n"))
+
+
+def metrics() -> str:
+    """Each metric with its type, labels and help."""
+    rows = []
+    for family in Metrics().registry.collect():
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        if family.name.startswith("prewmanager"):
+            rows.append(f"| `{name}` | {family.type} | {family.documentation} |")
+    text = "`/metrics` of each replica, on its own port, for Prometheus; beside these, those of the process"
+    head = ["# Metrics", "", f"{text} (`process_…`).", "", "| metric | type | |", "|---|---|---|"]
+    return "\n".join([*head, *sorted(rows)]) + "\n"
+
+
+def function() -> str:
+    """The function's contract, by the examples that both sides are tested with."""
+    lines = ["# The resize function's contract", ""]
+    lines += ["JSON in, JSON out. Fields are only ever added, and each side works with the other's older ones."]
+    for name, said in _CONTRACTS.items():
+        example = json.loads((EXAMPLES / f"{name}.json").read_text(encoding="utf-8"))
+        shown = json.dumps(example, indent=2, ensure_ascii=False).splitlines()
+        lines += ["", said, "", *(f"    {line}" for line in shown)]
+    return "\n".join(lines) + "\n"
+
+
+def pages() -> dict[str, str]:
+    """The text of each page by its file's name."""
+    return {"commands.md": commands(), "metrics.md": metrics(), "function.md": function()}
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] != ["--write"]:
+        sys.exit("usage: python -m tests.docs.reference --write")
+    for file, content in pages().items():
+        (FOLDER / file).write_text(content, encoding="utf-8")
