@@ -98,14 +98,13 @@ function underWay(reports) {
       flights.set(preview, flight);
     }
   }
-  if (flights.size === 0) return [el("li", { className: "how", textContent: "none" })];
   const sorted = [...flights.values()].sort((one, other) => other.waiting - one.waiting);
-  return sorted.map((flight) => flying(flight, sorted[0].waiting));
+  return sorted.map((flight) => flying(flight, Math.max(1, sorted[0].waiting)));
 }
 
 function flying(flight, most) {
   const bar = el("div");
-  bar.style.width = `${(100 * flight.waiting) / Math.max(1, most)}%`;
+  bar.style.width = `${(100 * flight.waiting) / most}%`;
   return el(
     "li",
     {},
