@@ -28,6 +28,10 @@ _COLOURS = {
     "nginx": "#6b7280",
     "GET preview": "#1769aa",
     "flight": "#60a5fa",
+    "jpeg": "#1769aa",
+    "progressive": "#60a5fa",
+    "png": "#c2410c",
+    "webp": "#15803d",
 }
 _OTHERS = "#6b7280"
 

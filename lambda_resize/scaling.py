@@ -77,7 +77,7 @@ def scale(decoded: Decoded, frame: pyvips.Image, scaled: Size, *, transposed: bo
 def _is_done(frame: pyvips.Image, scaled: Size) -> bool:
     """Whether size, orientation and colours are those of a preview already, as those of most JPEGs are by now.
 
-    libvips would plan all the same what changes nothing, a millisecond of the 25 of a photo from a camera.
+    libvips would plan all the same what changes nothing, two thirds of a millisecond of a camera photo's 25.
     """
     return (
         (frame.width, frame.height) == scaled
