@@ -107,6 +107,8 @@ def _headers(answer: Answer) -> CIMultiDict[str]:
         headers["ETag"] = made.etag
     if made.cache_control:
         headers["Cache-Control"] = made.cache_control
+    if made.thumbhash:
+        headers["X-ThumbHash"] = made.thumbhash
     return headers
 
 

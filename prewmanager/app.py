@@ -124,6 +124,7 @@ async def last_resizer(settings: Settings, ledger: Ledger) -> AsyncIterator[Read
         source_prefix=settings.source_prefix,
         preview_prefix=settings.preview_prefix,
         cache_control=settings.cache_control,
+        thumbhash=settings.thumbhash,
     )
     if settings.lambda_function is None:
         # Imported only here: what worker processes need is an extra, and a service with Lambda goes without.

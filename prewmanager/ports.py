@@ -18,7 +18,8 @@ class Made:
     """A preview that is in the bucket.
 
     `body` is None where it is too large to be carried around: then it is streamed from the bucket. `size` is in
-    bytes. `etag` has its quotes. `cache_control` is as stored, or None where nothing was.
+    bytes. `etag` has its quotes. `cache_control` is as stored, or None where nothing was. `thumbhash` is the photo's
+    ThumbHash in base64, where there is one.
     """
 
     content_type: str
@@ -26,6 +27,7 @@ class Made:
     etag: str
     cache_control: str | None
     body: bytes | None
+    thumbhash: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

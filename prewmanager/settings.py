@@ -52,6 +52,10 @@ class Settings(BaseSettings):
     preview_prefix: Prefix = Field("prew", description="first path segment of previews")
     cache_control: str = Field("public, max-age=31536000", description="`Cache-Control` that previews are stored with")
 
+    thumbhash: bool = Field(
+        False, description="whether previews get the photo's ThumbHash, a placeholder of some 25 bytes: `X-ThumbHash`"
+    )
+
     host: str = Field("0.0.0.0", description="address that the service listens on")  # noqa: S104 -- as containers need
     port: Port = Field(8180, description="port that the service listens on")
     shutdown_grace: Seconds = Field(25, description="time for requests under way when the service is told to stop")

@@ -34,6 +34,7 @@ def encode_outcome(outcome: Outcome, max_body_bytes: int) -> bytes:
         "etag": outcome.etag,
         "cache_control": outcome.cache_control,
         "carried": body is not None,
+        **({"thumbhash": outcome.thumbhash} if outcome.thumbhash else {}),
     }
     return _RESULT + json.dumps(header).encode() + b"\n" + (body or b"")
 
@@ -57,11 +58,12 @@ def decode(value: bytes) -> Settled | Busy:
 
 
 def _made(header: dict[str, object], body: bytes) -> Made:
-    cache_control = header["cache_control"]
+    cache_control, thumbhash = header["cache_control"], header.get("thumbhash")
     return Made(
         content_type=str(header["content_type"]),
         size=int(str(header["size"])),
         etag=str(header["etag"]),
         cache_control=None if cache_control is None else str(cache_control),
         body=body if header["carried"] else None,
+        thumbhash=None if thumbhash is None else str(thumbhash),
     )

@@ -38,6 +38,7 @@ _FAILURES: dict[str, type[PreviewFailed]] = {
 }
 _LONGEST_MS = 900_000  # of Lambda's, for one invocation
 _IMAGE = re.compile(r"image/[a-z0-9.+-]+")
+_THUMBHASH = re.compile(r"[A-Za-z0-9+/]{4,64}={0,2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class ResizeContract:
     source_prefix: str
     preview_prefix: str
     cache_control: str
+    thumbhash: bool = False
 
     def request(self, preview: Preview) -> dict[str, Any]:
         """The function's event for one preview."""
@@ -62,6 +64,7 @@ class ResizeContract:
             **preview.preset.model_dump(exclude={"dpr"}),
             "fingerprint": preview.preset.fingerprint,
             "cache_control": self.cache_control,
+            **({"thumbhash": True} if self.thumbhash else {}),
             **handed_on(),
         }
 
@@ -88,6 +91,7 @@ class ResizeContract:
             etag=_text(answer, "etag") or (_etag(body) if body is not None else ""),
             cache_control=_text(answer, "cache_control") or self.cache_control,
             body=body,
+            thumbhash=_thumbhash(answer),
         )
 
 
@@ -115,6 +119,11 @@ def _decoded(data: object) -> bytes | None:
 def _text(answer: dict[str, Any], name: str) -> str | None:
     value = answer.get(name)
     return value if isinstance(value, str) and value.isprintable() and value else None
+
+
+def _thumbhash(answer: dict[str, Any]) -> str | None:
+    value = _text(answer, "thumbhash")
+    return value if value is not None and _THUMBHASH.fullmatch(value) else None
 
 
 def _etag(body: bytes) -> str:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from obstore.store import S3Config
 
 _CHUNK_BYTES = 256 * 1024
-# As the resize function names it in the object's metadata.
-_FINGERPRINT = "preset-fingerprint"
+# As the resize function names them in the object's metadata.
+_FINGERPRINT, _THUMBHASH = "preset-fingerprint", "thumbhash"
 _CONNECT = timedelta(seconds=1)
 
 
@@ -105,6 +105,7 @@ def _made(meta: ObjectMeta, attributes: Attributes, body: bytes | None) -> Made:
         etag=meta["e_tag"] or "",
         cache_control=attributes.get("Cache-Control"),
         body=body,
+        thumbhash=attributes.get(_THUMBHASH),
     )
 
 

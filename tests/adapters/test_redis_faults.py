@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from prewmanager.adapters.redis_link import RedisLink
 from prewmanager.adapters.redis_news import RedisNews
 from prewmanager.errors import BoardUnavailable
 from prewmanager.ports import Busy, Failure, Settled
-from tests.fakes import until
+from tests.fakes import made, until
 
 
 class FaultProxy:
@@ -200,6 +201,17 @@ def test_a_kind_from_a_newer_version_is_a_failure_all_the_same() -> None:
     value = encode_outcome(Failure("missing", "x"), 10).replace(b'"missing"', b'"from_the_future"')
 
     assert decode(value) == Settled(Failure("failed", "x", None))
+
+
+def test_a_placeholder_goes_along_and_may_be_missing() -> None:
+    """A value says a preview's ThumbHash where it has one; without, it is what older versions wrote and read."""
+    plain = made()
+    hashed = replace(plain, thumbhash="1Q/+HQ==")
+    value = encode_outcome(plain, 10)
+
+    assert b"thumbhash" not in value
+    assert decode(value) == Settled(plain)
+    assert decode(encode_outcome(hashed, 10)) == Settled(hashed)
 
 
 async def test_deleting_the_documented_key_forgets_a_failure(redis_server: Redis) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,24 @@ def test_an_answer_that_says_no_sensible_cost_has_none(changed: dict[str, object
     """The function's word is not trusted further than it can be true."""
     assert usage(example("response_full") | changed).gb_seconds == 0
     assert usage(example("response_original")) == usage(None) == Usage()
+
+
+def test_a_thumbhash_is_asked_for_where_it_is_wanted() -> None:
+    """A request says so only then, and the answer's is the preview's; what is no ThumbHash is not passed on."""
+    preview = Catalogue({"card": CARD}, "photo", "prew").resolve("/prew/card/a/b.jpg")
+    wanting = dataclasses.replace(CONTRACT, thumbhash=True)
+
+    assert wanting.request(preview)["thumbhash"] is True
+    assert "thumbhash" not in CONTRACT.request(preview)
+    for told, kept in (
+        ("1QcSHQRnh493V4dIh4eXh1h4kJUI", True),
+        ("1Q/+HQ==", True),
+        ("a b", False),
+        ("x\r\nY: 1", False),
+    ):
+        made = CONTRACT.made(example("response_full") | {"thumbhash": told})
+        assert made.thumbhash == (told if kept else None)
+    assert CONTRACT.made(example("response_full")).thumbhash is None
 
 
 @pytest.mark.parametrize("field", ["etag", "cache_control"])

@@ -43,15 +43,20 @@ def _make(bucket: str, endpoint: str) -> S3PreviewStore:
 
 
 async def test_what_is_there_is_found_with_its_headers(store: S3PreviewStore, s3: S3, client: Any) -> None:
-    """Type, size, ETag, Cache-Control and bytes, under a name with everything in it."""
+    """Type, size, ETag, Cache-Control, placeholder and bytes, under a name with everything in it."""
     put = client.put_object(
-        Bucket=s3.bucket, Key=ODD, Body=b"picture", ContentType="image/webp", CacheControl="max-age=9"
+        Bucket=s3.bucket,
+        Key=ODD,
+        Body=b"picture",
+        ContentType="image/webp",
+        CacheControl="max-age=9",
+        Metadata={"thumbhash": "1Q/+HQ=="},
     )
     found = await store.find(ODD)
 
     assert found is not None
     assert (found.content_type, found.size, found.body) == ("image/webp", 7, b"picture")
-    assert (found.etag, found.cache_control) == (put["ETag"], "max-age=9")
+    assert (found.etag, found.cache_control, found.thumbhash) == (put["ETag"], "max-age=9", "1Q/+HQ==")
 
 
 async def test_what_is_missing_is_none(store: S3PreviewStore) -> None:
@@ -69,7 +74,7 @@ async def test_what_is_large_is_found_without_its_bytes_and_streamed(
     stored, pieces = await store.stream("prew/card/large.png")
 
     assert found is not None
-    assert found.body is None
+    assert (found.body, found.thumbhash) == (None, None)
     assert stored.size == len(body)
     assert b"".join([piece async for piece in pieces]) == body
 

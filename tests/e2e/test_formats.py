@@ -21,6 +21,7 @@ AUTO = {
     "PREW_PRESETS__TILE__FORMAT": "auto",
     "PREW_PRESETS__TILE__DPR": "2",
     "PREW_PRESETS__TILE__ANIMATED": "true",
+    "PREW_THUMBHASH": "true",
 }
 ACCEPTS = {"avif": "image/avif,image/webp,*/*;q=0.8", "webp": "image/webp,*/*;q=0.8", "jpeg": "*/*"}
 
@@ -51,7 +52,10 @@ def told(answers: dict[str, Answer]) -> dict[str, tuple[int, str, tuple[int, int
 
 
 def test_every_client_gets_its_format_and_density(tiles: Site) -> None:
-    """Each variant is made once under a key of its own; asked again, S3 answers, and the service hears of nothing."""
+    """Each variant is made once under a key of its own; asked again, S3 answers, and the service hears of nothing.
+
+    The photo's placeholder comes with each, from whoever answers.
+    """
     tiles.put("wide.jpg", encoded(Image.radial_gradient("L").resize((240, 120)).convert("RGB"), "JPEG"))
     before = tiles.requests_to_services()
     first = {path: gets(tiles, path) for path in ("/prew/tile/wide.jpg", "/prew/tile@2x/wide.jpg")}
@@ -65,6 +69,7 @@ def test_every_client_gets_its_format_and_density(tiles: Site) -> None:
         for kind, answer in again[path].items():
             assert (answer.body, answer.headers["X-Preview"]) == (first[path][kind].body, None)
             assert answer.headers["Vary"] == first[path][kind].headers["Vary"] == "Accept"
+            assert answer.headers["X-ThumbHash"] == first[path][kind].headers["X-ThumbHash"] is not None
     assert encoded_at["avif"].body == first["/prew/tile@2x/wide.jpg"]["avif"].body
     assert requests == tiles.requests_to_services() == before + 6
     preset = Preset(width=60, format="auto", dpr=(2,), animated=True)

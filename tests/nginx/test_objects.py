@@ -47,6 +47,19 @@ def test_s3s_own_headers_stay_inside(front: Nginx, put: Put) -> None:
     assert "X-Cache" not in headers
 
 
+def test_the_placeholder_of_a_preview_is_told(front: Nginx, service: Recorder, put: Put) -> None:
+    """What the function keeps in the object's metadata comes as `X-ThumbHash`, and as nothing else of it."""
+    put("prew/card/hashed.jpg", BODY, Metadata={"thumbhash": "1Q/+HQ==", "preset-fingerprint": "0123456789ab"})
+    put("prew/card/plain.jpg", BODY)
+
+    for method in ("GET", "HEAD"):
+        hashed, plain = (ask(front.port, f"/prew/card/{name}.jpg", method).headers for name in ("hashed", "plain"))
+        assert hashed.get_all("X-ThumbHash") == ["1Q/+HQ=="]
+        assert "X-ThumbHash" not in plain
+        assert [name for name in hashed if "amz" in name.lower()] == []
+    assert service.seen == []
+
+
 def test_head_of_an_object(front: Nginx, service: Recorder, put: Put) -> None:
     """HEAD has the length of the object and no body."""
     put("prew/card/head.jpg", BODY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import AsyncIterator
 
 import pytest
@@ -29,7 +30,7 @@ from prewmanager.load import Load
 from prewmanager.ports import Made
 from prewmanager.telemetry import Metrics
 from prewmanager.web import Service, make_app
-from tests.fakes import CATALOGUE, FakeStore, GatedResizer, until
+from tests.fakes import CATALOGUE, FakeStore, GatedResizer, made, until
 
 TIMING = Timing(lease_s=5, lock_ttl_s=20, invoke_s=5, wait_s=15)
 
@@ -109,6 +110,18 @@ async def test_a_preview_comes_with_its_headers(site: Site) -> None:
         "s3",
         "lambda",
     }
+
+
+async def test_a_placeholder_comes_with_the_preview(site: Site) -> None:
+    """The photo's ThumbHash is a header where the preview has one, with the bytes and with 304."""
+    site.store.objects["prew/card/a.jpg"] = dataclasses.replace(made(), thumbhash="1Q/+HQ==")
+    there = await site.get("/prew/card/a.jpg")
+    again = await site.get("/prew/card/a.jpg", {"If-None-Match": there.headers["ETag"]})
+    without = await site.get("/prew/card/b.jpg")
+
+    assert there.headers["X-ThumbHash"] == again.headers["X-ThumbHash"] == "1Q/+HQ=="
+    assert (again.status, without.status) == (304, 200)
+    assert "X-ThumbHash" not in without.headers
 
 
 async def test_head_makes_the_preview_and_sends_no_body(site: Site) -> None:
