@@ -21,7 +21,7 @@ from tests.e2e.gated_lambda import GatedLambda
 from tests.e2e.site import Site
 from tests.fakes import until_told
 
-pytestmark = pytest.mark.timeout(600)  # nine hundred pictures, on a machine that may be busy
+pytestmark = pytest.mark.timeout(900)  # nine hundred pictures, on a machine that may be busy
 
 PHOTOS = 60
 HOSTILE = "photo/<img src=x onerror=alert(1)>.jpg"
