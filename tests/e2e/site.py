@@ -83,10 +83,10 @@ class Site:
         """One request through nginx; `path` goes over the wire as it is."""
         return ask(self.nginx.port, path, method, headers)
 
-    async def herd(self, path: str, count: int) -> list[tuple[int, str, bytes]]:
+    async def herd(self, path: str, count: int, accept: str = "*/*") -> list[tuple[int, str, bytes]]:
         """`count` requests at once through nginx: status, X-Preview and body of each."""
         url = URL(f"{self.nginx.url}{path}", encoded=True)
-        async with ClientSession(connector=TCPConnector(limit=0)) as session:
+        async with ClientSession(connector=TCPConnector(limit=0), headers={"Accept": accept}) as session:
 
             async def one() -> tuple[int, str, bytes]:
                 async with session.get(url) as response:

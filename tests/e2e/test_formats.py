@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import Iterator
 from typing import Any
@@ -77,6 +78,18 @@ def test_every_client_gets_its_format_and_density(tiles: Site) -> None:
         stored = tiles.stored(f"prew/{name}/wide.jpg")
         assert stored
         assert stored["Metadata"]["preset-fingerprint"] == variant.fingerprint
+
+
+async def test_browsers_of_all_kinds_at_once(tiles: Site) -> None:
+    """Each format is made once, and whoever waits gets that of his own."""
+    tiles.put("crowd.jpg", encoded(Image.linear_gradient("L").resize((600, 400)).convert("RGB"), "JPEG"))
+    herds = await asyncio.gather(*(tiles.herd("/prew/tile/crowd.jpg", 20, accept) for accept in ACCEPTS.values()))
+
+    for kind, answers in zip(ACCEPTS, herds, strict=True):
+        assert {status for status, _, _ in answers} == {200}
+        assert [source for _, source, _ in answers].count("made") == 1
+        (body,) = {body for _, _, body in answers}
+        assert Image.open(io.BytesIO(body)).format == kind.upper()
 
 
 def test_what_is_transparent_or_moves_stays_so(tiles: Site) -> None:
