@@ -25,6 +25,9 @@ FROM python:3.13-slim
 
 COPY --from=build /opt/local /opt/local
 COPY devstack/ /srv/devstack/
+# Of the stand-in for CloudFront: the viewer-request function, and what the edge function may fetch.
+COPY infra/sizes.js /srv/infra/
+COPY containers/edge_config.json /srv/
 ENV PATH=/opt/local/bin:$PATH PYTHONPATH=/srv PYTHONUNBUFFERED=1
 # Compiled here, because the file system is read-only later. Volumes that are mounted there begin with these owners.
 RUN python -m compileall -q /srv \

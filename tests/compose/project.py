@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import os
-import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from tests.nginx.asking import Answer, ask
 
@@ -53,13 +54,21 @@ class Project:
         return done.stdout
 
     def get(self, path: str) -> Answer:
-        """One request through nginx."""
-        return ask(self.port, path)
+        """One request through nginx, whose own time-out for the service is shorter."""
+        return ask(self.port, path, within_s=65)
+
+    @functools.cached_property
+    def photos(self) -> list[str]:
+        """Paths of the samples."""
+        found = json.loads(self.get("/presets/photos").body)["photos"]
+        return [f"/photo/{quote(photo['name'])}" for photo in found]
 
     @functools.cached_property
     def fresh_previews(self) -> Iterator[str]:
-        """Paths of previews that nobody has asked for yet, each once, from the page at `/`."""
-        return iter(re.findall(r'src="(/prew/[^"]+)"', self.get("/").body.decode()))
+        """Paths of previews that nobody has asked for yet, each once."""
+        presets = [preset["name"] for preset in json.loads(self.get("/presets/facts").body)["presets"]]
+        pairs = itertools.product(presets, self.photos)
+        return (photo.replace("/photo/", f"/prew/{preset}/", 1) for preset, photo in pairs)
 
     def containers(self, service: str) -> list[dict[str, Any]]:
         """`docker inspect` of a service's containers, also of those that have ended."""

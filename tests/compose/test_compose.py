@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import json
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import quote
 
 import pytest
+from PIL import Image
 
 from tests.compose.project import Project, eventually
 
 pytestmark = pytest.mark.timeout(900)  # the first run builds the images
 
-SERVICES = ("lambda", "nginx", "page", "prewmanager", "redis", "s3")
-INVOCATIONS = "from urllib.request import *; import json; print(json.load(urlopen('{}'))['invocations'])"
+SERVICES = ("cloudfront", "lambda", "nginx", "page", "prewmanager", "redis", "s3", "s3-events")
+INVOCATIONS = (
+    "from urllib.request import *; import json; print(json.load(urlopen('{}'))['by_function'].get('prew-resize', 0))"
+)
+PUT = """
+import boto3, io, os
+from PIL import Image
+picture = io.BytesIO()
+Image.new("L", (800, 400), {grey}).save(picture, "JPEG")
+boto3.client("s3").put_object(Bucket="photos", Key="photo/changing.jpg", Body=picture.getvalue())
+print(0)
+"""
 REQUESTS = """
 from urllib.request import urlopen
 lines = urlopen('http://127.0.0.1:8180/metrics').read().decode().splitlines()
@@ -46,11 +57,11 @@ def test_no_container_can_change_itself_or_gain_rights(project: Project, service
 
 def test_the_page_and_the_photos_are_served(project: Project) -> None:
     """The page tells every preset of .env.example and lists the samples; a photo comes from S3 as it is."""
-    facts, found = json.loads(project.get("/presets/facts").body), json.loads(project.get("/presets/photos").body)
+    facts = json.loads(project.get("/presets/facts").body)
 
     assert b"<title>Contact sheet" in project.get("/").body
     assert {"thumb", "card", "square", "hero"} <= {preset["name"] for preset in facts["presets"]}
-    assert project.get(f"/photo/{quote(found['photos'][0]['name'])}").status == 200
+    assert project.get(project.photos[0]).status == 200
 
 
 def test_made_once_then_served_by_s3(project: Project) -> None:
@@ -63,6 +74,31 @@ def test_made_once_then_served_by_s3(project: Project) -> None:
     assert (second.status, second.headers["X-Preview"]) == (200, None)
     assert first.body == second.body
     assert _invocations(project) - before == 1
+
+
+def test_the_edge_makes_an_image_where_the_origin_has_none(project: Project) -> None:
+    """CloudFront's stand-in asks nginx, has the edge function fit a photo into one of its sizes, and keeps that."""
+    path = f"/edge/none?s=http://photos.localhost:8080{project.photos[0]}&w=500&h=300"
+    first, second = project.get(path), project.get(path)
+
+    assert (first.status, first.headers["X-Cache"]) == (200, "Miss from cloudfront")
+    assert Image.open(io.BytesIO(first.body)).size == (600, 314)
+    assert (second.body, second.headers["X-Cache"]) == (first.body, "Hit from cloudfront")
+
+
+def test_a_photo_that_is_overwritten_changes_its_previews(project: Project) -> None:
+    """From S3's event through the cleaner to the next request."""
+    container = str(project.containers("lambda")[0]["Id"])
+
+    def grey() -> int:
+        answer = project.get("/prew/card/changing.jpg")
+        colour = Image.open(io.BytesIO(answer.body)).convert("L").getpixel((50, 50)) if answer.status == 200 else 0
+        assert isinstance(colour, int)
+        return round(colour, -1)
+
+    for wanted in (50, 200):
+        project.run_in(container, PUT.format(grey=wanted))
+        eventually(lambda wanted=wanted: grey() == wanted, f"a preview of grey {wanted}")
 
 
 def test_the_bucket_is_readable_but_not_listed(project: Project) -> None:
@@ -94,6 +130,16 @@ def test_previews_that_exist_need_no_function(project: Project) -> None:
     assert project.get(made).status == 200
     eventually(lambda: project.get(missing).status == 200, "a missing preview is made again")
     eventually(lambda: project.is_healthy("lambda"), "lambda healthy again")
+
+
+@pytest.mark.parametrize("service", ["cloudfront", "page", "s3-events"])
+def test_nobody_else_notices(project: Project, service: str) -> None:
+    """With what stands beside the road killed, previews are made and served; it comes back by itself."""
+    missing = next(project.fresh_previews)
+    project.kill_one(service)
+
+    assert project.get(missing).status == 200
+    eventually(lambda: project.is_healthy(service), f"{service} healthy again")
 
 
 @pytest.mark.parametrize("service", ["nginx", "s3"])

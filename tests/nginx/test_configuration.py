@@ -29,7 +29,14 @@ OPTIONS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
             "PREW_NGINX_CONNECTIONS": "512",
         },
     ),
-    "limit": ({}, {"PREW_NGINX_MISS_RATE": "300r/m", "PREW_NGINX_TRUSTED_PROXIES": "10.0.0.0/8 2600:9000::/28"}),
+    "limit": (
+        {},
+        {
+            "PREW_NGINX_MISS_RATE": "300r/m",
+            "PREW_NGINX_TRUSTED_PROXIES": "10.0.0.0/8 2600:9000::/28",
+            "PREW_NGINX_AUTO_PRESETS": "card hero",
+        },
+    ),
     "signed": ({}, {"PREW_NGINX_CREDENTIALS_FILE": __file__, "AWS_REGION": "eu-west-1"}),
 }
 MODULE = Path("/usr/lib/nginx/modules/ngx_http_js_module.so")
