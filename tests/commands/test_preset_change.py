@@ -1,4 +1,4 @@
-"""A preset is changed while a site runs, as docs/operations.md says: nobody sees a broken picture."""
+"""A preset is changed while a site runs, as docs/how-to/change-a-preset.md says: nobody sees a broken picture."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tests.commands.counting_lambda import CountingLambda
 from tests.e2e.site import Site
 from tests.fakes import until
 
+VISITORS = 4
 NAMES = [f"{number}.jpg" for number in range(6)]
 
 
@@ -57,20 +58,22 @@ async def test_nobody_sees_a_broken_picture(
     )
     entered = await asyncio.to_thread(site.__enter__)
     try:
-        visitor = Visitor(entered.nginx.url)
-        visits = asyncio.create_task(visitor.visit())
+        visitors = [Visitor(entered.nginx.url) for _ in range(VISITORS)]
+        visits = [asyncio.create_task(visitor.visit()) for visitor in visitors]
         changed = {"PREW_PRESETS__CARD__WIDTH": "500"}
         site.settings = settings | changed
         for replica in range(2):
             await asyncio.to_thread(site.restart, replica)
         said = await shop.run_beside("stale", "card", "--fix", **changed)
-        rounds = visitor.rounds
-        await until(lambda: visitor.rounds > rounds + 1)
-        visits.cancel()
+        # A whole round of each after it, so that all has been seen as it is now.
+        rounds = [visitor.rounds for visitor in visitors]
+        await until(lambda: all(each.rounds > before + 1 for each, before in zip(visitors, rounds, strict=True)))
+        for visit in visits:
+            visit.cancel()
     finally:
         await asyncio.to_thread(site.__exit__)
 
-    assert visitor.wrong == []
+    assert [wrong for visitor in visitors for wrong in visitor.wrong] == []
     assert (said["done"], said["left"]) == ({"made": 6}, 0)
     assert function.invocations == Counter({f"photo/{name}": 2 for name in NAMES})
 
