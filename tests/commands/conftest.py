@@ -16,6 +16,7 @@ import pytest
 from devstack.backends import S3, Redis, s3_client
 from devstack.programs import find
 from tests.commands.counting_lambda import CountingLambda
+from tests.commands.ready_made import ReadyMade
 
 
 @dataclass
@@ -25,6 +26,7 @@ class Shop:
     s3: S3
     bucket: str
     client: Any
+    command_line: ReadyMade
     environment: dict[str, str] = field(default_factory=dict)
 
     def put(self, *keys: str, body: bytes = b"picture", fingerprint: str | None = None) -> None:
@@ -52,14 +54,7 @@ class Shop:
 
     def run(self, *arguments: str, **changed: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
-        return subprocess.run(
-            [find("prewmanager"), *arguments],
-            env=self.environment | changed,
-            capture_output=True,
-            text=True,
-            timeout=50,
-            check=False,
-        )
+        return self.command_line.run([*arguments], self.environment | changed)
 
     async def start(self, *arguments: str, **changed: str) -> Process:
         """Start a command."""
@@ -103,12 +98,19 @@ def fingerprints(environment: Mapping[str, str]) -> dict[str, str]:
     return {each["name"]: each["fingerprint"] for each in json.loads(done.stdout)}
 
 
+@pytest.fixture(scope="session", name="command_line")
+def _command_line() -> Iterator[ReadyMade]:
+    ready = ReadyMade()
+    yield ready
+    ready.close()
+
+
 @pytest.fixture(name="shop")
-def _shop(s3: S3) -> Iterator[Shop]:
+def _shop(s3: S3, command_line: ReadyMade) -> Iterator[Shop]:
     bucket = f"shop-{uuid4().hex[:12]}"
     client = s3_client(s3)
     client.create_bucket(Bucket=bucket)
-    yield Shop(s3, bucket, client, environment_of(s3, bucket))
+    yield Shop(s3, bucket, client, command_line, environment_of(s3, bucket))
     client.close()
 
 

@@ -28,6 +28,7 @@ from prewmanager.commands.checks.finding import State
 from prewmanager.presets import Preset
 from tests.commands.conftest import Shop, environment_of
 from tests.commands.counting_lambda import CountingLambda
+from tests.commands.ready_made import ReadyMade
 from tests.e2e.gated_lambda import failed, function_error
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -221,11 +222,11 @@ def _guarded_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
 
 
 @pytest.fixture(name="guarded")
-def _guarded(guarded_s3: S3, port: int) -> Iterator[Shop]:
+def _guarded(guarded_s3: S3, port: int, command_line: ReadyMade) -> Iterator[Shop]:
     """A shop on it with one photo, for its owner; worker processes make its previews."""
     client = s3_client(guarded_s3)
     site = {"PREW_HOST": LOOPBACK, "PREW_PORT": str(port)}
-    shop = Shop(guarded_s3, "photos", client, environment_of(guarded_s3, "photos", **site))
+    shop = Shop(guarded_s3, "photos", client, command_line, environment_of(guarded_s3, "photos", **site))
     shop.put("photo/a.jpg", body=(ROOT / "nginx" / "static" / "404.jpg").read_bytes())
     yield shop
     client.close()
