@@ -39,6 +39,7 @@ from prewmanager.contact_sheet.watch import FlightWatch, Relay
 from prewmanager.errors import OriginalMissing, OriginalRejected, failure_classes
 from prewmanager.flight import Lifetimes, Timing
 from prewmanager.load import Load
+from prewmanager.nearest import Nearest
 from prewmanager.ports import FlightBoard, Ledger, PreviewStore, Probe, Quota, Resizer
 from prewmanager.preview import Catalogue
 from prewmanager.resizers import BoundedResizer, PatientResizer, RationedResizer
@@ -70,22 +71,23 @@ async def running_service(settings: Settings, store: ReadyStore | None = None) -
         last = await stack.enter_async_context(last_resizer(settings, metrics.usage))
         shared = await stack.enter_async_context(_shared(settings, metrics, tracing))
         watch = FlightWatch(metrics, Replica.this(settings.port), shared.relay) if settings.contact_sheet else None
+        catalogue = Catalogue(settings.variants, settings.source_prefix, settings.preview_prefix)
+        after_s, traced = settings.nearest_after, tracing.store(store)
         coalescer = Coalescer(
             board=shared.board,
             resizer=_wrapped(tracing.resizer(last), load, shared.quota, settings),
-            store=tracing.store(store),
+            store=traced,
             observer=watch or metrics,
             timing=_timing(settings),
             lifetimes=_lifetimes(settings),
             load=load,
             max_flights=settings.max_flights,
             flight=tracing.flight,
+            nearest=None if after_s is None else Nearest(catalogue, traced, after_s=after_s),
         )
         stack.push_async_callback(coalescer.close, grace_s=settings.shutdown_grace / 3)
         needed: dict[str, Probe] = {"s3": store, "lambda" if settings.lambda_function else "workers": last}
-        catalogue = Catalogue(settings.variants, settings.source_prefix, settings.preview_prefix)
         sheet = await stack.enter_async_context(_sheet(settings, catalogue, watch, coalescer)) if watch else None
-        traced = tracing.store(store)
         yield Service(catalogue, coalescer, traced, metrics, needed, shared.probes, sheet, tracing.middlewares)
 
 

@@ -16,6 +16,7 @@ import structlog
 from prewmanager.errors import Overloaded, ResizerFailed
 from prewmanager.flight import Flight, Lifetimes, Timing
 from prewmanager.load import Load
+from prewmanager.nearest import Nearest
 from prewmanager.ports import Failure, FlightBoard, Landed, Made, Observer, PreviewStore, Resizer, Source, UnderWay
 from prewmanager.preview import Preview
 from prewmanager.tasks import end
@@ -47,10 +48,11 @@ class Coalescer:
         load: Load,
         max_flights: int,
         flight: Callable[..., Flight] = Flight,
+        nearest: Nearest | None = None,
     ) -> None:
         """`max_flights` bounds how many previews this process makes or waits for at the same time.
 
-        `flight` is called as `Flight` is, and makes one.
+        `flight` is called as `Flight` is, and makes one. With `nearest`, requests may get a stand-in.
         """
         self._new_flight = partial(
             flight,
@@ -60,6 +62,7 @@ class Coalescer:
             observer=observer,
             timing=timing,
             lifetimes=lifetimes,
+            nearest=nearest,
         )
         self._observer = observer
         self._load = load
@@ -69,6 +72,8 @@ class Coalescer:
 
     async def preview(self, preview: Preview) -> Answer:
         """The preview, made now or by whoever is making it already.
+
+        Where stand-ins are wanted, the nearest one that exists, from the source `NEAREST`, when it takes too long.
 
         Raises the `PreviewFailed` that the flight ended with, `NotInTime` when it did not end before the waiters'
         deadline (it goes on all the same), and `Overloaded` when one more flight is one too many.
@@ -84,7 +89,8 @@ class Coalescer:
             self._observer.waiting(-1)
         if isinstance(landed.outcome, Failure):
             raise landed.outcome.error()
-        return Answer(landed.outcome, Source.JOINED if joined else landed.source, landed.timings_ms)
+        source = Source.JOINED if joined and landed.source is not Source.NEAREST else landed.source
+        return Answer(landed.outcome, source, landed.timings_ms)
 
     def under_way(self) -> list[UnderWay]:
         """The flights of this process now."""

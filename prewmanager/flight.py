@@ -15,11 +15,13 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Awaitable
 from dataclasses import dataclass
 
 import structlog
 
 from prewmanager.errors import NotInTime, PreviewFailed, ResizerFailed, StorageFailed
+from prewmanager.nearest import Nearest
 from prewmanager.ports import (
     Busy,
     Failure,
@@ -37,6 +39,8 @@ from prewmanager.ports import (
 )
 from prewmanager.preview import Preview
 from prewmanager.renewal import renewed
+from prewmanager.tasks import background
+from prewmanager.waiters import Waiters
 
 _log = structlog.get_logger(__name__)
 
@@ -78,8 +82,12 @@ class Flight:
         observer: Observer,
         timing: Timing,
         lifetimes: Lifetimes,
+        nearest: Nearest | None = None,
     ) -> None:
-        """The flight begins with `fly`; those who want its outcome `wait` for it, before or after."""
+        """The flight begins with `fly`; those who want its outcome `wait` for it, before or after.
+
+        `nearest`: what looks for stand-ins, where there shall be some.
+        """
         self._preview = preview
         self._board = board
         self._resizer = resizer
@@ -88,37 +96,18 @@ class Flight:
         self._timing = timing
         self._lifetimes = lifetimes
         self._began = time.perf_counter()
-        self._landed: Landed | None = None
-        # In the order of their deadlines, since all of them wait for as long: one timer does for them all.
-        self._waiters: dict[asyncio.Future[Landed], float] = {}
-        self._deadline: asyncio.TimerHandle | None = None
+        self._nearest = nearest
+        self._stand_in: Landed | None = None
+        self._landed = False
+        self._waiters = Waiters(timing.wait_s)
 
-    async def wait(self) -> Landed:
+    def wait(self) -> Awaitable[Landed]:
         """The outcome, as soon as it is known in this process, which is before the board knows it.
 
-        Raises `NotInTime` when that takes too long, and what `dissolve` was given. Each who waits has a future of its
-        own, so that one who leaves takes nothing from the others.
+        Where a stand-in was found meanwhile, that one. Raises `NotInTime` when it takes too long, and what `dissolve`
+        was given.
         """
-        if self._landed is not None:
-            return self._landed
-        loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[Landed] = loop.create_future()
-        self._waiters[waiter] = loop.time() + self._timing.wait_s
-        if self._deadline is None:
-            self._deadline = loop.call_later(self._timing.wait_s, self._expire, loop)
-        try:
-            return await waiter
-        finally:
-            self._waiters.pop(waiter, None)
-
-    def _expire(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Send those away who have waited long enough, and come back for the next one."""
-        self._deadline = None
-        for waiter, deadline in list(self._waiters.items()):
-            if deadline > loop.time():
-                self._deadline = loop.call_at(deadline, self._expire, loop)
-                return
-            _fail(waiter, NotInTime("waited for the flight until the deadline"))
+        return self._waiters.wait()
 
     @property
     def under_way(self) -> UnderWay:
@@ -127,23 +116,30 @@ class Flight:
 
     def dissolve(self, error: PreviewFailed) -> None:
         """Have those who still wait raise `error`: nothing comes of this flight in this process."""
-        for waiter in self._waiters:
-            _fail(waiter, error)
-        self._wait_no_more()
-
-    def _wait_no_more(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
+        self._waiters.dissolve(error)
 
     async def fly(self) -> None:
         """From the claim to the outcome, and to the end of the lease where this process made it."""
         self._began = time.perf_counter()
+        if self._nearest is None:
+            await self._fly()
+            return
+        async with background(self._stand_in_later(self._nearest), "stand-in"):
+            await self._fly()
+
+    async def _stand_in_later(self, nearest: Nearest) -> None:
+        await asyncio.sleep(nearest.after_s)
+        self._stand_in = await nearest.find(self._preview)
+        if self._stand_in is not None and not self._landed:
+            self._waiters.tell(self._stand_in)
+
+    async def _fly(self) -> None:
         landed = Landed(Failure.of(NotInTime("nobody landed it before the deadline")))
         try:
             async with asyncio.timeout(self._timing.wait_s):
                 await self._land(landed)
         except TimeoutError:
-            self.tell(landed)
+            await self._tell(landed)
 
     async def _land(self, landed: Landed) -> None:
         """Claim, and either make it, or wait for the one who does; a claim that succeeds late is a takeover."""
@@ -155,7 +151,7 @@ class Flight:
                 landed.outcome = claim.outcome
                 if not waited and await self._is_gone(claim, landed):
                     continue
-                self.tell(landed)
+                await self._tell(landed)
                 return
             if not isinstance(claim, Busy):
                 if waited:
@@ -197,7 +193,7 @@ class Flight:
             async with renewing:
                 await self._produce(landed)
                 # Those who wait here need not wait for the board, which may be the part that fails.
-                self.tell(landed)
+                await self._tell(landed)
                 kept = await lease.settle(landed.outcome, self._lifetimes.of(landed.outcome))
         except asyncio.CancelledError:
             await asyncio.shield(lease.abandon())
@@ -233,19 +229,21 @@ class Flight:
             _log.warning("flight.look_failed", key=self._preview.preview_key, error=error.detail)
             return None
 
-    def tell(self, landed: Landed) -> None:
-        """Give the outcome to those who wait in this process, and to the observer; the first one counts."""
-        if self._landed is not None:
+    async def _tell(self, landed: Landed) -> None:
+        """Tell the outcome; in place of a failure that says nothing of the photo, give what stands in for it."""
+        instead = None
+        if self._nearest is not None and isinstance(landed.outcome, Failure) and landed.outcome.is_transient:
+            instead = self._stand_in or await self._nearest.find(self._preview)
+        self.tell(landed, instead)
+
+    def tell(self, landed: Landed, instead: Landed | None = None) -> None:
+        """Give the outcome to the observer and to those who wait in this process; the first one counts.
+
+        They get `instead` where there is one.
+        """
+        if self._landed:
             return
-        self._landed = landed
+        self._landed = True
         landed.waiters = len(self._waiters)
         self._observer.landed(self._preview, landed, time.perf_counter() - self._began)
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(landed)
-        self._wait_no_more()
-
-
-def _fail(waiter: asyncio.Future[Landed], error: PreviewFailed) -> None:
-    if not waiter.done():
-        waiter.set_exception(error)
+        self._waiters.tell(instead or landed)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from prewmanager.errors import PreviewFailed, failure_classes
+from prewmanager.errors import PreviewFailed, Transient, failure_classes
 from prewmanager.preview import Preview
 
 
@@ -43,6 +43,11 @@ class Failure:
         """The value of an exception."""
         return cls(error.kind, error.detail, error.retry_after_s)
 
+    @property
+    def is_transient(self) -> bool:
+        """Whether it says nothing of the photo, so that another try may succeed."""
+        return issubclass(failure_classes()[self.kind], Transient)
+
     def error(self) -> PreviewFailed:
         """A fresh exception for one waiter."""
         return failure_classes()[self.kind](self.detail, self.retry_after_s)
@@ -57,6 +62,7 @@ class Source(StrEnum):
     MADE = "made"
     JOINED = "joined"
     FOUND = "found"
+    NEAREST = "nearest"
 
 
 @dataclass(slots=True)

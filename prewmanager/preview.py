@@ -71,6 +71,13 @@ class Catalogue:
             raise InvalidKey(f"the key is longer than {MAX_KEY_BYTES} bytes")
         return Preview(preset_name, self.presets[preset_name], photo_key, preview_key)
 
+    def other(self, preview: Preview, preset_name: str) -> Preview | None:
+        """The preview of the same photo in another preset; None where its key would be longer than S3 allows."""
+        try:
+            return self.preview(preset_name, preview.photo_key.removeprefix(f"{self.source_prefix}/"))
+        except InvalidKey:
+            return None
+
 
 def decode_path(raw_path: str) -> str:
     """The S3 key that a percent-encoded absolute path asks for: decoded once, checked, without its first slash.

@@ -73,6 +73,11 @@ class Settings(BaseSettings):
     lock_ttl: Seconds = Field(30, description="longest time for which one replica holds a preview's lock")
     wait_timeout: Seconds = Field(45, description="longest time that a request waits for its preview")
     proxy_read_timeout: Seconds = Field(60, description="nginx's time-out for the service; nginx reads it as well")
+    nearest_after: Annotated[float, Field(ge=0, le=900)] | None = Field(
+        None,
+        description="time after which a request gets the nearest preview of the photo that exists, while its own is "
+        "made, or has failed for no fault of the photo's; 0: at once; unset: never",
+    )
     max_flights: Count = Field(2000, description="previews that one process makes or waits for at once; above: 503")
     max_result_bytes: Bytes = Field(1024 * 1024, description="largest preview that is kept in Redis and memory")
 
@@ -149,6 +154,8 @@ class Settings(BaseSettings):
                 f"PREW_WAIT_TIMEOUT={self.wait_timeout:g} leaves no time for one takeover: set it to {takeover:g} or "
                 "more (twice PREW_INVOKE_TIMEOUT and one PREW_LEASE), or lower those"
             )
+        if self.nearest_after is not None and self.nearest_after >= self.wait_timeout:
+            raise ValueError(_too_long(self, "nearest_after", "must be shorter than", "wait_timeout"))
         if self.proxy_read_timeout <= self.wait_timeout:
             raise ValueError(_too_short(self, "proxy_read_timeout", "must be longer than", "wait_timeout"))
         return self

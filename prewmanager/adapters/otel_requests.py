@@ -136,9 +136,9 @@ class TracedFlight(Flight):
         with trace.use_span(self._span, end_on_exit=True):
             await super().fly()
 
-    def tell(self, landed: Landed) -> None:
+    def tell(self, landed: Landed, instead: Landed | None = None) -> None:
         """As any flight; the span says what came of it."""
-        super().tell(landed)
+        super().tell(landed, instead)
         if isinstance(landed.outcome, Failure):
             self._span.set_attribute("prewmanager.outcome", landed.outcome.kind)
             self._span.set_status(Status(StatusCode.ERROR, landed.outcome.detail))
