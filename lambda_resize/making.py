@@ -45,10 +45,12 @@ def _is_as_read(original: Original, request: ResizeRequest, storage: Storage) ->
 
     Who overwrote it since has had the old previews deleted, perhaps before these were written; nobody would ever look
     at them again. What changes after this look has its previews deleted after they were written. Of a photo that is
-    gone they go as well, and `Missing` is raised.
+    gone they go as well, and `Missing` is raised. Where S3 does not say, what was written counts.
     """
     try:
         return storage.etag(request.src_bucket, request.src_key) == original.etag
+    except StorageFailed:
+        return True
     except Missing:
         _delete_all(request, storage)
         raise

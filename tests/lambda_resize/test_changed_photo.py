@@ -113,3 +113,22 @@ def test_a_photo_that_never_rests_has_no_preview_for_now(
         make(request_, storage, Settings())
 
     assert (storage.readings, _stored(client)) == (READINGS, set())
+
+
+class Unwatchable(Storage):
+    """A real S3 that does not say how a photo is now."""
+
+    def etag(self, bucket: str, key: str) -> str:
+        raise StorageFailed(f"{bucket}/{key}: SlowDown")
+
+
+def test_a_look_that_fails_costs_nobody_the_preview(
+    client: Any, request_: ResizeRequest, s3: S3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both previews are written by then, and of the photo that was there a moment ago."""
+    for name, value in s3.aws_environment().items():
+        monkeypatch.setenv(name, value)
+    answer = make(request_, Unwatchable.from_environment(os.environ), Settings())
+
+    assert answer["status"] is True
+    assert client.head_object(Bucket="photos", Key=PREVIEWS[0])["ContentLength"] == answer["size"]
