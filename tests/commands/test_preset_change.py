@@ -14,7 +14,7 @@ from tests.commands.counting_lambda import CountingLambda
 from tests.e2e.site import Site
 from tests.fakes import until
 
-VISITORS = 4
+VISITORS = 2
 NAMES = [f"{number}.jpg" for number in range(6)]
 
 
