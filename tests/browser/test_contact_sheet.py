@@ -129,6 +129,7 @@ async def test_a_herd_is_drawn(browser: Any, run_page: RunPage, function: Lambda
         assert "Contents" not in s3_client(site.s3).list_objects_v2(Bucket=site.s3.bucket, Prefix="photo/.herd/")
 
 
+@pytest.mark.usefixtures("photos")
 async def test_two_hundred_wait_in_sight(browser: Any, run_page: RunPage, s3: S3, screenshots: Path) -> None:
     """While the function is held, the page says how many wait at each replica; then that one made it for all."""
     from playwright.async_api import expect
@@ -139,19 +140,22 @@ async def test_two_hundred_wait_in_sight(browser: Any, run_page: RunPage, s3: S3
             page = looked.page
             await page.goto(site.nginx.url)
             requests = asyncio.create_task(site.herd("/prew/card/watched/one.jpg", 200))
-            await until_told(lambda: sum(site.metric("prewmanager_waiting", port) for port in site.ports) == 200)
-            await expect(page.locator("#under-way")).to_contain_text("200 waiting")
+            await until_told(lambda: sum(site.metric("prewmanager_waiting", port) for port in site.ports) >= 200)
+            # The page's own previews are under way as well.
+            row = page.locator("#under-way li", has_text="watched/one.jpg")
+            await expect(row).to_contain_text("200 waiting")
             await page.screenshot(path=screenshots / "waiting.png")
-            waiting = await page.inner_text("#under-way")
+            waiting = await row.inner_text()
             held.gate.set()
             await requests
-            await expect(page.locator("#landed li")).to_have_count(2)
-            landed = await page.inner_text("#landed")
+            rows = page.locator("#landed li", has_text="watched/one.jpg")
+            await expect(rows).to_have_count(2)
+            landed = await rows.all_inner_texts()
             await page.click("#flights-toggle")
 
-            assert "prew/card/watched/one.jpg" in waiting
-            assert waiting.count("at ") == 2
-            assert landed.count("made") == 1
+            assert waiting.count("100 at ") == 2
+            assert sum("made" in each for each in landed) == 1
+            assert all("100 waited" in each for each in landed)
             assert await page.inner_text("#flights-note") == "Paused."
             assert await looked.faults() == []
             assert looked.complaints == []
@@ -195,6 +199,7 @@ async def test_the_services_own_page(browser: Any, run_page: RunPage, function: 
         await page.goto(f"http://{LOOPBACK}:{site.ports[0]}/-/presets")
         await page.fill("input[name=prefix]", "lakes/01")
         await page.click("#search button")
+        await expect(page.locator("#photos-said")).to_have_text("1 photo.")
         await expect(page.locator("figcaption", has_text="thumb")).to_contain_text("found", timeout=30_000)
         await page.screenshot(path=screenshots / "service.png")
 
