@@ -37,7 +37,6 @@ from prewmanager.contact_sheet.reports import Replica
 from prewmanager.contact_sheet.routes import ContactSheet
 from prewmanager.contact_sheet.watch import FlightWatch, Relay
 from prewmanager.errors import OriginalMissing, OriginalRejected, failure_classes
-from prewmanager.flight import Lifetimes, Timing
 from prewmanager.load import Load
 from prewmanager.nearest import Nearest
 from prewmanager.ports import FlightBoard, Ledger, PreviewStore, Probe, Quota, Resizer
@@ -45,6 +44,7 @@ from prewmanager.preview import Catalogue
 from prewmanager.resizers import BoundedResizer, PatientResizer, RationedResizer
 from prewmanager.settings import Settings
 from prewmanager.telemetry import Metrics
+from prewmanager.timing import Lifetimes, Timing
 from prewmanager.tracing import NoTracing, Tracing
 from prewmanager.web import Service
 
@@ -83,6 +83,7 @@ async def running_service(settings: Settings, store: ReadyStore | None = None) -
             load=load,
             max_flights=settings.max_flights,
             flight=tracing.flight,
+            siblings=catalogue.siblings,
             nearest=None if after_s is None else Nearest(catalogue, traced, after_s=after_s),
         )
         stack.push_async_callback(coalescer.close, grace_s=settings.shutdown_grace / 3)

@@ -7,19 +7,20 @@ A flight belongs to no request, so no disconnect ends it. Between processes it i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import structlog
 
 from prewmanager.errors import Overloaded, ResizerFailed
-from prewmanager.flight import Flight, Lifetimes, Timing
+from prewmanager.flight import Flight, no_siblings
 from prewmanager.load import Load
 from prewmanager.nearest import Nearest
 from prewmanager.ports import Failure, FlightBoard, Landed, Made, Observer, PreviewStore, Resizer, Source, UnderWay
 from prewmanager.preview import Preview
 from prewmanager.tasks import end
+from prewmanager.timing import Lifetimes, Timing
 
 _log = structlog.get_logger(__name__)
 
@@ -49,10 +50,12 @@ class Coalescer:
         max_flights: int,
         flight: Callable[..., Flight] = Flight,
         nearest: Nearest | None = None,
+        siblings: Callable[[Preview], Sequence[Preview]] = no_siblings,
     ) -> None:
         """`max_flights` bounds how many previews this process makes or waits for at the same time.
 
         `flight` is called as `Flight` is, and makes one. With `nearest`, requests may get a stand-in.
+        `siblings` says which previews are made along with one.
         """
         self._new_flight = partial(
             flight,
@@ -63,6 +66,7 @@ class Coalescer:
             timing=timing,
             lifetimes=lifetimes,
             nearest=nearest,
+            siblings=siblings,
         )
         self._observer = observer
         self._load = load

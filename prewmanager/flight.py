@@ -15,8 +15,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
@@ -30,43 +29,26 @@ from prewmanager.ports import (
     Lease,
     Made,
     Observer,
-    Outcome,
     PreviewStore,
     Resizer,
     Settled,
+    Siblings,
     Source,
     UnderWay,
 )
 from prewmanager.preview import Preview
 from prewmanager.renewal import renewed
+from prewmanager.siblings import SiblingFlights
 from prewmanager.tasks import background
+from prewmanager.timing import Lifetimes, Timing
 from prewmanager.waiters import Waiters
 
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """All times of a flight, in seconds; `settings` checks that they fit together."""
-
-    lease_s: float
-    lock_ttl_s: float
-    invoke_s: float
-    wait_s: float
-    first_poll_s: float = 0.05
-    longest_poll_s: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Lifetimes:
-    """How long the outcome of a flight is remembered, in seconds, by its kind."""
-
-    made_s: float
-    by_kind: dict[str, float]
-
-    def of(self, outcome: Outcome) -> float:
-        """Seconds for which this outcome is told to whoever asks."""
-        return self.made_s if isinstance(outcome, Made) else self.by_kind[outcome.kind]
+def no_siblings(_: Preview) -> Sequence[Preview]:
+    """Each preview is made for itself."""
+    return ()
 
 
 class Flight:
@@ -83,10 +65,12 @@ class Flight:
         timing: Timing,
         lifetimes: Lifetimes,
         nearest: Nearest | None = None,
+        siblings: Callable[[Preview], Sequence[Preview]] = no_siblings,
     ) -> None:
         """The flight begins with `fly`; those who want its outcome `wait` for it, before or after.
 
-        `nearest`: what looks for stand-ins, where there shall be some.
+        `nearest`: what looks for stand-ins, where there shall be some. `siblings`: which previews are made along with
+        one, where they are missing.
         """
         self._preview = preview
         self._board = board
@@ -98,6 +82,12 @@ class Flight:
         self._began = time.perf_counter()
         self._nearest = nearest
         self._stand_in: Landed | None = None
+        self._siblings: SiblingFlights | None = None
+        self._also: Siblings | None = None
+        if previews := siblings(preview):
+            self._siblings = SiblingFlights(
+                previews, board=board, store=store, observer=observer, timing=timing, lifetimes=lifetimes
+            )
         self._landed = False
         self._waiters = Waiters(timing.wait_s)
 
@@ -195,9 +185,14 @@ class Flight:
                 # Those who wait here need not wait for the board, which may be the part that fails.
                 await self._tell(landed)
                 kept = await lease.settle(landed.outcome, self._lifetimes.of(landed.outcome))
+                if self._siblings and self._also:
+                    await self._siblings.land(self._also, self._preview, landed.outcome)
         except asyncio.CancelledError:
             await asyncio.shield(lease.abandon())
             raise
+        finally:
+            if self._siblings:
+                await asyncio.shield(self._siblings.close())
         if not kept:
             _log.warning("flight.lease_lost", key=self._preview.preview_key)
 
@@ -206,13 +201,13 @@ class Flight:
         try:
             async with asyncio.timeout(self._timing.invoke_s):
                 with landed.timed("s3"):
-                    found = await self._find()
+                    found = await (self._find_and_claim(self._siblings) if self._siblings else self._find())
                 if found is not None:
                     landed.outcome, landed.source = found, Source.FOUND
                     return
                 landed.source = Source.MADE
                 with landed.timed("lambda"):
-                    landed.outcome = await self._resizer.resize(self._preview)
+                    landed.outcome = await self._resizer.resize(self._preview, self._also)
         except TimeoutError:
             landed.outcome = Failure.of(NotInTime("the resizer did not answer before the invoke deadline"))
         except PreviewFailed as error:
@@ -220,6 +215,10 @@ class Flight:
         except Exception:  # noqa: BLE001 -- whatever it is, those who wait must get an answer
             _log.exception("flight.broke", key=self._preview.preview_key)
             landed.outcome = Failure(ResizerFailed.kind, "an unexpected error, in the log")
+
+    async def _find_and_claim(self, siblings: SiblingFlights) -> Made | None:
+        found, self._also = await asyncio.gather(self._find(), siblings.claim())
+        return found
 
     async def _find(self) -> Made | None:
         try:

@@ -63,6 +63,7 @@ class Source(StrEnum):
     JOINED = "joined"
     FOUND = "found"
     NEAREST = "nearest"
+    SIBLING = "sibling"
 
 
 @dataclass(slots=True)
@@ -149,11 +150,22 @@ class FlightBoard(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class Siblings:
+    """Further previews of the same photo to be made at once; `outcomes` is what became of each, by preset's name.
+
+    What is not in it at the end was not made: functions may not know how.
+    """
+
+    previews: tuple[Preview, ...]
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+
+
 class Resizer(Protocol):
     """Makes previews."""
 
-    async def resize(self, preview: Preview) -> Made:
-        """Read the photo, write its preview into the bucket, and return it.
+    async def resize(self, preview: Preview, also: Siblings | None = None) -> Made:
+        """Read the photo, write its preview into the bucket, and return it; likewise `also`, which is told of them.
 
         Raises `PreviewFailed`, of the class that fits.
         """

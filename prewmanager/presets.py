@@ -15,6 +15,8 @@ NAME_PATTERN = r"^[a-z](_?[a-z0-9])*_?$"
 MAX_SIDE_PX = 10_000
 # What a denser variant has more of, and how much of it there may be at most; pixels all.
 MOST = {"width": MAX_SIDE_PX, "height": MAX_SIDE_PX, "sharpen": 10, "blur": 20}
+_UNSEEN = {"also"}  # what changes nothing in a preview
+MAX_ALSO = 16  # of the resize function, in one invocation
 _FIRST = {"width", "height", "fit", "position", "format", "quality", "enlarge", "background"}
 
 PresetName = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=32)]
@@ -53,6 +55,15 @@ def _densities(value: object) -> object:
 Densities = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_densities)]
 
 
+def _names(value: object) -> object:
+    """`card,hero` as variables have it; JSON has a list."""
+    listed = value.split(",") if isinstance(value, str) else value
+    return tuple(dict.fromkeys(str(each).strip() for each in listed)) if isinstance(listed, list | tuple) else value
+
+
+Also = Annotated[tuple[PresetName, ...], NoDecode, BeforeValidator(_names), Field(max_length=MAX_ALSO)]
+
+
 class Preset(BaseModel):
     """How a preview is made; the words are sharp's. Descriptions are what the README says of each field."""
 
@@ -84,6 +95,10 @@ class Preset(BaseModel):
     )
     sharpen: Sharpen | None = Field(None, description="strength (sigma, pixels) of an unsharp mask after scaling")
     blur: Blur | None = Field(None, description="strength (sigma, pixels) of a blur after scaling")
+    also: Also = Field(
+        (),
+        description="presets that a photo is soon wanted in as well: what is missing of them is made along with this",
+    )
     animated: bool = Field(False, description="whether an animation stays one, in WebP; else its first frame is taken")
     best_effort: bool = Field(False, description="whether what can be decoded of a damaged photo is better than none")
 
@@ -106,9 +121,12 @@ class Preset(BaseModel):
         Fields that were added later count where they are not at their defaults, so that old presets keep theirs.
         """
         whole = self.model_dump()
-        stated = {name: whole[name] for name in whole if name in _FIRST or whole[name] != self._default(name)}
+        stated = {name: whole[name] for name in whole if self._counts(name, whole[name])}
         definition = json.dumps(stated, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(definition.encode()).hexdigest()[:12]
+
+    def _counts(self, name: str, value: object) -> bool:
+        return name not in _UNSEEN and (name in _FIRST or value != self._default(name))
 
     @classmethod
     def _default(cls, name: str) -> object:

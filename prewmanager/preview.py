@@ -13,6 +13,7 @@ from urllib.parse import unquote_to_bytes
 
 from prewmanager.errors import InvalidKey, UnknownPreset
 from prewmanager.presets import Preset
+from prewmanager.variants import like
 
 MAX_KEY_BYTES = 1024  # S3's limit, for the whole key
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -70,6 +71,11 @@ class Catalogue:
         if max(len(photo_key.encode()), len(preview_key.encode())) > MAX_KEY_BYTES:
             raise InvalidKey(f"the key is longer than {MAX_KEY_BYTES} bytes")
         return Preview(preset_name, self.presets[preset_name], photo_key, preview_key)
+
+    def siblings(self, preview: Preview) -> list[Preview]:
+        """Of the presets that are made along with this one, the variants that go with this one, of the same photo."""
+        names = dict.fromkeys(like(preview.preset_name, each, self.presets) for each in preview.preset.also)
+        return [sibling for name in names if (sibling := self.other(preview, name))]
 
     def other(self, preview: Preview, preset_name: str) -> Preview | None:
         """The preview of the same photo in another preset; None where its key would be longer than S3 allows."""

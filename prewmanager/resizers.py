@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from prewmanager.errors import Overloaded
 from prewmanager.load import Load
-from prewmanager.ports import Made, Quota, Resizer
+from prewmanager.ports import Made, Quota, Resizer, Siblings
 from prewmanager.preview import Preview
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -28,7 +28,7 @@ class BoundedResizer:
         self._longest_wait_s = longest_wait_s
         self._turn = asyncio.Semaphore(load.at_once)
 
-    async def resize(self, preview: Preview) -> Made:
+    async def resize(self, preview: Preview, also: Siblings | None = None) -> Made:
         """Resize when it is its turn. Raises `Overloaded` where that would be too late."""
         wait_s = self._load.drain_s(self._load.queued) if self._turn.locked() else 0.0
         if wait_s > self._longest_wait_s:
@@ -41,7 +41,7 @@ class BoundedResizer:
         self._load.change(running=1)
         started = time.perf_counter()
         try:
-            return await self._inner.resize(preview)
+            return await self._inner.resize(preview, also)
         finally:
             self._load.finished(time.perf_counter() - started)
             self._load.change(running=-1)
@@ -57,12 +57,12 @@ class PatientResizer:
         self._within_s = within_s
         self._sleep = sleep
 
-    async def resize(self, preview: Preview) -> Made:
+    async def resize(self, preview: Preview, also: Siblings | None = None) -> Made:
         """Resize, at the latest try within the time. Raises what the last try raised."""
         left_s, backoff_s = self._within_s, 0.1
         while True:
             try:
-                return await self._inner.resize(preview)
+                return await self._inner.resize(preview, also)
             except Overloaded as error:
                 # Later than it was told, never earlier, so that those told the same do not come back together.
                 pause_s = max(error.retry_after_s or 0.0, backoff_s) * random.uniform(1.0, 1.5)  # noqa: S311 -- no secret
@@ -79,9 +79,9 @@ class RationedResizer:
         self._inner = inner
         self._quota = quota
 
-    async def resize(self, preview: Preview) -> Made:
+    async def resize(self, preview: Preview, also: Siblings | None = None) -> Made:
         """Resize where there is quota for it. Raises `Overloaded` with the time until there is."""
         wait_s = await self._quota.take()
         if wait_s > 0:
             raise Overloaded("the ration of resizes is used up", wait_s)
-        return await self._inner.resize(preview)
+        return await self._inner.resize(preview, also)

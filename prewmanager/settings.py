@@ -129,6 +129,16 @@ class Settings(BaseSettings):
             raise ValueError("needs what is not installed: pip install prewmanager[otel], or unset it")
         return value
 
+    @field_validator("presets")
+    @classmethod
+    def _also_are_presets(cls, value: dict[str, Preset]) -> dict[str, Preset]:
+        for name, preset in value.items():
+            for other in preset.also:
+                if other not in value or other == name:
+                    known = ", ".join(sorted(value.keys() - {name})) or "none"
+                    raise ValueError(f"also of {name} has {other!r}, which is no other preset; there are: {known}")
+        return value
+
     @field_validator("cache_control")
     @classmethod
     def _is_a_header(cls, value: str) -> str:

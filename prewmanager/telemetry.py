@@ -29,6 +29,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus-client 
 # Read by prometheus-client when it is imported: the folder in which workers of one service share their metrics.
 MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40)
+_WRITTEN = {Source.MADE, Source.SIBLING}
 
 
 def configure_logging(level: str) -> None:
@@ -86,7 +87,7 @@ class Metrics:
         self.settle = self._tally.settle
         flights = counter(
             "prewmanager_flights",
-            "Flights that ended, by preset and how: made, found, joined, or the failure's kind",
+            "Flights that ended, by preset and how: made, found, joined, sibling (made along), or the failure's kind",
             ["preset", "outcome"],
         )
         flight_seconds = histogram(
@@ -129,7 +130,7 @@ class Metrics:
         self._flight_seconds(preview.preset_name).observe(seconds)
         for step, milliseconds in landed.timings_ms.items():
             self._step_seconds(step).observe(milliseconds / 1000)
-        if landed.source is Source.MADE and isinstance(landed.outcome, Made):
+        if landed.source in _WRITTEN and isinstance(landed.outcome, Made):
             self.usage.stored(preview.preset_name, landed.outcome.size)
 
     def took_over(self, preview: Preview) -> None:

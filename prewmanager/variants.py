@@ -12,7 +12,7 @@ preset's own name has an @ or a dot, so each variant is one folder of the bucket
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from prewmanager.presets import MOST, Preset
 
@@ -30,6 +30,14 @@ def variants(name: str, preset: Preset) -> dict[str, Preset]:
 def all_variants(presets: Mapping[str, Preset]) -> dict[str, Preset]:
     """Those of all presets, by name."""
     return {name: each for preset in presets for name, each in variants(preset, presets[preset]).items()}
+
+
+def like(variant: str, preset: str, known: Container[str]) -> str:
+    """The variant of a preset that goes with this one of another: its format and density, as far as there is such."""
+    front, dot, suffix = variant.partition(".")
+    _, at, density = front.partition("@")
+    wanted = (f"{preset}{at}{density}{dot}{suffix}", f"{preset}{dot}{suffix}", f"{preset}{at}{density}")
+    return next((name for name in wanted if name in known), preset)
 
 
 def _scaled(preset: Preset, density: int) -> dict[str, object]:

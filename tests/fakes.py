@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 from prewmanager.errors import PreviewFailed, StorageFailed
-from prewmanager.ports import Landed, Made, Outcome, Source
+from prewmanager.ports import Failure, Landed, Made, Outcome, Siblings, Source
 from prewmanager.presets import Preset
 from prewmanager.preview import Catalogue, Preview
 
@@ -32,8 +33,10 @@ class GatedResizer:
         self.calls: list[str] = []
         self.store = store
         self.error = error
+        self.knows_siblings = True
+        self.failures: dict[str, Failure] = {}
 
-    async def resize(self, preview: Preview) -> Made:
+    async def resize(self, preview: Preview, also: Siblings | None = None) -> Made:
         self.calls.append(preview.preview_key)
         call = len(self.calls)
         self.entered.set()
@@ -43,7 +46,20 @@ class GatedResizer:
         result = made(f"{preview.preview_key} made by call {call}".encode())
         if self.store is not None:
             self.store.objects[preview.preview_key] = result
+        if also is not None:
+            self._make_also(also, call)
         return result
+
+    def _make_also(self, also: Siblings, call: int) -> None:
+        for sibling in also.previews if self.knows_siblings else ():
+            outcome = self.failures.get(sibling.preset_name) or made(
+                f"{sibling.preview_key} made by call {call}".encode()
+            )
+            if isinstance(outcome, Made):
+                if self.store is not None:
+                    self.store.objects[sibling.preview_key] = outcome
+                outcome = replace(outcome, body=None)
+            also.outcomes[sibling.preset_name] = outcome
 
 
 class FakeStore:

@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError
 from prewmanager.adapters.lambda_calls import LambdaCalls, Reply, error_message
 from prewmanager.adapters.resize_contract import ResizeContract, usage
 from prewmanager.errors import NotInTime, OriginalFatal, Overloaded, PreviewFailed, ResizerFailed
-from prewmanager.ports import Ledger, Made, Usage
+from prewmanager.ports import Ledger, Made, Siblings, Usage
 from prewmanager.preview import Preview
 
 _THROTTLED = "TooManyRequestsException"
@@ -27,9 +27,9 @@ class LambdaResizer:
         self._contract = contract
         self._ledger = ledger
 
-    async def resize(self, preview: Preview) -> Made:
-        """Have the function make the preview. Raises `PreviewFailed`, of the class that fits."""
-        reply = await self._invoked(orjson.dumps(self._contract.request(preview)))
+    async def resize(self, preview: Preview, also: Siblings | None = None) -> Made:
+        """Have the function make the preview, and `also` with it. Raises `PreviewFailed`, of the class that fits."""
+        reply = await self._invoked(orjson.dumps(self._contract.request(preview, also)))
         if "X-Amz-Function-Error" in reply.headers:
             self._ledger.invoked(preview.preset_name, Usage())
             raise _function_error(reply.body)
@@ -39,7 +39,7 @@ class LambdaResizer:
             self._ledger.invoked(preview.preset_name, Usage())
             raise ResizerFailed(f"the function answered no JSON: {reply.body[:200]!r}") from error
         self._ledger.invoked(preview.preset_name, usage(answer))
-        return self._contract.made(answer)
+        return self._contract.made(answer, also)
 
     async def ping(self) -> None:
         """Return when the function could be invoked: a dry run asks for existence and permission, and runs nothing.

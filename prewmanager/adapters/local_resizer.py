@@ -12,7 +12,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from prewmanager.adapters.resize_contract import ResizeContract
 from prewmanager.errors import NotInTime, OriginalFatal, PreviewFailed, ResizerFailed
-from prewmanager.ports import Made
+from prewmanager.ports import Made, Siblings
 from prewmanager.preview import Preview
 
 
@@ -44,9 +44,9 @@ class LocalResizer:
         # spawn: a fork would copy the event loop's threads' locks into the workers.
         self._pool = ProcessPool(max_workers=workers, context=multiprocessing.get_context("spawn"))
 
-    async def resize(self, preview: Preview) -> Made:
-        """Have a worker make the preview. Raises `PreviewFailed`, of the class that fits."""
-        request = self._contract.request(preview)
+    async def resize(self, preview: Preview, also: Siblings | None = None) -> Made:
+        """Have a worker make the preview, and `also` with it. Raises `PreviewFailed`, of the class that fits."""
+        request = self._contract.request(preview, also)
         work = self._pool.schedule(_resize, args=(request,), timeout=self._timeout_s)
         try:
             answer = await asyncio.wrap_future(work)
@@ -54,7 +54,7 @@ class LocalResizer:
             raise NotInTime(f"the worker took longer than {self._timeout_s} s and was ended") from error
         except ProcessExpired as error:
             raise _death(error) from error
-        return self._contract.made(answer)
+        return self._contract.made(answer, also)
 
     async def ping(self) -> None:
         """Return when the pool takes work. Raises `ResizerFailed`."""

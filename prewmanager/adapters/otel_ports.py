@@ -9,7 +9,7 @@ from opentelemetry.trace import Span, SpanKind, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from prewmanager import correlation
-from prewmanager.ports import Busy, FlightBoard, Lease, Made, Outcome, PreviewStore, Resizer, Settled
+from prewmanager.ports import Busy, FlightBoard, Lease, Made, Outcome, PreviewStore, Resizer, Settled, Siblings
 from prewmanager.preview import Preview
 
 _REDIS = {"db.system.name": "redis"}
@@ -98,12 +98,14 @@ class TracedResizer:
         self._inner = inner
         self._tracer = tracer
 
-    async def resize(self, preview: Preview) -> Made:
+    async def resize(self, preview: Preview, also: Siblings | None = None) -> Made:
         """One attempt."""
         with _asking(self._tracer, "resize", **{"prewmanager.photo": preview.photo_key}) as span:
             told: dict[str, str] = {}
             _PROPAGATOR.inject(told)
             correlation.calling_as(told["traceparent"])
-            made = await self._inner.resize(preview)
+            made = await self._inner.resize(preview, also)
             span.set_attribute("prewmanager.bytes", made.size)
+            if also is not None:
+                span.set_attribute("prewmanager.also", [each.preset_name for each in also.previews])
             return made

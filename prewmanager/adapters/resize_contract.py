@@ -8,7 +8,7 @@ from __future__ import annotations
 import binascii
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pybase64
@@ -24,7 +24,7 @@ from prewmanager.errors import (
     ResizerFailed,
     StorageFailed,
 )
-from prewmanager.ports import Made, Usage
+from prewmanager.ports import Failure, Made, Siblings, Usage
 from prewmanager.preview import Preview
 
 _FAILURES: dict[str, type[PreviewFailed]] = {
@@ -52,24 +52,23 @@ class ResizeContract:
     cache_control: str
     thumbhash: bool = False
 
-    def request(self, preview: Preview) -> dict[str, Any]:
-        """The function's event for one preview."""
+    def request(self, preview: Preview, also: Siblings | None = None) -> dict[str, Any]:
+        """The function's event for one preview, and for those that are made along with it."""
         return {
             "src_key": preview.photo_key,
             "src_bucket": self.source_bucket,
             "dst_bucket": self.preview_bucket,
             "root_folder": self.preview_prefix,
-            "preset_name": preview.preset_name,
             "rewrite_part": self.source_prefix,
-            **preview.preset.model_dump(exclude={"dpr"}),
-            "fingerprint": preview.preset.fingerprint,
+            **_look(preview),
             "cache_control": self.cache_control,
             **({"thumbhash": True} if self.thumbhash else {}),
+            **({"also": [_look(each) for each in also.previews]} if also else {}),
             **handed_on(),
         }
 
-    def made(self, answer: object) -> Made:
-        """The preview in a function's answer.
+    def made(self, answer: object, also: Siblings | None = None) -> Made:
+        """The preview in a function's answer; `also` is told what the answer says of each of its own.
 
         An answer without data means that the preview is in the bucket and was too large to be sent along; an answer
         without the newer fields gets what they would have said. Raises the `PreviewFailed` that the answer names, and
@@ -85,7 +84,7 @@ class ResizeContract:
         content_type = str(answer.get("content_type"))
         if not _IMAGE.fullmatch(content_type) or not isinstance(size, int | None):
             raise ResizerFailed("the function's answer has no image's content type, or a size that is none")
-        return Made(
+        made = Made(
             content_type=content_type,
             size=size or 0,
             etag=_text(answer, "etag") or (_etag(body) if body is not None else ""),
@@ -93,6 +92,29 @@ class ResizeContract:
             body=body,
             thumbhash=_thumbhash(answer),
         )
+        if also is not None:
+            self._tell(also, answer.get("also"), made.thumbhash)
+        return made
+
+    def _tell(self, also: Siblings, answers: object, thumbhash: str | None) -> None:
+        """Functions that know of no siblings answer for none."""
+        for preview in also.previews:
+            answer = answers.get(preview.preset_name) if isinstance(answers, dict) else None
+            if answer is None:
+                continue
+            try:
+                also.outcomes[preview.preset_name] = replace(self.made(answer), body=None, thumbhash=thumbhash)
+            except PreviewFailed as error:
+                also.outcomes[preview.preset_name] = Failure.of(error)
+
+
+def _look(preview: Preview) -> dict[str, Any]:
+    preset = preview.preset
+    return {
+        "preset_name": preview.preset_name,
+        **preset.model_dump(exclude={"dpr", "also"}),
+        "fingerprint": preset.fingerprint,
+    }
 
 
 def usage(answer: object) -> Usage:

@@ -36,5 +36,11 @@ def _fields(look: Preset) -> dict[str, Any]:
 def _row(name: str, look: Preset) -> dict[str, object]:
     shown = {column: getattr(look, column) for column in _COLUMNS}
     rest = look.model_dump(exclude_defaults=True, exclude=set(_COLUMNS))
-    further = ", ".join(field if value is True else f"{field} {value}" for field, value in rest.items())
+    further = ", ".join(_said(*each) for each in rest.items())
     return {"name": name, **shown, "further": further, "fingerprint": look.fingerprint}
+
+
+def _said(field: str, value: object) -> str:
+    if isinstance(value, tuple):
+        return f"{field} {','.join(value)}"
+    return field if value is True else f"{field} {value}"

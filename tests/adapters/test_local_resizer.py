@@ -16,6 +16,7 @@ from prewmanager.adapters import local_resizer
 from prewmanager.adapters.local_resizer import LocalResizer
 from prewmanager.adapters.resize_contract import ResizeContract
 from prewmanager.errors import NotInTime, OriginalFatal, OriginalMissing, ResizerFailed
+from prewmanager.ports import Made, Siblings
 from tests.fakes import preview
 
 CONTRACT = ResizeContract("photos", "photos", "photo", "prew", "max-age=60")
@@ -46,15 +47,21 @@ async def _resizer(s3: S3, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Loc
 
 
 async def test_a_worker_makes_the_preview(resizer: LocalResizer, s3: S3) -> None:
-    """The bytes that come back are the bytes in the bucket, with its ETag and Cache-Control."""
+    """The bytes that come back are the bytes in the bucket, with its ETag and Cache-Control; siblings are there too."""
     photo = pyvips.Image.black(1000, 500, bands=3).jpegsave_buffer()
     s3_client(s3).put_object(Bucket=s3.bucket, Key="photo/worker.jpg", Body=photo)
-    made = await resizer.resize(preview("/prew/card/worker.jpg"))
+    also = Siblings((preview("/prew/thumb/worker.jpg"),))
+    made = await resizer.resize(preview("/prew/card/worker.jpg"), also)
+    sibling = s3_client(s3).get_object(Bucket=s3.bucket, Key="prew/thumb/worker.jpg")
     stored = s3_client(s3).get_object(Bucket=s3.bucket, Key="prew/card/worker.jpg")
 
     assert made.body == stored["Body"].read()
     assert (made.etag, made.cache_control) == (stored["ETag"], stored["CacheControl"])
     assert pyvips.Image.new_from_buffer(made.body, "").width == 720
+    assert pyvips.Image.new_from_buffer(sibling["Body"].read(), "").width == 200
+    told = also.outcomes["thumb"]
+    assert isinstance(told, Made)
+    assert (told.etag, told.body) == (sibling["ETag"], None)
 
 
 async def test_a_missing_photo_is_missing(resizer: LocalResizer) -> None:

@@ -21,11 +21,11 @@ from prewmanager.adapters.otel_requests import TIMES_HEADER, ProxyTimes
 from prewmanager.adapters.otel_tracing import OtelTracing, otel_tracing
 from prewmanager.coalescer import Coalescer
 from prewmanager.errors import OriginalMissing, failure_classes
-from prewmanager.flight import Lifetimes, Timing
 from prewmanager.load import Load
-from prewmanager.ports import Made
+from prewmanager.ports import Made, Siblings
 from prewmanager.preview import Preview
 from prewmanager.telemetry import Metrics
+from prewmanager.timing import Lifetimes, Timing
 from prewmanager.tracing import Tracing
 from prewmanager.web import Service, make_app
 from tests.fakes import CATALOGUE, FakeStore, GatedResizer, until
@@ -43,9 +43,9 @@ class ToldResizer(GatedResizer):
         super().__init__(store)
         self.told: list[dict[str, str]] = []
 
-    async def resize(self, preview: Preview) -> Made:
+    async def resize(self, preview: Preview, also: Siblings | None = None) -> Made:
         self.told.append(correlation.handed_on())
-        return await super().resize(preview)
+        return await super().resize(preview, also)
 
 
 class TracedSite:

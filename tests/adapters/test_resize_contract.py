@@ -22,7 +22,7 @@ from prewmanager.errors import (
     ResizerFailed,
     StorageFailed,
 )
-from prewmanager.ports import Usage
+from prewmanager.ports import Failure, Made, Siblings, Usage
 from prewmanager.presets import Preset
 from prewmanager.preview import Catalogue
 
@@ -164,6 +164,34 @@ def test_a_thumbhash_is_asked_for_where_it_is_wanted() -> None:
         made = CONTRACT.made(example("response_full") | {"thumbhash": told})
         assert made.thumbhash == (told if kept else None)
     assert CONTRACT.made(example("response_full")).thumbhash is None
+
+
+def test_siblings_go_along_and_are_told_of() -> None:
+    """Each is sent with its own look; what the answer says of it is its outcome, with the photo's placeholder."""
+    catalogue = Catalogue({"card": CARD, "hero": Preset(width=1600), "thumb": Preset(width=9)}, "photo", "prew")
+    card, hero, thumb = (catalogue.resolve(f"/prew/{name}/a/b.jpg") for name in ("card", "hero", "thumb"))
+    also = Siblings((hero, thumb))
+    sent = CONTRACT.request(card, also)["also"]
+    answer = example("response_full") | {"thumbhash": "1Q/+HQ==", "also": example("response_also")}
+    CONTRACT.made(answer, also)
+
+    assert [(each["preset_name"], each["width"]) for each in sent] == [("hero", 1600), ("thumb", 9)]
+    assert [each["fingerprint"] for each in sent] == [hero.preset.fingerprint, thumb.preset.fingerprint]
+    assert "also" not in CONTRACT.request(card)
+    assert also.outcomes == {
+        "hero": Made("image/jpeg", 70_000, '"e"', "public, max-age=31536000", None, "1Q/+HQ=="),
+        "thumb": Failure("too_large", "thumb of photos/photo/a/b.jpg: too many pixels"),
+    }
+
+
+@pytest.mark.parametrize("told", [None, [], "x", {}, {"hero": None}, {"other": {"status": True}}])
+def test_a_function_may_know_no_siblings(told: object) -> None:
+    """An answer that says nothing of one leaves it without an outcome, and the wanted preview is taken all the same."""
+    catalogue = Catalogue({"card": CARD, "hero": Preset(width=1600)}, "photo", "prew")
+    also = Siblings((catalogue.resolve("/prew/hero/a/b.jpg"),))
+
+    assert CONTRACT.made(example("response_original") | {"also": told}, also).body
+    assert also.outcomes == {}
 
 
 @pytest.mark.parametrize("field", ["etag", "cache_control"])

@@ -13,9 +13,9 @@ from prewmanager.commands.freshness import FreshPreviews, Stale, why_stale
 from prewmanager.commands.joining import Pair
 from prewmanager.commands.making import Account, Maker
 from prewmanager.commands.mending import Mender
-from prewmanager.flight import Lifetimes, Timing
 from prewmanager.inventory import Look, StoredObject
 from prewmanager.load import Load
+from prewmanager.timing import Lifetimes, Timing
 from tests.fakes import CATALOGUE, FakeStore, GatedResizer, RecordingObserver, made, preview
 
 EARLIER = datetime(2026, 1, 1, tzinfo=UTC)

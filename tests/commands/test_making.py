@@ -9,10 +9,10 @@ from prewmanager.coalescer import Coalescer
 from prewmanager.commands.costs import LIST_GB_SECOND_USD, Assumed, estimate
 from prewmanager.commands.making import MAX_LISTED, Account, Maker, acceptable
 from prewmanager.errors import OriginalCorrupt, Overloaded
-from prewmanager.flight import Lifetimes, Timing
 from prewmanager.load import Load
-from prewmanager.ports import Made
+from prewmanager.ports import Made, Siblings
 from prewmanager.preview import Preview
+from prewmanager.timing import Lifetimes, Timing
 from tests.fakes import CATALOGUE, FakeClock, FakeStore, RecordingObserver, made, preview, until
 
 
@@ -22,7 +22,8 @@ class ThrottledResizer:
     def __init__(self, times: int) -> None:
         self.left = times
 
-    async def resize(self, preview: Preview) -> Made:
+    async def resize(self, preview: Preview, also: Siblings | None = None) -> Made:
+        assert also is None
         self.left -= 1
         if self.left >= 0:
             raise Overloaded("enough", 7.0)

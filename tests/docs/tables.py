@@ -27,6 +27,7 @@ PRESET_VALUES = {
     "height": "1 to 10000",
     **dict.fromkeys(("quality", "jpeg_quality", "webp_quality", "avif_quality"), "1 to 100"),
     "dpr": "some of 2, 3 and 4, as `2,3`",
+    "also": "at most 16 presets, as `card,hero`",
     "background": "`#rrggbb`",
     "sharpen": "0.1 to 10",
     "blur": "0.3 to 20",

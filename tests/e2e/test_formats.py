@@ -15,6 +15,7 @@ from devstack.lambda_server import Lambda
 from prewmanager.presets import Preset
 from prewmanager.variants import variants
 from tests.e2e.site import Site
+from tests.fakes import until_told
 from tests.nginx.asking import Answer
 
 AUTO = {
@@ -23,6 +24,7 @@ AUTO = {
     "PREW_PRESETS__TILE__DPR": "2",
     "PREW_PRESETS__TILE__ANIMATED": "true",
     "PREW_THUMBHASH": "true",
+    "PREW_PRESETS__THUMB__ALSO": "card,tile",
 }
 ACCEPTS = {"avif": "image/avif,image/webp,*/*;q=0.8", "webp": "image/webp,*/*;q=0.8", "jpeg": "*/*"}
 
@@ -90,6 +92,23 @@ async def test_browsers_of_all_kinds_at_once(tiles: Site) -> None:
         assert [source for _, source, _ in answers].count("made") == 1
         (body,) = {body for _, _, body in answers}
         assert Image.open(io.BytesIO(body)).format == kind.upper()
+
+
+async def test_one_invocation_makes_what_is_soon_wanted(tiles: Site, function: Lambda) -> None:
+    """Thumb's list has card and tile: whoever asks for one finds it in S3, with the photo's placeholder."""
+    await asyncio.to_thread(tiles.put, "also.jpg", encoded(Image.new("RGB", (900, 600), "teal"), "JPEG"))
+    invocations = function.stats()["invocations"]
+    herd = await tiles.herd("/prew/thumb/also.jpg", 50)
+    requests = tiles.requests_to_services()
+    others = [await asyncio.to_thread(tiles.get, f"/prew/{preset}/also.jpg") for preset in ("card", "tile")]
+
+    assert {status for status, _, _ in herd} == {200}
+    assert [answer.headers["X-Preview"] for answer in others] == [None, None]
+    assert [Image.open(io.BytesIO(answer.body)).size for answer in others] == [(720, 480), (60, 40)]
+    assert all(answer.headers["X-ThumbHash"] for answer in others)
+    assert function.stats()["invocations"] - invocations == 1
+    assert tiles.requests_to_services() == requests
+    await until_told(lambda: tiles.metric("prewmanager_flights_total", tiles.ports[0], outcome="sibling") == 2)
 
 
 def test_what_is_transparent_or_moves_stays_so(tiles: Site) -> None:

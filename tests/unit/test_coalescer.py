@@ -17,9 +17,9 @@ from prewmanager.errors import (
     StorageFailed,
     failure_classes,
 )
-from prewmanager.flight import Lifetimes, Timing
 from prewmanager.load import Load
 from prewmanager.ports import Busy, FlightBoard, Lease, Outcome, Settled, Source
+from prewmanager.timing import Lifetimes, Timing
 from tests.fakes import FakeClock, FakeStore, GatedResizer, RecordingObserver, made, preview, until
 
 TIMING = Timing(lease_s=0.3, lock_ttl_s=3, invoke_s=5, wait_s=10, first_poll_s=0.001, longest_poll_s=0.005)

@@ -18,12 +18,12 @@ from prewmanager.errors import (
     StorageFailed,
     failure_classes,
 )
-from prewmanager.flight import Lifetimes, Timing
 from prewmanager.load import Load
 from prewmanager.nearest import BRIEFLY, MOST_LOOKS, Nearest
 from prewmanager.ports import Made, Source
 from prewmanager.presets import Preset
 from prewmanager.preview import Catalogue, Preview
+from prewmanager.timing import Lifetimes, Timing
 from prewmanager.variants import all_variants
 from tests.fakes import FakeStore, GatedResizer, RecordingObserver, made, until
 

@@ -8,7 +8,7 @@ import pytest
 
 from prewmanager.errors import Overloaded, ResizerFailed
 from prewmanager.load import Load
-from prewmanager.ports import Made
+from prewmanager.ports import Made, Siblings
 from prewmanager.preview import Preview
 from prewmanager.resizers import BoundedResizer, PatientResizer, RationedResizer
 from tests.fakes import GatedResizer, made, preview, until
@@ -20,9 +20,11 @@ class ScriptedResizer:
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
         self.calls = 0
+        self.also: Siblings | None = None
 
-    async def resize(self, preview: Preview) -> Made:
+    async def resize(self, preview: Preview, also: Siblings | None = None) -> Made:
         assert preview
+        self.also = also
         self.calls += 1
         if self.errors:
             raise self.errors.pop(0)
@@ -124,7 +126,7 @@ async def test_other_failures_are_final() -> None:
 
 
 async def test_without_quota_nothing_is_resized() -> None:
-    """A used-up ration is Overloaded with the time until there is more, and costs no resize."""
+    """A used-up ration is Overloaded with the time until there is more, and costs no resize; siblings are none more."""
     scripted = ScriptedResizer()
     waits = iter([0.0, 1.5])
 
@@ -132,8 +134,11 @@ async def test_without_quota_nothing_is_resized() -> None:
         async def take(self) -> float:
             return next(waits)
 
-    rationed = RationedResizer(scripted, Quota())
-    assert await rationed.resize(preview())
+    bounded = BoundedResizer(PatientResizer(scripted, within_s=1), Load(at_once=1), longest_wait_s=1)
+    rationed = RationedResizer(bounded, Quota())
+    also = Siblings((preview("/prew/thumb/a.jpg"),))
+    assert await rationed.resize(preview(), also)
+    assert scripted.also is also
     with pytest.raises(Overloaded) as caught:
         await rationed.resize(preview())
 

@@ -137,6 +137,11 @@ def test_others_variables_are_let_be(read: Read) -> None:
         ({"PREW_LEASE": "31"}, "PREW_LEASE=31 must not be longer than PREW_LOCK_TTL=30"),
         ({"PREW_WAIT_TIMEOUT": "30"}, "PREW_WAIT_TIMEOUT=30 leaves no time for one takeover: set it to 35 or more"),
         ({"PREW_PROXY_READ_TIMEOUT": "45"}, "PREW_PROXY_READ_TIMEOUT=45 must be longer than PREW_WAIT_TIMEOUT=45"),
+        (
+            {"PREW_PRESETS__CARD__ALSO": "hero"},
+            "PREW_PRESETS: also of card has 'hero', which is no other preset; there are: none",
+        ),
+        ({"PREW_PRESETS__CARD__ALSO": "card"}, "PREW_PRESETS: also of card has 'card', which is no other preset"),
         ({"PREW_NEAREST_AFTER": "45"}, "PREW_NEAREST_AFTER=45 must be shorter than PREW_WAIT_TIMEOUT=45: lower"),
         ({"PREW_NEAREST_AFTER": "-1"}, "PREW_NEAREST_AFTER: should be greater than or equal to 0, and is '-1'"),
         ({"PREW_LOKC_TTL": "5"}, "PREW_LOKC_TTL: there is no such setting; did you mean PREW_LOCK_TTL?"),

@@ -25,10 +25,10 @@ from prewmanager.errors import (
     StorageFailed,
     failure_classes,
 )
-from prewmanager.flight import Lifetimes, Timing
 from prewmanager.load import Load
 from prewmanager.ports import Made
 from prewmanager.telemetry import Metrics
+from prewmanager.timing import Lifetimes, Timing
 from prewmanager.web import Service, make_app
 from tests.fakes import CATALOGUE, FakeStore, GatedResizer, made, until
 
@@ -150,7 +150,7 @@ async def test_a_large_preview_is_streamed_from_the_bucket(site: Site, method: s
     """What was too large to be carried around comes from S3, with the headers stored there."""
     site.store.objects["prew/card/a.jpg"] = Made("image/png", 9, '"large"', None, b"123456789")
 
-    async def resize_too_large(_: object) -> Made:
+    async def resize_too_large(*_: object) -> Made:
         return Made("image/png", 9, '"large"', "max-age=1", None)
 
     site.resizer.resize = resize_too_large  # type: ignore[method-assign]
