@@ -58,10 +58,15 @@ Densities = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_densities)]
 def _names(value: object) -> object:
     """`card,hero` as variables have it; JSON has a list."""
     listed = value.split(",") if isinstance(value, str) else value
-    return tuple(dict.fromkeys(str(each).strip() for each in listed)) if isinstance(listed, list | tuple) else value
+    if not isinstance(listed, list | tuple):
+        raise ValueError(f"is {value!r}, and should be names of presets, such as card,hero")  # noqa: TRY004 -- pydantic's
+    names = tuple(dict.fromkeys(str(each).strip() for each in listed))
+    if len(names) > MAX_ALSO:
+        raise ValueError(f"has {len(names)} presets, and {MAX_ALSO} is the most")
+    return names
 
 
-Also = Annotated[tuple[PresetName, ...], NoDecode, BeforeValidator(_names), Field(max_length=MAX_ALSO)]
+Also = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
 
 
 class Preset(BaseModel):

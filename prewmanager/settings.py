@@ -129,16 +129,6 @@ class Settings(BaseSettings):
             raise ValueError("needs what is not installed: pip install prewmanager[otel], or unset it")
         return value
 
-    @field_validator("presets")
-    @classmethod
-    def _also_are_presets(cls, value: dict[str, Preset]) -> dict[str, Preset]:
-        for name, preset in value.items():
-            for other in preset.also:
-                if other not in value or other == name:
-                    known = ", ".join(sorted(value.keys() - {name})) or "none"
-                    raise ValueError(f"also of {name} has {other!r}, which is no other preset; there are: {known}")
-        return value
-
     @field_validator("cache_control")
     @classmethod
     def _is_a_header(cls, value: str) -> str:
@@ -168,6 +158,17 @@ class Settings(BaseSettings):
             raise ValueError(_too_long(self, "nearest_after", "must be shorter than", "wait_timeout"))
         if self.proxy_read_timeout <= self.wait_timeout:
             raise ValueError(_too_short(self, "proxy_read_timeout", "must be longer than", "wait_timeout"))
+        return self
+
+    @model_validator(mode="after")
+    def _siblings_are_presets(self) -> Settings:
+        for name, preset in self.presets.items():
+            others = self.presets.keys() - {name}
+            for unknown in [each for each in preset.also if each not in others]:
+                raise ValueError(
+                    f"PREW_PRESETS__{name.upper()}__ALSO: {unknown!r} is no other preset; there are: "
+                    f"{', '.join(sorted(others)) or 'none'}"
+                )
         return self
 
     @cached_property

@@ -61,7 +61,9 @@ class SiblingFlights:
         Two commands to the board and one look at the store for each at most, all at once.
         """
         self._began = time.perf_counter()
-        await asyncio.gather(*map(self._claim, self._previews))
+        async with asyncio.TaskGroup() as claims:
+            for preview in self._previews:
+                claims.create_task(self._claim(preview))
         claimed = tuple(each for each in self._previews if each.preset_name in self._leases)
         return Siblings(claimed) if claimed else None
 

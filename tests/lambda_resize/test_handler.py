@@ -222,6 +222,9 @@ def test_further_previews_are_written_and_described(bucket: Any, example: Any) -
         data = stored["Body"].read()
         assert len(data) == told["size"]
         assert Image.open(io.BytesIO(data)).size == size == (told["width"], told["height"])
+    told = example("response_also")
+    assert answer["also"]["thumb"].keys() == told["hero"].keys()
+    assert answer["also"]["huge"].keys() == told["thumb"].keys()
     used = {"cold_start", "duration_ms", "memory_mb"}  # the handler's, not of this work alone
     assert answer.keys() == example("response_full").keys() - used | {"also"}
 

@@ -139,9 +139,20 @@ def test_others_variables_are_let_be(read: Read) -> None:
         ({"PREW_PROXY_READ_TIMEOUT": "45"}, "PREW_PROXY_READ_TIMEOUT=45 must be longer than PREW_WAIT_TIMEOUT=45"),
         (
             {"PREW_PRESETS__CARD__ALSO": "hero"},
-            "PREW_PRESETS: also of card has 'hero', which is no other preset; there are: none",
+            "PREW_PRESETS__CARD__ALSO: 'hero' is no other preset; there are: none",
         ),
-        ({"PREW_PRESETS__CARD__ALSO": "card"}, "PREW_PRESETS: also of card has 'card', which is no other preset"),
+        (
+            {"PREW_PRESETS__CARD__ALSO": "card", "PREW_PRESETS__HERO__WIDTH": "9"},
+            "PREW_PRESETS__CARD__ALSO: 'card' is no other preset; there are: hero",
+        ),
+        (
+            {"PREW_PRESETS__CARD__ALSO": ",".join(f"p{number}" for number in range(17))},
+            "PREW_PRESETS__CARD__ALSO: has 17 presets, and 16 is the most",
+        ),
+        (
+            {"PREW_PRESETS": '{"card": {"width": 1, "also": 5}}'},
+            "PREW_PRESETS__CARD__ALSO: is 5, and should be names of presets, such as card,hero",
+        ),
         ({"PREW_NEAREST_AFTER": "45"}, "PREW_NEAREST_AFTER=45 must be shorter than PREW_WAIT_TIMEOUT=45: lower"),
         ({"PREW_NEAREST_AFTER": "-1"}, "PREW_NEAREST_AFTER: should be greater than or equal to 0, and is '-1'"),
         ({"PREW_LOKC_TTL": "5"}, "PREW_LOKC_TTL: there is no such setting; did you mean PREW_LOCK_TTL?"),
