@@ -10,6 +10,7 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 from urllib.parse import quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -55,6 +56,7 @@ class LambdaCalls:
         self._address = endpoint.rstrip("/") + path
         # Encoded already: aiohttp would decode the colons of an ARN, and the signature would be of another path.
         self._url = URL(self._address, encoded=True)
+        self._host = _host(self._url)
         self._http = http
         self._region = region
         self._credentials = credentials
@@ -76,9 +78,16 @@ class LambdaCalls:
         if self._credentials is None:
             raise NoCredentialsError
         frozen = await self._credentials.get_frozen_credentials()
+        # What the signer would else find out by itself, twice, from the address and a copy of the payload.
+        headers |= {"Host": self._host, "X-Amz-Content-SHA256": sha256(payload).hexdigest()}
         request = AWSRequest("POST", self._address, headers=headers, data=payload)
         SigV4Auth(frozen, "lambda", self._region).add_auth(request)
         return dict(request.headers)
+
+
+def _host(url: URL) -> str:
+    """As HTTP clients send it, and so as Lambda verifies it: a port only where it is not the scheme's."""
+    return f"{url.host_subcomponent}" if url.is_default_port() else f"{url.host_subcomponent}:{url.port}"
 
 
 def _error_code(headers: Mapping[str, str]) -> str:
