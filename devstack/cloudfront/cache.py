@@ -11,12 +11,14 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-# Seconds; the CachePolicy of infra/edge.yaml, and CloudFront's error caching minimum where a template sets none.
+# Seconds, as infra/edge.yaml sets them: the CachePolicy's, and the error caching minimum of 500, 502, 503 and 504. That
+# of other errors is CloudFront's own.
 DEFAULT_TTL = 86_400
 MAX_TTL = 31_536_000
 ERROR_MIN_TTL = 10
+SERVER_ERROR_MIN_TTL = 1
 
-_ERRORS_FROM = 400
+_ERRORS_FROM, _SERVER_ERRORS_FROM = 400, 500
 _ALWAYS_KEPT = frozenset({404, 414, 500, 502, 503, 504})
 _AGE = re.compile(r"(?:^|[\s,])(s-maxage|max-age)\s*=\s*\"?(\d+)")
 _FORBIDDEN = re.compile(r"(?:^|[\s,])(?:no-cache|no-store|private)(?:$|[\s,=])")
@@ -41,13 +43,17 @@ def lifetime_s(response: Response) -> int:
     said = response.header("cache-control").lower()
     ages = {name: int(seconds) for name, seconds in _AGE.findall(said)}
     age = ages.get("s-maxage", ages.get("max-age"))
-    if response.status >= _ERRORS_FROM:
-        if age is None and response.status not in _ALWAYS_KEPT:
-            return 0
-        return min(max(ERROR_MIN_TTL, age or 0), MAX_TTL)
-    if _FORBIDDEN.search(said):
+    if response.status >= _SERVER_ERRORS_FROM and _is_kept(response):
+        return min(max(SERVER_ERROR_MIN_TTL, age or 0), MAX_TTL)  # whatever else the origin says
+    if _FORBIDDEN.search(said) or (response.status >= _ERRORS_FROM and age is None and not _is_kept(response)):
         return 0
+    if response.status >= _ERRORS_FROM:
+        return min(max(ERROR_MIN_TTL, age or 0), MAX_TTL)
     return min(DEFAULT_TTL if age is None else age, MAX_TTL)
+
+
+def _is_kept(response: Response) -> bool:
+    return response.status in _ALWAYS_KEPT
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from devstack.cloudfront.cache import Cache, Response, lifetime_s
+from devstack.cloudfront.cache import SERVER_ERROR_MIN_TTL, Cache, Response, lifetime_s
 from devstack.cloudfront.origin_response import MAX_ANSWER_BYTES, InvalidAnswer, applied, event, header_object
 from devstack.cloudfront.viewer_request import IN_KEY, FunctionFailed, ViewerRequest
 from tests.lambda_resize.edge_event import origin_response
@@ -61,6 +61,9 @@ def test_the_key_is_that_of_the_template() -> None:
 
     assert re.findall(r"QueryStrings: \[(.*)\]", template) == [", ".join(IN_KEY)]
     assert re.findall(r"(?:Default|Max)TTL: (\d+)", template) == ["86400", "31536000"]
+    assert re.findall(r"ErrorCode: (\d+), ErrorCachingMinTTL: (\d+)", template) == [
+        (code, str(SERVER_ERROR_MIN_TTL)) for code in ("500", "502", "503", "504")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -75,14 +78,16 @@ def test_the_key_is_that_of_the_template() -> None:
         (200, "private, max-age=60", 0),
         (404, "", 10),
         (404, "max-age=60", 60),
-        (502, "no-store", 10),
+        (404, "no-store", 0),
+        (502, "no-store", 1),
+        (502, "max-age=60", 60),
         (403, "", 0),
         (403, "max-age=3600", 3600),
         (413, "max-age=300", 300),
     ],
 )
 def test_answers_live_as_long_as_they_say(status: int, cache_control: str, seconds: int) -> None:
-    """The policy's default and maximum bound it; errors are kept for ten seconds at least, if they are kept."""
+    """The policy's default and maximum bound it; an error is kept for ten seconds at least, if it is kept, the origin's own failures for one."""
     headers = (("Cache-Control", cache_control),) if cache_control else ()
 
     assert lifetime_s(Response(status, "", headers, b"")) == seconds
