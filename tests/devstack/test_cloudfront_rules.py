@@ -87,7 +87,7 @@ def test_the_key_is_that_of_the_template() -> None:
     ],
 )
 def test_answers_live_as_long_as_they_say(status: int, cache_control: str, seconds: int) -> None:
-    """The policy's default and maximum bound it; an error is kept for ten seconds at least, if it is kept, the origin's own failures for one."""
+    """The policy's default and maximum bound it; an error that is kept is for ten seconds, S3's failures for one."""
     headers = (("Cache-Control", cache_control),) if cache_control else ()
 
     assert lifetime_s(Response(status, "", headers, b"")) == seconds
