@@ -141,6 +141,13 @@ class FlightBoard(Protocol):
         """
         ...
 
+    async def take(self, key: str) -> Lease | None:
+        """Take the flight where nobody has it and nothing is known of it, by who will not wait for it otherwise.
+
+        Raises `BoardUnavailable`.
+        """
+        ...
+
     async def forget(self, key: str, settled: Settled) -> None:
         """Forget an outcome that is true no more; what has taken its place since stays. Never raises."""
         ...

@@ -14,7 +14,6 @@ from contextlib import AsyncExitStack
 
 from prewmanager.errors import BoardUnavailable, OriginalCorrupt, StorageFailed
 from prewmanager.ports import (
-    Busy,
     Failure,
     FlightBoard,
     Landed,
@@ -22,7 +21,6 @@ from prewmanager.ports import (
     Observer,
     Outcome,
     PreviewStore,
-    Settled,
     Siblings,
     Source,
 )
@@ -69,10 +67,10 @@ class SiblingFlights:
 
     async def _claim(self, preview: Preview) -> None:
         try:
-            lease = await self._board.claim(preview.flight_key)
+            lease = await self._board.take(preview.flight_key)
         except BoardUnavailable:
             return
-        if isinstance(lease, Settled | Busy):
+        if lease is None:
             return
         # Before anything is awaited: from here on `close` gives it back, whatever happens.
         self._leases[preview.preset_name] = lease

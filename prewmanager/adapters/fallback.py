@@ -24,6 +24,15 @@ class FallbackBoard:
                 self._link.failed(error)
         return await self._alone.claim(key)
 
+    async def take(self, key: str) -> Lease | None:
+        """Take the flight where it is free, on the board in use."""
+        if self._link.up:
+            try:
+                return await self._shared.take(key)
+            except BoardUnavailable as error:
+                self._link.failed(error)
+        return await self._alone.take(key)
+
     async def forget(self, key: str, settled: Settled) -> None:
         """Forget an outcome on the board in use."""
         board = self._shared if self._link.up else self._alone

@@ -43,6 +43,11 @@ class LocalBoard:
         self._put(key, taken)
         return _LocalLease(self, key, taken)
 
+    async def take(self, key: str) -> Lease | None:
+        """Take the flight where it is free."""
+        claim = await self.claim(key)
+        return None if isinstance(claim, Settled | Busy) else claim
+
     async def forget(self, key: str, settled: Settled) -> None:
         """Forget an outcome, where it is still what is known."""
         flight = self._flights.get(key)

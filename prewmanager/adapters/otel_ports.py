@@ -40,6 +40,13 @@ class TracedBoard:
             span.set_attribute("prewmanager.claim", "won")
             return _TracedLease(claim, self._tracer)
 
+    async def take(self, key: str) -> Lease | None:
+        """Claim a sibling's flight; the span says whether it was free."""
+        with _asking(self._tracer, "redis take", **_REDIS) as span:
+            lease = await self._inner.take(key)
+            span.set_attribute("prewmanager.claim", "taken" if lease is None else "won")
+            return None if lease is None else _TracedLease(lease, self._tracer)
+
     async def forget(self, key: str, settled: Settled) -> None:
         """Forget an outcome whose preview is gone."""
         with _asking(self._tracer, "redis forget", **_REDIS):

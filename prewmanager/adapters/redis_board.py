@@ -103,6 +103,11 @@ class RedisBoard:
                 self._news.forget(name)
         return claim
 
+    async def take(self, key: str) -> Lease | None:
+        """Take the flight where it is free, in one command, expecting no news of it. Raises `BoardUnavailable`."""
+        claim = await self._claim(self._prefix + key)
+        return None if isinstance(claim, Settled | Busy) else claim
+
     async def _claim(self, name: str) -> Lease | Settled | Busy:
         mine = encode_holder(secrets.token_hex(8))
         # NX with GET answers with what is there, so a client that sent the command again because the reply was lost

@@ -57,6 +57,33 @@ async def test_the_first_claim_wins_and_the_others_see_a_holder(board: FlightBoa
     assert len(holders) == 1
 
 
+async def test_a_flight_is_taken_only_where_it_is_free(board: FlightBoard) -> None:
+    """Neither from its holder nor in place of what is remembered; the lease is like any other."""
+    lease = await board.take("k")
+    assert lease is not None
+    assert await board.take("k") is None
+    assert isinstance(await board.claim("k"), Busy)
+    assert await lease.settle(MISSING, 60)
+
+    assert await board.take("k") is None
+    assert await board.claim("k") == Settled(MISSING)
+
+
+async def test_taking_disturbs_nobody_who_waits(board: FlightBoard) -> None:
+    """Who watches the flight meanwhile hears of its end all the same, long before its own time is over."""
+    lease = await _lease(board)
+    assert isinstance(await board.claim("k"), Busy)
+    await board.watch("k", 0.2)  # from here on the news are heard
+    assert await lease.renew()
+    assert isinstance(await board.claim("k"), Busy)
+    watching = asyncio.create_task(board.watch("k", 600))
+    await asyncio.sleep(0)
+    assert await board.take("k") is None
+    await lease.settle(MISSING, 60)
+    async with asyncio.timeout(20):
+        await watching
+
+
 async def test_keys_are_apart(board: FlightBoard) -> None:
     """A lease on one key leaves the next free."""
     await _lease(board, "a")

@@ -255,5 +255,8 @@ async def test_commands_to_redis_are_two_for_each(redis_server: Redis) -> None:
             await asyncio.gather(*(house.ask("thumb") for _ in range(20)))
             await house.landed()
 
+            sent = client.sent
+            assert isinstance(await house.known("hero"), Settled)
+
     assert len(house.store.objects) == 3
-    assert client.sent == 2 * 3
+    assert sent == 2 * 3
