@@ -49,7 +49,8 @@ def test_s3s_own_headers_stay_inside(front: Nginx, put: Put) -> None:
 
 def test_the_placeholder_of_a_preview_is_told(front: Nginx, service: Recorder, put: Put) -> None:
     """What the function keeps in the object's metadata comes as `X-ThumbHash`, and as nothing else of it."""
-    put("prew/card/hashed.jpg", BODY, Metadata={"thumbhash": "1Q/+HQ==", "preset-fingerprint": "0123456789ab"})
+    kept = {"thumbhash": "1Q/+HQ==", "preset-fingerprint": "0123456789ab", "source-etag": "abc"}
+    put("prew/card/hashed.jpg", BODY, Metadata=kept)
     put("prew/card/plain.jpg", BODY)
 
     for method in ("GET", "HEAD"):
