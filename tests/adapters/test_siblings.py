@@ -1,4 +1,4 @@
-"""Previews of one photo that are made in one invocation, with fakes of the ports and gates instead of sleeps."""
+"""Previews of one photo that are made in one invocation: with fakes of the ports and gates, and over a real Redis."""
 
 from __future__ import annotations
 
