@@ -67,7 +67,6 @@ class Site:
         """The service's environment, less its port."""
         return {
             "PATH": os.environ["PATH"],
-            **{name: value for name, value in os.environ.items() if name.startswith("COV")},
             **self.s3.aws_environment(),
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_ENDPOINT_URL_LAMBDA": self.function.url if self.function else "",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.commands.conftest import Shop, _shop  # noqa: F401 -- a fixture
+from tests.commands.conftest import Shop, _command_line, _shop  # noqa: F401 -- fixtures
 from tests.infra.conftest import Aws
 
 
