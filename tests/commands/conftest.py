@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -64,10 +65,9 @@ class Shop:
 
     async def run_beside(self, *arguments: str, exit_code: int = 0, **changed: str) -> Any:
         """What a command prints with --json, while this process goes on; its exit code checked."""
-        process = await self.start(*arguments, "--json", **changed)
-        out, err = await process.communicate()
-        assert process.returncode == exit_code, (out + err).decode()
-        return json.loads(out)
+        done = await asyncio.to_thread(self.run, *arguments, "--json", **changed)
+        assert done.returncode == exit_code, done.stdout + done.stderr
+        return json.loads(done.stdout)
 
     def json(self, *arguments: str, exit_code: int = 0, **changed: str) -> Any:
         """What a command prints with --json, its exit code checked."""

@@ -1,6 +1,6 @@
 """The command line, imported once: each command is a fork, so that a hundred of them do not import it all anew.
 
-One JSON object a line. In: `argv`, `env`, and the files that take `out` and `err`. Out: the exit code.
+One JSON object a line: `argv`, `env`, the files that take `out` and `err`, and the FIFO that takes the exit code.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import importlib
 import json
 import os
 import pkgutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,48 +24,46 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 class ReadyMade:
-    """A process that runs commands, one after another; `close` it."""
+    """A process that runs commands, any number at once; `close` it."""
 
     def __init__(self) -> None:
         argv = [sys.executable, "-m", "tests.commands.ready_made"]
-        self._process = subprocess.Popen(argv, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(argv, cwd=_ROOT, stdin=subprocess.PIPE, text=True)
 
     def run(self, argv: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        with tempfile.NamedTemporaryFile() as out, tempfile.NamedTemporaryFile() as err:
-            order = {"argv": argv, "env": env, "out": out.name, "err": err.name}
+        with tempfile.TemporaryDirectory() as folder:
+            out, err, code = (Path(folder) / name for name in ("out", "err", "code"))
+            os.mkfifo(code)
+            order = {"argv": argv, "env": env, "out": str(out), "err": str(err), "code": str(code)}
+            # One write: that of another thread does not come in between.
             self._process.stdin.write(json.dumps(order) + "\n")
             self._process.stdin.flush()
-            code = json.loads(self._process.stdout.readline())
-            texts = (Path(each.name).read_text(encoding="utf-8") for each in (out, err))
-            return subprocess.CompletedProcess(argv, code, *texts)
+            exit_code = int(code.read_text(encoding="utf-8"))
+            texts = (each.read_text(encoding="utf-8") for each in (out, err))
+            return subprocess.CompletedProcess(argv, exit_code, *texts)
 
     def close(self) -> None:
         """End the process."""
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
         self._process.stdin.close()
-        self._process.stdout.close()
         self._process.wait()
 
 
 def _serve() -> None:
     for module in pkgutil.walk_packages(prewmanager.commands.__path__, "prewmanager.commands."):
         importlib.import_module(module.name)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them: they tell their exit codes themselves
     for line in sys.stdin:
-        order = json.loads(line)
-        child = os.fork()
-        if child == 0:
-            _become(order)
-        _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201 -- the protocol's answer
+        if os.fork() == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            _become(json.loads(line))
 
 
 def _become(order: dict[str, object]) -> None:
     for number, name in ((0, os.devnull), (1, str(order["out"])), (2, str(order["err"]))):
-        os.dup2(os.open(name, os.O_RDWR), number)
+        os.dup2(os.open(name, os.O_RDWR | os.O_CREAT), number)
     os.environ.clear()
     os.environ.update(order["env"])  # type: ignore[call-overload]
     sys.argv = ["prewmanager", *order["argv"]]  # type: ignore[misc]
@@ -80,7 +79,8 @@ def _become(order: dict[str, object]) -> None:
         if measuring is not None:
             measuring.stop()
             measuring.save()
-        os._exit(code)
+        Path(str(order["code"])).write_text(str(code), encoding="utf-8")
+        os._exit(0)
 
 
 if __name__ == "__main__":
