@@ -7,11 +7,13 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import ClientSession, StreamReader
+from PIL import Image
 from redis import Redis as RedisClient
 
 from devstack.backends import S3, Redis, s3_client
@@ -45,10 +47,6 @@ def _shown(s3: S3, redis_server: Redis, function: Lambda, tmp_path_factory: pyte
 @pytest.fixture(name="photo")
 def _photo(shown: Site) -> Iterator[str]:
     """A photo whose name would like to be HTML; all others of the bucket are older tests' affair."""
-    from io import BytesIO
-
-    from PIL import Image
-
     file = BytesIO()
     Image.new("RGB", (800, 600), "teal").save(file, "JPEG")
     shown.put(f"sheet/{HOSTILE}", file.getvalue())
@@ -141,6 +139,9 @@ def test_the_local_page_is_the_services(shown: Site, photo: str) -> None:
 @pytest.mark.usefixtures("photo")
 def test_a_herd_makes_one_preview(shown: Site) -> None:
     """Each answer tells how it came, and from which replica; neither copy nor preview is left."""
+    file = BytesIO()
+    Image.effect_noise((2000, 1500), 90).save(file, "JPEG", quality=95)
+    shown.put("the-largest.jpg", file.getvalue())  # so that it is copied, and none that another test has damaged
     answer = shown.get("/herd?preset=card&count=50", headers={"X-Herd": "1"})
     answered = [json.loads(line) for line in answer.body.splitlines()]
     by_source = [each["source"] for each in answered]
