@@ -75,46 +75,48 @@ format: install ## format the code, and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+LOCKED := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
 lock: install ## resolve the dependencies of pyproject.toml into requirements/*.txt; ARGS=--upgrade for newer ones
 	$(BIN)/uv pip compile pyproject.toml --quiet --extra resize --extra otel \
 		--group devstack --group test --group lint --group build --group ship \
-		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		$(LOCKED) \
 		-o requirements/dev.txt $(ARGS)
 	$(BIN)/uv pip compile --quiet --group pyproject.toml:bench --constraint requirements/dev.txt \
-		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		$(LOCKED) \
 		-o requirements/bench.txt $(ARGS)
 	$(BIN)/uv pip compile --quiet --group pyproject.toml:browser --constraint requirements/dev.txt \
-		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		$(LOCKED) \
 		-o requirements/browser.txt $(ARGS)
 	$(BIN)/uv pip compile --quiet --group pyproject.toml:docs --constraint requirements/dev.txt \
-		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		$(LOCKED) \
 		-o requirements/docs.txt $(ARGS)
 	$(BIN)/uv pip compile --quiet --group pyproject.toml:infra --constraint requirements/dev.txt \
-		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		$(LOCKED) \
 		-o requirements/infra.txt $(ARGS)
 	$(BIN)/uv pip compile --quiet --group pyproject.toml:checkov \
-		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		$(LOCKED) \
 		-o requirements/checkov.txt $(ARGS)
 	$(BIN)/uv pip compile --quiet --group pyproject.toml:function --constraint requirements/dev.txt \
-		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		$(LOCKED) \
 		-o requirements/function.txt $(ARGS)
 	$(BIN)/uv pip compile --quiet --group pyproject.toml:observability --constraint requirements/dev.txt \
-		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		$(LOCKED) \
 		-o requirements/observability.txt $(ARGS)
 	$(BIN)/uv pip compile pyproject.toml --quiet --constraint requirements/dev.txt \
-		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		$(LOCKED) \
 		-o requirements/service.txt $(ARGS)
 	$(BIN)/uv pip compile pyproject.toml --quiet --extra resize --group local --constraint requirements/dev.txt \
-		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		$(LOCKED) \
 		-o requirements/local.txt $(ARGS)
 	$(BIN)/uv pip compile pyproject.toml --quiet --extra resize --group server --constraint requirements/dev.txt \
-		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		$(LOCKED) \
 		-o requirements/server.txt $(ARGS)
 	$(BIN)/uv pip compile --quiet --group pyproject.toml:build --constraint requirements/dev.txt \
-		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		$(LOCKED) \
 		-o requirements/build.txt $(ARGS)
 	$(BIN)/uv pip compile --quiet --group pyproject.toml:install \
-		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		$(LOCKED) \
 		-o requirements/uv.txt $(ARGS)
 
 bench: install $(BENCH_STAMP) ## previews that exist, misses, memory at rest, against their targets (ARGS=--quick)

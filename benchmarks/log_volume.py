@@ -23,14 +23,7 @@ def measured(level: str) -> dict[str, tuple[int, int]]:
         redis, s3 = parts.redis(), parts.s3()
         function, function_log = parts.function(s3)
         service = parts.service(redis, s3, function.url, PREW_LOG_LEVEL=level)
-        nginx = parts.nginx(
-            {
-                "PREW_NGINX_S3_SERVER": f"{LOOPBACK}:{s3.port}",
-                "PREW_NGINX_S3_SCHEME": "http",
-                "PREW_NGINX_BUCKET_PATH": f"/{s3.bucket}",
-                "PREW_NGINX_SERVICES": f"{LOOPBACK}:{service.port}",
-            }
-        )
+        nginx = parts.road(s3, [service])
         photo = parts.folder("photo") / "photo.jpg"
         enlarged("day", 680, 556, 1)(photo)
         names = [f"2026/11/holiday-in-the-mountains-{number:04}.jpg" for number in range(2 * _MISSES)]

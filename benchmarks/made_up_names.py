@@ -54,14 +54,7 @@ def measure(parts: Parts, count: int) -> tuple[Flood, Known, Known]:
     gate.set(is_open=True)
     ration = {"PREW_MAX_RESIZES_PER_SECOND": str(PER_SECOND), "PREW_RESIZE_BURST": str(BURST)}
     replicas = [parts.service(redis, s3, gate.server.url, **ration) for _ in range(REPLICAS)]
-    nginx = parts.nginx(
-        {
-            "PREW_NGINX_S3_SERVER": f"{LOOPBACK}:{s3.port}",
-            "PREW_NGINX_S3_SCHEME": "http",
-            "PREW_NGINX_BUCKET_PATH": f"/{s3.bucket}",
-            "PREW_NGINX_SERVICES": " ".join(f"{LOOPBACK}:{replica.port}" for replica in replicas),
-        }
-    )
+    nginx = parts.road(s3, replicas)
     body = random.Random(1).randbytes(_BODY_BYTES)
     s3_client(s3).put_object(Bucket=s3.bucket, Key=_KNOWN, Body=body, ContentType="image/jpeg")
     quiet = _asked_beside(nginx.port, threading.Event(), within_s=3)

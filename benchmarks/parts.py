@@ -7,7 +7,7 @@ import functools
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
@@ -86,6 +86,17 @@ class Parts:
         replica = Replica(program, port)
         program.wait_ready(functools.partial(is_ok, f"{replica.url}/readyz"))
         return replica
+
+    def road(self, s3: S3, replicas: Sequence[Replica]) -> Nginx:
+        """The product's nginx in front of this S3 and these replicas."""
+        return self.nginx(
+            {
+                "PREW_NGINX_S3_SERVER": f"{LOOPBACK}:{s3.port}",
+                "PREW_NGINX_S3_SCHEME": "http",
+                "PREW_NGINX_BUCKET_PATH": f"/{s3.bucket}",
+                "PREW_NGINX_SERVICES": " ".join(f"{LOOPBACK}:{replica.port}" for replica in replicas),
+            }
+        )
 
     def nginx(self, variables: Mapping[str, str]) -> Nginx:
         """The product's nginx."""

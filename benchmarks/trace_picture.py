@@ -35,14 +35,7 @@ def _ask(collector_url: str) -> None:
         redis, s3 = parts.redis(), parts.s3()
         function, _ = parts.function(s3)
         service = parts.service(redis, s3, function.url, OTEL_EXPORTER_OTLP_ENDPOINT=collector_url)
-        nginx = parts.nginx(
-            {
-                "PREW_NGINX_S3_SERVER": f"{LOOPBACK}:{s3.port}",
-                "PREW_NGINX_S3_SCHEME": "http",
-                "PREW_NGINX_BUCKET_PATH": f"/{s3.bucket}",
-                "PREW_NGINX_SERVICES": f"{LOOPBACK}:{service.port}",
-            }
-        )
+        nginx = parts.road(s3, [service])
         with tempfile.TemporaryDirectory() as folder:
             photo = Path(folder) / "photo.jpg"
             enlarged("day", 1362, 1112, 2)(photo)

@@ -87,7 +87,7 @@ class LambdaCalls:
 
 def _host(url: URL) -> str:
     """As HTTP clients send it, and so as Lambda verifies it: a port only where it is not the scheme's."""
-    return f"{url.host_subcomponent}" if url.is_default_port() else f"{url.host_subcomponent}:{url.port}"
+    return str(url.host_subcomponent) if url.is_default_port() else f"{url.host_subcomponent}:{url.port}"
 
 
 def _error_code(headers: Mapping[str, str]) -> str:

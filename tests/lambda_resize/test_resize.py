@@ -17,19 +17,8 @@ from lambda_resize.geometry import Size, plan
 from lambda_resize.resize import Preview, resize
 from lambda_resize.scaling import shrink_on_load
 from lambda_resize.spec import Spec
+from tests.lambda_resize.scenes import ORIENTATION, TREATMENTS
 
-# What undoes each EXIF orientation, so that a photo treated by it and tagged looks like the untouched one.
-TREATMENTS = {
-    1: None,
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_90,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_270,
-}
-EXIF_ORIENTATION = 0x0112
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
 
@@ -94,20 +83,20 @@ def test_each_orientation_is_turned_upright(encode: Any, orientation: int, file_
     treatment = TREATMENTS[orientation]
     treated = photo if treatment is None else photo.transpose(treatment)
     exif = Image.Exif()
-    exif[EXIF_ORIENTATION] = orientation
+    exif[ORIENTATION] = orientation
     options = {"lossless": True} if file_format == "WEBP" else {"quality": 95}
     tagged = opened(resize(encode(treated, file_format, exif=exif, **options), spec))
     untouched = opened(resize(encode(photo, "PNG"), spec))
     assert tagged.size == untouched.size
     assert difference(tagged, untouched) < 3
-    assert EXIF_ORIENTATION not in tagged.getexif()
+    assert ORIENTATION not in tagged.getexif()
 
 
 def test_an_orientation_out_of_range_is_none(encode: Any) -> None:
     """Cameras write 0 or 9 where they do not know: the photo stays as it is stored."""
     for value in (0, 9):
         exif = Image.Exif()
-        exif[EXIF_ORIENTATION] = value
+        exif[ORIENTATION] = value
         assert opened(resize(encode(Image.new("RGB", (60, 30)), "JPEG", exif=exif), Spec(width=30))).size == (30, 15)
 
 
