@@ -41,7 +41,7 @@ up: install ## start the whole system on this machine, in the foreground
 
 # One more than there are cores, since some of the tests wait for programs.
 test: install ## run all tests with branch coverage; ARGS="-k lambda -x" for pytest
-	$(BIN)/python -m pytest -n $$(expr $$(getconf _NPROCESSORS_ONLN) + 1) --dist loadfile --cov --cov-branch --cov-report=term-missing:skip-covered \
+	$(BIN)/python -m pytest -n $$(expr $$(getconf _NPROCESSORS_ONLN) + 1) --dist loadfile --no-loadscope-reorder --cov --cov-branch --cov-report=term-missing:skip-covered \
 		$(or $(ARGS),--cov-fail-under=95)
 
 test-browser: install $(BROWSER_STAMP) ## look at the page in headless Chromium (apt-get install chromium)

@@ -9,6 +9,7 @@ from redis import Redis as BlockingRedis
 
 from devstack.backends import Redis
 from tests.commands.conftest import Shop
+from tests.many_objects import put_many
 
 ODD = "クズ箱/a b+c%20[x]*?.jpg"
 
@@ -153,7 +154,7 @@ def test_a_call_that_makes_no_sense_deletes_nothing(shop: Shop, arguments: tuple
 
 def test_more_than_one_batch(shop: Shop) -> None:
     """A deletion in the middle of a listing leaves nothing out."""
-    shop.put(*(f"prew/card/{number % 2}/{number:04}.jpg" for number in range(1050)), body=b"1")
+    put_many(shop.s3, shop.bucket, (f"prew/card/{number % 2}/{number:04}.jpg" for number in range(1050)))
     said = shop.json("purge", "card", "--yes")
 
     assert said["presets"][0]["previews"] == 1050

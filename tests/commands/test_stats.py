@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.commands.conftest import Shop
+from tests.many_objects import put_many
 
 
 def test_each_preset_is_counted(shop: Shop) -> None:
@@ -45,7 +46,7 @@ def test_each_variant_is_counted(shop: Shop) -> None:
 
 def test_more_previews_than_one_page_of_a_listing(shop: Shop) -> None:
     """A listing of more than a thousand goes on."""
-    shop.put(*(f"prew/card/{number:04}.jpg" for number in range(1005)), body=b"1")
+    put_many(shop.s3, shop.bucket, (f"prew/card/{number:04}.jpg" for number in range(1005)))
     card, _ = shop.json("stats")
 
     assert (card["count"], card["bytes"]) == (1005, 1005)

@@ -10,6 +10,7 @@ import pytest
 
 from devstack.backends import S3, s3_client
 from devstack.photos import load_photos
+from tests.many_objects import put_many
 
 UNUSUAL = "имя с пробелом + 100% #1?.avif"  # noqa: RUF001 -- the letters that people use
 
@@ -54,12 +55,13 @@ def test_only_what_changed_is_sent_again(s3: S3, folder: Path, prefix: str) -> N
 
 def test_more_objects_than_a_page_of_the_listing(s3: S3, tmp_path: Path, prefix: str) -> None:
     """What is there already is recognised beyond the first thousand keys."""
-    for number in range(1005):
-        (tmp_path / f"{number:04}.jpg").write_bytes(b"x")
-    first = load_photos(tmp_path, s3, prefix)
-    second = load_photos(tmp_path, s3, prefix)
+    names = [f"{number:04}.jpg" for number in range(1005)]
+    put_many(s3, s3.bucket, (f"{prefix}/{name}" for name in names), body=b"x")
+    for name in [*names, "9999.jpg"]:
+        (tmp_path / name).write_bytes(b"x")
+    loaded = load_photos(tmp_path, s3, prefix)
 
-    assert (first.uploaded, second.uploaded) == (1005, 0)
+    assert (len(loaded.keys), loaded.uploaded) == (1006, 1)
 
 
 @pytest.mark.parametrize("name", [b"\xff.jpg", b"line\nbreak.jpg", b"back\\slash.jpg"])
