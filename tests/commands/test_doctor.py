@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Iterator
 from email.utils import formatdate
@@ -335,7 +334,7 @@ async def test_replicas_that_differ(shop: Shop, function: CountingLambda, port: 
 
 async def test_a_port_that_is_taken(shop: Shop, function: CountingLambda, port: int) -> None:
     """By another program; by the service itself it is no fault."""
-    with socket.create_server((LOOPBACK, port)):
+    async with await asyncio.start_server(lambda _, writer: writer.close(), LOOPBACK, port):
         taken = await _look(shop, PREW_PORT=str(port))
     service = await shop.start("serve")
     try:
