@@ -184,6 +184,9 @@ class Flight:
                 await self._produce(landed)
                 # Those who wait here need not wait for the board, which may be the part that fails.
                 await self._tell(landed)
+                if landed.waiters == 1:
+                    # One answer is sent sooner than the board is told; hundreds would keep the other replicas waiting.
+                    await asyncio.sleep(0)
                 kept = await lease.settle(landed.outcome, self._lifetimes.of(landed.outcome))
                 if self._siblings and self._also:
                     await self._siblings.land(self._also, self._preview, landed.outcome)
@@ -244,5 +247,7 @@ class Flight:
             return
         self._landed = True
         landed.waiters = len(self._waiters)
-        self._observer.landed(self._preview, landed, time.perf_counter() - self._began)
         self._waiters.tell(instead or landed)
+        # After those who were told now: the line in the log alone takes as long as an answer.
+        seconds = time.perf_counter() - self._began
+        asyncio.get_running_loop().call_soon(self._observer.landed, self._preview, landed, seconds)
