@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
 from prewmanager.adapters.redis_link import RedisLink
 from prewmanager.errors import BoardUnavailable
 from prewmanager.ports import Busy, FlightBoard, Lease, Quota, Settled
+
+_Port = TypeVar("_Port")
+_Told = TypeVar("_Told")
+
+
+async def _told(link: RedisLink, shared: _Port, alone: _Port, ask: Callable[[_Port], Awaitable[_Told]]) -> _Told:
+    """What the shared one says while the link is up; else, or where that breaks it just now, what the other says."""
+    if link.up:
+        try:
+            return await ask(shared)
+        except BoardUnavailable as error:
+            link.failed(error)
+    return await ask(alone)
 
 
 class FallbackBoard:
@@ -17,21 +33,11 @@ class FallbackBoard:
 
     async def claim(self, key: str) -> Lease | Settled | Busy:
         """Take the flight, or say what is known of it, on the board in use."""
-        if self._link.up:
-            try:
-                return await self._shared.claim(key)
-            except BoardUnavailable as error:
-                self._link.failed(error)
-        return await self._alone.claim(key)
+        return await _told(self._link, self._shared, self._alone, lambda board: board.claim(key))
 
     async def take(self, key: str) -> Lease | None:
         """Take the flight where it is free, on the board in use."""
-        if self._link.up:
-            try:
-                return await self._shared.take(key)
-            except BoardUnavailable as error:
-                self._link.failed(error)
-        return await self._alone.take(key)
+        return await _told(self._link, self._shared, self._alone, lambda board: board.take(key))
 
     async def forget(self, key: str, settled: Settled) -> None:
         """Forget an outcome on the board in use."""
@@ -54,9 +60,4 @@ class FallbackQuota:
 
     async def take(self) -> float:
         """Take one of the quota in use: 0, or the seconds until there is one."""
-        if self._link.up:
-            try:
-                return await self._shared.take()
-            except BoardUnavailable as error:
-                self._link.failed(error)
-        return await self._alone.take()
+        return await _told(self._link, self._shared, self._alone, lambda quota: quota.take())

@@ -15,10 +15,15 @@ from urllib.parse import unquote, urlsplit
 from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster, Sentinel
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import ExponentialWithJitterBackoff
 
 _DEFAULT_PORTS = {"cluster": 6379, "sentinel": 26379}
 _MAX_CONNECTIONS = 64
+
+
+class _SentinelPool(SentinelConnectionPool, BlockingConnectionPool):
+    """The master's connections, for which commands wait their turn; redis-py's own pool fails the 65th at once."""
 
 
 @contextlib.asynccontextmanager
@@ -58,7 +63,13 @@ def _master(sentinel: Sentinel, url: str, times: dict[str, Any]) -> Redis:
     if not name:
         raise ValueError("a sentinel address ends with the name of the set, such as /mymaster")
     master: Redis = sentinel.master_for(
-        name, db=int(database or 0), max_connections=_MAX_CONNECTIONS, **_login(url), **times
+        name,
+        connection_pool_class=_SentinelPool,
+        db=int(database or 0),
+        max_connections=_MAX_CONNECTIONS,
+        timeout=times["socket_timeout"],
+        **_login(url),
+        **times,
     )
     return master
 

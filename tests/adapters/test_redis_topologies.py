@@ -71,6 +71,14 @@ async def _wakes(one: RedisBoard, other: RedisBoard) -> None:
     raise AssertionError("no message came")
 
 
+async def _bears_many_at_once(url: str) -> None:
+    """More commands at the same moment than there are connections: they wait for one another, and none fails."""
+    async with _board(url) as board:
+        claims = await asyncio.gather(*(board.claim(f"one of many {number}") for number in range(500)))
+
+    assert not any(isinstance(claim, Busy | Settled) for claim in claims)
+
+
 @pytest.fixture(scope="module", name="cluster")
 def _cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Redis]]:
     ports = free_ports(6)
@@ -97,6 +105,7 @@ async def test_a_cluster(cluster: list[Redis]) -> None:
     """On three nodes flights are spread by key, and news travel on a sharded channel."""
     hosts = ",".join(f"{LOOPBACK}:{node.port}" for node in cluster)
     await _works(f"redis+cluster://{hosts}")
+    await _bears_many_at_once(f"redis+cluster://{hosts}")
     sizes = [int(_cli(node, "dbsize")) for node in cluster]
 
     assert min(sizes) > 0, sizes
@@ -143,6 +152,7 @@ async def test_a_set_watched_by_sentinels(sentinel: tuple[str, list[Redis]]) -> 
     hosts, (master, replica) = sentinel
     url = f"redis+sentinel://{hosts}/previews/0"
     await _works(url)
+    await _bears_many_at_once(url)
     async with _board(url) as board:
         await _lease(board, "before")
         master.program.kill()
@@ -163,6 +173,7 @@ async def test_tls(tmp_path: Path) -> None:
     options = ("--tls-port", str(port), "--tls-cert-file", str(certificate), "--tls-key-file", str(key))
     server = start_redis(tmp_path, options=(*options, "--tls-auth-clients", "no"))
     await _works(f"rediss://{LOOPBACK}:{port}/0?ssl_ca_certs={certificate}")
+    await _bears_many_at_once(f"rediss://{LOOPBACK}:{port}/0?ssl_ca_certs={certificate}")
     server.program.kill()
 
 

@@ -11,15 +11,15 @@ from devstack.backends import Redis
 from prewmanager.adapters.local_board import LocalBoard
 from prewmanager.adapters.redis_board import CHANNEL, RedisBoard
 from prewmanager.adapters.redis_news import RedisNews
-from prewmanager.coalescer import Answer, Coalescer
-from prewmanager.errors import OriginalCorrupt, OriginalMissing, PreviewFailed, ResizerFailed, failure_classes
-from prewmanager.load import Load
+from prewmanager.coalescer import Answer
+from prewmanager.errors import OriginalCorrupt, OriginalMissing, PreviewFailed, ResizerFailed
 from prewmanager.ports import Busy, Failure, FlightBoard, Lease, Made, Settled, Source
 from prewmanager.presets import Preset
 from prewmanager.preview import Catalogue
-from prewmanager.timing import Lifetimes, Timing
+from prewmanager.timing import Timing
 from prewmanager.variants import all_variants
-from tests.fakes import FakeStore, GatedResizer, RecordingObserver, made, until
+from tests.fakes import FakeStore, made, until
+from tests.house import House
 
 PRESETS = {
     "thumb": Preset(width=200, also=("card", "hero")),
@@ -32,34 +32,18 @@ CATALOGUE = Catalogue(all_variants(PRESETS), "photo", "prew")
 TIMING = Timing(lease_s=5, lock_ttl_s=20, invoke_s=5, wait_s=15, first_poll_s=0.001, longest_poll_s=0.005)
 
 
-class House:
-    """One replica, whose board and bucket may be those of others as well."""
+class Gallery(House):
+    """One replica with these presets, asked for one photo."""
+
+    catalogue = CATALOGUE
 
     def __init__(
-        self,
-        board: FlightBoard | None = None,
-        store: FakeStore | None = None,
-        error: Exception | None = None,
-        timing: Timing = TIMING,
+        self, board: FlightBoard | None = None, store: FakeStore | None = None, error: Exception | None = None
     ) -> None:
-        self.board = board or LocalBoard()
-        self.store = store or FakeStore()
-        self.resizer = GatedResizer(self.store, error)
-        self.observer = RecordingObserver()
-        self.coalescer = Coalescer(
-            board=self.board,
-            resizer=self.resizer,
-            store=self.store,
-            observer=self.observer,
-            timing=timing,
-            lifetimes=Lifetimes(30, dict.fromkeys(failure_classes(), 2.0)),
-            load=Load(at_once=2),
-            max_flights=100,
-            siblings=CATALOGUE.siblings,
-        )
+        super().__init__(board, store, error, TIMING)
 
-    def ask(self, preset: str) -> asyncio.Task[Answer]:
-        return asyncio.create_task(self.coalescer.preview(CATALOGUE.resolve(f"/prew/{preset}/a.jpg")))
+    def ask(self, preset: str = "thumb") -> asyncio.Task[Answer]:
+        return super().ask(f"/prew/{preset}/a.jpg")
 
     async def landed(self) -> None:
         """Return when nothing flies any more."""
@@ -95,7 +79,7 @@ def test_what_is_made_along_changes_no_preview() -> None:
 async def test_one_invocation_serves_the_waiters_of_all() -> None:
     """Those who want a card wait for the thumb's invocation, here and in another replica; all is in the bucket then."""
     board, store = LocalBoard(), FakeStore()
-    here, there = House(board, store), House(board, store)
+    here, there = Gallery(board, store), Gallery(board, store)
     thumbs = [here.ask("thumb") for _ in range(5)]
     await here.resizer.entered.wait()
     others = [house.ask(preset) for house in (here, there) for preset in ("card", "hero") for _ in range(5)]
@@ -113,7 +97,7 @@ async def test_one_invocation_serves_the_waiters_of_all() -> None:
 
 async def test_what_is_there_or_under_way_is_left_alone() -> None:
     """Of the siblings only those are made that nobody has, makes or remembers; each lease ends with the flight."""
-    house = House()
+    house = Gallery()
     house.store.objects["prew/card/a.jpg"] = made(b"was there")
     mine = await house.known("hero")
     house.resizer.gate.set()
@@ -129,7 +113,7 @@ async def test_what_is_there_or_under_way_is_left_alone() -> None:
 
 async def test_a_preview_that_is_found_leaves_its_siblings_to_others() -> None:
     """Nothing is invoked, and their leases are given back."""
-    house = House()
+    house = Gallery()
     house.store.objects["prew/thumb/a.jpg"] = made(b"was there")
     assert (await house.ask("thumb")).source is Source.FOUND
     await house.landed()
@@ -141,7 +125,7 @@ async def test_a_preview_that_is_found_leaves_its_siblings_to_others() -> None:
 async def test_two_that_want_each_other_do_not_stand_still() -> None:
     """Thumb and card, asked for at once in two replicas, are each in the other's list: both are made."""
     board, store = LocalBoard(), FakeStore()
-    here, there = House(board, store), House(board, store)
+    here, there = Gallery(board, store), Gallery(board, store)
     for house in (here, there):
         house.resizer.gate.set()
     answers = await asyncio.gather(here.ask("thumb"), there.ask("card"))
@@ -152,7 +136,7 @@ async def test_two_that_want_each_other_do_not_stand_still() -> None:
 
 async def test_a_function_that_knows_no_siblings_keeps_nobody_waiting() -> None:
     """Its answer names none: their leases are given back at once, and who waits makes the preview."""
-    house = House()
+    house = Gallery()
     house.resizer.knows_siblings = False
     thumb = house.ask("thumb")
     await house.resizer.entered.wait()
@@ -165,7 +149,7 @@ async def test_a_function_that_knows_no_siblings_keeps_nobody_waiting() -> None:
 
 async def test_a_sibling_fails_alone() -> None:
     """Its failure is its own, remembered for those who want it; the others are made."""
-    house = House()
+    house = Gallery()
     house.resizer.failures["card"] = Failure("too_large", "for this preset")
     house.resizer.gate.set()
     await house.ask("thumb")
@@ -185,7 +169,7 @@ async def test_a_sibling_fails_alone() -> None:
 )
 async def test_the_photos_fault_is_everybodys(error: PreviewFailed, known: set[str]) -> None:
     """A missing photo is missing for all, a damaged one may do for `best_effort`; other failures say nothing of it."""
-    house = House(error=error)
+    house = Gallery(error=error)
     house.resizer.gate.set()
     with pytest.raises(type(error)):
         await house.ask("thumb")
@@ -198,7 +182,7 @@ async def test_the_photos_fault_is_everybodys(error: PreviewFailed, known: set[s
 
 async def test_closing_gives_the_siblings_back() -> None:
     """A flight that outlasts the grace time leaves no lease behind, its siblings' neither."""
-    house = House()
+    house = Gallery()
     thumb = house.ask("thumb")
     await house.resizer.entered.wait()
     assert isinstance(await house.known("card"), Busy)
@@ -215,7 +199,7 @@ async def test_another_replica_hears_of_a_sibling_through_redis(redis_server: Re
         news, store = RedisNews(client, CHANNEL), FakeStore()
         async with news.listening():
             board = RedisBoard(client, news, namespace="siblings", lease_s=5, max_body_bytes=1000)
-            here, there = House(board, store), House(board, store)
+            here, there = Gallery(board, store), Gallery(board, store)
             thumb = here.ask("thumb")
             await here.resizer.entered.wait()
             cards = [there.ask("card") for _ in range(5)]
@@ -245,7 +229,7 @@ async def test_commands_to_redis_are_two_for_each(redis_server: Redis) -> None:
         await client.flushall()
         news = RedisNews(client, CHANNEL)
         async with news.listening():
-            house = House(RedisBoard(client, news, namespace="siblings", lease_s=5, max_body_bytes=1000))
+            house = Gallery(RedisBoard(client, news, namespace="siblings", lease_s=5, max_body_bytes=1000))
             house.resizer.gate.set()
             await house.ask("hero")  # which loads the script
             await house.landed()

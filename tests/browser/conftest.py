@@ -13,11 +13,10 @@ from typing import Any
 import pytest
 
 from devstack.backends import S3, Redis
-from devstack.lambda_server import Lambda, start_lambda
+from devstack.lambda_server import Lambda
 from devstack.programs import LOOPBACK, Program, answers, free_ports
-from tests.e2e.site import FUNCTION, Site
+from tests.e2e.site import ROOT, Site, start_function
 
-ROOT = Path(__file__).resolve().parents[2]
 # Rendered in a folder that is kept where it is set, so that somebody can look at the pictures.
 SCREENSHOTS = os.environ.get("PREW_TEST_SCREENSHOTS")
 
@@ -52,10 +51,7 @@ def _screenshots(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session", name="function")
 def _function(s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lambda]:
-    environment = os.environ | s3.aws_environment()
-    options = ("--concurrency=4", "--queue-wait=10", "--timeout=10", f"--task-root={ROOT}")
-    handlers = {FUNCTION: "lambda_resize.handler.handler"}
-    function = start_lambda(tmp_path_factory.mktemp("lambda"), handlers, *options, env=environment)
+    function = start_function(s3, tmp_path_factory.mktemp("lambda"))
     yield function
     function.program.stop()
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Iterator
 from email.utils import formatdate
 from pathlib import Path
@@ -268,15 +268,12 @@ async def test_the_host_that_nginx_sends(guarded: Shop, port: int, tmp_path: Pat
     """Where the bucket is in the host's name, another host is another bucket: the variable is named."""
     guarded.put("prew/card/a.jpg")
     changed = {"PREW_NGINX_BUCKET_PATH": "", "PREW_NGINX_S3_HOST": host, "PREW_NGINX_AUTO_PRESETS": ""}
-    service = await guarded.start("serve")
     nginx = await asyncio.to_thread(_nginx, guarded, tmp_path, port, **changed)
     try:
-        await _until_it_serves(service)
-        findings = await _look(guarded, "--url", nginx.url, exit_code=1 if wrong else 0)
+        async with _serving(guarded):
+            findings = await _look(guarded, "--url", nginx.url, exit_code=1 if wrong else 0)
     finally:
         nginx.program.stop()
-        service.terminate()
-        await service.communicate()
         guarded.client.delete_object(Bucket=guarded.bucket, Key="prew/card/a.jpg")
 
     assert _failed(findings) == wrong
@@ -298,29 +295,30 @@ async def test_worker_processes_make_the_preview(guarded: Shop) -> None:
     assert guarded.keys("prew/") == set()
 
 
-async def _until_it_serves(service: Process) -> None:
+@contextlib.asynccontextmanager
+async def _serving(shop: Shop, **changed: str) -> AsyncIterator[None]:
+    """The shop's service."""
+    service = await shop.start("serve", **changed)
     assert service.stderr is not None
-    while b'"serving"' not in (line := await service.stderr.readline()):
-        assert line
+    try:
+        while b'"serving"' not in (line := await service.stderr.readline()):
+            assert line
+        yield
+    finally:
+        service.terminate()
+        await service.communicate()
 
 
 async def test_replicas_that_differ(shop: Shop, function: CountingLambda, port: int) -> None:
     """One that agrees, one with another card, told with both fingerprints, and one that is not there."""
     ports = [port, *free_ports(1)]
-    settings = [{}, {"PREW_PRESETS__CARD__WIDTH": "500"}]
-    services = [
-        await shop.start("serve", PREW_PORT=str(each), **changed) for each, changed in zip(ports, settings, strict=True)
-    ]
     addresses = [f"{LOOPBACK}:{each}" for each in [*ports, 1]]
-    try:
-        for service in services:
-            await _until_it_serves(service)
+    async with (
+        _serving(shop, PREW_PORT=str(ports[0])),
+        _serving(shop, PREW_PORT=str(ports[1]), PREW_PRESETS__CARD__WIDTH="500"),
+    ):
         process = await shop.start("doctor", "--json", *[f"--replica={each}" for each in addresses])
         out, _ = await process.communicate()
-    finally:
-        for service in services:
-            service.terminate()
-            await service.communicate()
 
     same, other, away = [each for each in json.loads(out) if each["check"] == "replicas: presets"]
     assert (same["state"], other["state"], away["state"]) == ("ok", "failed", "failed")
@@ -336,13 +334,8 @@ async def test_a_port_that_is_taken(shop: Shop, function: CountingLambda, port: 
     """By another program; by the service itself it is no fault."""
     async with await asyncio.start_server(lambda _, writer: writer.close(), LOOPBACK, port):
         taken = await _look(shop, PREW_PORT=str(port))
-    service = await shop.start("serve")
-    try:
-        await _until_it_serves(service)
+    async with _serving(shop):
         ours = await _look(shop, exit_code=0)
-    finally:
-        service.terminate()
-        await service.communicate()
 
     assert _failed(taken) == {"port"}
     assert "PREW_PORT" in taken["port"]["cure"]
@@ -408,15 +401,12 @@ async def test_the_road_from_outside(  # noqa: PLR0913, PLR0917 -- fixtures and 
         f'"Resource":"arn:aws:s3:::{shop.bucket}/*"}}]}}'
     )
     shop.client.put_bucket_policy(Bucket=shop.bucket, Policy=policy)
-    service = await shop.start("serve")
     nginx = await asyncio.to_thread(_nginx, shop, tmp_path, port, **changed)
     try:
-        await _until_it_serves(service)
-        findings = await _look(shop, "--url", nginx.url, exit_code=1 if wrong else 0)
+        async with _serving(shop):
+            findings = await _look(shop, "--url", nginx.url, exit_code=1 if wrong else 0)
     finally:
         nginx.program.stop()
-        service.terminate()
-        await service.communicate()
 
     assert _failed(findings) == wrong
     assert function.url

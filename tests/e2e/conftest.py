@@ -11,19 +11,14 @@ import pytest
 
 from devstack.backends import S3, Redis
 from devstack.lambda_server import Lambda, start_lambda
-from tests.e2e.site import FUNCTION, Site
+from tests.e2e.site import ROOT, Site, start_function
 
-ROOT = Path(__file__).resolve().parents[2]
 FAULTY = ("original", "raises", "dies", "sleeps", "nonsense", "huge")
 
 
 @pytest.fixture(scope="session", name="function")
 def _function(s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lambda]:
-    """The resize function, in up to four sandboxes; more calls wait a little, as they may."""
-    environment = os.environ | s3.aws_environment()
-    options = ("--concurrency=4", "--queue-wait=10", "--timeout=10", f"--task-root={ROOT}")
-    handlers = {FUNCTION: "lambda_resize.handler.handler"}
-    function = start_lambda(tmp_path_factory.mktemp("lambda"), handlers, *options, env=environment)
+    function = start_function(s3, tmp_path_factory.mktemp("lambda"))
     yield function
     function.program.stop()
 

@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from yarl import URL
 
 from devstack.backends import S3, Redis, s3_client
-from devstack.lambda_server import Lambda
+from devstack.lambda_server import Lambda, start_lambda
 from devstack.nginx_server import Nginx, start_nginx
 from devstack.programs import LOOPBACK, Program, find, free_ports
 from tests.nginx.asking import Answer, ask
@@ -29,7 +29,16 @@ PRESETS = {
     "PREW_PRESETS__SQUARE__HEIGHT": "320",
 }
 FUNCTION = "prew-resize"
+ROOT = Path(__file__).resolve().parents[2]
 _numbers = itertools.count(1)
+
+
+def start_function(s3: S3, folder: Path) -> Lambda:
+    """The resize function, in up to four sandboxes; more calls wait a little, as they may."""
+    options = ("--concurrency=4", "--queue-wait=10", "--timeout=10", f"--task-root={ROOT}")
+    return start_lambda(
+        folder, {FUNCTION: "lambda_resize.handler.handler"}, *options, env=os.environ | s3.aws_environment()
+    )
 
 
 @dataclass

@@ -8,50 +8,17 @@ from typing import NoReturn
 import pytest
 
 from prewmanager.adapters.local_board import LocalBoard
-from prewmanager.coalescer import Answer, Coalescer
 from prewmanager.errors import (
     NotInTime,
     OriginalMissing,
     Overloaded,
     ResizerFailed,
     StorageFailed,
-    failure_classes,
 )
-from prewmanager.load import Load
-from prewmanager.ports import Busy, FlightBoard, Lease, Outcome, Settled, Source
-from prewmanager.timing import Lifetimes, Timing
-from tests.fakes import FakeClock, FakeStore, GatedResizer, RecordingObserver, made, preview, until
-
-TIMING = Timing(lease_s=0.3, lock_ttl_s=3, invoke_s=5, wait_s=10, first_poll_s=0.001, longest_poll_s=0.005)
-
-
-class House:
-    """One replica: a coalescer with its fakes, on a board that may be shared with others."""
-
-    def __init__(
-        self,
-        board: FlightBoard | None = None,
-        store: FakeStore | None = None,
-        error: Exception | None = None,
-        timing: Timing = TIMING,
-        max_flights: int = 100,
-    ) -> None:
-        self.store = store or FakeStore()
-        self.resizer = GatedResizer(self.store, error)
-        self.observer = RecordingObserver()
-        self.coalescer = Coalescer(
-            board=board or LocalBoard(),
-            resizer=self.resizer,
-            store=self.store,
-            observer=self.observer,
-            timing=timing,
-            lifetimes=Lifetimes(30, dict.fromkeys(failure_classes(), 2.0)),
-            load=Load(at_once=2),
-            max_flights=max_flights,
-        )
-
-    def ask(self, path: str = "/prew/card/a.jpg") -> asyncio.Task[Answer]:
-        return asyncio.create_task(self.coalescer.preview(preview(path)))
+from prewmanager.ports import Busy, Lease, Outcome, Settled, Source
+from prewmanager.timing import Timing
+from tests.fakes import FakeClock, FakeStore, made, preview, until
+from tests.house import House
 
 
 async def test_one_resize_for_all_who_wait() -> None:
