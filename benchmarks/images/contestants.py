@@ -17,6 +17,7 @@ from benchmarks.parts import ROOT, Parts, plain_environment
 
 HERE = Path(__file__).parent
 CODECS_ALONE = "codecs alone"
+EFFORTS = {"webp": 2, "avif": 1}  # ours, where it is not sharp's default
 QUALITY = {"jpeg": 80, "webp": 80, "avif": 50, "png": None}
 
 
@@ -100,7 +101,10 @@ def all_present(parts: Parts, photo: Path, console: Console) -> list[Contestant]
     if node_packages(console):
         argv = ["node", str(HERE / "workers" / "sharp.mjs")]
         present.append(Contestant("sharp", argv))
-        present.append(Contestant("sharp, effort 1", argv, formats=("avif",), options={"effort": 1}))
+        present += [
+            Contestant(f"sharp, effort {effort}", argv, formats=(output,), options={"effort": effort})
+            for output, effort in EFFORTS.items()
+        ]
     present.append(Contestant("Pillow", [*worker, "benchmarks.images.workers.pillow"]))
     if _imagemagick(console):
         present.append(

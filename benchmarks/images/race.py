@@ -87,8 +87,8 @@ def _ratio(results: dict[str, Result], one: str, other: str) -> float:
 
 
 def _fairness(output: str, results: dict[str, Result]) -> list[Figure]:
-    """Nobody wins by size or quality; against sharp's AVIF of the same effort, for ours is not its default."""
-    other = results.get("sharp, effort 1", results[SHARP])
+    """Nobody wins by size or quality; against sharp with the same effort, where ours is not its default."""
+    other = next((result for name, result in results.items() if name.startswith(f"{SHARP}, effort")), results[SHARP])
     return [
         Figure(f"{output}: size, ours to sharp's", results[OURS].size / other.size, "", 1.03),
         Figure(f"{output}: SSIM, ours less sharp's", round(results[OURS].ssim - other.ssim, 4), "", 0.0, "at least"),
