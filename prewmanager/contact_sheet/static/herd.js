@@ -3,6 +3,9 @@
 import { draw } from "./chart.js";
 import { byId, duration, el, plural, source } from "./dom.js";
 
+const ALWAYS = ["made", "joined", "found", "s3", "failed"]; // columns of the table, and in this order
+const SELDOM = ["sibling", "nearest"]; // where there were any
+
 export function offerHerd(facts) {
   const form = byId("herd-form");
   const [preset, count, button] = [form.elements.preset, form.elements.count, form.querySelector("button")];
@@ -46,7 +49,7 @@ async function* lines(stream) {
 function show(answers) {
   const lanes = inLanes(answers);
   const all = answers.map((each) => source(each.status, each.source).kind);
-  const said = ["made", "joined", "found", "s3", "failed"].map((kind) => [all.filter((each) => each === kind).length, kind]);
+  const said = [...ALWAYS, ...SELDOM].map((kind) => [all.filter((each) => each === kind).length, kind]);
   const counts = said.filter(([count]) => count).map(([count, kind]) => `${count} ${kind === "s3" ? "from S3" : kind}`);
   byId("herd-said").textContent = `${plural(answers.length, "answer")}: ${counts.join(", ")}.`;
   draw(byId("herd-chart"), lanes);
@@ -69,12 +72,14 @@ function inLanes(answers) {
 }
 
 function table(lanes) {
-  const heads = ["replica", "made", "joined", "found", "S3", "failed", "first answer", "last answer"];
+  const seldom = SELDOM.filter((kind) => lanes.some(({ waits }) => waits.some((each) => each.kind === kind)));
+  const kinds = [...ALWAYS, ...seldom];
+  const heads = ["replica", ...kinds.map((kind) => (kind === "s3" ? "S3" : kind)), "first answer", "last answer"];
   const head = heads.map((textContent, n) => el("th", { scope: "col", className: n ? "number" : "", textContent }));
   const rows = lanes.map(({ replica, waits }) => {
     const ends = waits.map(({ ended }) => ended);
     const count = (kind) => waits.filter((each) => each.kind === kind).length;
-    const cells = [...["made", "joined", "found", "s3", "failed"].map(count), duration(Math.min(...ends)), duration(Math.max(...ends))];
+    const cells = [...kinds.map(count), duration(Math.min(...ends)), duration(Math.max(...ends))];
     return el(
       "tr",
       {},
