@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import re
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from prewmanager.adapters.lambda_resizer import LambdaResizer
 from prewmanager.adapters.resize_contract import ResizeContract
 from prewmanager.errors import NotInTime, OriginalFatal, OriginalMissing, Overloaded, PreviewFailed, ResizerFailed
 from prewmanager.telemetry import Metrics
+from tests.certificates import self_signed
 from tests.fakes import preview
 
 FUNCTIONS = Path(__file__).parent / "functions"
@@ -256,6 +258,25 @@ async def test_lambda_is_asked_as_the_sdk_asks_it(function: str) -> None:
     assert recorder.bodies[0] == recorder.bodies[1]
     ours, sdks = ({name.lower() for name in headers} for headers in recorder.headers)
     assert sdks - ours <= {"amz-sdk-invocation-id", "amz-sdk-request"}
+
+
+async def test_who_lambda_is_believed_to_be(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Over TLS an endpoint must be known to an authority: this machine's, or those of AWS_CA_BUNDLE."""
+    certificate = await asyncio.to_thread(self_signed, tmp_path / "lambda.pem", "IP:127.0.0.1")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    app = web.Application()
+    app.router.add_post("/{path:.*}", _plain_text)
+    server = TestServer(app, scheme="https")
+    await server.start_server(ssl=tls)
+    async with server:
+        address = f"https://127.0.0.1:{server.port}"
+        async with _resizer(address, "function") as resizer:
+            with pytest.raises(ResizerFailed, match="certificate"):
+                await resizer.ping()
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+        async with _resizer(address, "function") as resizer:
+            await resizer.ping()
 
 
 async def test_without_credentials_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

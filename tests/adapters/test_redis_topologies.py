@@ -19,6 +19,7 @@ from prewmanager.adapters.redis_board import CHANNEL, RedisBoard
 from prewmanager.adapters.redis_connect import connect
 from prewmanager.adapters.redis_news import RedisNews
 from prewmanager.ports import Busy, Failure, Lease, Settled
+from tests.certificates import self_signed
 from tests.fakes import made, until_told
 
 MISSING = Failure("missing", "no such key")
@@ -166,11 +167,9 @@ async def test_a_set_watched_by_sentinels(sentinel: tuple[str, list[Redis]]) -> 
 
 async def test_tls(tmp_path: Path) -> None:
     """`rediss://` is spoken with a server that has a certificate."""
-    key, certificate, port = tmp_path / "key.pem", tmp_path / "cert.pem", free_ports(1)[0]
-    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    make += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
-    await asyncio.to_thread(subprocess.run, make, check=True, capture_output=True)
-    options = ("--tls-port", str(port), "--tls-cert-file", str(certificate), "--tls-key-file", str(key))
+    port = free_ports(1)[0]
+    certificate = await asyncio.to_thread(self_signed, tmp_path / "redis.pem", f"IP:{LOOPBACK}")
+    options = ("--tls-port", str(port), "--tls-cert-file", str(certificate), "--tls-key-file", str(certificate))
     server = start_redis(tmp_path, options=(*options, "--tls-auth-clients", "no"))
     await _works(f"rediss://{LOOPBACK}:{port}/0?ssl_ca_certs={certificate}")
     await _bears_many_at_once(f"rediss://{LOOPBACK}:{port}/0?ssl_ca_certs={certificate}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from devstack.programs import find
 from lambda_resize.edge_errors import EdgeError, Refused, SourceFailed, SourceMissing, SourceSlow, TooMuch
 from lambda_resize.edge_fetch import Network, fetch
+from tests.certificates import self_signed
 from tests.lambda_resize.edge_event import LOOPBACK, ImageHost, reply
 
 
@@ -220,22 +219,17 @@ def test_a_closed_port_is_the_hosts_failure() -> None:
 
 @pytest.fixture(name="certificate", scope="module")
 def _certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for `images.test` that is its own authority, with its key."""
-    folder = tmp_path_factory.mktemp("tls")
-    made = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"]
-    named = ["-subj", "/CN=images.test", "-addext", "subjectAltName=DNS:images.test"]
-    files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
-    subprocess.run([find("openssl"), "req", *made, *named, *files], check=True, capture_output=True)
-    return folder
+    """A certificate for `images.test` that is its own authority, and its key, in one file."""
+    return self_signed(tmp_path_factory.mktemp("tls") / "images.pem", "DNS:images.test")
 
 
 def test_https_checks_the_name_although_it_connects_to_an_address(host: ImageHost, certificate: Path) -> None:
     """The certificate must be the allowed host's; another name on the same address is not believed."""
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    server.load_cert_chain(certificate)
     host._server.socket = server.wrap_socket(host._server.socket, server_side=True)
     host.replies["/a"] = reply(body=b"image")
-    trusting = Network(host.lookup, host.network.permits, ssl.create_default_context(cafile=certificate / "cert.pem"))
+    trusting = Network(host.lookup, host.network.permits, ssl.create_default_context(cafile=certificate))
     other = f"other.test:{host.port}"
     settings = host.settings(schemes=("https",), allowed_hosts=(host.name, other))
 

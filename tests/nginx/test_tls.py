@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ssl
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from devstack.programs import find
+from tests.certificates import self_signed
 from tests.nginx.asking import ask
 from tests.nginx.conftest import StartNginx
 from tests.nginx.recorder import Recorder, recording
@@ -20,11 +19,7 @@ HOST = "photos.s3.test"
 @pytest.fixture(scope="session", name="certificate")
 def _certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for the bucket's host that is its own authority, and its key, in one file."""
-    path = tmp_path_factory.mktemp("tls") / "s3.pem"
-    made = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"]
-    named = ["-subj", "/CN=s3", "-addext", f"subjectAltName=DNS:{HOST}", "-keyout", str(path), "-out", str(path)]
-    subprocess.run([find("openssl"), "req", *made, *named], check=True, capture_output=True)
-    return path
+    return self_signed(tmp_path_factory.mktemp("tls") / "s3.pem", f"DNS:{HOST}")
 
 
 @pytest.fixture(name="names")
