@@ -8,6 +8,7 @@ from typing import NoReturn
 import pytest
 
 from prewmanager.adapters.local_board import LocalBoard
+from prewmanager.coalescer import Answer
 from prewmanager.errors import (
     NotInTime,
     OriginalMissing,
@@ -57,6 +58,41 @@ async def test_three_replicas_on_one_board_make_it_once() -> None:
 
     assert sum(len(house.resizer.calls) for house in houses) == 1
     assert len({answer.made.body for answer in answers}) == 1
+
+
+class NotingBoard(LocalBoard):
+    """A board that notes how many requests were answered when it was told a result."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.requests: list[asyncio.Task[Answer]] = []
+        self.answered_before: int | None = None
+
+    async def claim(self, key: str) -> Lease | Settled | Busy:
+        claim = await super().claim(key)
+        assert not isinstance(claim, Settled | Busy)
+        settle = claim.settle
+
+        async def noting(outcome: Outcome, ttl_s: float) -> bool:
+            self.answered_before = sum(request.done() for request in self.requests)
+            return await settle(outcome, ttl_s)
+
+        claim.settle = noting
+        return claim
+
+
+@pytest.mark.parametrize(("waiters", "answered"), [(1, 1), (2, 0), (600, 0)])
+async def test_one_answer_comes_before_the_board_is_told_and_many_after(waiters: int, answered: int) -> None:
+    """To answer one takes less time than to tell the board; for hundreds the other replicas would wait."""
+    board = NotingBoard()
+    house = House(board)
+    board.requests = [house.ask() for _ in range(waiters)]
+    await house.resizer.entered.wait()
+    house.resizer.gate.set()
+    await asyncio.gather(*board.requests)
+    await until(lambda: board.answered_before is not None)
+
+    assert board.answered_before == answered
 
 
 class RememberingBoard(LocalBoard):
