@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from shipping.requirements import Locked
@@ -35,10 +36,23 @@ def download(locked: Iterable[Locked], target: Target, cache: Path) -> list[Path
 def _pip(cache: Path, lines: Sequence[str], options: Sequence[str]) -> Path:
     """The folder with what these options and lines of a lock file mean."""
     folder = cache / hashlib.sha256("\n".join([*options, *lines]).encode()).hexdigest()[:16]
-    if folder.exists():
-        return folder
     cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as part:
+    with _one_at_a_time(cache / f"{folder.name}.lock"):
+        if not folder.exists():
+            _download_into(folder, lines, options)
+    return folder
+
+
+@contextlib.contextmanager
+def _one_at_a_time(path: Path) -> Iterator[None]:
+    """Whoever comes meanwhile, from this process or another one, waits; the system ends a lock with its process."""
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _download_into(folder: Path, lines: Sequence[str], options: Sequence[str]) -> None:
+    with tempfile.TemporaryDirectory(dir=folder.parent) as part:
         requirements = Path(part, "requirements.txt")
         requirements.write_text("\n".join(lines))
         arrived = Path(part, "arrived")
@@ -48,6 +62,4 @@ def _pip(cache: Path, lines: Sequence[str], options: Sequence[str]) -> Path:
         if done.returncode != 0:
             raise DownloadError(done.stderr.strip())
         # Whole or not at all: an interrupted run leaves nothing that the next one would take for complete.
-        with contextlib.suppress(FileExistsError):
-            arrived.rename(folder)
-    return folder
+        arrived.rename(folder)
