@@ -38,6 +38,8 @@ async def test_one_id_in_every_log(site: Site, function: Lambda) -> None:
     site.put("correlation/a.jpg", photo(400, 300))
     answer = await asyncio.to_thread(site.get, "/prew/thumb/correlation/a.jpg", "GET", {"X-Request-Id": ID})
     await until_told(lambda: bool(entries(site.nginx.access_log, request_id=ID)))
+    # A replica's line is written after its answer.
+    await until_told(lambda: any(entries(service.log, request_id=ID) for service in site.services))
     flights = [entry for service in site.services for entry in entries(service.log, request_id=ID)]
     (invocation,) = entries(function.program.log, request_id=ID)
 
@@ -49,11 +51,12 @@ async def test_one_id_in_every_log(site: Site, function: Lambda) -> None:
 
 
 @pytest.mark.parametrize("bad", ["a b c d e f", '","forged":"x', "?short"])
-def test_a_bad_id_reaches_no_log(site: Site, function: Lambda, bad: str) -> None:
+async def test_a_bad_id_reaches_no_log(site: Site, function: Lambda, bad: str) -> None:
     """Sent to a replica past nginx, the preview is made, and the id is nowhere."""
     name = f"correlation/bad{len(bad)}.jpg"
     site.put(name, photo(400, 300))
-    answer = ask(site.ports[0], f"/prew/thumb/{name}", headers={"X-Request-Id": bad})
+    answer = await asyncio.to_thread(ask, site.ports[0], f"/prew/thumb/{name}", headers={"X-Request-Id": bad})
+    await until_told(lambda: bool(entries(site.services[0].log, key=f"prew/thumb/{name}")))
     (flight,) = entries(site.services[0].log, key=f"prew/thumb/{name}")
     (invocation,) = entries(function.program.log, dst=f"{site.s3.bucket}/prew/thumb/{name}")
 
