@@ -25,6 +25,7 @@ from aiohttp.test_utils import TestServer
 from obstore.store import S3Store
 
 from devstack.backends import S3, Redis, start_redis, start_s3
+from devstack.objects import object_store
 from devstack.programs import find
 
 
@@ -50,18 +51,6 @@ class OneByteFunction:
 
 def _name(number: int) -> str:
     return f"{number % 100:02}/{number // 100 % 40:02}/{number:07}.jpg"
-
-
-def _store(s3: S3) -> S3Store:
-    return S3Store(
-        s3.bucket,
-        endpoint=s3.endpoint,
-        region=s3.region,
-        access_key_id=s3.access_key,
-        secret_access_key=s3.secret_key,
-        virtual_hosted_style_request=False,
-        client_options={"allow_http": True},
-    )
 
 
 def _fill(store: S3Store, keys: list[str], fingerprint: str) -> None:
@@ -103,7 +92,7 @@ async def _run(environment: dict[str, str], *arguments: str, kill_after_s: float
 
 
 async def _measure(s3: S3, redis: Redis, objects: int) -> None:
-    store = _store(s3)
+    store = object_store(s3, s3.bucket)
     function = OneByteFunction(store)
     app = web.Application()
     app.router.add_post("/2015-03-31/functions/{name}/invocations", function.invoke)
