@@ -10,6 +10,7 @@ import pyvips
 
 from lambda_resize import vips
 from lambda_resize.errors import TooLarge
+from lambda_resize.spec import Spec
 
 # Below, Huffman tables made for the image take 5 to 12 % off a JPEG in under a millisecond; above, hardly more than
 # 1 % (720x588: 68.0 instead of 68.9 KB) for a tenth of the whole time (3 of 31 ms).
@@ -24,6 +25,7 @@ class Encoder:
         content_type: Its media type.
         saver: libvips' operation.
         quality: Default quality, that of sharp; None where the format has none.
+        effort: Default work of the encoder, as sharp counts it; None where the format has no choice here.
         max_side: Largest width and height that the format or its encoder can hold, in pixels.
         alpha: Whether it has transparency.
         animated: Whether it can move.
@@ -36,6 +38,7 @@ class Encoder:
     max_side: int
     alpha: bool
     animated: bool = False
+    effort: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -65,10 +68,9 @@ ENCODERS: Mapping[str, Encoder] = {
         max_side=16_383,
         alpha=True,
         animated=True,
-        # Somebody waits for it. Above 2 the encoder tries modes by their cost in bits, which doubles its time and saves
-        # 3 % of bytes: 720x588 takes 27 ms for 49.4 KB with effort 2, 56 ms for 47.5 KB with 3, 61 ms for 47.5 KB with
-        # 4, sharp's default.
-        options={"effort": 2},
+        # Somebody waits for it. The encoder for 720x588: effort 0 15 ms, 61.9 KB; 1 19 ms, 55.0 KB; 2 24 ms, 49.4 KB;
+        # 3 56 ms, 47.5 KB; 4, sharp's default, 61 ms, 47.5 KB.
+        effort=1,
     ),
     "avif": Encoder(
         "image/avif",
@@ -78,13 +80,19 @@ ENCODERS: Mapping[str, Encoder] = {
         alpha=True,
         # Likewise. 720x588 on one core: effort 0 50 ms, 29.0 KB; 1 170 ms, 27.6 KB; 2 360 ms, 27.2 KB;
         # 4, sharp's default, 2.8 s, 25.3 KB.
-        options={"compression": "av1", "effort": 1},
+        effort=1,
+        options={"compression": "av1"},
     ),
 }
 
 
-def encode(image: pyvips.Image, target: str, quality: int | None) -> bytes:
+def encode(image: pyvips.Image, target: str, spec: Spec) -> bytes:
     """Decode, scale and save: all that was only planned until now is done here. No metadata is kept.
+
+    Args:
+        image: The preview's pixels; all frames one below the other.
+        target: One of `ENCODERS`.
+        spec: Says quality and effort.
 
     Raises:
         Corrupt: The pixels cannot be decoded.
@@ -97,7 +105,10 @@ def encode(image: pyvips.Image, target: str, quality: int | None) -> bytes:
         raise TooLarge(f"{width}x{height} pixels, {target} holds at most {encoder.max_side} a side")
     options = dict(encoder.options)
     if encoder.quality is not None:
-        options["Q"] = quality or encoder.quality
+        options["Q"] = spec.quality_of(target) or encoder.quality
+    if encoder.effort is not None:
+        wanted = spec.effort_of(target)
+        options["effort"] = encoder.effort if wanted is None else wanted
     if target == "jpeg":
         options["optimize_coding"] = width * height <= OPTIMIZED_JPEG_PIXELS
     with vips.decoding():

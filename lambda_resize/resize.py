@@ -127,7 +127,7 @@ class _Maker:
                 image = image.copy_memory()  # it is looked at before it is saved
             target = _target_format(photo, spec, image)
             image = finishing.finish(image, target, sizes, spec)
-        encoded = codecs.encode(photo.deadline.watch(image), target, spec.quality_of(target))
+        encoded = codecs.encode(photo.deadline.watch(image), target, spec)
         content_type = codecs.ENCODERS[target].content_type
         return Preview(encoded, content_type, image.width, sizes.result.height, self._thumbhash)
 

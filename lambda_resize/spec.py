@@ -49,6 +49,8 @@ class Spec:
         jpeg_quality: That of JPEG, where it differs from `quality`.
         webp_quality: Likewise of WebP.
         avif_quality: Likewise of AVIF.
+        webp_effort: Work of WebP's encoder, 0 (fastest) to 6 (smallest); None is its default. JPEG and PNG have none.
+        avif_effort: Likewise of AVIF's, 0 to 9.
         enlarge: Whether a small photo is scaled up.
         background: `#rrggbb`, behind `contain` and in place of transparency where the output has none.
         transparent: What becomes of a picture that one can see through, where the output has no transparency:
@@ -72,6 +74,8 @@ class Spec:
     jpeg_quality: int | None = None
     webp_quality: int | None = None
     avif_quality: int | None = None
+    webp_effort: int | None = None
+    avif_effort: int | None = None
     enlarge: bool = False
     background: str = "#ffffff"
     transparent: Transparent = "flatten"
@@ -87,6 +91,8 @@ class Spec:
         _check_range("height", self.height, MAX_SIDE)
         for quality in ("quality", "jpeg_quality", "webp_quality", "avif_quality"):
             _check_range(quality, getattr(self, quality), 100)
+        _check_range("webp_effort", self.webp_effort, 6, low=0)
+        _check_range("avif_effort", self.avif_effort, 9, low=0)
         _check_choice("fit", self.fit, get_args(Fit))
         _check_choice("position", self.position, get_args(Position))
         _check_choice("format", self.format, get_args(Format))
@@ -109,6 +115,11 @@ class Spec:
         own: int | None = getattr(self, f"{target}_quality", None)
         return own or self.quality
 
+    def effort_of(self, target: str) -> int | None:
+        """That of an output format; None for its default."""
+        own: int | None = getattr(self, f"{target}_effort", None)
+        return own
+
     @property
     def background_rgb(self) -> tuple[int, int, int]:
         """The background as red, green, blue, 0 to 255 each."""
@@ -129,12 +140,12 @@ class Spec:
         return bool(getattr(self, field.name) == field.default)
 
 
-def _check_range(name: str, value: object, high: int) -> None:
-    """Accept None and whole numbers from 1 to `high`; a bool is an int to Python, and none to us."""
+def _check_range(name: str, value: object, high: int, low: int = 1) -> None:
+    """Accept None and whole numbers from `low` to `high`; a bool is an int to Python, and none to us."""
     if value is None:
         return
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= high:
-        raise InvalidRequest(f"{name}: {value!r} is not a whole number from 1 to {high}")
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise InvalidRequest(f"{name}: {value!r} is not a whole number from {low} to {high}")
 
 
 def _check_sigma(name: str, value: object, low: float, high: float) -> None:

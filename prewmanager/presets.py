@@ -23,6 +23,8 @@ PresetName = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=3
 Side = Annotated[int, Field(ge=1, le=MAX_SIDE_PX)]
 Fit = Literal["cover", "contain", "fill", "inside", "outside"]
 Quality = Annotated[int, Field(ge=1, le=100)]
+WebpEffort = Annotated[int, Field(ge=0, le=6)]
+AvifEffort = Annotated[int, Field(ge=0, le=9)]
 Sharpen = Annotated[float, Field(ge=0.1, le=MOST["sharpen"])]
 Blur = Annotated[float, Field(ge=0.3, le=MOST["blur"])]
 Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$", to_lower=True)]
@@ -87,6 +89,10 @@ class Preset(BaseModel):
     jpeg_quality: Quality | None = Field(None, description="that of JPEG, where it differs from `__QUALITY`")
     webp_quality: Quality | None = Field(None, description="likewise of WebP")
     avif_quality: Quality | None = Field(None, description="likewise of AVIF")
+    webp_effort: WebpEffort | None = Field(
+        None, description="work of WebP's encoder: `0` is the fastest, `6` the smallest; unset: 1"
+    )
+    avif_effort: AvifEffort | None = Field(None, description="likewise of AVIF's, up to `9`; unset: 1")
     dpr: Densities = Field(
         (), description="denser variants for fine screens: with `2`, `card@2x` has twice the width and height of `card`"
     )

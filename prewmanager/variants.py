@@ -49,11 +49,16 @@ def _formats(preset: Preset) -> dict[str, Preset]:
     """One preset by suffix; with what cannot matter to a format left out, so that its fingerprint does not change."""
     if preset.format != "auto":
         return {"": preset}
-    avif_moving = preset.webp_quality if preset.animated else None  # an animation stays one as WebP
-    plain = {"format": "jpeg", "transparent": "keep", "animated": False, "avif_quality": None, "webp_quality": None}
-    avif = {"format": "avif", "transparent": "flatten", "jpeg_quality": None, "webp_quality": avif_moving}
-    webp = {"format": "webp", "transparent": "flatten", "jpeg_quality": None, "avif_quality": None}
+    plain = {"format": "jpeg", "transparent": "keep", "animated": False, **_without("webp", "avif")}
+    # An animation stays one as WebP.
+    avif = {"format": "avif", "transparent": "flatten", **_without("jpeg", *(() if preset.animated else ("webp",)))}
+    webp = {"format": "webp", "transparent": "flatten", **_without("jpeg", "avif")}
     return {"": _changed(preset, plain), ".avif": _changed(preset, avif), ".webp": _changed(preset, webp)}
+
+
+def _without(*formats: str) -> dict[str, None]:
+    """The fields of these formats alone, such as `webp_quality`, unset."""
+    return {field: None for field in Preset.model_fields for name in formats if field.startswith(f"{name}_")}
 
 
 def _changed(preset: Preset, changes: Mapping[str, object]) -> Preset:

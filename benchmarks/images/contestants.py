@@ -17,7 +17,7 @@ from benchmarks.parts import ROOT, Parts, plain_environment
 
 HERE = Path(__file__).parent
 CODECS_ALONE = "codecs alone"
-EFFORTS = {"webp": 2, "avif": 1}  # ours, where it is not sharp's default
+EFFORTS = {"webp": 1, "avif": 1}  # ours, where it is not sharp's default
 QUALITY = {"jpeg": 80, "webp": 80, "avif": 50, "png": None}
 
 

@@ -1,4 +1,4 @@
-"""What each output format makes of the same photos: bytes, SSIM and time at several qualities.
+"""What each output format makes of the same photos: bytes, SSIM and time at several qualities and efforts.
 
 `python -m benchmarks.images.formats FOLDER` takes every JPEG under the folder that is at least WIDTH wide.
 """
@@ -16,23 +16,25 @@ from PIL import Image
 
 from benchmarks.images import quality
 from lambda_resize.resize import resize
-from lambda_resize.spec import Format, Spec
+from lambda_resize.spec import Spec
 
 WIDTH = 720
-QUALITIES: dict[Format, tuple[int, ...]] = {
-    "jpeg": (75, 80, 85),
-    "webp": (75, 80, 85),
-    "avif": (40, 45, 50, 55, 60, 65),
-}
+LOOKS = [
+    *(Spec(width=WIDTH, format="jpeg", quality=quality) for quality in (75, 80, 85)),
+    *(Spec(width=WIDTH, format="webp", quality=quality) for quality in (75, 80, 85)),
+    *(Spec(width=WIDTH, format="webp", quality=80, webp_effort=effort) for effort in (0, 2, 3, 4, 6)),
+    *(Spec(width=WIDTH, format="avif", quality=quality) for quality in (40, 45, 50, 55, 60, 65)),
+    *(Spec(width=WIDTH, format="avif", quality=50, avif_effort=effort) for effort in (0, 2, 3, 4)),
+]
 
 
-def measure(photos: Sequence[Path], made: Format, at: int, folder: Path) -> tuple[float, float, float]:
+def measure(photos: Sequence[Path], look: Spec, folder: Path) -> tuple[float, float, float]:
     """Kilobytes and SSIM, both on average over the photos, and the median of the milliseconds."""
     sizes, likenesses, times = [], [], []
     for photo in photos:
         data = photo.read_bytes()
         start = time.perf_counter()
-        preview = resize(data, Spec(width=WIDTH, format=made, quality=at))
+        preview = resize(data, look)
         times.append(1000 * (time.perf_counter() - start))
         file = folder / "preview"
         file.write_bytes(preview.data)
@@ -42,15 +44,16 @@ def measure(photos: Sequence[Path], made: Format, at: int, folder: Path) -> tupl
 
 
 def main() -> None:
-    """Print a row for each format and quality."""
+    """Print a row for each format, quality and effort."""
     found = sorted(Path(sys.argv[1]).rglob("*.jpg"))
     photos = [photo for photo in found if _is_wide(photo)]
     print(f"{len(photos)} photos, {WIDTH} wide")
     with tempfile.TemporaryDirectory() as folder:
-        for made, qualities in QUALITIES.items():
-            for at in qualities:
-                size, likeness, ms = measure(photos, made, at, Path(folder))
-                print(f"{made:5} {at:3} {size:7.1f} KB  SSIM {likeness:.4f}  {ms:6.0f} ms")
+        for look in LOOKS:
+            size, likeness, ms = measure(photos, look, Path(folder))
+            effort = look.effort_of(look.format)
+            name = f"{look.format} {look.quality}" + (f", effort {effort}" if effort is not None else "")
+            print(f"{name:18} {size:7.1f} KB  SSIM {likeness:.4f}  {ms:6.0f} ms")
 
 
 def _is_wide(photo: Path) -> bool:

@@ -26,6 +26,8 @@ PRESET_VALUES = {
     "width": "1 to 10000",
     "height": "1 to 10000",
     **dict.fromkeys(("quality", "jpeg_quality", "webp_quality", "avif_quality"), "1 to 100"),
+    "webp_effort": "0 to 6",
+    "avif_effort": "0 to 9",
     "dpr": "some of 2, 3 and 4, as `2,3`",
     "also": "at most 16 presets, as `card,hero`",
     "background": "`#rrggbb`",

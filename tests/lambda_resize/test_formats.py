@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,19 @@ def test_quality_has_a_default_and_makes_a_difference(encode: Any, noise: Image.
     assert resize(original, Spec(width=100, format=target)) == resize(
         original, Spec(width=100, format=target, quality=default)
     )
+
+
+@pytest.mark.parametrize(("target", "most"), [("webp", 6), ("avif", 9)])
+def test_effort_has_a_default_and_makes_a_difference(encode: Any, noise: Image.Image, target: Any, most: int) -> None:
+    """Without one it is 1, and 0 is an effort like the others."""
+    original = encode(noise.resize((200, 200), Image.Resampling.BICUBIC), "PNG")
+    efforts = (None, 0, 1, most)
+    plain = Spec(width=100, format=target)
+    looks: dict[int | None, Any] = {each: replace(plain, **{f"{target}_effort": each}) for each in efforts}
+    made = {effort: resize(original, look).data for effort, look in looks.items()}
+
+    assert made[None] == made[1]
+    assert len(set(made.values())) == 3
 
 
 def test_a_png_takes_no_notice_of_quality(encode: Any, noise: Image.Image) -> None:

@@ -22,6 +22,8 @@ FIELDS_AND_OTHER_VALUES = {
     "jpeg_quality": 71,
     "webp_quality": 72,
     "avif_quality": 73,
+    "webp_effort": 0,
+    "avif_effort": 9,
     "enlarge": True,
     "background": "#000000",
     "transparent": "keep",
@@ -46,6 +48,10 @@ FIELDS_AND_OTHER_VALUES = {
         {"jpeg_quality": 0, "width": 1},
         {"webp_quality": 101, "width": 1},
         {"avif_quality": "50", "width": 1},
+        {"webp_effort": 7, "width": 1},
+        {"webp_effort": -1, "width": 1},
+        {"avif_effort": 10, "width": 1},
+        {"avif_effort": False, "width": 1},
         {"fit": "crop", "width": 1},
         {"fit": ["cover"], "width": 1},
         {"position": "top left", "width": 1},
@@ -95,6 +101,7 @@ def test_a_field_at_its_default_changes_no_old_fingerprint() -> None:
     """Presets from before a field was added keep theirs, and so do their previews."""
     later: dict[str, Any] = {"transparent": "flatten", "sharpen": None, "blur": None, "animated": False}
     later |= {"best_effort": False, "jpeg_quality": None, "webp_quality": None, "avif_quality": None}
+    later |= {"webp_effort": None, "avif_effort": None}
     assert Spec(width=720, **later).fingerprint == Spec(width=720).fingerprint
 
 
@@ -112,6 +119,13 @@ def test_a_formats_own_quality_goes_before_the_common_one() -> None:
 
     assert [spec.quality_of(target) for target in ("avif", "webp", "jpeg", "png")] == [40, 70, 70, 70]
     assert Spec(width=1, avif_quality=40).quality_of("jpeg") is None
+
+
+def test_effort_belongs_to_one_format() -> None:
+    """0 is an effort, and not the default; JPEG and PNG have none."""
+    spec = Spec(width=1, webp_effort=0)
+
+    assert [spec.effort_of(target) for target in ("webp", "avif", "jpeg", "png")] == [0, None, None, None]
 
 
 def test_the_background_is_read_as_red_green_blue() -> None:

@@ -53,21 +53,32 @@ def test_densities_and_formats_multiply() -> None:
     ]
 
 
-def test_a_formats_quality_matters_to_that_format_alone() -> None:
+@pytest.mark.parametrize(
+    ("field", "variant"),
+    [
+        ("jpeg_quality", "card"),
+        ("webp_quality", "card.webp"),
+        ("webp_effort", "card.webp"),
+        ("avif_quality", "card.avif"),
+        ("avif_effort", "card.avif"),
+    ],
+)
+def test_a_field_of_one_format_matters_to_that_format_alone(field: str, variant: str) -> None:
     """The fingerprints of the others stay, and so do their previews."""
-    before, after = Preset(width=720, format="auto"), Preset(width=720, format="auto", avif_quality=40)
+    before, after = Preset(width=720, format="auto"), Preset.model_validate({"width": 720, "format": "auto", field: 3})
     old, new = variants("card", before), variants("card", after)
 
-    assert {name for name in new if new[name].fingerprint != old[name].fingerprint} == {"card.avif"}
-    assert new["card.avif"].avif_quality == 40
+    assert {name for name in new if new[name].fingerprint != old[name].fingerprint} == {variant}
+    assert getattr(new[variant], field) == 3
 
 
 def test_an_animation_under_auto_stays_one_as_webp() -> None:
     """For browsers that accept AVIF as well, with WebP's quality; everybody else gets its first frame."""
-    made = looks(width=720, format="auto", animated=True, webp_quality=60)
+    made = looks(width=720, format="auto", animated=True, webp_quality=60, webp_effort=4)
 
-    assert made["card.avif"] == {"width": 720, "format": "avif", "animated": True, "webp_quality": 60}
-    assert made["card.webp"] == {"width": 720, "format": "webp", "animated": True, "webp_quality": 60}
+    moving = {"width": 720, "animated": True, "webp_quality": 60, "webp_effort": 4}
+    assert made["card.avif"] == moving | {"format": "avif"}
+    assert made["card.webp"] == moving | {"format": "webp"}
     assert made["card"] == {"width": 720, "format": "jpeg", "transparent": "keep"}
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from benchmarks.images.workers.protocol import serve
 
-_OPTIONS: dict[str, dict[str, Any]] = {"jpeg": {"subsampling": "4:2:0"}, "webp": {"method": 2}}
+_OPTIONS: dict[str, dict[str, Any]] = {"jpeg": {"subsampling": "4:2:0"}, "webp": {"method": 1}}
 _ready: dict[str, Image.Image] = {}
 
 
