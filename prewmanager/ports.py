@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -66,6 +65,23 @@ class Source(StrEnum):
     SIBLING = "sibling"
 
 
+class Timed:
+    """Adds the time inside its block, in milliseconds, to one of these."""
+
+    __slots__ = ("_name", "_started", "_timings_ms")
+
+    def __init__(self, timings_ms: dict[str, float], name: str) -> None:
+        self._timings_ms = timings_ms
+        self._name = name
+
+    def __enter__(self) -> None:
+        self._started = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        spent_ms = (time.perf_counter() - self._started) * 1000
+        self._timings_ms[self._name] = self._timings_ms.get(self._name, 0.0) + spent_ms
+
+
 @dataclass(slots=True)
 class Landed:
     """What came of a flight, how, and what took how long (milliseconds by name: `lock`, `s3`, `lambda`).
@@ -78,14 +94,9 @@ class Landed:
     waiters: int = 0
     timings_ms: dict[str, float] = field(default_factory=dict)
 
-    @contextlib.contextmanager
-    def timed(self, name: str) -> Iterator[None]:
-        """Add the time inside the block to the one of this name."""
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.timings_ms[name] = self.timings_ms.get(name, 0.0) + (time.perf_counter() - started) * 1000
+    def timed(self, name: str) -> Timed:
+        """Adds the time inside its block to the one of this name."""
+        return Timed(self.timings_ms, name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_settings import NoDecode
@@ -135,6 +135,11 @@ class Preset(BaseModel):
         stated = {name: whole[name] for name in whole if self._counts(name, whole[name])}
         definition = json.dumps(stated, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(definition.encode()).hexdigest()[:12]
+
+    @cached_property
+    def look(self) -> dict[str, Any]:
+        """What the resize function is told of a variant: all fields but those that are about other previews."""
+        return self.model_dump(exclude={"dpr", *_UNSEEN})
 
     def _counts(self, name: str, value: object) -> bool:
         return name not in _UNSEEN and (name in _FIRST or value != self._default(name))

@@ -73,7 +73,6 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        self.usage = UsageMetrics(self.registry)
         counter, histogram = partial(Counter, registry=self.registry), partial(Histogram, registry=self.registry)
         gauge = partial(Gauge, registry=self.registry, multiprocess_mode="livesum")
         requests = counter(
@@ -82,9 +81,12 @@ class Metrics:
             ["preset", "status", "source"],
         )
         seconds = histogram("prewmanager_request_seconds", "Time to answer a preview request", buckets=_SECONDS)
-        self._tally = Tally(requests, seconds, gauge("prewmanager_waiting", "Requests that wait for a flight now"))
-        self.waiting = self._tally.waiting
+        self._tally = Tally(requests, seconds)
         self.settle = self._tally.settle
+        self.usage = UsageMetrics(self.registry, self._tally.note)
+        # Bound once: a gauge's `set` is the name of its level.
+        self._tell_waiting = gauge("prewmanager_waiting", "Requests that wait for a flight now").set
+        self._waiting = 0
         flights = counter(
             "prewmanager_flights",
             "Flights that ended, by preset and how: made, found, joined, sibling (made along), or the failure's kind",
@@ -108,12 +110,17 @@ class Metrics:
             multiprocess_mode="livemin",
         )
         load = gauge("prewmanager_resizes", "Resizes of this process now, running and queued", ["state"])
-        self._running, self._queued = load.labels("running"), load.labels("queued")
+        self._tell_running, self._tell_queued = load.labels("running").set, load.labels("queued").set
+
+    def waiting(self, change: int) -> None:
+        """Note that one request more, or less, waits."""
+        self._waiting += change
+        self._tally.level(self._tell_waiting, self._waiting)
 
     def load_is(self, running: int, queued: int) -> None:
         """Note how many resizes run and wait."""
-        self._running.set(running)
-        self._queued.set(queued)
+        self._tally.level(self._tell_running, running)
+        self._tally.level(self._tell_queued, queued)
 
     def landed(self, preview: Preview, landed: Landed, seconds: float) -> None:
         """Count a flight of this process, and the time of each of its steps."""
@@ -126,10 +133,11 @@ class Metrics:
             seconds=round(seconds, 4),
             **{f"{step}_ms": round(ms, 1) for step, ms in landed.timings_ms.items()},
         )
-        self._flights(preview.preset_name, said).inc()
-        self._flight_seconds(preview.preset_name).observe(seconds)
+        note = self._tally.note
+        note(self._flights(preview.preset_name, said).inc)
+        note(self._flight_seconds(preview.preset_name).observe, seconds)
         for step, milliseconds in landed.timings_ms.items():
-            self._step_seconds(step).observe(milliseconds / 1000)
+            note(self._step_seconds(step).observe, milliseconds / 1000)
         if landed.source in _WRITTEN and isinstance(landed.outcome, Made):
             self.usage.stored(preview.preset_name, landed.outcome.size)
 

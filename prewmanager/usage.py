@@ -5,6 +5,7 @@ Prices are left to whoever looks: they differ by region and change. docs/observa
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, Counter
@@ -15,7 +16,9 @@ from prewmanager.ports import Usage
 class UsageMetrics:
     """Counters by preset; a `Ledger`."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, note: Callable[[Callable[[float], None], float], None]) -> None:
+        """`note` has a counter's `inc` called with an amount, now or soon."""
+        self._note = note
         invocations = Counter(
             "prewmanager_lambda_invocations",
             "Invocations of the resize function that ended, well or badly, by preset",
@@ -46,11 +49,11 @@ class UsageMetrics:
 
     def invoked(self, preset: str, usage: Usage) -> None:
         """Count one invocation for this preset."""
-        self._invocations(preset).inc()
-        self._gb_seconds(preset).inc(usage.gb_seconds)
+        self._note(self._invocations(preset).inc, 1)
+        self._note(self._gb_seconds(preset).inc, usage.gb_seconds)
         if usage.cold_start:
-            self._cold_starts.inc()
+            self._note(self._cold_starts.inc, 1)
 
     def stored(self, preset: str, size: int) -> None:
         """Count a preview of so many bytes that was written."""
-        self._stored(preset).inc(size)
+        self._note(self._stored(preset).inc, size)

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import json
 
+import orjson
+
 from prewmanager.errors import BoardUnavailable, failure_classes
 from prewmanager.ports import Busy, Failure, Made, Outcome, Settled
 
@@ -36,7 +38,7 @@ def encode_outcome(outcome: Outcome, max_body_bytes: int) -> bytes:
         "carried": body is not None,
         **({"thumbhash": outcome.thumbhash} if outcome.thumbhash else {}),
     }
-    return _RESULT + json.dumps(header).encode() + b"\n" + (body or b"")
+    return _RESULT + orjson.dumps(header) + b"\n" + (body or b"")
 
 
 def decode(value: bytes) -> Settled | Busy:
@@ -50,7 +52,7 @@ def decode(value: bytes) -> Settled | Busy:
             return Settled(Failure(kind, header["detail"], header["retry_after_s"]), mark=value)
         if value.startswith(_RESULT):
             end = value.index(b"\n")
-            made = _made(json.loads(value[len(_RESULT) : end]), value[end + 1 :])
+            made = _made(orjson.loads(value[len(_RESULT) : end]), value[end + 1 :])
             return Settled(made, mark=value[: end + 1])
     except (ValueError, KeyError, TypeError) as error:
         raise BoardUnavailable("a flight's value cannot be read") from error

@@ -12,17 +12,19 @@ from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster, Sentinel
+from redis.asyncio import Redis, RedisCluster, Sentinel
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import ExponentialWithJitterBackoff
 
+from prewmanager.adapters.redis_pool import TurnsPool
+
 _DEFAULT_PORTS = {"cluster": 6379, "sentinel": 26379}
 _MAX_CONNECTIONS = 64
 
 
-class _SentinelPool(SentinelConnectionPool, BlockingConnectionPool):
+class _SentinelPool(SentinelConnectionPool, TurnsPool):
     """The master's connections, for which commands wait their turn; redis-py's own pool fails the 65th at once."""
 
 
@@ -47,7 +49,7 @@ async def connect(url: str, *, timeout_s: float = 1.0) -> AsyncIterator[Redis | 
             case _:
                 # Blocking: more flights at once than connections wait their turn instead of failing.
                 client = Redis.from_pool(
-                    BlockingConnectionPool.from_url(url, max_connections=_MAX_CONNECTIONS, timeout=timeout_s, **times)
+                    TurnsPool.from_url(url, max_connections=_MAX_CONNECTIONS, timeout=timeout_s, **times)
                 )
         stack.push_async_callback(client.aclose)
         yield client

@@ -112,7 +112,7 @@ def _look(preview: Preview) -> dict[str, Any]:
     preset = preview.preset
     return {
         "preset_name": preview.preset_name,
-        **preset.model_dump(exclude={"dpr", "also"}),
+        **preset.look,
         "fingerprint": preset.fingerprint,
     }
 

@@ -94,6 +94,7 @@ async def test_what_ran_is_counted(service: Lambda, function: str, ran: int | No
     async with _resizer(service.url, function, metrics=metrics) as resizer:
         with contextlib.suppress(PreviewFailed):
             await resizer.resize(preview())
+    metrics.settle()
     count = metrics.registry.get_sample_value
 
     assert count("prewmanager_lambda_invocations_total", {"preset": "card"}) == ran

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import re
@@ -26,6 +27,10 @@ _BY_PROMETHEUS = {"up"}
 @pytest.fixture(name="told", scope="module")
 def _told() -> str:
     """What a process's /metrics says after one flight."""
+    return asyncio.run(_after_a_flight())
+
+
+async def _after_a_flight() -> str:
     all_metrics = Metrics()
     landed = Landed(made(), Source.MADE)
     with landed.timed("lambda"):

@@ -1,0 +1,103 @@
+"""The pool of connections, on a real Redis: who gets one, in which order, and what becomes of one that has ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from devstack import backends
+from prewmanager.adapters.redis_pool import TurnsPool
+
+NAME = "pool-under-test"
+
+
+@pytest.fixture(name="pool")
+async def _pool(redis_server: backends.Redis) -> AsyncIterator[TurnsPool]:
+    pool = TurnsPool.from_url(redis_server.url, max_connections=2, timeout=0.2, client_name=NAME)
+    yield pool
+    await pool.aclose()
+
+
+async def _ids(redis: Redis) -> set[str]:
+    return {each["id"] for each in await redis.client_list(_type="normal") if each["name"] == NAME}
+
+
+async def test_an_idle_connection_is_used_again(pool: TurnsPool) -> None:
+    """And by one at a time."""
+    one = await pool.get_connection()
+    other = await pool.get_connection()
+    await pool.release(one)
+
+    assert await pool.get_connection() is one is not other
+
+
+async def test_each_gets_one_in_its_turn(pool: TurnsPool) -> None:
+    """Whoever asks at the moment that a connection is given back comes after those who wait."""
+    held = [await pool.get_connection(), await pool.get_connection()]
+    order: list[str] = []
+
+    async def use(name: str) -> None:
+        connection = await pool.get_connection()
+        order.append(name)
+        await pool.release(connection)
+
+    waiting = [asyncio.create_task(use(name)) for name in ("first", "second")]
+    await asyncio.sleep(0)
+    late = asyncio.create_task(use("late"))
+    for connection in held:
+        await pool.release(connection)
+    await asyncio.gather(*waiting, late)
+
+    assert order == ["first", "second", "late"]
+
+
+async def test_who_waits_too_long_is_told(pool: TurnsPool) -> None:
+    """And takes no connection from those who come after."""
+    held = [await pool.get_connection(), await pool.get_connection()]
+    with pytest.raises(RedisConnectionError):
+        await pool.get_connection()
+    await pool.release(held[0])
+
+    assert await pool.get_connection() is held[0]
+
+
+async def test_many_at_once_leave_all_connections_free(pool: TurnsPool) -> None:
+    """None is lost, whichever way they came."""
+    redis = Redis.from_pool(pool)
+    said = await asyncio.gather(*(redis.ping() for _ in range(100)))
+
+    assert all(said)
+    assert pool.can_get_connection()
+    assert len(await _ids(redis)) == 2
+
+
+async def test_a_connection_that_the_server_closed_is_opened_again(
+    pool: TurnsPool, redis_server: backends.Redis
+) -> None:
+    """Without an error."""
+    redis = Redis.from_pool(pool)
+    await redis.ping()
+    held = [await pool.get_connection(), await pool.get_connection()]
+    for connection in held:
+        await pool.release(connection)
+    old = await _ids(redis)
+    async with Redis.from_url(redis_server.url) as another:
+        for number in old:
+            await another.client_kill_filter(_id=number)
+
+    assert len(old) == 2
+    assert await asyncio.gather(redis.ping(), redis.ping())
+    assert old.isdisjoint(await _ids(redis))
+
+
+async def test_a_connection_that_shall_be_opened_again_is_closed_first(pool: TurnsPool) -> None:
+    """As redis-py marks those whose server moves away."""
+    connection = await pool.get_connection()
+    connection.mark_for_reconnect()
+    await pool.release(connection)
+
+    assert not connection.is_connected
