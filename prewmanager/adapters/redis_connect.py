@@ -18,7 +18,7 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import ExponentialWithJitterBackoff
 
-from prewmanager.adapters.redis_pool import TurnsPool
+from prewmanager.adapters.redis_client import TimedRedis, TurnsPool
 
 _DEFAULT_PORTS = {"cluster": 6379, "sentinel": 26379}
 _MAX_CONNECTIONS = 64
@@ -36,21 +36,22 @@ async def connect(url: str, *, timeout_s: float = 1.0) -> AsyncIterator[Redis | 
     Raises `ValueError` for an address that names no host, or no set where sentinels are asked.
     """
     retry = Retry(ExponentialWithJitterBackoff(base=0.01, cap=0.05), retries=1)
-    times: dict[str, Any] = {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s, "retry": retry}
+    times: dict[str, Any] = {"socket_connect_timeout": timeout_s, "retry": retry}
+    step = {"socket_timeout": timeout_s}
     async with contextlib.AsyncExitStack() as stack:
         match urlsplit(url).scheme.partition("+")[2]:
             case "cluster":
-                client: Redis | RedisCluster = _cluster(url, times)
+                client: Redis | RedisCluster = _cluster(url, times | step)
             case "sentinel":
-                sentinel = Sentinel(_hosts(url, "sentinel"), sentinel_kwargs=times)  # type: ignore[no-untyped-call]  # redis-py's
+                sentinel = Sentinel(_hosts(url, "sentinel"), sentinel_kwargs=times | step)  # type: ignore[no-untyped-call]  # redis-py's
                 for each in sentinel.sentinels:
                     stack.push_async_callback(each.aclose)
                 client = _master(sentinel, url, times)
             case _:
-                # Blocking: more flights at once than connections wait their turn instead of failing.
-                client = Redis.from_pool(
-                    TurnsPool.from_url(url, max_connections=_MAX_CONNECTIONS, timeout=timeout_s, **times)
-                )
+                pool = TurnsPool.from_url(url, max_connections=_MAX_CONNECTIONS, timeout=timeout_s, **times)
+                client = TimedRedis.from_pool(pool)
+        if isinstance(client, TimedRedis):
+            client.timeout_s = timeout_s
         stack.push_async_callback(client.aclose)
         yield client
 
@@ -66,10 +67,11 @@ def _master(sentinel: Sentinel, url: str, times: dict[str, Any]) -> Redis:
         raise ValueError("a sentinel address ends with the name of the set, such as /mymaster")
     master: Redis = sentinel.master_for(
         name,
+        redis_class=TimedRedis,
         connection_pool_class=_SentinelPool,
         db=int(database or 0),
         max_connections=_MAX_CONNECTIONS,
-        timeout=times["socket_timeout"],
+        timeout=times["socket_connect_timeout"],
         **_login(url),
         **times,
     )

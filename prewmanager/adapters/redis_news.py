@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from prewmanager.tasks import background
 
 _SILENCE_S = 1.0
+_PATIENCE_S = 5.0  # with a server that greets nobody; a silent channel is told each second
 _log = structlog.get_logger(__name__)
 
 
@@ -102,9 +103,13 @@ def messages(redis: Redis | RedisCluster, channel: str) -> AsyncGenerator[str | 
 
 async def _of_server(redis: Redis, channel: str) -> AsyncGenerator[str | None, None]:
     async with redis.pubsub() as pubsub:
-        await pubsub.subscribe(channel)
+        async with asyncio.timeout(_PATIENCE_S):
+            await pubsub.subscribe(channel)
         while True:
-            yield _data(await pubsub.get_message(timeout=_SILENCE_S))
+            # It connects again by itself, and then waits for a greeting, which may never come.
+            async with asyncio.timeout(_PATIENCE_S):
+                message = await pubsub.get_message(timeout=_SILENCE_S)
+            yield _data(message)
 
 
 async def _of_cluster(cluster: RedisCluster, channel: str) -> AsyncGenerator[str | None, None]:

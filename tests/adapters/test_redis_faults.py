@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis as RedisClient
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from devstack.backends import Redis, start_redis
 from prewmanager.adapters.fallback import FallbackBoard, FallbackQuota
@@ -19,6 +17,7 @@ from prewmanager.adapters.flight_codec import decode, encode_outcome
 from prewmanager.adapters.local_board import LocalBoard
 from prewmanager.adapters.quotas import LocalQuota, RedisQuota
 from prewmanager.adapters.redis_board import CHANNEL, KEY_PREFIX, RedisBoard
+from prewmanager.adapters.redis_connect import connect
 from prewmanager.adapters.redis_link import RedisLink
 from prewmanager.adapters.redis_news import RedisNews
 from prewmanager.errors import BoardUnavailable
@@ -61,8 +60,8 @@ def _board(client: RedisClient) -> RedisBoard:
     return RedisBoard(client, RedisNews(client, CHANNEL), namespace="photos", lease_s=5, max_body_bytes=1000)
 
 
-def _client(url: str, retries: int = 1) -> RedisClient:
-    return RedisClient.from_url(url, socket_timeout=0.3, socket_connect_timeout=0.3, retry=Retry(NoBackoff(), retries))
+def _client(url: str) -> contextlib.AbstractAsyncContextManager[RedisClient]:
+    return connect(url, timeout_s=0.3)
 
 
 async def test_a_lost_reply_does_not_lose_the_election(redis_server: Redis) -> None:
@@ -78,19 +77,39 @@ async def test_a_lost_reply_does_not_lose_the_election(redis_server: Redis) -> N
         assert await claim.settle(Failure("missing", ""), 5)
 
 
-async def test_a_redis_that_hangs_is_unavailable() -> None:
-    """A server that accepts and never answers costs the socket time-out and becomes BoardUnavailable."""
+@contextlib.asynccontextmanager
+async def _mute() -> AsyncIterator[tuple[str, asyncio.Queue[None]]]:
+    """The address of a server that accepts and never answers, and one item for each connection that it accepted."""
+    accepted: asyncio.Queue[None] = asyncio.Queue()
 
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted.put_nowait(None)
         with contextlib.suppress(ConnectionError):
             await reader.read()
         writer.close()
 
     async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
-        url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
-        async with _client(url, retries=0) as client:
-            with pytest.raises(BoardUnavailable):
-                await _board(client).claim("k")
+        yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0", accepted
+
+
+async def test_a_redis_that_hangs_is_unavailable() -> None:
+    """A server that accepts and never answers costs the time-out and becomes BoardUnavailable."""
+    async with _mute() as (url, _), _client(url) as client:
+        with pytest.raises(BoardUnavailable):
+            await _board(client).claim("k")
+
+
+async def test_news_are_asked_for_again_where_a_server_greets_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a new connection each time, so that the subscription comes back with the server."""
+    monkeypatch.setattr("prewmanager.adapters.redis_news._PATIENCE_S", 0.1)
+    async with _mute() as (url, accepted), _client(url) as client:
+        news = RedisNews(client, CHANNEL, resubscribe_s=0.01)
+        async with news.listening():
+            news.expect("k")
+            await news.wait("k", 0.01)
+            async with asyncio.timeout(10):
+                for _ in range(3):
+                    await accepted.get()
 
 
 async def test_no_lease_method_raises_when_redis_is_gone(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The pool of connections, on a real Redis: who gets one, in which order, and what becomes of one that has ended."""
+"""The client of one server, on a real Redis: who gets a connection, in which order, and for how long."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 from redis.asyncio import Redis
+from redis.asyncio.connection import SSLConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from devstack import backends
-from prewmanager.adapters.redis_pool import TurnsPool
+from prewmanager.adapters.redis_client import TimedRedis, TurnsPool
 
 NAME = "pool-under-test"
 
@@ -57,17 +59,30 @@ async def test_each_gets_one_in_its_turn(pool: TurnsPool) -> None:
 
 async def test_who_waits_too_long_is_told(pool: TurnsPool) -> None:
     """And takes no connection from those who come after."""
+    redis = TimedRedis.from_pool(pool)
     held = [await pool.get_connection(), await pool.get_connection()]
-    with pytest.raises(RedisConnectionError):
-        await pool.get_connection()
+    with pytest.raises(RedisConnectionError, match=r"no connection is free within 0\.2 s"):
+        await redis.ping()
     await pool.release(held[0])
 
-    assert await pool.get_connection() is held[0]
+    assert await redis.ping()
+
+
+async def test_an_answer_that_comes_too_late_is_nobody_elses(pool: TurnsPool) -> None:
+    """The connection on which it would come is closed."""
+    redis = TimedRedis.from_pool(pool)
+    redis.timeout_s = 0.05
+    with pytest.raises(RedisTimeoutError, match=r"no answer within 0\.05 s"):
+        await redis.execute_command("BLPOP", "nothing comes here", "0.2")
+    redis.timeout_s = 5
+
+    assert [await redis.echo(str(number)) for number in range(3)] == [b"0", b"1", b"2"]
+    assert await asyncio.gather(*(redis.echo(str(number)) for number in range(10))) == [b"%d" % n for n in range(10)]
 
 
 async def test_many_at_once_leave_all_connections_free(pool: TurnsPool) -> None:
     """None is lost, whichever way they came."""
-    redis = Redis.from_pool(pool)
+    redis = TimedRedis.from_pool(pool)
     said = await asyncio.gather(*(redis.ping() for _ in range(100)))
 
     assert all(said)
@@ -79,7 +94,7 @@ async def test_a_connection_that_the_server_closed_is_opened_again(
     pool: TurnsPool, redis_server: backends.Redis
 ) -> None:
     """Without an error."""
-    redis = Redis.from_pool(pool)
+    redis = TimedRedis.from_pool(pool)
     await redis.ping()
     held = [await pool.get_connection(), await pool.get_connection()]
     for connection in held:
@@ -101,3 +116,13 @@ async def test_a_connection_that_shall_be_opened_again_is_closed_first(pool: Tur
     await pool.release(connection)
 
     assert not connection.is_connected
+
+
+def test_connections_over_tls_share_a_context() -> None:
+    """Each of its own would have the process stand still for as long as the system's authorities are many."""
+    pool = TurnsPool.from_url("rediss://127.0.0.1:1/0", max_connections=2, timeout=1)
+    one, other = pool.make_connection(), pool.make_connection()
+
+    assert isinstance(one, SSLConnection)
+    assert isinstance(other, SSLConnection)
+    assert one.ssl_context.get() is other.ssl_context.get()
