@@ -1,4 +1,4 @@
-"""A client of one Redis server: commands wait their turn for a connection, and each has its time for all of it.
+"""Clients of Redis whose commands wait their turn for a connection, and then have their time.
 
 Of what a command takes in redis-py, more than half is its pool (two locks, a time-out, an event and three measurements)
 and its time-outs (a task for each write, before Python 3.12). That is a tenth of a whole miss.
@@ -9,11 +9,34 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio import ConnectionPool, Redis, RedisCluster
 from redis.asyncio.connection import AbstractConnection, RedisSSLContext, SSLConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.maint_notifications import MaintNotificationsConfig
+
+
+class Turns:
+    """So many at once; the next wait, each for so long, and come in their order."""
+
+    def __init__(self, at_once: int, longest_wait_s: float) -> None:
+        self._semaphore = asyncio.Semaphore(at_once)
+        self._longest_wait_s = longest_wait_s
+
+    async def take(self) -> None:
+        """Return when it is one's turn. Raises redis-py's `ConnectionError` where that is not in time."""
+        if not self._semaphore.locked():
+            await self._semaphore.acquire()
+            return
+        try:
+            async with asyncio.timeout(self._longest_wait_s):
+                await self._semaphore.acquire()
+        except TimeoutError as error:
+            raise RedisConnectionError(f"no connection is free within {self._longest_wait_s:g} s") from error
+
+    def give_back(self) -> None:
+        """Let the next one come."""
+        self._semaphore.release()
 
 
 class TimedRedis(Redis):
@@ -44,13 +67,13 @@ class TurnsPool(ConnectionPool):
         """`timeout`: seconds that a command waits for its turn, and then for a new connection where it gets one."""
         options["maint_notifications_config"] = MaintNotificationsConfig(enabled=False)
         super().__init__(max_connections=max_connections, **options)
-        self._turns = asyncio.Semaphore(max_connections)
+        self._turns = Turns(max_connections, timeout)
         self._timeout_s = timeout
         self._tls: RedisSSLContext | None = None
 
     async def get_connection(self, *_: Any, **__: Any) -> AbstractConnection:
         """A connection that is ready for a command. Raises redis-py's `ConnectionError` where there is none in time."""
-        await (self._turn_comes() if self._turns.locked() else self._turns.acquire())
+        await self._turns.take()
         connection: AbstractConnection = self.get_available_connection()  # type: ignore[no-untyped-call]  # redis-py's
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -69,13 +92,6 @@ class TurnsPool(ConnectionPool):
             connection.ssl_context = self._tls = self._tls or connection.ssl_context
         return connection
 
-    async def _turn_comes(self) -> None:
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                await self._turns.acquire()
-        except TimeoutError as error:
-            raise RedisConnectionError(f"no connection is free within {self._timeout_s:g} s") from error
-
     async def release(self, connection: AbstractConnection) -> None:
         """Take a connection back."""
         self._in_use_connections.remove(connection)
@@ -84,4 +100,25 @@ class TurnsPool(ConnectionPool):
                 await connection.disconnect()
         finally:
             self._available_connections.append(connection)
-            self._turns.release()
+            self._turns.give_back()
+
+
+class TurnsCluster(RedisCluster):
+    """redis-py's client of a cluster, with at most so many commands at once, and so connections to any node.
+
+    By itself it fails at the command for which a node's connections, a hundred, are not enough.
+    """
+
+    def __init__(self, *, commands_at_once: int, longest_wait_s: float, **options: Any) -> None:
+        super().__init__(**options)
+        self._turns = Turns(commands_at_once, longest_wait_s)
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Send a command to its node. Raises redis-py's errors, `ConnectionError` where it is not its turn in time."""
+        await self._turns.take()
+        try:
+            # Before it knows the nodes, it asks any of them; at the fifth that names another, it breaks up with all.
+            await self.initialize()
+            return await super().execute_command(*args, **options)
+        finally:
+            self._turns.give_back()

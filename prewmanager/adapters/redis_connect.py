@@ -18,7 +18,7 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import ExponentialWithJitterBackoff
 
-from prewmanager.adapters.redis_client import TimedRedis, TurnsPool
+from prewmanager.adapters.redis_client import TimedRedis, TurnsCluster, TurnsPool
 
 _DEFAULT_PORTS = {"cluster": 6379, "sentinel": 26379}
 _MAX_CONNECTIONS = 64
@@ -58,7 +58,14 @@ async def connect(url: str, *, timeout_s: float = 1.0) -> AsyncIterator[Redis | 
 
 def _cluster(url: str, times: dict[str, Any]) -> RedisCluster:
     nodes = [ClusterNode(host, port) for host, port in _hosts(url, "cluster")]
-    return RedisCluster(startup_nodes=nodes, ssl=url.startswith("rediss"), **_login(url), **times)
+    return TurnsCluster(
+        startup_nodes=nodes,
+        ssl=url.startswith("rediss"),
+        commands_at_once=_MAX_CONNECTIONS,
+        longest_wait_s=times["socket_timeout"],
+        **_login(url),
+        **times,
+    )
 
 
 def _master(sentinel: Sentinel, url: str, times: dict[str, Any]) -> Redis:
