@@ -12,10 +12,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import redis
 from aiohttp import ClientSession, TCPConnector
 from redis.asyncio import Redis as RedisClient
 
 from devstack.backends import S3, Redis, start_redis
+from prewmanager.adapters.redis_board import CHANNEL
 from tests.e2e.gated_lambda import GatedLambda, failed, function_error, throttled
 from tests.e2e.site import Site
 from tests.fakes import until_told
@@ -180,11 +182,12 @@ async def test_message_lost(run_faulty: RunFaulty) -> None:
     """With every subscription cut the waiters find the result by polling: one invocation, no error."""
     async with run_faulty() as part:
         leading, waiting = await _leader_and_waiters(part, _photo("message-lost"))
-        async with RedisClient.from_url(part.redis.url) as client:
+        with redis.Redis.from_url(part.redis.url) as client:
             # One: the leader waits for nobody, and so listens to nobody.
-            assert await client.execute_command("CLIENT", "KILL", "TYPE", "pubsub") == 1
-            part.function.gate.set()
-            herds = [await leading, await waiting]
+            await until_told(lambda: client.pubsub_numsub(CHANNEL)[0][1] == 1)
+            assert client.execute_command("CLIENT", "KILL", "TYPE", "pubsub") == 1
+        part.function.gate.set()
+        herds = [await leading, await waiting]
 
     assert all(_all_well(herd) for herd in herds)
     assert _invocations(part) == 1
