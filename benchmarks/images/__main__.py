@@ -29,7 +29,7 @@ def main(quick: Annotated[bool, typer.Option("--quick", help="two minutes, into 
         for threads in (1, None):
             for output in _FORMATS:
                 console.print(f"{output}, {'one thread' if threads else 'default threads'}")
-                rounds = (3 if quick else 5) if output == race.SLOW else (5 if quick else 21)
+                rounds = (3 if quick else 5) if output == race.SLOW else (5 if quick else 31)
                 results = race.run(present, photo, work, output, threads, rounds)
                 medians = race.tell(report, output, threads, results)
                 if threads == 1:
