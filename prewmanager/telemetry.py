@@ -103,12 +103,8 @@ class Metrics:
         self._flight_seconds = lru_cache(maxsize=1024)(flight_seconds.labels)
         self._step_seconds = lru_cache(maxsize=16)(step_seconds.labels)
         self._takeovers = counter("prewmanager_takeovers", "Flights taken over from another process")
-        self._redis_up = Gauge(
-            "prewmanager_redis_up",
-            "1 while flights are shared through Redis, 0 while alone",
-            registry=self.registry,
-            multiprocess_mode="livemin",
-        )
+        redis_up = "1 while flights are shared through Redis, 0 while alone"
+        self._redis_up = gauge("prewmanager_redis_up", redis_up, multiprocess_mode="livemin")
         load = gauge("prewmanager_resizes", "Resizes of this process now, running and queued", ["state"])
         self._tell_running, self._tell_queued = load.labels("running").set, load.labels("queued").set
 

@@ -20,10 +20,10 @@ from lambda_resize.spec import Spec
 
 WIDTH = 720
 LOOKS = [
-    *(Spec(width=WIDTH, format="jpeg", quality=quality) for quality in (75, 80, 85)),
-    *(Spec(width=WIDTH, format="webp", quality=quality) for quality in (75, 80, 85)),
+    *(Spec(width=WIDTH, format="jpeg", quality=at) for at in (75, 80, 85)),
+    *(Spec(width=WIDTH, format="webp", quality=at) for at in (75, 80, 85)),
     *(Spec(width=WIDTH, format="webp", quality=80, webp_effort=effort) for effort in (0, 2, 3, 4, 6)),
-    *(Spec(width=WIDTH, format="avif", quality=quality) for quality in (40, 45, 50, 55, 60, 65)),
+    *(Spec(width=WIDTH, format="avif", quality=at) for at in (40, 45, 50, 55, 60, 65)),
     *(Spec(width=WIDTH, format="avif", quality=50, avif_effort=effort) for effort in (0, 2, 3, 4)),
 ]
 

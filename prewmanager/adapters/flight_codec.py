@@ -28,6 +28,7 @@ def encode_outcome(outcome: Outcome, max_body_bytes: int) -> bytes:
     """The value of a flight that has ended; a body above `max_body_bytes` is left in the bucket."""
     if isinstance(outcome, Failure):
         header = {"kind": outcome.kind, "detail": outcome.detail, "retry_after_s": outcome.retry_after_s}
+        # Not orjson: a failure's words may come from anywhere, and it refuses what is no UTF-8.
         return _FAILED + json.dumps(header).encode()
     body = outcome.body if outcome.body is not None and len(outcome.body) <= max_body_bytes else None
     header = {

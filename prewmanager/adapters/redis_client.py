@@ -7,7 +7,7 @@ and its time-outs (a task for each write, before Python 3.12). That is a tenth o
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from redis.asyncio import ConnectionPool, Redis, RedisCluster
 from redis.asyncio.connection import AbstractConnection, RedisSSLContext, SSLConnection
@@ -42,17 +42,16 @@ class Turns:
 class TimedRedis(Redis):
     """redis-py's client, with one time-out for each try of a command in place of one for each of its steps.
 
-    Its connections need no `socket_timeout`.
+    It is that of its pool, a `TurnsPool`, whose connections need no `socket_timeout`.
     """
 
-    timeout_s = 1.0
-
     async def _send_command_parse_response(self, *args: Any, **options: Any) -> Any:
+        timeout_s = cast("TurnsPool", self.connection_pool).timeout_s
         try:
-            async with asyncio.timeout(self.timeout_s):
+            async with asyncio.timeout(timeout_s):
                 return await super()._send_command_parse_response(*args, **options)  # type: ignore[no-untyped-call]  # redis-py's
         except TimeoutError as error:
-            raise RedisTimeoutError(f"no answer within {self.timeout_s:g} s") from error
+            raise RedisTimeoutError(f"no answer within {timeout_s:g} s") from error
 
 
 class TurnsPool(ConnectionPool):
@@ -64,24 +63,29 @@ class TurnsPool(ConnectionPool):
     """
 
     def __init__(self, *, max_connections: int, timeout: float, **options: Any) -> None:
-        """`timeout`: seconds that a command waits for its turn, and then for a new connection where it gets one."""
+        """`timeout`: seconds that a command waits for its turn, for a connection that is new, and for its answer."""
         options["maint_notifications_config"] = MaintNotificationsConfig(enabled=False)
         super().__init__(max_connections=max_connections, **options)
         self._turns = Turns(max_connections, timeout)
-        self._timeout_s = timeout
+        self.timeout_s = timeout
         self._tls: RedisSSLContext | None = None
 
     async def get_connection(self, *_: Any, **__: Any) -> AbstractConnection:
         """A connection that is ready for a command. Raises redis-py's `ConnectionError` where there is none in time."""
         await self._turns.take()
-        connection: AbstractConnection = self.get_available_connection()  # type: ignore[no-untyped-call]  # redis-py's
         try:
-            async with asyncio.timeout(self._timeout_s):
+            connection: AbstractConnection = self.get_available_connection()  # type: ignore[no-untyped-call]  # redis-py's
+        except BaseException:
+            self._turns.give_back()
+            raise
+        try:
+            async with asyncio.timeout(self.timeout_s):
                 await self.ensure_connection(connection)
-        except BaseException as error:
+        except TimeoutError as error:
             await self.release(connection)
-            if isinstance(error, TimeoutError):
-                raise RedisConnectionError(f"no connection is made within {self._timeout_s:g} s") from error
+            raise RedisConnectionError(f"no connection is made within {self.timeout_s:g} s") from error
+        except BaseException:
+            await self.release(connection)
             raise
         return connection
 

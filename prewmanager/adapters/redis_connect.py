@@ -37,38 +37,36 @@ async def connect(url: str, *, timeout_s: float = 1.0) -> AsyncIterator[Redis | 
     """
     retry = Retry(ExponentialWithJitterBackoff(base=0.01, cap=0.05), retries=1)
     times: dict[str, Any] = {"socket_connect_timeout": timeout_s, "retry": retry}
-    step = {"socket_timeout": timeout_s}
+    turns = {"max_connections": _MAX_CONNECTIONS, "timeout": timeout_s}
     async with contextlib.AsyncExitStack() as stack:
         match urlsplit(url).scheme.partition("+")[2]:
             case "cluster":
-                client: Redis | RedisCluster = _cluster(url, times | step)
+                client: Redis | RedisCluster = _cluster(url, timeout_s, times)
             case "sentinel":
-                sentinel = Sentinel(_hosts(url, "sentinel"), sentinel_kwargs=times | step)  # type: ignore[no-untyped-call]  # redis-py's
+                sentinel = Sentinel(_hosts(url, "sentinel"), sentinel_kwargs=times | {"socket_timeout": timeout_s})  # type: ignore[no-untyped-call]  # redis-py's
                 for each in sentinel.sentinels:
                     stack.push_async_callback(each.aclose)
-                client = _master(sentinel, url, times)
+                client = _master(sentinel, url, times | turns)
             case _:
-                pool = TurnsPool.from_url(url, max_connections=_MAX_CONNECTIONS, timeout=timeout_s, **times)
-                client = TimedRedis.from_pool(pool)
-        if isinstance(client, TimedRedis):
-            client.timeout_s = timeout_s
+                client = TimedRedis.from_pool(TurnsPool.from_url(url, **times, **turns))
         stack.push_async_callback(client.aclose)
         yield client
 
 
-def _cluster(url: str, times: dict[str, Any]) -> RedisCluster:
+def _cluster(url: str, timeout_s: float, times: dict[str, Any]) -> RedisCluster:
     nodes = [ClusterNode(host, port) for host, port in _hosts(url, "cluster")]
     return TurnsCluster(
         startup_nodes=nodes,
         ssl=url.startswith("rediss"),
         commands_at_once=_MAX_CONNECTIONS,
-        longest_wait_s=times["socket_timeout"],
+        longest_wait_s=timeout_s,
+        socket_timeout=timeout_s,
         **_login(url),
         **times,
     )
 
 
-def _master(sentinel: Sentinel, url: str, times: dict[str, Any]) -> Redis:
+def _master(sentinel: Sentinel, url: str, options: dict[str, Any]) -> Redis:
     name, _, database = urlsplit(url).path.strip("/").partition("/")
     if not name:
         raise ValueError("a sentinel address ends with the name of the set, such as /mymaster")
@@ -77,10 +75,8 @@ def _master(sentinel: Sentinel, url: str, times: dict[str, Any]) -> Redis:
         redis_class=TimedRedis,
         connection_pool_class=_SentinelPool,
         db=int(database or 0),
-        max_connections=_MAX_CONNECTIONS,
-        timeout=times["socket_connect_timeout"],
         **_login(url),
-        **times,
+        **options,
     )
     return master
 

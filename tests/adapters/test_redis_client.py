@@ -71,10 +71,10 @@ async def test_who_waits_too_long_is_told(pool: TurnsPool) -> None:
 async def test_an_answer_that_comes_too_late_is_nobody_elses(pool: TurnsPool) -> None:
     """The connection on which it would come is closed."""
     redis = TimedRedis.from_pool(pool)
-    redis.timeout_s = 0.05
+    pool.timeout_s = 0.05
     with pytest.raises(RedisTimeoutError, match=r"no answer within 0\.05 s"):
         await redis.execute_command("BLPOP", "nothing comes here", "0.2")
-    redis.timeout_s = 5
+    pool.timeout_s = 5
 
     assert [await redis.echo(str(number)) for number in range(3)] == [b"0", b"1", b"2"]
     assert await asyncio.gather(*(redis.echo(str(number)) for number in range(10))) == [b"%d" % n for n in range(10)]
