@@ -52,8 +52,8 @@ def measure(parts: Parts, count: int) -> tuple[Flood, Known, Known]:
     redis, s3 = parts.redis(), parts.s3()
     gate = Gate(parts.module("gated_lambda"))
     gate.set(is_open=True)
-    ration = {"PREW_MAX_RESIZES_PER_SECOND": str(PER_SECOND), "PREW_RESIZE_BURST": str(BURST)}
-    replicas = [parts.service(redis, s3, gate.server.url, **ration) for _ in range(REPLICAS)]
+    rate_limit = {"PREW_MAX_RESIZES_PER_SECOND": str(PER_SECOND), "PREW_RESIZE_BURST": str(BURST)}
+    replicas = [parts.service(redis, s3, gate.server.url, **rate_limit) for _ in range(REPLICAS)]
     nginx = parts.road(s3, replicas)
     body = random.Random(1).randbytes(_BODY_BYTES)
     s3_client(s3).put_object(Bucket=s3.bucket, Key=_KNOWN, Body=body, ContentType="image/jpeg")

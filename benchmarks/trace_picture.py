@@ -13,7 +13,7 @@ from benchmarks.systems import path_of
 from devstack.backends import s3_client
 from devstack.programs import LOOPBACK
 from devstack.samples.catalogue import enlarged
-from tests.otlp_collector import Collector, Received, parents
+from tests.support.otlp_collector import Collector, Received, parents
 
 PICTURE = ROOT / "docs" / "images" / "trace.svg"
 _REQUEST_ID = "00000000000000000000000000007ace"

@@ -19,34 +19,34 @@ from typing import Protocol
 
 import structlog
 
-from prewmanager.adapters.fallback import FallbackBoard, FallbackQuota
-from prewmanager.adapters.lambda_calls import lambda_calls
-from prewmanager.adapters.lambda_resizer import LambdaResizer
-from prewmanager.adapters.local_board import LocalBoard
-from prewmanager.adapters.quotas import LocalQuota, RedisQuota
-from prewmanager.adapters.redis_board import CHANNEL, RedisBoard
-from prewmanager.adapters.redis_connect import connect
-from prewmanager.adapters.redis_link import RedisLink
-from prewmanager.adapters.redis_news import RedisNews
-from prewmanager.adapters.redis_relay import RedisRelay
-from prewmanager.adapters.resize_contract import ResizeContract
-from prewmanager.adapters.s3_store import S3PreviewStore, s3_store
-from prewmanager.coalescer import Coalescer
-from prewmanager.contact_sheet.photos import PhotoFinder
-from prewmanager.contact_sheet.reports import Replica
-from prewmanager.contact_sheet.routes import ContactSheet
-from prewmanager.contact_sheet.watch import FlightWatch, Relay
-from prewmanager.errors import OriginalMissing, OriginalRejected, failure_classes
-from prewmanager.load import Load
-from prewmanager.nearest import Nearest
-from prewmanager.ports import FlightBoard, Ledger, PreviewStore, Probe, Quota, Resizer
-from prewmanager.preview import Catalogue
-from prewmanager.resizers import BoundedResizer, PatientResizer, RationedResizer
-from prewmanager.settings import Settings
-from prewmanager.telemetry import Metrics
-from prewmanager.timing import Lifetimes, Timing
-from prewmanager.tracing import NoTracing, Tracing
-from prewmanager.web import Service
+from prewmanager.adapters.aws.lambda_client import lambda_client
+from prewmanager.adapters.aws.lambda_resizer import LambdaResizer
+from prewmanager.adapters.aws.s3_store import S3PreviewStore, s3_store
+from prewmanager.adapters.memory_store import MemoryFlightStore
+from prewmanager.adapters.redis.circuit_breaker import CircuitBreaker
+from prewmanager.adapters.redis.connect import connect
+from prewmanager.adapters.redis.fallback import FallbackFlightStore, FallbackQuota
+from prewmanager.adapters.redis.flight_store import CHANNEL, RedisFlightStore
+from prewmanager.adapters.redis.notifications import RedisNotifications
+from prewmanager.adapters.redis.quota import MemoryQuota, RedisQuota
+from prewmanager.adapters.redis.relay import RedisRelay
+from prewmanager.config.settings import Settings
+from prewmanager.errors import PhotoMissing, PhotoRejected, failure_classes
+from prewmanager.flights.coalescer import Coalescer
+from prewmanager.flights.placeholder import FallbackFinder
+from prewmanager.flights.ports import CostMeter, FlightStore, PreviewStore, Probe, Quota, Resizer
+from prewmanager.flights.timing import Lifetimes, Timing
+from prewmanager.previews.catalogue import Catalogue
+from prewmanager.resizing.contract import ResizeContract
+from prewmanager.resizing.limits import ConcurrencyLimitedResizer, RateLimitedResizer, RetryingResizer
+from prewmanager.resizing.load import Load
+from prewmanager.telemetry.metrics import Metrics
+from prewmanager.telemetry.tracing import NoTracing, Tracing
+from prewmanager.web.app import Service
+from prewmanager.web.contact_sheet.photos import PhotoFinder
+from prewmanager.web.contact_sheet.reports import Replica
+from prewmanager.web.contact_sheet.routes import ContactSheet
+from prewmanager.web.contact_sheet.watch import FlightWatch, Relay
 
 _log = structlog.get_logger(__name__)
 
@@ -63,7 +63,7 @@ async def running_service(settings: Settings, store: ReadyStore | None = None) -
     """
     metrics = Metrics()
     async with contextlib.AsyncExitStack() as stack:
-        stack.callback(metrics.settle)
+        stack.callback(metrics.flush)
         tracing = await stack.enter_async_context(_tracing(settings))
         store = store or _store(settings)
         at_once = settings.max_invocations if settings.lambda_function else settings.resize_workers
@@ -72,9 +72,9 @@ async def running_service(settings: Settings, store: ReadyStore | None = None) -
         shared = await stack.enter_async_context(_shared(settings, metrics, tracing))
         watch = FlightWatch(metrics, Replica.this(settings.port), shared.relay) if settings.contact_sheet else None
         catalogue = Catalogue(settings.variants, settings.source_prefix, settings.preview_prefix)
-        after_s, traced = settings.nearest_after, tracing.store(store)
+        after_s, traced = settings.fallback_after, tracing.store(store)
         coalescer = Coalescer(
-            board=shared.board,
+            flight_store=shared.flight_store,
             resizer=_wrapped(tracing.resizer(last), load, shared.quota, settings),
             store=traced,
             observer=watch or metrics,
@@ -83,8 +83,8 @@ async def running_service(settings: Settings, store: ReadyStore | None = None) -
             load=load,
             max_flights=settings.max_flights,
             flight=tracing.flight,
-            siblings=catalogue.siblings,
-            nearest=None if after_s is None else Nearest(catalogue, traced, after_s=after_s),
+            companions=catalogue.companions,
+            fallback=None if after_s is None else FallbackFinder(catalogue, traced, after_s=after_s),
         )
         stack.push_async_callback(coalescer.close, grace_s=settings.shutdown_grace / 3)
         needed: dict[str, Probe] = {"s3": store, "lambda" if settings.lambda_function else "workers": last}
@@ -98,7 +98,7 @@ async def _tracing(settings: Settings) -> AsyncIterator[Tracing]:
         yield NoTracing()
         return
     # Imported only here: it is an extra.
-    from prewmanager.adapters.otel_tracing import otel_tracing  # noqa: PLC0415 -- see above
+    from prewmanager.adapters.otel.tracing import otel_tracing  # noqa: PLC0415 -- see above
 
     async with otel_tracing(flush_s=settings.shutdown_grace / 6) as tracing:
         yield tracing
@@ -106,7 +106,7 @@ async def _tracing(settings: Settings) -> AsyncIterator[Tracing]:
 
 def _store(settings: Settings) -> S3PreviewStore:
     bucket = s3_store(
-        settings.bucket_of_previews,
+        settings.preview_bucket_name,
         region=settings.aws_region,
         endpoint_url=settings.s3_endpoint,
         timeout_s=settings.invoke_timeout / 3,
@@ -119,11 +119,11 @@ class ReadyResizer(Resizer, Probe, Protocol):
 
 
 @contextlib.asynccontextmanager
-async def last_resizer(settings: Settings, ledger: Ledger) -> AsyncIterator[ReadyResizer]:
+async def last_resizer(settings: Settings, cost_meter: CostMeter) -> AsyncIterator[ReadyResizer]:
     """What really makes the previews: Lambda, or worker processes where no function is set."""
     contract = ResizeContract(
         source_bucket=settings.source_bucket,
-        preview_bucket=settings.bucket_of_previews,
+        preview_bucket=settings.preview_bucket_name,
         source_prefix=settings.source_prefix,
         preview_prefix=settings.preview_prefix,
         cache_control=settings.cache_control,
@@ -138,7 +138,7 @@ async def last_resizer(settings: Settings, ledger: Ledger) -> AsyncIterator[Read
         async with contextlib.aclosing(local):
             yield local
         return
-    opened = lambda_calls(
+    opened = lambda_client(
         settings.lambda_function,
         region=settings.aws_region,
         endpoint_url=settings.lambda_endpoint,
@@ -147,21 +147,21 @@ async def last_resizer(settings: Settings, ledger: Ledger) -> AsyncIterator[Read
         max_connections=settings.max_invocations,
     )
     async with opened as calls:
-        yield LambdaResizer(calls, contract, ledger)
+        yield LambdaResizer(calls, contract, cost_meter)
 
 
 def _wrapped(last: Resizer, load: Load, quota: Quota | None, settings: Settings) -> Resizer:
     """The ration outermost: it counts previews, not tries. The bound innermost: no pause between tries holds it."""
-    bounded = BoundedResizer(last, load, longest_wait_s=settings.invoke_timeout / 2)
-    patient = PatientResizer(bounded, within_s=settings.invoke_timeout / 2)
-    return RationedResizer(patient, quota) if quota else patient
+    bounded = ConcurrencyLimitedResizer(last, load, max_wait_s=settings.invoke_timeout / 2)
+    patient = RetryingResizer(bounded, within_s=settings.invoke_timeout / 2)
+    return RateLimitedResizer(patient, quota) if quota else patient
 
 
 @dataclass(frozen=True)
 class _Shared:
     """What replicas have in common, and what tells whether it is there."""
 
-    board: FlightBoard
+    flight_store: FlightStore
     quota: Quota | None
     probes: dict[str, Probe]
     relay: Relay | None = None
@@ -170,27 +170,34 @@ class _Shared:
 @contextlib.asynccontextmanager
 async def _shared(settings: Settings, metrics: Metrics, tracing: Tracing) -> AsyncIterator[_Shared]:
     """Board and quota: in Redis, with this process's own ones in reserve, or these alone."""
-    alone = LocalBoard(lease_s=settings.lock_ttl)
+    alone = MemoryFlightStore(lease_s=settings.lock_ttl)
     rate = settings.max_resizes_per_second
-    ration = None if rate is None else LocalQuota(rate, settings.resize_burst)
+    rate_limit = None if rate is None else MemoryQuota(rate, settings.resize_burst)
     if settings.redis_url is None:
         _log.warning("board.local", reason="PREW_REDIS_URL is not set", coalescing="inside this process only")
-        yield _Shared(alone, ration, {})
+        yield _Shared(alone, rate_limit, {})
         return
-    namespace = settings.bucket_of_previews
+    namespace = settings.preview_bucket_name
     async with connect(settings.redis_url) as redis:
-        news = RedisNews(redis, CHANNEL)
-        board = RedisBoard(
-            redis, news, namespace=namespace, lease_s=settings.lease, max_body_bytes=settings.max_result_bytes
+        notifications = RedisNotifications(redis, CHANNEL)
+        flight_store = RedisFlightStore(
+            redis, notifications, namespace=namespace, lease_s=settings.lease, max_body_bytes=settings.max_result_bytes
         )
-        link = RedisLink(board.ping, probe_every_s=0.5, on_change=metrics.redis_is)
+        circuit_breaker = CircuitBreaker(flight_store.ping, probe_every_s=0.5, on_change=metrics.redis_is)
         quota = None
-        if rate is not None and ration is not None:
-            quota = FallbackQuota(RedisQuota(redis, namespace, rate, settings.resize_burst), ration, link)
+        if rate is not None and rate_limit is not None:
+            quota = FallbackQuota(
+                RedisQuota(redis, namespace, rate, settings.resize_burst), rate_limit, circuit_breaker
+            )
         metrics.redis_is(up=True)
-        async with news.listening(), link.watched():
+        async with notifications.listening(), circuit_breaker.watched():
             relay = RedisRelay(redis, namespace=namespace) if settings.contact_sheet else None
-            yield _Shared(FallbackBoard(tracing.board(board), alone, link), quota, {"redis": board}, relay)
+            yield _Shared(
+                FallbackFlightStore(tracing.flight_store(flight_store), alone, circuit_breaker),
+                quota,
+                {"redis": flight_store},
+                relay,
+            )
 
 
 @contextlib.asynccontextmanager
@@ -198,11 +205,11 @@ async def _sheet(
     settings: Settings, catalogue: Catalogue, watch: FlightWatch, coalescer: Coalescer
 ) -> AsyncIterator[ContactSheet]:
     # Imported only here: the AWS SDK takes more memory than the rest of the service, and only listings need it.
-    from prewmanager.adapters.s3_inventory import S3Inventory, s3_client  # noqa: PLC0415 -- see above
+    from prewmanager.adapters.aws.s3_inventory import S3Inventory, s3_client  # noqa: PLC0415 -- see above
 
     async with (
         s3_client(region=settings.aws_region, endpoint_url=settings.s3_endpoint) as client,
-        watch.running(coalescer.under_way),
+        watch.running(coalescer.in_flight),
     ):
         finder = PhotoFinder(S3Inventory(client, settings.source_bucket), catalogue)
         yield ContactSheet(settings.presets, catalogue, finder, watch)
@@ -220,9 +227,9 @@ def _timing(settings: Settings) -> Timing:
 def _lifetimes(settings: Settings) -> Lifetimes:
     by_kind = {}
     for kind, failure in failure_classes().items():
-        if issubclass(failure, OriginalMissing):
+        if issubclass(failure, PhotoMissing):
             by_kind[kind] = settings.missing_ttl
-        elif issubclass(failure, OriginalRejected):
+        elif issubclass(failure, PhotoRejected):
             by_kind[kind] = settings.rejected_ttl
         else:
             by_kind[kind] = settings.transient_ttl

@@ -17,9 +17,9 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from prewmanager.commands import costs
-from prewmanager.commands.naming import Named
+from prewmanager.commands.arguments import Selection
+from prewmanager.config.settings import Settings, read_settings
 from prewmanager.errors import InvalidSettings, PrewError
-from prewmanager.settings import Settings, read_settings
 
 EXIT_FAILED = 1
 EXIT_SETTINGS = 2
@@ -123,7 +123,9 @@ def purge(  # noqa: PLR0913, PLR0917 -- options of the command line
     """
     from prewmanager.commands import purge as command  # noqa: PLC0415 -- so that the other commands start at once
 
-    asked = command.Asked(tuple(presets or ()), prefix, photo, orphans=orphans, exact=exact, nginx_cache=nginx_cache)
+    asked = command.PurgeRequest(
+        tuple(presets or ()), prefix, photo, orphans=orphans, exact=exact, nginx_cache=nginx_cache
+    )
     _end(command.run(_settings(), asked, yes=yes, as_json=as_json))
 
 
@@ -150,10 +152,10 @@ def warm(  # noqa: PLR0913, PLR0917 -- options of the command line
     """
     from prewmanager.commands import warm as command  # noqa: PLC0415 -- so that the other commands start at once
 
-    assumed = costs.Assumed(seconds, memory_mb, gb_second_usd)
+    assumed = costs.CostAssumptions(seconds, memory_mb, gb_second_usd)
     work = command.run(
         _settings(),
-        Named(presets or (), prefix, exact=exact),
+        Selection(presets or (), prefix, exact=exact),
         concurrency=concurrency,
         dry_run=dry_run,
         assumed=assumed,
@@ -177,7 +179,7 @@ def stale(  # noqa: PLR0913, PLR0917 -- options of the command line
     """
     from prewmanager.commands import stale as command  # noqa: PLC0415 -- so that the other commands start at once
 
-    asked = Named(presets or (), prefix, exact=exact)
+    asked = Selection(presets or (), prefix, exact=exact)
     work = command.run(_settings(), asked, fix=fix, concurrency=concurrency, as_json=as_json)
     _end(work)
 
@@ -202,7 +204,7 @@ def doctor(
 
 def _end(command: Coroutine[Any, Any, int]) -> NoReturn:
     """Run a command to its end, and end with its exit code."""
-    from prewmanager.telemetry import configure_logging  # noqa: PLC0415 -- the service's, which takes a while to import
+    from prewmanager.telemetry.metrics import configure_logging  # noqa: PLC0415 -- the service's, which takes a while to import
 
     configure_logging("warning")
     try:

@@ -5,18 +5,18 @@ PrewError
 ├── UnknownPreset          the request names a preset that is not configured
 ├── InvalidKey             the request's path is no acceptable key
 ├── MethodNotAllowed       the request is neither GET nor HEAD
-├── BoardUnavailable       the flight board cannot be reached or read; the process goes on alone
+├── FlightStoreUnavailable       the flight board cannot be reached or read; the process goes on alone
 ├── CacheUnavailable       nginx's cache or CloudFront could not be purged
 └── PreviewFailed          the outcome of a flight: it has a kind, and everybody who waits gets it
-    ├── OriginalMissing        missing
-    ├── OriginalRejected       (not an image that a preview can be made of)
-    │   ├── OriginalUnsupported    unsupported
-    │   ├── OriginalCorrupt        corrupt
-    │   ├── OriginalTooLarge       too_large
-    │   └── OriginalFatal          crashed
+    ├── PhotoMissing        missing
+    ├── PhotoRejected       (not an image that a preview can be made of)
+    │   ├── PhotoUnsupported    unsupported
+    │   ├── PhotoCorrupt        corrupt
+    │   ├── PhotoTooLarge       too_large
+    │   └── PhotoFatal          crashed
     └── Transient              (worth another try soon)
         ├── Overloaded             throttled
-        ├── NotInTime              timeout
+        ├── DeadlineExceeded              timeout
         ├── ResizerFailed          failed
         └── StorageFailed          storage
 """
@@ -50,7 +50,7 @@ class MethodNotAllowed(PrewError):  # noqa: N818 -- named by the situation
     """The request is neither GET nor HEAD."""
 
 
-class BoardUnavailable(PrewError):  # noqa: N818 -- named by the situation
+class FlightStoreUnavailable(PrewError):  # noqa: N818 -- named by the situation
     """The flight board cannot be reached, or holds something that this version cannot read."""
 
 
@@ -73,35 +73,35 @@ class PreviewFailed(PrewError):  # noqa: N818 -- named by the situation
         self.retry_after_s = retry_after_s
 
 
-class OriginalMissing(PreviewFailed):
+class PhotoMissing(PreviewFailed):
     """There is no photo under this key."""
 
     kind = "missing"
 
 
-class OriginalRejected(PreviewFailed):
+class PhotoRejected(PreviewFailed):
     """The photo is there, and no preview can be made of it."""
 
 
-class OriginalUnsupported(OriginalRejected):
+class PhotoUnsupported(PhotoRejected):
     """The object is no image, or of a format that is not accepted."""
 
     kind = "unsupported"
 
 
-class OriginalCorrupt(OriginalRejected):
+class PhotoCorrupt(PhotoRejected):
     """The image is truncated or damaged."""
 
     kind = "corrupt"
 
 
-class OriginalTooLarge(OriginalRejected):
+class PhotoTooLarge(PhotoRejected):
     """The image has more bytes or pixels than the limits allow."""
 
     kind = "too_large"
 
 
-class OriginalFatal(OriginalRejected):
+class PhotoFatal(PhotoRejected):
     """The process that worked on the image was killed by it: it crashed, or had too little memory for it.
 
     Another attempt would cost another process, so this is remembered as long as what was found out in an orderly way.
@@ -120,7 +120,7 @@ class Overloaded(Transient):
     kind = "throttled"
 
 
-class NotInTime(Transient):
+class DeadlineExceeded(Transient):
     """The preview was not made within its deadline."""
 
     kind = "timeout"

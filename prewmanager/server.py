@@ -15,9 +15,9 @@ import uvloop
 from aiohttp import web
 
 from prewmanager.app import running_service
-from prewmanager.settings import Settings
-from prewmanager.telemetry import configure_logging
-from prewmanager.web import make_app
+from prewmanager.config.settings import Settings
+from prewmanager.telemetry.metrics import configure_logging
+from prewmanager.web.app import make_app
 
 BACKLOG = 4096
 _log = structlog.get_logger(__name__)

@@ -11,9 +11,9 @@ import time
 import structlog
 from prometheus_client.multiprocess import mark_process_dead
 
+from prewmanager.config.settings import Settings
 from prewmanager.server import run
-from prewmanager.settings import Settings
-from prewmanager.telemetry import configure_logging
+from prewmanager.telemetry.metrics import configure_logging
 
 _RESTART_PAUSE_S = 1.0
 _log = structlog.get_logger(__name__)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 from yarl import URL
 
-MOST = 500
+MAX_VALUES = 500
 _WITHIN = ClientTimeout(total=90)  # above nginx's own patience with the service
 
 

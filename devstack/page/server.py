@@ -20,7 +20,7 @@ from aiohttp import ClientConnectionError, ClientResponse, ClientSession, Client
 from yarl import URL
 
 from devstack.page.copies import Copies, NoPhoto
-from devstack.page.herd import MOST, fire
+from devstack.page.herd import MAX_VALUES, fire
 
 _SHEET = "/-/presets"
 _HERD = "/herd"
@@ -61,7 +61,7 @@ class Page:
         """A replica's, and what the local system has besides."""
         async with self._of_a_replica(f"{_SHEET}/facts") as answer:
             facts = await answer.json()
-        return web.json_response(facts | {"photo_links": True, "herd": {"path": _HERD, "most": MOST}})
+        return web.json_response(facts | {"photo_links": True, "herd": {"path": _HERD, "most": MAX_VALUES}})
 
     @contextlib.asynccontextmanager
     async def _of_a_replica(self, path: str) -> AsyncIterator[ClientResponse]:
@@ -92,8 +92,8 @@ class Page:
         preset, count = request.query.get("preset", ""), request.query.get("count", "")
         if preset not in names:
             raise web.HTTPBadRequest(text=f"preset must be one of {', '.join(sorted(names))}")
-        if not (count.isascii() and count.isdigit() and 1 <= int(count) <= MOST):
-            raise web.HTTPBadRequest(text=f"count must be from 1 to {MOST}")
+        if not (count.isascii() and count.isdigit() and 1 <= int(count) <= MAX_VALUES):
+            raise web.HTTPBadRequest(text=f"count must be from 1 to {MAX_VALUES}")
         return preset, int(count)
 
     async def _fired(self, request: web.Request, preset: str, count: int) -> web.StreamResponse:

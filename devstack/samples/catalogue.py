@@ -14,7 +14,7 @@ from PIL.Image import Transpose
 
 from devstack.samples.scene import LIGHTS, render
 
-Maker = Callable[[Path], None]
+Renderer = Callable[[Path], None]
 
 _ORIENTATION_TAG = 0x0112
 # How pixels are stored so that a viewer that obeys the tag shows them upright: the inverse of what the tag asks for
@@ -36,12 +36,12 @@ def scene(light: str, width: int, height: int, seed: int) -> Picture:
     return Image.fromarray(render(width, height, light=LIGHTS[light], seed=seed))
 
 
-def photo(light: str, width: int, height: int, seed: int) -> Maker:
+def photo(light: str, width: int, height: int, seed: int) -> Renderer:
     """A scene, in the format that the file's name says."""
     return lambda path: scene(light, width, height, seed).save(path, quality=90)
 
 
-def enlarged(light: str, width: int, height: int, seed: int) -> Maker:
+def enlarged(light: str, width: int, height: int, seed: int) -> Renderer:
     """A scene twice as wide and high, with grain of its own: rendering all pixels would take half a minute."""
 
     def make(path: Path) -> None:
@@ -52,7 +52,7 @@ def enlarged(light: str, width: int, height: int, seed: int) -> Maker:
     return make
 
 
-def oriented(orientation: int, width: int, height: int) -> Maker:
+def oriented(orientation: int, width: int, height: int) -> Renderer:
     """A scene with an arrow that points up, stored as a camera held that way stores it."""
 
     def make(path: Path) -> None:
@@ -107,7 +107,7 @@ def animated(path: Path) -> None:
 
 
 # Grouped by the scene they show, so that a process that makes a group renders it once.
-GROUPS: tuple[dict[str, Maker], ...] = (
+GROUPS: tuple[dict[str, Renderer], ...] = (
     {
         "landscapes/lake-by-day.jpg": photo("day", 3000, 2000, 2),
         "large/24-megapixels.jpg": enlarged("day", 3000, 2000, 2),

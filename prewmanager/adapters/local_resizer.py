@@ -10,10 +10,10 @@ from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
 
-from prewmanager.adapters.resize_contract import ResizeContract
-from prewmanager.errors import NotInTime, OriginalFatal, PreviewFailed, ResizerFailed
-from prewmanager.ports import Made, Siblings
-from prewmanager.preview import Preview
+from prewmanager.errors import DeadlineExceeded, PhotoFatal, PreviewFailed, ResizerFailed
+from prewmanager.flights.ports import Made, Siblings
+from prewmanager.previews.catalogue import Preview
+from prewmanager.resizing.contract import ResizeContract
 
 
 def _resize(event: dict[str, Any]) -> dict[str, Any]:
@@ -30,7 +30,7 @@ _TOLD_TO_END = frozenset({signal.SIGTERM, -signal.SIGTERM, -signal.SIGHUP})
 
 def _death(error: ProcessExpired) -> PreviewFailed:
     """What a dead worker says of the image: all else than having been told to end is the image's doing."""
-    kind = ResizerFailed if error.exitcode in _TOLD_TO_END else OriginalFatal
+    kind = ResizerFailed if error.exitcode in _TOLD_TO_END else PhotoFatal
     return kind(f"the worker died: {error}, status {error.exitcode}")
 
 
@@ -51,7 +51,7 @@ class LocalResizer:
         try:
             answer = await asyncio.wrap_future(work)
         except WorkerTimeoutError as error:
-            raise NotInTime(f"the worker took longer than {self._timeout_s} s and was ended") from error
+            raise DeadlineExceeded(f"the worker took longer than {self._timeout_s} s and was ended") from error
         except ProcessExpired as error:
             raise _death(error) from error
         return self._contract.made(answer, also)

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
 from prewmanager.errors import CacheUnavailable
-from prewmanager.inventory import Wanted
+from prewmanager.previews.inventory import Wanted
 
 _NAME = re.compile(r"^[0-9a-f]{32}$")
 # Behind nginx's own header, of some 350 bytes; an encoded key has 3,072 at most.
@@ -31,7 +31,7 @@ class NginxCache:
         """How many copies there are of objects whose key is wanted. Raises `CacheUnavailable`."""
         return sum(1 for _ in self._files(wanted))
 
-    def forget(self, wanted: Wanted) -> int:
+    def evict(self, wanted: Wanted) -> int:
         """Delete them, and say how many. Raises `CacheUnavailable`."""
         count = 0
         for path in self._files(wanted):

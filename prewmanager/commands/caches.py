@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from prewmanager.adapters.cloudfront import CloudFront, cloudfront_client
+from prewmanager.adapters.aws.cloudfront import CloudFront, cloudfront_client
 from prewmanager.adapters.nginx_cache import NginxCache
 from prewmanager.commands.targets import Target
-from prewmanager.settings import Settings
+from prewmanager.config.settings import Settings
 
 # https://aws.amazon.com/cloudfront/pricing/: so many paths a month are free, and what each further one is.
 FREE_PATHS = 1000
@@ -19,7 +19,7 @@ PATH_USD = 0.005
 
 
 @dataclass(frozen=True, slots=True)
-class Cached:
+class CachedCopies:
     """Copies in nginx's cache, and CloudFront's paths; None where there is no such cache."""
 
     nginx: int | None
@@ -28,7 +28,7 @@ class Cached:
 
 async def purge_caches(
     settings: Settings, targets: Sequence[Target], nginx_cache: Path | None, *, really: bool
-) -> Cached:
+) -> CachedCopies:
     """Delete the copies of these previews, or only say what would be. Raises `CacheUnavailable`.
 
     CloudFront comes last: it fills itself from nginx.
@@ -36,17 +36,17 @@ async def purge_caches(
     copies = None
     if nginx_cache is not None:
         cache = NginxCache(nginx_cache)
-        act = cache.forget if really else cache.count
+        act = cache.evict if really else cache.count
         # The key in nginx's cache begins with the bucket, in path style.
-        starts = {"", settings.bucket_of_previews}
+        starts = {"", settings.preview_bucket_name}
         copies = await asyncio.to_thread(act, lambda key: any(_names(each, key, starts) for each in targets))
     if settings.cloudfront_distribution is None:
-        return Cached(copies, None)
+        return CachedCopies(copies, None)
     paths = invalidation_paths(targets)
     if really:
         async with cloudfront_client(region=settings.aws_region) as client:
             await CloudFront(client, settings.cloudfront_distribution).invalidate(paths)
-    return Cached(copies, paths)
+    return CachedCopies(copies, paths)
 
 
 def _names(target: Target, key: str, buckets: set[str]) -> bool:

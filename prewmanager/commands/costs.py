@@ -15,7 +15,7 @@ _MB_IN_GB = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Assumed:
+class CostAssumptions:
     """What one resize takes: `seconds` of a function of `memory_mb`, at this price for a GB-second in US dollars."""
 
     seconds: float
@@ -23,7 +23,7 @@ class Assumed:
     gb_second_usd: float
 
 
-def estimate(resizes: int, assumed: Assumed) -> dict[str, float]:
+def estimate(resizes: int, assumed: CostAssumptions) -> dict[str, float]:
     """GB-seconds and US dollars of so many resizes, with what was assumed."""
     gb_seconds = resizes * assumed.seconds * assumed.memory_mb / _MB_IN_GB
     usd = gb_seconds * assumed.gb_second_usd + resizes * LIST_REQUEST_USD

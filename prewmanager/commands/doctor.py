@@ -9,20 +9,20 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 
-from prewmanager.adapters.s3_inventory import s3_client
-from prewmanager.adapters.s3_rights import S3Rights
+from prewmanager.adapters.aws.s3_inventory import s3_client
+from prewmanager.adapters.aws.s3_permissions import S3Permissions
 from prewmanager.app import last_resizer
 from prewmanager.commands.checks.bucket import check_photos, check_previews
 from prewmanager.commands.checks.finding import Finding, State, failed, ok
 from prewmanager.commands.checks.function import check_invoke, check_makes
 from prewmanager.commands.checks.redis import check_redis
 from prewmanager.commands.checks.replicas import check_replicas
-from prewmanager.commands.checks.road import check_port, check_road
+from prewmanager.commands.checks.request_path import check_port, check_road
 from prewmanager.commands.output import print_json, print_table
-from prewmanager.commands.parts import looking
+from prewmanager.commands.site import object_reader
+from prewmanager.config.settings import Settings, read_settings
 from prewmanager.errors import InvalidSettings, PrewError
-from prewmanager.settings import Settings, read_settings
-from prewmanager.telemetry import Metrics
+from prewmanager.telemetry.metrics import Metrics
 
 
 async def run(url: str, replicas: Sequence[str], *, as_json: bool) -> int:
@@ -43,11 +43,11 @@ async def examine(settings: Settings, url: str) -> list[Finding]:
     """All findings but that of the settings; nginx is looked at where `url` is not empty."""
     findings = [await check_port(settings.host, settings.port), *await check_redis(settings.redis_url)]
     async with s3_client(region=settings.aws_region, endpoint_url=settings.s3_endpoint) as client:
-        previews = S3Rights(client, settings.bucket_of_previews)
-        photos = S3Rights(client, settings.source_bucket)
+        previews = S3Permissions(client, settings.preview_bucket_name)
+        photos = S3Permissions(client, settings.source_bucket)
         found, photo = await check_photos(photos, settings.source_bucket, settings.source_prefix)
         findings += found
-        found, preview = await check_previews(previews, settings.bucket_of_previews, settings.preview_prefix)
+        found, preview = await check_previews(previews, settings.preview_bucket_name, settings.preview_prefix)
         findings += found
         findings += await _check_function(settings, photo, previews)
     if url:
@@ -55,7 +55,7 @@ async def examine(settings: Settings, url: str) -> list[Finding]:
     return findings
 
 
-async def _check_function(settings: Settings, photo: str, rights: S3Rights) -> list[Finding]:
+async def _check_function(settings: Settings, photo: str, permissions: S3Permissions) -> list[Finding]:
     name = settings.lambda_function or f"{settings.resize_workers} worker processes"
     async with AsyncExitStack() as stack:
         try:
@@ -71,8 +71,8 @@ async def _check_function(settings: Settings, photo: str, rights: S3Rights) -> l
         else:
             invoked = ok("function: invoke", f"PREW_LAMBDA_FUNCTION is not set: {name}")
         try:
-            looks = looking(settings, settings.bucket_of_previews)
-            return [invoked, *await check_makes(resizer, settings, photo, looks, rights)]
+            looks = object_reader(settings, settings.preview_bucket_name)
+            return [invoked, *await check_makes(resizer, settings, photo, looks, permissions)]
         except PrewError as error:
             return [invoked, failed("function: makes a preview", str(error), "see the findings about previews")]
 

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from enum import StrEnum
 from typing import Protocol
 
-from prewmanager.commands.joining import Pair
-from prewmanager.inventory import Look, Looks
-from prewmanager.ports import Made, PreviewStore, Probe
-from prewmanager.presets import Preset
-from prewmanager.preview import Catalogue
+from prewmanager.commands.listings import Pair
+from prewmanager.flights.ports import Made, PreviewStore, Probe
+from prewmanager.previews.catalogue import Catalogue
+from prewmanager.previews.inventory import ObjectHead, ObjectReader
+from prewmanager.previews.preset import Preset
 
 
 class Stale(StrEnum):
@@ -21,7 +21,7 @@ class Stale(StrEnum):
     PHOTO_GONE = "photo_gone"
 
 
-async def why_stale(pair: Pair, preset: Preset, previews: Looks) -> Stale | None:
+async def why_stale(pair: Pair, preset: Preset, previews: ObjectReader) -> Stale | None:
     """Why this preview is stale, or None where it is fresh; it is looked at only where the listings do not say.
 
     Last-Modified has whole seconds: a photo that was replaced within the second in which its preview was made goes
@@ -33,13 +33,13 @@ async def why_stale(pair: Pair, preset: Preset, previews: Looks) -> Stale | None
         return Stale.PHOTO_GONE
     if pair.photo.modified > pair.preview.modified:
         return Stale.PHOTO_NEWER
-    found = await previews.look(pair.preview.key)
+    found = await previews.head(pair.preview.key)
     if found is None or found.fingerprint == preset.fingerprint:
         return None
     return Stale.PRESET_CHANGED
 
 
-class LookingStore(Looks, PreviewStore, Probe, Protocol):
+class LookingStore(ObjectReader, PreviewStore, Probe, Protocol):
     """The bucket of previews in all its abilities."""
 
 
@@ -49,7 +49,7 @@ class FreshPreviews:
     The flight looks while it has the lease: what another process has made anew in the meantime is not made again.
     """
 
-    def __init__(self, previews: LookingStore, photos: Looks, catalogue: Catalogue) -> None:
+    def __init__(self, previews: LookingStore, photos: ObjectReader, catalogue: Catalogue) -> None:
         self._previews = previews
         self._photos = photos
         self._catalogue = catalogue
@@ -57,8 +57,8 @@ class FreshPreviews:
     async def find(self, key: str) -> Made | None:
         """The preview under this key, without its bytes, or None where it is not fresh. Raises `StorageFailed`."""
         _, preset_name, name = key.split("/", 2)
-        preview = await self._previews.look(key)
-        photo = await self._photos.look(f"{self._catalogue.source_prefix}/{name}")
+        preview = await self._previews.head(key)
+        photo = await self._photos.head(f"{self._catalogue.source_prefix}/{name}")
         if preview is None or photo is None or not _fresh(preview, photo, self._catalogue.presets[preset_name]):
             return None
         return preview.made
@@ -72,5 +72,5 @@ class FreshPreviews:
         await self._previews.ping()
 
 
-def _fresh(preview: Look, photo: Look, preset: Preset) -> bool:
+def _fresh(preview: ObjectHead, photo: ObjectHead, preset: Preset) -> bool:
     return preview.fingerprint == preset.fingerprint and preview.modified >= photo.modified

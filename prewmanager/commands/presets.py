@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from prewmanager.commands.output import print_json, print_table
-from prewmanager.presets import Preset
-from prewmanager.settings import Settings
-from prewmanager.variants import variants
+from prewmanager.config.settings import Settings
+from prewmanager.previews.preset import Preset
+from prewmanager.previews.variants import variants
 
 # What the table has columns of its own for; the rest is rarely set.
 _COLUMNS = ("width", "height", "fit", "position", "format", "quality")

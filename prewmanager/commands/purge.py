@@ -12,20 +12,20 @@ from pathlib import Path
 
 from rich.filesize import decimal
 
-from prewmanager.commands.caches import FREE_PATHS, PATH_USD, Cached, purge_caches
-from prewmanager.commands.naming import with_variants
+from prewmanager.commands.arguments import with_variants
+from prewmanager.commands.caches import FREE_PATHS, PATH_USD, CachedCopies, purge_caches
 from prewmanager.commands.output import OnOne, print_json, print_table, progress, say
-from prewmanager.commands.parts import open_buckets, open_remembered
+from prewmanager.commands.site import open_buckets, open_result_cache
 from prewmanager.commands.targets import Target
+from prewmanager.config.settings import Settings
 from prewmanager.errors import InvalidSettings
-from prewmanager.inventory import Inventory, StoredObject
-from prewmanager.settings import Settings
+from prewmanager.previews.inventory import Inventory, StoredObject
 
 _BATCH = 1000  # keys that are held at once; S3 deletes as many in one request
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PurgeRequest:
     """What the command line asks for; `photo` is a whole key, `prefix` begins the names of photos.
 
     A preset's variants go with it unless `exact`.
@@ -40,7 +40,7 @@ class Asked:
 
 
 @dataclass(slots=True)
-class Purged:
+class PurgeCount:
     """Previews of one preset that were deleted, or in a dry run would be."""
 
     preset: str
@@ -48,7 +48,7 @@ class Purged:
     bytes: int = 0
 
 
-async def targets(settings: Settings, asked: Asked, previews: Inventory) -> list[Target]:
+async def targets(settings: Settings, asked: PurgeRequest, previews: Inventory) -> list[Target]:
     """What is to be deleted, always under the previews' prefix.
 
     Raises `InvalidSettings` for a call that makes no sense, `StorageFailed`.
@@ -70,7 +70,7 @@ async def targets(settings: Settings, asked: Asked, previews: Inventory) -> list
     ]
 
 
-async def _presets(settings: Settings, asked: Asked, previews: Inventory) -> list[str]:
+async def _presets(settings: Settings, asked: PurgeRequest, previews: Inventory) -> list[str]:
     """Names from the settings, and with --orphans from the bucket: no other can become part of a key."""
     stored = [name async for name in previews.folders(f"{settings.preview_prefix}/") if name] if asked.orphans else []
     known = [*settings.variants, *(name for name in stored if name not in settings.variants)]
@@ -83,9 +83,9 @@ async def _presets(settings: Settings, asked: Asked, previews: Inventory) -> lis
     return known if asked.photo else known[len(settings.variants) :]
 
 
-async def delete(previews: Inventory, target: Target, on_object: OnOne, *, really: bool) -> Purged:
+async def delete(previews: Inventory, target: Target, on_object: OnOne, *, really: bool) -> PurgeCount:
     """Delete one target's previews, or only count them. Raises `StorageFailed`."""
-    purged = Purged(target.preset)
+    purged = PurgeCount(target.preset)
     async for batch in _batches(previews, target):
         if really:
             await previews.delete([each.key for each in batch])
@@ -109,25 +109,25 @@ async def _batches(previews: Inventory, target: Target) -> AsyncIterator[list[St
         yield batch
 
 
-async def run(settings: Settings, asked: Asked, *, yes: bool, as_json: bool) -> int:
+async def run(settings: Settings, asked: PurgeRequest, *, yes: bool, as_json: bool) -> int:
     """The command: its exit code, 0.
 
-    Raises `InvalidSettings`, `StorageFailed`, `BoardUnavailable`, `CacheUnavailable`.
+    Raises `InvalidSettings`, `StorageFailed`, `FlightStoreUnavailable`, `CacheUnavailable`.
     """
-    async with open_buckets(settings) as buckets, open_remembered(settings) as remembered:
+    async with open_buckets(settings) as buckets, open_result_cache(settings) as cached_results:
         found = await targets(settings, asked, buckets.previews)
         with progress("previews") as on_object:
             purged = [await delete(buckets.previews, each, on_object, really=yes) for each in found]
         results = None
-        if remembered is not None:
-            act = remembered.forget if yes else remembered.count
+        if cached_results is not None:
+            act = cached_results.evict if yes else cached_results.count
             results = await act(lambda key: any(each.has(key) for each in found))
         cached = await purge_caches(settings, found, asked.nginx_cache, really=yes)
     _show(purged, results, cached, yes=yes, as_json=as_json)
     return 0
 
 
-def _show(purged: Sequence[Purged], results: int | None, cached: Cached, *, yes: bool, as_json: bool) -> None:
+def _show(purged: Sequence[PurgeCount], results: int | None, cached: CachedCopies, *, yes: bool, as_json: bool) -> None:
     rows = [asdict(each) for each in purged]
     if as_json:
         caches = {name: each for name, each in asdict(cached).items() if each is not None}

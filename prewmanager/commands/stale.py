@@ -10,18 +10,18 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
 
+from prewmanager.commands.arguments import Selection
 from prewmanager.commands.at_once import for_each
 from prewmanager.commands.freshness import Stale, why_stale
-from prewmanager.commands.joining import Folders, Order, Pair, in_its_order
-from prewmanager.commands.making import MAX_LISTED, Account, acceptable
-from prewmanager.commands.mending import Mender, open_mender
-from prewmanager.commands.naming import Named
+from prewmanager.commands.listings import Folders, Order, Pair, in_listing_order
 from prewmanager.commands.output import OnOne, print_json, print_table, progress, say
-from prewmanager.commands.parts import Buckets, catalogue, folders, looking, open_buckets
+from prewmanager.commands.rendering import MAX_LISTED, RenderReport, addressable
+from prewmanager.commands.repair import Repairer, open_repairer
+from prewmanager.commands.site import Buckets, catalogue, folders, object_reader, open_buckets
+from prewmanager.config.settings import Settings
 from prewmanager.errors import StorageFailed
-from prewmanager.inventory import Looks
-from prewmanager.preview import Catalogue
-from prewmanager.settings import Settings
+from prewmanager.previews.catalogue import Catalogue
+from prewmanager.previews.inventory import ObjectReader
 
 
 @dataclass(slots=True)
@@ -42,24 +42,24 @@ class Checked:
 
 @dataclass(slots=True)
 class Checker:
-    """Looks at the previews of one site, and has the stale ones mended where there is a mender."""
+    """Looks at the previews of one site, and has the stale ones mended where there is a repairer."""
 
     settings: Settings
     prefix: str
     buckets: Buckets
-    looks: Looks
-    mender: Mender | None
-    account: Account
+    looks: ObjectReader
+    repairer: Repairer | None
+    account: RenderReport
     listed: list[dict[str, str]] = field(default_factory=list)
     left: int = 0
 
-    async def check(self, preset: str, order: Order, at_once: int, on_one: OnOne) -> Checked:
-        """Look at a preset's previews, `at_once` at a time. Raises `StorageFailed`, `BoardUnavailable`."""
+    async def check(self, preset: str, order: Order, at_once: int, on_item: OnOne) -> Checked:
+        """Look at a preset's previews, `at_once` at a time. Raises `StorageFailed`, `FlightStoreUnavailable`."""
         checked, known = Checked(preset), catalogue(self.settings)
 
         async def one(pair: Pair) -> None:
             await self._one(pair, checked, known)
-            on_one()
+            on_item()
 
         pairs = with_preview(folders(self.settings, self.buckets, preset), self.prefix, order)
         await for_each(pairs, one, at_once=at_once)
@@ -67,7 +67,7 @@ class Checker:
 
     async def _one(self, pair: Pair, checked: Checked, known: Catalogue) -> None:
         checked.previews += 1
-        preview = acceptable(known, checked.preset, pair.name)
+        preview = addressable(known, checked.preset, pair.name)
         if preview is None:
             checked.unusable += 1
             return
@@ -78,7 +78,7 @@ class Checker:
             checked.add(stale)
             if len(self.listed) < MAX_LISTED:
                 self.listed.append({"key": preview.preview_key, "reason": stale.value})
-            if self.mender is None or not await self.mender.mend(preview, stale):
+            if self.repairer is None or not await self.repairer.repair(preview, stale):
                 self.left += 1
         except StorageFailed as error:
             self.account.add_failure(preview.preview_key, error)
@@ -95,7 +95,7 @@ async def with_preview(found: Folders, prefix: str, order: Order) -> AsyncIterat
 async def _orders(settings: Settings, buckets: Buckets, presets: Sequence[str], prefix: str) -> tuple[int, list[Order]]:
     """How many previews there are to look at, and the order in which each preset's listings come."""
     total, orders = 0, []
-    with progress("previews") as on_one:
+    with progress("previews") as on_item:
         for name in presets:
             found = folders(settings, buckets, name)
 
@@ -103,30 +103,33 @@ async def _orders(settings: Settings, buckets: Buckets, presets: Sequence[str], 
                 counted = 0
                 async for _ in with_preview(found, prefix, order):
                     counted += 1
-                    on_one()
+                    on_item()
                 return counted
 
-            counted, order = await in_its_order(count)
+            counted, order = await in_listing_order(count)
             total += counted
             orders.append(order)
     return total, orders
 
 
-async def run(settings: Settings, named: Named, *, fix: bool, concurrency: int, as_json: bool) -> int:
+async def run(settings: Settings, named: Selection, *, fix: bool, concurrency: int, as_json: bool) -> int:
     """The command: its exit code, 1 where stale previews are left.
 
-    Raises `InvalidSettings`, `StorageFailed`, `BoardUnavailable`.
+    Raises `InvalidSettings`, `StorageFailed`, `FlightStoreUnavailable`.
     """
-    names, account = named.variants(settings), Account()
+    names, account = named.variants(settings), RenderReport()
     async with AsyncExitStack() as stack:
         buckets = await stack.enter_async_context(open_buckets(settings))
         total, orders = await _orders(settings, buckets, names, named.prefix)
-        mender = await stack.enter_async_context(open_mender(settings, buckets, account, concurrency)) if fix else None
-        looks = looking(settings, settings.bucket_of_previews)
-        checker = Checker(settings, named.prefix, buckets, looks, mender, account)
-        with progress("previews", total) as on_one:
+        repairer = (
+            await stack.enter_async_context(open_repairer(settings, buckets, account, concurrency)) if fix else None
+        )
+        looks = object_reader(settings, settings.preview_bucket_name)
+        checker = Checker(settings, named.prefix, buckets, looks, repairer, account)
+        with progress("previews", total) as on_item:
             checked = [
-                await checker.check(name, order, concurrency, on_one) for name, order in zip(names, orders, strict=True)
+                await checker.check(name, order, concurrency, on_item)
+                for name, order in zip(names, orders, strict=True)
             ]
     _show(checked, checker, fix=fix, as_json=as_json)
     return 1 if checker.left else 0

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from prewmanager.commands.output import OnOne, print_json, print_table, progress
-from prewmanager.commands.parts import open_buckets
-from prewmanager.inventory import Inventory
-from prewmanager.settings import Settings
+from prewmanager.commands.site import open_buckets
+from prewmanager.config.settings import Settings
+from prewmanager.previews.inventory import Inventory
 
 
 @dataclass(slots=True)

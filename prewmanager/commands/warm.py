@@ -10,15 +10,15 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
 
 from prewmanager.app import running_service
+from prewmanager.commands.arguments import Selection
 from prewmanager.commands.at_once import for_each
-from prewmanager.commands.costs import Assumed, estimate
-from prewmanager.commands.joining import Folders, Order, in_its_order
-from prewmanager.commands.making import Account, Maker, acceptable
-from prewmanager.commands.naming import Named
+from prewmanager.commands.costs import CostAssumptions, estimate
+from prewmanager.commands.listings import Folders, Order, in_listing_order
 from prewmanager.commands.output import OnOne, print_json, print_table, progress, say
-from prewmanager.commands.parts import Buckets, catalogue, folders, light, open_buckets
-from prewmanager.preview import Catalogue, Preview
-from prewmanager.settings import Settings
+from prewmanager.commands.rendering import Renderer, RenderReport, addressable
+from prewmanager.commands.site import Buckets, catalogue, folders, light, open_buckets
+from prewmanager.config.settings import Settings
+from prewmanager.previews.catalogue import Catalogue, Preview
 
 
 @dataclass(slots=True)
@@ -32,17 +32,17 @@ class Gaps:
     unusable: int = 0
 
 
-async def gaps(found: Folders, known: Catalogue, preset: str, prefix: str, on_one: OnOne, order: Order) -> Gaps:  # noqa: PLR0913, PLR0917 -- what, where, how
+async def gaps(found: Folders, known: Catalogue, preset: str, prefix: str, on_item: OnOne, order: Order) -> Gaps:  # noqa: PLR0913, PLR0917 -- what, where, how
     """Count without making anything. Raises `StorageFailed`."""
     counted = Gaps(preset)
     async for pair in found.pairs(prefix, order):
         if pair.photo is None:
             continue
-        on_one()
+        on_item()
         counted.photos += 1
         if pair.preview is not None:
             counted.there += 1
-        elif acceptable(known, preset, pair.name) is None:
+        elif addressable(known, preset, pair.name) is None:
             counted.unusable += 1
         else:
             counted.missing += 1
@@ -53,7 +53,7 @@ async def missing(found: Folders, known: Catalogue, preset: str, prefix: str, or
     """The previews that are not there. Raises `StorageFailed`."""
     async for pair in found.pairs(prefix, order):
         if pair.photo is not None and pair.preview is None:
-            preview = acceptable(known, preset, pair.name)
+            preview = addressable(known, preset, pair.name)
             if preview is not None:
                 yield preview
 
@@ -70,27 +70,27 @@ class Warmer:
     async def count(self) -> list[tuple[Gaps, Order]]:
         """Each preset's gaps, and the order in which its listings come."""
         counted = []
-        with progress("photos looked at") as on_one:
+        with progress("photos looked at") as on_item:
             for name in self.presets:
                 found = folders(self.settings, self.buckets, name)
 
                 async def work(order: Order, name: str = name, found: Folders = found) -> Gaps:
-                    return await gaps(found, catalogue(self.settings), name, self.prefix, on_one, order)
+                    return await gaps(found, catalogue(self.settings), name, self.prefix, on_item, order)
 
-                counted.append(await in_its_order(work))
+                counted.append(await in_listing_order(work))
         return counted
 
-    async def make(self, counted: Sequence[tuple[Gaps, Order]], at_once: int) -> Account:
+    async def make(self, counted: Sequence[tuple[Gaps, Order]], at_once: int) -> RenderReport:
         """Have what is missing made, `at_once` at a time."""
-        account = Account()
+        account = RenderReport()
         total = sum(each.missing for each, _ in counted)
         async with running_service(light(self.settings, at_once)) as service:
-            maker = Maker(service.coalescer, account, self.settings.transient_ttl)
-            with progress("previews", total) as on_one:
+            maker = Renderer(service.coalescer, account, self.settings.transient_ttl)
+            with progress("previews", total) as on_item:
 
                 async def one(preview: Preview) -> None:
                     await maker.make(preview)
-                    on_one()
+                    on_item()
 
                 for each, order in counted:
                     found = folders(self.settings, self.buckets, each.preset)
@@ -101,11 +101,11 @@ class Warmer:
 
 async def run(  # noqa: PLR0913 -- the command's options
     settings: Settings,
-    named: Named,
+    named: Selection,
     *,
     concurrency: int,
     dry_run: bool,
-    assumed: Assumed,
+    assumed: CostAssumptions,
     as_json: bool,
 ) -> int:
     """The command: its exit code, 1 where a preview could not be made.
@@ -115,12 +115,14 @@ async def run(  # noqa: PLR0913 -- the command's options
     async with open_buckets(settings) as buckets:
         warmer = Warmer(settings, buckets, named.variants(settings), named.prefix)
         counted = await warmer.count()
-        account = Account() if dry_run else await warmer.make(counted, concurrency)
+        account = RenderReport() if dry_run else await warmer.make(counted, concurrency)
     _show([each for each, _ in counted], account, assumed, dry_run=dry_run, as_json=as_json)
     return 1 if account.failed else 0
 
 
-def _show(counted: Sequence[Gaps], account: Account, assumed: Assumed, *, dry_run: bool, as_json: bool) -> None:
+def _show(
+    counted: Sequence[Gaps], account: RenderReport, assumed: CostAssumptions, *, dry_run: bool, as_json: bool
+) -> None:
     rows = [asdict(each) for each in counted]
     expected = estimate(sum(each.missing for each in counted), assumed) if dry_run else None
     done, failed = dict(account.done), dict(account.failed)

@@ -19,13 +19,13 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from devstack.lambda_server import Lambda, start_lambda
-from prewmanager.adapters.lambda_calls import lambda_calls
-from prewmanager.adapters.lambda_resizer import LambdaResizer
-from prewmanager.adapters.resize_contract import ResizeContract
-from prewmanager.errors import NotInTime, OriginalFatal, OriginalMissing, Overloaded, PreviewFailed, ResizerFailed
-from prewmanager.telemetry import Metrics
-from tests.certificates import self_signed
-from tests.fakes import preview
+from prewmanager.adapters.aws.lambda_client import lambda_client
+from prewmanager.adapters.aws.lambda_resizer import LambdaResizer
+from prewmanager.errors import DeadlineExceeded, Overloaded, PhotoFatal, PhotoMissing, PreviewFailed, ResizerFailed
+from prewmanager.resizing.contract import ResizeContract
+from prewmanager.telemetry.metrics import Metrics
+from tests.support.certificates import self_signed
+from tests.support.fakes import preview
 
 FUNCTIONS = Path(__file__).parent / "functions"
 NAMES = ("original", "raises", "dies", "sleeps", "nonsense", "huge")
@@ -51,7 +51,7 @@ def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 async def _resizer(
     url: str, function: str, *, read_s: float = 5, metrics: Metrics | None = None
 ) -> AsyncIterator[LambdaResizer]:
-    opened = lambda_calls(
+    opened = lambda_client(
         function, region="us-east-1", endpoint_url=url, connect_s=0.5, read_s=read_s, max_connections=4
     )
     async with opened as calls:
@@ -73,8 +73,8 @@ async def test_the_originals_function_is_enough(service: Lambda) -> None:
     ("function", "failure"),
     [
         ("raises", ResizerFailed),
-        ("dies", OriginalFatal),
-        ("sleeps", NotInTime),
+        ("dies", PhotoFatal),
+        ("sleeps", DeadlineExceeded),
         ("nonsense", ResizerFailed),
         ("huge", ResizerFailed),
         ("unheard_of", ResizerFailed),
@@ -94,7 +94,7 @@ async def test_what_ran_is_counted(service: Lambda, function: str, ran: int | No
     async with _resizer(service.url, function, metrics=metrics) as resizer:
         with contextlib.suppress(PreviewFailed):
             await resizer.resize(preview())
-    metrics.settle()
+    metrics.flush()
     count = metrics.registry.get_sample_value
 
     assert count("prewmanager_lambda_invocations_total", {"preset": "card"}) == ran
@@ -166,7 +166,7 @@ async def _plain_text(_: web.Request) -> web.Response:
     [
         (_throttled, Overloaded),
         (_broken, ResizerFailed),
-        (_hangs, NotInTime),
+        (_hangs, DeadlineExceeded),
         (_cuts, ResizerFailed),
         (_plain_text, ResizerFailed),
     ],
@@ -226,7 +226,7 @@ async def test_what_arrives_is_what_was_signed(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("AWS_SESSION_TOKEN", "a-session")
     recorder = Recorder()
     async with recorder.running() as url, _resizer(url, ARN) as resizer:
-        with pytest.raises(OriginalMissing):
+        with pytest.raises(PhotoMissing):
             await resizer.resize(preview())
 
     headers = recorder.headers[0]
@@ -250,7 +250,7 @@ async def test_lambda_is_asked_as_the_sdk_asks_it(function: str) -> None:
     recorder = Recorder()
     async with recorder.running() as url:
         async with _resizer(url, function) as resizer:
-            with pytest.raises(OriginalMissing):
+            with pytest.raises(PhotoMissing):
                 await resizer.resize(preview())
         async with aioboto3.Session().client("lambda", region_name="us-east-1", endpoint_url=url) as client:
             await client.invoke(FunctionName=function, Payload=recorder.bodies[0])

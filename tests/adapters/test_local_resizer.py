@@ -14,10 +14,10 @@ import pyvips
 from devstack.backends import S3, s3_client
 from prewmanager.adapters import local_resizer
 from prewmanager.adapters.local_resizer import LocalResizer
-from prewmanager.adapters.resize_contract import ResizeContract
-from prewmanager.errors import NotInTime, OriginalFatal, OriginalMissing, ResizerFailed
-from prewmanager.ports import Made, Siblings
-from tests.fakes import preview
+from prewmanager.errors import DeadlineExceeded, PhotoFatal, PhotoMissing, ResizerFailed
+from prewmanager.flights.ports import Made, Siblings
+from prewmanager.resizing.contract import ResizeContract
+from tests.support.fakes import preview
 
 CONTRACT = ResizeContract("photos", "photos", "photo", "prew", "max-age=60")
 
@@ -52,22 +52,22 @@ async def test_a_worker_makes_the_preview(resizer: LocalResizer, s3: S3) -> None
     s3_client(s3).put_object(Bucket=s3.bucket, Key="photo/worker.jpg", Body=photo)
     also = Siblings((preview("/prew/thumb/worker.jpg"),))
     made = await resizer.resize(preview("/prew/card/worker.jpg"), also)
-    sibling = s3_client(s3).get_object(Bucket=s3.bucket, Key="prew/thumb/worker.jpg")
+    companion = s3_client(s3).get_object(Bucket=s3.bucket, Key="prew/thumb/worker.jpg")
     stored = s3_client(s3).get_object(Bucket=s3.bucket, Key="prew/card/worker.jpg")
 
     assert made.body == stored["Body"].read()
     assert (made.etag, made.cache_control) == (stored["ETag"], stored["CacheControl"])
     assert pyvips.Image.new_from_buffer(made.body, "").width == 720
-    assert pyvips.Image.new_from_buffer(sibling["Body"].read(), "").width == 200
+    assert pyvips.Image.new_from_buffer(companion["Body"].read(), "").width == 200
     told = also.outcomes["thumb"]
     assert isinstance(told, Made)
-    assert (told.etag, told.body) == (sibling["ETag"], None)
+    assert (told.etag, told.body) == (companion["ETag"], None)
 
 
 async def test_a_missing_photo_is_missing(resizer: LocalResizer) -> None:
     """The function's kinds come through as they do from Lambda."""
     await resizer.ping()
-    with pytest.raises(OriginalMissing):
+    with pytest.raises(PhotoMissing):
         await resizer.resize(preview("/prew/card/no-such.jpg"))
 
 
@@ -75,9 +75,9 @@ async def test_a_worker_that_dies_is_replaced(resizer: LocalResizer, monkeypatch
     """One image fails, and the next one gets a new worker."""
     with monkeypatch.context() as patch:
         patch.setattr(local_resizer, "_resize", dies)
-        with pytest.raises(OriginalFatal):
+        with pytest.raises(PhotoFatal):
             await resizer.resize(preview())
-    with pytest.raises(OriginalMissing):
+    with pytest.raises(PhotoMissing):
         await resizer.resize(preview("/prew/card/no-such.jpg"))
 
 
@@ -94,7 +94,7 @@ async def test_a_worker_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyP
     """Its time is up: the image is not in time, and the process is gone."""
     monkeypatch.setattr(local_resizer, "_resize", sleeps)
     resizer = LocalResizer(CONTRACT, workers=1, timeout_s=1)
-    with pytest.raises(NotInTime):
+    with pytest.raises(DeadlineExceeded):
         await resizer.resize(preview())
     await resizer.aclose()
 

@@ -15,21 +15,21 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from yarl import URL
 
-from prewmanager import correlation
-from prewmanager.adapters.local_board import LocalBoard
-from prewmanager.adapters.otel_requests import TIMES_HEADER, ProxyTimes
-from prewmanager.adapters.otel_tracing import OtelTracing, otel_tracing
-from prewmanager.coalescer import Coalescer
-from prewmanager.errors import OriginalMissing, failure_classes
-from prewmanager.load import Load
-from prewmanager.ports import Made, Siblings
-from prewmanager.preview import Preview
-from prewmanager.telemetry import Metrics
-from prewmanager.timing import Lifetimes, Timing
-from prewmanager.tracing import Tracing
-from prewmanager.web import Service, make_app
-from tests.fakes import CATALOGUE, FakeStore, GatedResizer, until
-from tests.otlp_collector import Collector
+from prewmanager import request_context
+from prewmanager.adapters.memory_store import MemoryFlightStore
+from prewmanager.adapters.otel.requests import TIMES_HEADER, ProxyTimes
+from prewmanager.adapters.otel.tracing import OtelTracing, otel_tracing
+from prewmanager.errors import PhotoMissing, failure_classes
+from prewmanager.flights.coalescer import Coalescer
+from prewmanager.flights.ports import Made, Siblings
+from prewmanager.flights.timing import Lifetimes, Timing
+from prewmanager.previews.catalogue import Preview
+from prewmanager.resizing.load import Load
+from prewmanager.telemetry.metrics import Metrics
+from prewmanager.telemetry.tracing import Tracing
+from prewmanager.web.app import Service, make_app
+from tests.support.fakes import CATALOGUE, FakeStore, GatedResizer, until
+from tests.support.otlp_collector import Collector
 
 ID = "5f0c1d9a2b3e4f60718293a4b5c6d7e8"
 OTHER_ID = "0af7651916cd43dd8448eb211c80319c"
@@ -44,7 +44,7 @@ class ToldResizer(GatedResizer):
         self.told: list[dict[str, str]] = []
 
     async def resize(self, preview: Preview, also: Siblings | None = None) -> Made:
-        self.told.append(correlation.handed_on())
+        self.told.append(request_context.context_fields())
         return await super().resize(preview, also)
 
 
@@ -61,7 +61,7 @@ class TracedSite:
     async def running(self, tracing: Tracing | None = None) -> AsyncIterator[TracedSite]:
         tracing = tracing or OtelTracing(SimpleSpanProcessor(self.exporter))
         coalescer = Coalescer(
-            board=tracing.board(LocalBoard()),
+            flight_store=tracing.flight_store(MemoryFlightStore()),
             resizer=tracing.resizer(self.resizer),
             store=tracing.store(self.store),
             observer=self.metrics,
@@ -154,7 +154,7 @@ async def test_who_joins_is_linked_to_the_flight(site: TracedSite) -> None:
     flight = site.spans()["flight"].get_span_context()
     joined = site.spans(OTHER_ID)
     assert joined.keys() == {"nginx GET", "nginx s3", "GET preview"}
-    assert [link.context.span_id for link in joined["GET preview"].links] == [flight.span_id]
+    assert [circuit_breaker.context.span_id for circuit_breaker in joined["GET preview"].links] == [flight.span_id]
     assert list(site.spans()["GET preview"].links) == []
 
 
@@ -181,7 +181,7 @@ async def test_what_was_not_sampled_is_not_sampled_here(site: TracedSite) -> Non
 
 async def test_a_failure_is_seen(site: TracedSite) -> None:
     """The flight and the attempt are errors and say the kind; a photo that is missing is no error of the server."""
-    site.resizer.error = OriginalMissing("no such photo")
+    site.resizer.error = PhotoMissing("no such photo")
     site.resizer.gate.set()
     status = await site.get("/prew/card/a.jpg", proxied())
     await until(lambda: "flight" in site.spans())

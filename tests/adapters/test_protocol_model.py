@@ -30,9 +30,9 @@ from hypothesis.stateful import (
 from redis.asyncio import Redis as RedisClient
 
 from devstack.backends import Redis
-from prewmanager.adapters.redis_board import CHANNEL, KEY_PREFIX, RedisBoard
-from prewmanager.adapters.redis_news import RedisNews
-from prewmanager.ports import Busy, Failure, Lease, Settled
+from prewmanager.adapters.redis.flight_store import CHANNEL, KEY_PREFIX, RedisFlightStore
+from prewmanager.adapters.redis.notifications import RedisNotifications
+from prewmanager.flights.ports import Completed, Failure, Held, Lease
 
 KEY = "prew/card/a.jpg@0123456789ab"
 NAME = f"{KEY_PREFIX}photos/{KEY}"
@@ -68,9 +68,9 @@ class Protocol(RuleBasedStateMachine):
         self._runner = runner
         self._client = client
         self._wire = TwiceSet(client)
-        self._board = RedisBoard(
+        self._flight_store = RedisFlightStore(
             self._wire,  # type: ignore[arg-type]
-            RedisNews(client, CHANNEL),
+            RedisNotifications(client, CHANNEL),
             namespace="photos",
             lease_s=600,
             max_body_bytes=100,
@@ -78,7 +78,7 @@ class Protocol(RuleBasedStateMachine):
         self._outcomes = 0
         self.owner: Lease | None = None
         self.outcome: Failure | None = None
-        self.told: list[Settled] = []
+        self.told: list[Completed] = []
         self._run(client.delete(NAME))
 
     def _run(self, work: Any) -> Any:
@@ -88,18 +88,18 @@ class Protocol(RuleBasedStateMachine):
         return self._runner.run(await_it())
 
     @rule(target=leases, reply_lost=st.booleans())
-    def claim(self, reply_lost: bool) -> Any:  # noqa: FBT001 -- drawn by hypothesis
+    def acquire(self, reply_lost: bool) -> Any:  # noqa: FBT001 -- drawn by hypothesis
         """A process looks, and takes the flight where nobody has it, whether or not a reply is lost on the way."""
         self._wire.loses_reply = reply_lost
-        claim = self._run(self._board.claim(KEY))
+        acquired = self._run(self._flight_store.acquire(KEY))
         if self.outcome is not None:
-            assert claim == Settled(self.outcome)
+            assert acquired == Completed(self.outcome)
         elif self.owner is not None:
-            assert isinstance(claim, Busy)
+            assert isinstance(acquired, Held)
         else:
-            assert not isinstance(claim, Settled | Busy)
-            self.owner = claim
-            return claim
+            assert not isinstance(acquired, Completed | Held)
+            self.owner = acquired
+            return acquired
         return multiple()
 
     @rule(lease=leases)
@@ -111,36 +111,36 @@ class Protocol(RuleBasedStateMachine):
             self.owner = lease
 
     @rule(lease=leases)
-    def settle(self, lease: Lease) -> None:
+    def complete(self, lease: Lease) -> None:
         """A process brings its result, possibly much too late; another's lease or result stays as it is."""
         self._outcomes += 1
         outcome = Failure("missing", f"outcome {self._outcomes}")
         mine = lease is self.owner or (self.owner is None and self.outcome is None)
-        assert self._run(lease.settle(outcome, 600)) == mine
+        assert self._run(lease.complete(outcome, 600)) == mine
         if mine:
             self.owner, self.outcome = None, outcome
 
     @rule(lease=leases)
-    def abandon(self, lease: Lease) -> None:
+    def release(self, lease: Lease) -> None:
         """A process gives the flight back, possibly much too late; only its own."""
-        self._run(lease.abandon())
+        self._run(lease.release())
         if lease is self.owner:
             self.owner = None
 
     @rule()
-    def forget(self) -> None:
+    def evict(self) -> None:
         """A process was told an outcome, and has found out that the preview is gone."""
-        claim = self._run(self._board.claim(KEY)) if self.outcome is not None else None
-        if isinstance(claim, Settled):
-            self.told.append(claim)
-            self._run(self._board.forget(KEY, claim))
+        acquired = self._run(self._flight_store.acquire(KEY)) if self.outcome is not None else None
+        if isinstance(acquired, Completed):
+            self.told.append(acquired)
+            self._run(self._flight_store.evict(KEY, acquired))
             self.outcome = None
 
     @precondition(lambda self: self.told)
     @rule()
     def forget_late(self) -> None:
         """The same, when another lease or outcome has taken its place: that one stays."""
-        self._run(self._board.forget(KEY, self.told[-1]))
+        self._run(self._flight_store.evict(KEY, self.told[-1]))
 
     @rule()
     def expire(self) -> None:
@@ -163,7 +163,7 @@ class Protocol(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Whatever happened, the end of time leaves room for the next one."""
         self.expire()
-        assert not isinstance(self._run(self._board.claim(KEY)), Settled | Busy)
+        assert not isinstance(self._run(self._flight_store.acquire(KEY)), Completed | Held)
 
 
 @pytest.mark.parametrize("kind", ["fakeredis", "redis"])

@@ -12,14 +12,14 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from devstack import backends
-from prewmanager.adapters.redis_client import TimedRedis, TurnsPool
+from prewmanager.adapters.redis.client import SlotPool, TimedRedis
 
 NAME = "pool-under-test"
 
 
 @pytest.fixture(name="pool")
-async def _pool(redis_server: backends.Redis) -> AsyncIterator[TurnsPool]:
-    pool = TurnsPool.from_url(redis_server.url, max_connections=2, timeout=0.2, client_name=NAME)
+async def _pool(redis_server: backends.Redis) -> AsyncIterator[SlotPool]:
+    pool = SlotPool.from_url(redis_server.url, max_connections=2, timeout=0.2, client_name=NAME)
     yield pool
     await pool.aclose()
 
@@ -28,7 +28,7 @@ async def _ids(redis: Redis) -> set[str]:
     return {each["id"] for each in await redis.client_list(_type="normal") if each["name"] == NAME}
 
 
-async def test_an_idle_connection_is_used_again(pool: TurnsPool) -> None:
+async def test_an_idle_connection_is_used_again(pool: SlotPool) -> None:
     """And by one at a time."""
     one = await pool.get_connection()
     other = await pool.get_connection()
@@ -37,7 +37,7 @@ async def test_an_idle_connection_is_used_again(pool: TurnsPool) -> None:
     assert await pool.get_connection() is one is not other
 
 
-async def test_each_gets_one_in_its_turn(pool: TurnsPool) -> None:
+async def test_each_gets_one_in_its_turn(pool: SlotPool) -> None:
     """Whoever asks at the moment that a connection is given back comes after those who wait."""
     held = [await pool.get_connection(), await pool.get_connection()]
     order: list[str] = []
@@ -57,7 +57,7 @@ async def test_each_gets_one_in_its_turn(pool: TurnsPool) -> None:
     assert order == ["first", "second", "late"]
 
 
-async def test_who_waits_too_long_is_told(pool: TurnsPool) -> None:
+async def test_who_waits_too_long_is_told(pool: SlotPool) -> None:
     """And takes no connection from those who come after."""
     redis = TimedRedis.from_pool(pool)
     held = [await pool.get_connection(), await pool.get_connection()]
@@ -68,7 +68,7 @@ async def test_who_waits_too_long_is_told(pool: TurnsPool) -> None:
     assert await redis.ping()
 
 
-async def test_an_answer_that_comes_too_late_is_nobody_elses(pool: TurnsPool) -> None:
+async def test_an_answer_that_comes_too_late_is_nobody_elses(pool: SlotPool) -> None:
     """The connection on which it would come is closed."""
     redis = TimedRedis.from_pool(pool)
     pool.timeout_s = 0.05
@@ -80,7 +80,7 @@ async def test_an_answer_that_comes_too_late_is_nobody_elses(pool: TurnsPool) ->
     assert await asyncio.gather(*(redis.echo(str(number)) for number in range(10))) == [b"%d" % n for n in range(10)]
 
 
-async def test_many_at_once_leave_all_connections_free(pool: TurnsPool) -> None:
+async def test_many_at_once_leave_all_connections_free(pool: SlotPool) -> None:
     """None is lost, whichever way they came."""
     redis = TimedRedis.from_pool(pool)
     said = await asyncio.gather(*(redis.ping() for _ in range(100)))
@@ -91,7 +91,7 @@ async def test_many_at_once_leave_all_connections_free(pool: TurnsPool) -> None:
 
 
 async def test_a_connection_that_the_server_closed_is_opened_again(
-    pool: TurnsPool, redis_server: backends.Redis
+    pool: SlotPool, redis_server: backends.Redis
 ) -> None:
     """Without an error."""
     redis = TimedRedis.from_pool(pool)
@@ -109,7 +109,7 @@ async def test_a_connection_that_the_server_closed_is_opened_again(
     assert old.isdisjoint(await _ids(redis))
 
 
-async def test_a_connection_that_shall_be_opened_again_is_closed_first(pool: TurnsPool) -> None:
+async def test_a_connection_that_shall_be_opened_again_is_closed_first(pool: SlotPool) -> None:
     """As redis-py marks those whose server moves away."""
     connection = await pool.get_connection()
     connection.mark_for_reconnect()
@@ -120,7 +120,7 @@ async def test_a_connection_that_shall_be_opened_again_is_closed_first(pool: Tur
 
 def test_connections_over_tls_share_a_context() -> None:
     """Each of its own would have the process stand still for as long as the system's authorities are many."""
-    pool = TurnsPool.from_url("rediss://127.0.0.1:1/0", max_connections=2, timeout=1)
+    pool = SlotPool.from_url("rediss://127.0.0.1:1/0", max_connections=2, timeout=1)
     one, other = pool.make_connection(), pool.make_connection()
 
     assert isinstance(one, SSLConnection)

@@ -12,17 +12,17 @@ import pytest
 from redis.asyncio import Redis as RedisClient
 
 from devstack.backends import Redis, start_redis
-from prewmanager.adapters.fallback import FallbackBoard, FallbackQuota
-from prewmanager.adapters.flight_codec import decode, encode_outcome
-from prewmanager.adapters.local_board import LocalBoard
-from prewmanager.adapters.quotas import LocalQuota, RedisQuota
-from prewmanager.adapters.redis_board import CHANNEL, KEY_PREFIX, RedisBoard
-from prewmanager.adapters.redis_connect import connect
-from prewmanager.adapters.redis_link import RedisLink
-from prewmanager.adapters.redis_news import RedisNews
-from prewmanager.errors import BoardUnavailable
-from prewmanager.ports import Busy, Failure, Settled
-from tests.fakes import made, until
+from prewmanager.adapters.memory_store import MemoryFlightStore
+from prewmanager.adapters.redis.circuit_breaker import CircuitBreaker
+from prewmanager.adapters.redis.codec import decode, encode_outcome
+from prewmanager.adapters.redis.connect import connect
+from prewmanager.adapters.redis.fallback import FallbackFlightStore, FallbackQuota
+from prewmanager.adapters.redis.flight_store import CHANNEL, KEY_PREFIX, RedisFlightStore
+from prewmanager.adapters.redis.notifications import RedisNotifications
+from prewmanager.adapters.redis.quota import MemoryQuota, RedisQuota
+from prewmanager.errors import FlightStoreUnavailable
+from prewmanager.flights.ports import Completed, Failure, Held
+from tests.support.fakes import made, until
 
 
 class FaultProxy:
@@ -56,8 +56,10 @@ class FaultProxy:
         back_writer.close()
 
 
-def _board(client: RedisClient) -> RedisBoard:
-    return RedisBoard(client, RedisNews(client, CHANNEL), namespace="photos", lease_s=5, max_body_bytes=1000)
+def _flight_store(client: RedisClient) -> RedisFlightStore:
+    return RedisFlightStore(
+        client, RedisNotifications(client, CHANNEL), namespace="photos", lease_s=5, max_body_bytes=1000
+    )
 
 
 def _client(url: str) -> contextlib.AbstractAsyncContextManager[RedisClient]:
@@ -70,11 +72,11 @@ async def test_a_lost_reply_does_not_lose_the_election(redis_server: Redis) -> N
     async with proxy.running() as url, _client(url) as client:
         await client.flushall()
         proxy.swallow_reply_to = b"SET"
-        claim = await _board(client).claim("k")
+        acquired = await _flight_store(client).acquire("k")
 
         assert proxy.swallowed == 1
-        assert not isinstance(claim, Busy | Settled)
-        assert await claim.settle(Failure("missing", ""), 5)
+        assert not isinstance(acquired, Held | Completed)
+        assert await acquired.complete(Failure("missing", ""), 5)
 
 
 @contextlib.asynccontextmanager
@@ -93,20 +95,20 @@ async def _mute() -> AsyncIterator[tuple[str, asyncio.Queue[None]]]:
 
 
 async def test_a_redis_that_hangs_is_unavailable() -> None:
-    """A server that accepts and never answers costs the time-out and becomes BoardUnavailable."""
+    """A server that accepts and never answers costs the time-out and becomes FlightStoreUnavailable."""
     async with _mute() as (url, _), _client(url) as client:
-        with pytest.raises(BoardUnavailable):
-            await _board(client).claim("k")
+        with pytest.raises(FlightStoreUnavailable):
+            await _flight_store(client).acquire("k")
 
 
 async def test_news_are_asked_for_again_where_a_server_greets_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is a new connection each time, so that the subscription comes back with the server."""
-    monkeypatch.setattr("prewmanager.adapters.redis_news._PATIENCE_S", 0.1)
+    monkeypatch.setattr("prewmanager.adapters.redis.notifications._PATIENCE_S", 0.1)
     async with _mute() as (url, accepted), _client(url) as client:
-        news = RedisNews(client, CHANNEL, resubscribe_s=0.01)
-        async with news.listening():
-            news.expect("k")
-            await news.wait("k", 0.01)
+        notifications = RedisNotifications(client, CHANNEL, resubscribe_s=0.01)
+        async with notifications.listening():
+            notifications.expect("k")
+            await notifications.wait("k", 0.01)
             async with asyncio.timeout(10):
                 for _ in range(3):
                     await accepted.get()
@@ -116,13 +118,13 @@ async def test_no_lease_method_raises_when_redis_is_gone(tmp_path: Path) -> None
     """With Redis killed in mid-flight the lease counts as kept, settling says no, abandoning says nothing."""
     server = start_redis(tmp_path)
     async with _client(server.url) as client:
-        lease = await _board(client).claim("k")
-        assert not isinstance(lease, Busy | Settled)
+        lease = await _flight_store(client).acquire("k")
+        assert not isinstance(lease, Held | Completed)
         server.program.kill()
 
         assert await lease.renew()
-        assert not await lease.settle(Failure("missing", ""), 5)
-        await lease.abandon()
+        assert not await lease.complete(Failure("missing", ""), 5)
+        await lease.release()
 
 
 async def test_alone_while_redis_is_away_and_together_again(tmp_path: Path) -> None:
@@ -130,21 +132,21 @@ async def test_alone_while_redis_is_away_and_together_again(tmp_path: Path) -> N
     server = start_redis(tmp_path)
     told: list[bool] = []
     async with _client(server.url) as client:
-        link = RedisLink(_board(client).ping, probe_every_s=0.01, on_change=told.append)
-        board = FallbackBoard(_board(client), LocalBoard(), link)
-        async with link.watched():
+        circuit_breaker = CircuitBreaker(_flight_store(client).ping, probe_every_s=0.01, on_change=told.append)
+        flight_store = FallbackFlightStore(_flight_store(client), MemoryFlightStore(), circuit_breaker)
+        async with circuit_breaker.watched():
             server.program.kill()
-            alone = await board.claim("k")
-            assert not isinstance(alone, Busy | Settled)
-            assert not link.up
-            assert isinstance(await board.claim("k"), Busy)
-            await board.watch("k", 0.01)
+            alone = await flight_store.acquire("k")
+            assert not isinstance(alone, Held | Completed)
+            assert not circuit_breaker.up
+            assert isinstance(await flight_store.acquire("k"), Held)
+            await flight_store.wait_for_change("k", 0.01)
             again = start_redis(tmp_path, port=server.port)
-            await until(lambda: link.up)
-            shared = await board.claim("k")
-            assert not isinstance(shared, Busy | Settled)
+            await until(lambda: circuit_breaker.up)
+            shared = await flight_store.acquire("k")
+            assert not isinstance(shared, Held | Completed)
             again.program.kill()
-            await board.claim("other")
+            await flight_store.acquire("other")
 
     assert told == [False, True, False]
 
@@ -153,12 +155,12 @@ async def test_the_quota_goes_on_alone(tmp_path: Path) -> None:
     """Without Redis the process has a quota of its own, so that the bill stays bounded."""
     server = start_redis(tmp_path)
     async with _client(server.url) as client:
-        link = RedisLink(_board(client).ping, probe_every_s=60, on_change=lambda _: None)
-        quota = FallbackQuota(RedisQuota(client, "photos", 0.01, 1), LocalQuota(0.01, 1), link)
-        async with link.watched():
-            shared = [await quota.take(), await quota.take()]
+        circuit_breaker = CircuitBreaker(_flight_store(client).ping, probe_every_s=60, on_change=lambda _: None)
+        quota = FallbackQuota(RedisQuota(client, "photos", 0.01, 1), MemoryQuota(0.01, 1), circuit_breaker)
+        async with circuit_breaker.watched():
+            shared = [await quota.consume(), await quota.consume()]
             server.program.kill()
-            alone = [await quota.take(), await quota.take()]
+            alone = [await quota.consume(), await quota.consume()]
 
     assert shared[0] == alone[0] == 0
     assert min(shared[1], alone[1]) > 90
@@ -168,14 +170,14 @@ async def test_news_come_again_after_redis_was_away(tmp_path: Path) -> None:
     """A lost subscription is taken up again, so that messages are hints once more."""
     server = start_redis(tmp_path)
     async with _client(server.url) as client:
-        news = RedisNews(client, CHANNEL, resubscribe_s=0.01)
-        async with news.listening():
-            await _subscribed(news)
+        notifications = RedisNotifications(client, CHANNEL, resubscribe_s=0.01)
+        async with notifications.listening():
+            await _subscribed(notifications)
             server.program.kill()
             again = start_redis(tmp_path, port=server.port)
             for _ in range(2):  # the first one may return because the subscription is there again
-                news.expect("k")
-                waiting = asyncio.create_task(news.wait("k", 30))
+                notifications.expect("k")
+                waiting = asyncio.create_task(notifications.wait("k", 30))
                 while not waiting.done():
                     await client.publish(CHANNEL, "k")
                     await client.publish(CHANNEL, "a key that nobody expects")
@@ -183,22 +185,22 @@ async def test_news_come_again_after_redis_was_away(tmp_path: Path) -> None:
     again.program.kill()
 
 
-async def _subscribed(news: RedisNews) -> None:
-    news.expect("the first one")
-    await news.wait("the first one", 30)
+async def _subscribed(notifications: RedisNotifications) -> None:
+    notifications.expect("the first one")
+    await notifications.wait("the first one", 30)
 
 
 async def test_the_subscription_ends_when_nobody_waits(redis_server: Redis) -> None:
     """A replica whose flights nobody shares is told of nobody's; the next one who waits subscribes again."""
     async with _client(redis_server.url) as client:
-        news = RedisNews(client, "prew:a channel of its own", linger_s=0)
+        notifications = RedisNotifications(client, "prew:a channel of its own", linger_s=0)
 
         async def subscribers() -> int:
             return int((await client.pubsub_numsub("prew:a channel of its own"))[0][1])
 
-        async with news.listening():
+        async with notifications.listening():
             for _ in range(2):
-                await _subscribed(news)
+                await _subscribed(notifications)
                 while await subscribers():  # noqa: ASYNC110 -- of a server, which has no event for us
                     await asyncio.sleep(0.01)
 
@@ -207,11 +209,11 @@ async def test_the_subscription_ends_when_nobody_waits(redis_server: Redis) -> N
     "value", [b"nonsense", b"result:{}", b"result:{]\n", b"failed:{}", b"failed:[]", b"blocked:\xff"]
 )
 async def test_a_value_that_is_none_of_ours_is_unavailable(value: bytes, redis_server: Redis) -> None:
-    """Garbage under a flight's key becomes BoardUnavailable: the process goes on alone and nobody hangs."""
+    """Garbage under a flight's key becomes FlightStoreUnavailable: the process goes on alone and nobody hangs."""
     async with _client(redis_server.url) as client:
         await client.set(f"{KEY_PREFIX}photos/k", value)
-        with pytest.raises(BoardUnavailable):
-            await _board(client).claim("k")
+        with pytest.raises(FlightStoreUnavailable):
+            await _flight_store(client).acquire("k")
         await client.flushall()
 
 
@@ -219,7 +221,7 @@ def test_a_kind_from_a_newer_version_is_a_failure_all_the_same() -> None:
     """During an update a replica may read a kind it does not know; it is treated as a failed resize."""
     value = encode_outcome(Failure("missing", "x"), 10).replace(b'"missing"', b'"from_the_future"')
 
-    assert decode(value) == Settled(Failure("failed", "x", None))
+    assert decode(value) == Completed(Failure("failed", "x", None))
 
 
 def test_a_placeholder_goes_along_and_may_be_missing() -> None:
@@ -229,17 +231,17 @@ def test_a_placeholder_goes_along_and_may_be_missing() -> None:
     value = encode_outcome(plain, 10)
 
     assert b"thumbhash" not in value
-    assert decode(value) == Settled(plain)
-    assert decode(encode_outcome(hashed, 10)) == Settled(hashed)
+    assert decode(value) == Completed(plain)
+    assert decode(encode_outcome(hashed, 10)) == Completed(hashed)
 
 
 async def test_deleting_the_documented_key_forgets_a_failure(redis_server: Redis) -> None:
     """The remembered answer of one preview is one key, and deleting it makes the next request try again."""
     async with _client(redis_server.url) as client:
         await client.flushall()
-        lease = await _board(client).claim("prew/card/a.jpg@0123456789ab")
-        assert not isinstance(lease, Busy | Settled)
-        await lease.settle(Failure("missing", ""), 60)
+        lease = await _flight_store(client).acquire("prew/card/a.jpg@0123456789ab")
+        assert not isinstance(lease, Held | Completed)
+        await lease.complete(Failure("missing", ""), 60)
 
         assert await client.delete("prew:flight:photos/prew/card/a.jpg@0123456789ab") == 1
-        assert not isinstance(await _board(client).claim("prew/card/a.jpg@0123456789ab"), Busy | Settled)
+        assert not isinstance(await _flight_store(client).acquire("prew/card/a.jpg@0123456789ab"), Held | Completed)

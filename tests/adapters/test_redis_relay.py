@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from devstack.backends import Redis
-from prewmanager.adapters.redis_connect import connect
-from prewmanager.adapters.redis_relay import SHEET_CHANNEL, RedisRelay
-from tests.fakes import until_told
+from prewmanager.adapters.redis.connect import connect
+from prewmanager.adapters.redis.relay import RELAY_CHANNEL, RedisRelay
+from tests.support.fakes import until_told
 
 
 async def test_reports_reach_who_listens(redis_server: Redis) -> None:
@@ -40,4 +40,4 @@ async def _subscribed(redis_server: Redis, namespace: str) -> None:
     import redis
 
     with redis.Redis.from_url(redis_server.url) as asking:
-        await until_told(lambda: asking.pubsub_numsub(f"{SHEET_CHANNEL}{namespace}")[0][1] == 1)
+        await until_told(lambda: asking.pubsub_numsub(f"{RELAY_CHANNEL}{namespace}")[0][1] == 1)

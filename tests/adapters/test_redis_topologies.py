@@ -14,58 +14,58 @@ from redis.asyncio import RedisCluster
 
 from devstack.backends import Redis, start_redis
 from devstack.programs import LOOPBACK, Program, answers, find, free_ports
-from prewmanager.adapters.quotas import RedisQuota
-from prewmanager.adapters.redis_board import CHANNEL, RedisBoard
-from prewmanager.adapters.redis_connect import connect
-from prewmanager.adapters.redis_news import RedisNews
-from prewmanager.ports import Busy, Failure, Lease, Settled
-from tests.certificates import self_signed
-from tests.fakes import made, until_told
+from prewmanager.adapters.redis.connect import connect
+from prewmanager.adapters.redis.flight_store import CHANNEL, RedisFlightStore
+from prewmanager.adapters.redis.notifications import RedisNotifications
+from prewmanager.adapters.redis.quota import RedisQuota
+from prewmanager.flights.ports import Completed, Failure, Held, Lease
+from tests.support.certificates import self_signed
+from tests.support.fakes import made, until_told
 
 MISSING = Failure("missing", "no such key")
 
 
 @contextlib.asynccontextmanager
-async def _board(url: str) -> AsyncIterator[RedisBoard]:
+async def _flight_store(url: str) -> AsyncIterator[RedisFlightStore]:
     async with connect(url, timeout_s=2) as redis:
-        news = RedisNews(redis, CHANNEL, resubscribe_s=0.05)
-        board = RedisBoard(redis, news, namespace="photos", lease_s=5, max_body_bytes=1000)
-        async with news.listening():
-            yield board
+        notifications = RedisNotifications(redis, CHANNEL, resubscribe_s=0.05)
+        flight_store = RedisFlightStore(redis, notifications, namespace="photos", lease_s=5, max_body_bytes=1000)
+        async with notifications.listening():
+            yield flight_store
 
 
-async def _lease(board: RedisBoard, key: str) -> Lease:
-    claim = await board.claim(key)
-    assert not isinstance(claim, Settled | Busy)
-    return claim
+async def _lease(flight_store: RedisFlightStore, key: str) -> Lease:
+    acquired = await flight_store.acquire(key)
+    assert not isinstance(acquired, Completed | Held)
+    return acquired
 
 
 async def _works(url: str) -> None:
     """Two replicas share flights of many keys, hand over results, and wake each other."""
-    async with _board(url) as one, _board(url) as other:
+    async with _flight_store(url) as one, _flight_store(url) as other:
         await one.ping()
         for number in range(20):
             key = f"prew/card/{secrets.token_hex(4)}.jpg@0123456789ab"
             lease = await _lease(one, key)
-            assert isinstance(await other.claim(key), Busy)
+            assert isinstance(await other.acquire(key), Held)
             assert await lease.renew()
-            assert await lease.settle(made(b"%d" % number), 5)
-            assert await other.claim(key) == Settled(made(b"%d" % number))
-        await (await _lease(one, "abandoned")).abandon()
-        await (await _lease(other, "abandoned")).abandon()
+            assert await lease.complete(made(b"%d" % number), 5)
+            assert await other.acquire(key) == Completed(made(b"%d" % number))
+        await (await _lease(one, "abandoned")).release()
+        await (await _lease(other, "abandoned")).release()
         await _wakes(one, other)
 
 
-async def _wakes(one: RedisBoard, other: RedisBoard) -> None:
+async def _wakes(one: RedisFlightStore, other: RedisFlightStore) -> None:
     """A message reaches the one who waits, once its subscription has come up."""
     await _lease(one, "subscribes")
-    assert isinstance(await other.claim("subscribes"), Busy)
-    await other.watch("subscribes", 30)
+    assert isinstance(await other.acquire("subscribes"), Held)
+    await other.wait_for_change("subscribes", 30)
     for attempt in range(200):
         lease = await _lease(one, f"news-{attempt}")
-        assert isinstance(await other.claim(f"news-{attempt}"), Busy)
-        watching = asyncio.create_task(other.watch(f"news-{attempt}", 30))
-        await lease.settle(MISSING, 5)
+        assert isinstance(await other.acquire(f"news-{attempt}"), Held)
+        watching = asyncio.create_task(other.wait_for_change(f"news-{attempt}", 30))
+        await lease.complete(MISSING, 5)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(watching, 0.1)
             return
@@ -77,10 +77,12 @@ async def _bears_many_at_once(url: str) -> None:
 
     Neither as the first that are sent, nor when connections are used again.
     """
-    async with _board(url) as board:
+    async with _flight_store(url) as flight_store:
         for burst in range(3):
-            claims = await asyncio.gather(*(board.claim(f"one of many {burst} {number}") for number in range(500)))
-            assert not any(isinstance(claim, Busy | Settled) for claim in claims)
+            claims = await asyncio.gather(
+                *(flight_store.acquire(f"one of many {burst} {number}") for number in range(500))
+            )
+            assert not any(isinstance(acquired, Held | Completed) for acquired in claims)
 
 
 @pytest.fixture(scope="module", name="cluster")
@@ -121,8 +123,8 @@ async def test_the_quota_of_a_cluster(cluster: list[Redis]) -> None:
     async with connect(f"redis+cluster://{LOOPBACK}:{cluster[0].port}") as redis:
         quota = RedisQuota(redis, "photos", 1, 2)
 
-        assert [await quota.take(), await quota.take()] == [0, 0]
-        assert await quota.take() > 0
+        assert [await quota.consume(), await quota.consume()] == [0, 0]
+        assert await quota.consume() > 0
 
 
 @pytest.fixture(name="sentinel")
@@ -157,13 +159,13 @@ async def test_a_set_watched_by_sentinels(sentinel: tuple[str, list[Redis]]) -> 
     url = f"redis+sentinel://{hosts}/previews/0"
     await _works(url)
     await _bears_many_at_once(url)
-    async with _board(url) as board:
-        await _lease(board, "before")
+    async with _flight_store(url) as flight_store:
+        await _lease(flight_store, "before")
         master.program.kill()
         await until_told(lambda: "role:master" in _cli(replica, "info", "replication"))
         while True:
             with contextlib.suppress(Exception):
-                await _lease(board, "after")
+                await _lease(flight_store, "after")
                 break
             await asyncio.sleep(0.05)
 

@@ -10,21 +10,21 @@ from typing import Any
 
 import pytest
 
-from prewmanager import correlation
-from prewmanager.adapters.resize_contract import ResizeContract, usage
+from prewmanager import request_context
 from prewmanager.errors import (
-    NotInTime,
-    OriginalCorrupt,
-    OriginalMissing,
-    OriginalTooLarge,
-    OriginalUnsupported,
+    DeadlineExceeded,
+    PhotoCorrupt,
+    PhotoMissing,
+    PhotoTooLarge,
+    PhotoUnsupported,
     PreviewFailed,
     ResizerFailed,
     StorageFailed,
 )
-from prewmanager.ports import Failure, Made, Siblings, Usage
-from prewmanager.presets import Preset
-from prewmanager.preview import Catalogue
+from prewmanager.flights.ports import Failure, InvocationCost, Made, Siblings
+from prewmanager.previews.catalogue import Catalogue
+from prewmanager.previews.preset import Preset
+from prewmanager.resizing.contract import ResizeContract, usage
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "contract_examples"
 CONTRACT = ResizeContract("photos", "photos", "photo", "prew", "public, max-age=31536000")
@@ -42,8 +42,8 @@ def test_the_request_is_the_examples() -> None:
     expected = example("request_full")
 
     def sent() -> dict[str, Any]:
-        correlation.request_began({"X-Request-Id": expected["request_id"]})
-        correlation.calling_as(expected["traceparent"])
+        request_context.set_request_headers({"X-Request-Id": expected["request_id"]})
+        request_context.set_traceparent(expected["traceparent"])
         return CONTRACT.request(preview)
 
     assert contextvars.copy_context().run(sent) == expected | {"fingerprint": CARD.fingerprint}
@@ -85,13 +85,13 @@ def test_an_answer_without_data_is_in_the_bucket() -> None:
 @pytest.mark.parametrize(
     ("kind", "failure"),
     [
-        ("missing", OriginalMissing),
-        ("unsupported", OriginalUnsupported),
-        ("corrupt", OriginalCorrupt),
-        ("too_large", OriginalTooLarge),
+        ("missing", PhotoMissing),
+        ("unsupported", PhotoUnsupported),
+        ("corrupt", PhotoCorrupt),
+        ("too_large", PhotoTooLarge),
         ("forbidden", StorageFailed),
         ("storage", StorageFailed),
-        ("timeout", NotInTime),
+        ("timeout", DeadlineExceeded),
         ("internal", ResizerFailed),
         ("from_the_future", ResizerFailed),
     ],
@@ -134,8 +134,8 @@ def test_an_answer_says_what_it_took() -> None:
     """GB-seconds as Lambda bills them, and whether a sandbox had to be started; a failed resize costs as well."""
     made, failed = usage(example("response_full")), usage(example("response_failed"))
 
-    assert made == Usage(cold_start=True, gb_seconds=pytest.approx(0.0331 * 1769 / 1024))
-    assert failed == Usage(cold_start=False, gb_seconds=pytest.approx(0.0024 * 1769 / 1024))
+    assert made == InvocationCost(cold_start=True, gb_seconds=pytest.approx(0.0331 * 1769 / 1024))
+    assert failed == InvocationCost(cold_start=False, gb_seconds=pytest.approx(0.0024 * 1769 / 1024))
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_an_answer_says_what_it_took() -> None:
 def test_an_answer_that_says_no_sensible_cost_has_none(changed: dict[str, object]) -> None:
     """The function's word is not trusted further than it can be true."""
     assert usage(example("response_full") | changed).gb_seconds == 0
-    assert usage(example("response_original")) == usage(None) == Usage()
+    assert usage(example("response_original")) == usage(None) == InvocationCost()
 
 
 def test_a_thumbhash_is_asked_for_where_it_is_wanted() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from devstack.backends import S3
 from devstack.backends import s3_client as blocking_client
-from prewmanager.adapters.s3_inventory import S3Inventory, s3_client
+from prewmanager.adapters.aws.s3_inventory import S3Inventory, s3_client
 from prewmanager.errors import StorageFailed
 
 

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from devstack.backends import S3, s3_client
-from prewmanager.adapters.s3_store import S3PreviewStore, s3_store
+from prewmanager.adapters.aws.s3_store import S3PreviewStore, s3_store
 from prewmanager.errors import StorageFailed
 
 ODD = "prew/card/クズ箱/a b+c%20d#e?f'g\"[h].jpg"

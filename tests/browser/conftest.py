@@ -15,7 +15,7 @@ import pytest
 from devstack.backends import S3, Redis
 from devstack.lambda_server import Lambda
 from devstack.programs import LOOPBACK, Program, answers, free_ports
-from tests.e2e.site import ROOT, Site, start_function
+from tests.support.site import ROOT, Site, start_function
 
 # Rendered in a folder that is kept where it is set, so that somebody can look at the pictures.
 SCREENSHOTS = os.environ.get("PREW_TEST_SCREENSHOTS")

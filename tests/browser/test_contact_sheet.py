@@ -16,10 +16,10 @@ from devstack.backends import S3, s3_client
 from devstack.lambda_server import Lambda
 from devstack.programs import LOOPBACK
 from devstack.samples.scene import LIGHTS, render
-from tests.browser.looking import Looked
-from tests.e2e.gated_lambda import GatedLambda
-from tests.e2e.site import Site
-from tests.fakes import until_told
+from tests.browser.screenshots import Looked
+from tests.support.fakes import until_told
+from tests.support.gated_lambda import GatedLambda
+from tests.support.site import Site
 
 pytestmark = pytest.mark.timeout(900)  # nine hundred pictures, on a machine that may be busy
 
@@ -139,7 +139,7 @@ async def test_two_hundred_wait_in_sight(browser: Any, run_page: RunPage, s3: S3
             looked = await Looked.at(browser, **LOOKS["light"])
             page = looked.page
             await page.goto(site.nginx.url)
-            requests = asyncio.create_task(site.herd("/prew/card/watched/one.jpg", 200))
+            requests = asyncio.create_task(site.burst("/prew/card/watched/one.jpg", 200))
             await until_told(lambda: sum(site.metric("prewmanager_waiting", port) for port in site.ports) >= 200)
             # The page's own previews are under way as well.
             row = page.locator("#under-way li", has_text="watched/one.jpg")
@@ -150,12 +150,12 @@ async def test_two_hundred_wait_in_sight(browser: Any, run_page: RunPage, s3: S3
             await requests
             rows = page.locator("#landed li", has_text="watched/one.jpg")
             await expect(rows).to_have_count(2)
-            landed = await rows.all_inner_texts()
+            result = await rows.all_inner_texts()
             await page.click("#flights-toggle")
 
             assert waiting.count("100 at ") == 2
-            assert sum("made" in each for each in landed) == 1
-            assert all("100 waited" in each for each in landed)
+            assert sum("made" in each for each in result) == 1
+            assert all("100 waited" in each for each in result)
             assert await page.inner_text("#flights-note") == "Paused."
             assert await looked.faults() == []
             assert looked.complaints == []

@@ -13,8 +13,8 @@ from PIL import Image
 from devstack.backends import S3, Redis
 from devstack.lambda_server import Lambda
 from devstack.samples.scene import LIGHTS, render
-from tests.browser.looking import Looked
-from tests.e2e.site import Site
+from tests.browser.screenshots import Looked
+from tests.support.site import Site
 
 pytestmark = pytest.mark.timeout(120)
 

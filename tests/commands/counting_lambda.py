@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.e2e.gated_lambda import GatedLambda
+from tests.support.gated_lambda import GatedLambda
 
 
 class CountingLambda(GatedLambda):

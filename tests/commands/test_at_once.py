@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from prewmanager.commands.at_once import for_each
-from tests.fakes import until
+from tests.support.fakes import until
 
 
 async def _numbers(taken: list[int], count: int) -> AsyncIterator[int]:

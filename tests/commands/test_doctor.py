@@ -19,16 +19,16 @@ from devstack.backends import S3, Redis, s3_client, start_redis, start_s3
 from devstack.lambda_server import start_lambda
 from devstack.nginx_server import Nginx, start_nginx
 from devstack.programs import LOOPBACK, free_ports
-from prewmanager.adapters import s3_inventory
-from prewmanager.adapters.s3_rights import S3Rights
+from prewmanager.adapters.aws import s3_inventory
+from prewmanager.adapters.aws.s3_permissions import S3Permissions
 from prewmanager.commands.checks import road
 from prewmanager.commands.checks.bucket import check_photos
 from prewmanager.commands.checks.finding import State
-from prewmanager.presets import Preset
+from prewmanager.previews.preset import Preset
 from tests.commands.conftest import Shop, environment_of
 from tests.commands.counting_lambda import CountingLambda
 from tests.commands.ready_made import ReadyMade
-from tests.e2e.gated_lambda import failed, function_error
+from tests.support.gated_lambda import failed, function_error
 
 ROOT = Path(__file__).resolve().parents[2]
 Findings = dict[str, dict[str, str]]
@@ -42,7 +42,7 @@ def _port(shop: Shop) -> int:
     return port
 
 
-async def _look(shop: Shop, *arguments: str, exit_code: int = 1, **changed: str) -> Findings:
+async def _examine(shop: Shop, *arguments: str, exit_code: int = 1, **changed: str) -> Findings:
     findings = await shop.run_beside("doctor", *arguments, exit_code=exit_code, **changed)
     return {each["check"]: each for each in findings}
 
@@ -55,7 +55,7 @@ async def test_a_healthy_site_has_nothing_wrong(shop: Shop, function: CountingLa
     """Exit code 0; the function is invoked once, and what it made is gone again."""
     shop.put("photo/a b.jpg", "prew/card/a b.jpg")
     before = shop.keys()
-    findings = await _look(shop, exit_code=0)
+    findings = await _examine(shop, exit_code=0)
 
     assert _failed(findings) == set()
     assert findings["function: makes a preview"]["state"] == "ok"
@@ -65,7 +65,7 @@ async def test_a_healthy_site_has_nothing_wrong(shop: Shop, function: CountingLa
 
 async def test_wrong_settings_are_findings(shop: Shop) -> None:
     """With the variable's name; nothing else can be looked at."""
-    findings = await _look(shop, PREW_LOCK_TTL="10")
+    findings = await _examine(shop, PREW_LOCK_TTL="10")
 
     assert _failed(findings) == {"settings"}
     assert "PREW_LOCK_TTL=10" in findings["settings"]["said"]
@@ -73,7 +73,7 @@ async def test_wrong_settings_are_findings(shop: Shop) -> None:
 
 async def test_a_wrong_bucket(shop: Shop, function: CountingLambda) -> None:
     """Named, with the variable to set."""
-    findings = await _look(shop, PREW_SOURCE_BUCKET="no-such-bucket", PREW_PREVIEW_BUCKET=shop.bucket)
+    findings = await _examine(shop, PREW_SOURCE_BUCKET="no-such-bucket", PREW_PREVIEW_BUCKET=shop.bucket)
 
     assert "PREW_SOURCE_BUCKET" in findings["photos: list"]["cure"]
     assert "NoSuchBucket" in findings["photos: list"]["said"]
@@ -82,7 +82,7 @@ async def test_a_wrong_bucket(shop: Shop, function: CountingLambda) -> None:
 
 async def test_a_redis_that_is_down(shop: Shop, function: CountingLambda) -> None:
     """Its host is named, and its password is not."""
-    findings = await _look(shop, PREW_REDIS_URL="redis://:secret@127.0.0.1:1/0")
+    findings = await _examine(shop, PREW_REDIS_URL="redis://:secret@127.0.0.1:1/0")
 
     assert _failed(findings) == {"redis"}
     assert "127.0.0.1:1" in findings["redis"]["said"]
@@ -94,7 +94,7 @@ async def test_a_redis_without_memory(shop: Shop, function: CountingLambda, tmp_
     """The memory and the write both say so."""
     redis = start_redis(tmp_path, options=["--maxmemory", "1000", "--maxmemory-policy", "noeviction"])
     try:
-        findings = await _look(shop, PREW_REDIS_URL=redis.url)
+        findings = await _examine(shop, PREW_REDIS_URL=redis.url)
     finally:
         redis.program.kill()
 
@@ -109,7 +109,7 @@ async def test_a_replica_instead_of_the_primary(
     """A Redis that only follows takes no writes."""
     replica = start_redis(tmp_path, options=["--replicaof", LOOPBACK, str(redis_server.port)])
     try:
-        findings = await _look(shop, PREW_REDIS_URL=replica.url)
+        findings = await _examine(shop, PREW_REDIS_URL=replica.url)
     finally:
         replica.program.kill()
 
@@ -122,7 +122,7 @@ async def test_a_wrong_function(shop: Shop, tmp_path: Path) -> None:
     service = start_lambda(tmp_path, {"other": "lambda_resize.handler.handler"}, f"--task-root={ROOT}")
     try:
         changed = {"AWS_ENDPOINT_URL_LAMBDA": service.url, "PREW_LAMBDA_FUNCTION": "prew-resize"}
-        findings = await _look(shop, **changed)
+        findings = await _examine(shop, **changed)
     finally:
         service.program.stop()
 
@@ -132,7 +132,7 @@ async def test_a_wrong_function(shop: Shop, tmp_path: Path) -> None:
 
 async def test_a_lambda_that_is_not_there(shop: Shop) -> None:
     """The endpoint is what to look at."""
-    findings = await _look(shop, AWS_ENDPOINT_URL_LAMBDA="http://127.0.0.1:1", PREW_LAMBDA_FUNCTION="prew-resize")
+    findings = await _examine(shop, AWS_ENDPOINT_URL_LAMBDA="http://127.0.0.1:1", PREW_LAMBDA_FUNCTION="prew-resize")
 
     assert "AWS_ENDPOINT_URL_LAMBDA" in findings["function: invoke"]["cure"]
 
@@ -144,7 +144,7 @@ async def test_a_function_that_is_too_slow(shop: Shop, tmp_path: Path) -> None:
     options = ("--timeout=1", f"--task-root={root}")
     service = start_lambda(tmp_path, {"sleeps": "resize_functions.sleeps"}, *options)
     try:
-        findings = await _look(shop, AWS_ENDPOINT_URL_LAMBDA=service.url, PREW_LAMBDA_FUNCTION="sleeps")
+        findings = await _examine(shop, AWS_ENDPOINT_URL_LAMBDA=service.url, PREW_LAMBDA_FUNCTION="sleeps")
     finally:
         service.program.stop()
 
@@ -160,7 +160,7 @@ async def test_a_function_without_rights(guarded: Shop, user: str, tmp_path: Pat
     service = start_lambda(tmp_path, handlers, f"--task-root={ROOT}", env=environment)
     try:
         changed = {"AWS_ENDPOINT_URL_LAMBDA": service.url, "PREW_LAMBDA_FUNCTION": "prew-resize"}
-        findings = await _look(guarded, **changed)
+        findings = await _examine(guarded, **changed)
     finally:
         service.program.stop()
 
@@ -172,7 +172,7 @@ async def test_a_function_that_raises(shop: Shop, function: CountingLambda) -> N
     """Its log has the reason."""
     shop.put("photo/a.jpg")
     function.script.append(function_error())
-    findings = await _look(shop)
+    findings = await _examine(shop)
 
     assert "log says why" in findings["function: makes a preview"]["cure"]
 
@@ -181,7 +181,7 @@ async def test_a_photo_that_is_none_is_no_fault_of_the_function(shop: Shop, func
     """It answers; what it may write is not known."""
     shop.put("photo/a.jpg")
     function.script.append(failed("unsupported"))
-    findings = await _look(shop, exit_code=0)
+    findings = await _examine(shop, exit_code=0)
 
     assert findings["function: makes a preview"]["state"] == "skipped"
 
@@ -189,7 +189,7 @@ async def test_a_photo_that_is_none_is_no_fault_of_the_function(shop: Shop, func
 async def test_without_a_photo_the_function_is_still_asked(shop: Shop, function: CountingLambda) -> None:
     """For one that is not there, which it has to read S3 to know."""
     function.script.append(failed("missing"))
-    findings = await _look(shop, exit_code=0)
+    findings = await _examine(shop, exit_code=0)
 
     assert findings["function: makes a preview"]["cure"] == "upload one"
     assert list(function.invocations) == ["photo/__doctor__/none.jpg"]
@@ -198,14 +198,14 @@ async def test_without_a_photo_the_function_is_still_asked(shop: Shop, function:
 @pytest.fixture(name="guarded_s3", scope="module")
 def _guarded_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
     """An S3 whose users have different rights, each one's keys its name; buckets are hosts of s3.test as well."""
-    rights = {
+    permissions = {
         "reader": ["Read:photos", "List:photos"],
         "blind": ["Read:photos", "Write:photos"],
         "stranger": ["Read:another"],
     }
     users = [
         {"name": name, "credentials": [{"accessKey": name, "secretKey": name}], "actions": actions}
-        for name, actions in rights.items()
+        for name, actions in permissions.items()
     ]
     original = devstack.backends._identities
 
@@ -233,7 +233,7 @@ def _guarded(guarded_s3: S3, port: int, command_line: ReadyMade) -> Iterator[Sho
 
 async def test_without_the_right_to_list(guarded: Shop) -> None:
     """Fatal for the previews: S3 says "forbidden" of what is missing."""
-    findings = await _look(guarded, AWS_ACCESS_KEY_ID="blind", AWS_SECRET_ACCESS_KEY="blind")
+    findings = await _examine(guarded, AWS_ACCESS_KEY_ID="blind", AWS_SECRET_ACCESS_KEY="blind")
 
     assert "previews: list" in _failed(findings)
     assert "s3:ListBucket on photos" in findings["previews: list"]["cure"]
@@ -241,7 +241,7 @@ async def test_without_the_right_to_list(guarded: Shop) -> None:
 
 async def test_a_role_that_may_only_read_is_what_the_service_needs(guarded: Shop) -> None:
     """What is missing for purge and stale is said, and no fault."""
-    findings = await _look(guarded, AWS_ACCESS_KEY_ID="reader", AWS_SECRET_ACCESS_KEY="reader")
+    findings = await _examine(guarded, AWS_ACCESS_KEY_ID="reader", AWS_SECRET_ACCESS_KEY="reader")
     deletes = findings["previews: delete"]
 
     assert (deletes["state"], deletes["cure"]) == (
@@ -253,7 +253,7 @@ async def test_a_role_that_may_only_read_is_what_the_service_needs(guarded: Shop
 
 async def test_a_bucket_that_may_only_be_read(guarded: Shop) -> None:
     """Where the service makes previews itself, its own credentials lack the right to write."""
-    findings = await _look(guarded, AWS_ACCESS_KEY_ID="reader", AWS_SECRET_ACCESS_KEY="reader")
+    findings = await _examine(guarded, AWS_ACCESS_KEY_ID="reader", AWS_SECRET_ACCESS_KEY="reader")
 
     assert _failed(findings) == {"function: makes a preview"}
     assert "allow these credentials" in findings["function: makes a preview"]["cure"]
@@ -271,7 +271,7 @@ async def test_the_host_that_nginx_sends(guarded: Shop, port: int, tmp_path: Pat
     nginx = await asyncio.to_thread(_nginx, guarded, tmp_path, port, **changed)
     try:
         async with _serving(guarded):
-            findings = await _look(guarded, "--url", nginx.url, exit_code=1 if wrong else 0)
+            findings = await _examine(guarded, "--url", nginx.url, exit_code=1 if wrong else 0)
     finally:
         nginx.program.stop()
         guarded.client.delete_object(Bucket=guarded.bucket, Key="prew/card/a.jpg")
@@ -282,14 +282,14 @@ async def test_the_host_that_nginx_sends(guarded: Shop, port: int, tmp_path: Pat
 
 async def test_wrong_credentials(guarded: Shop) -> None:
     """Not taken for a missing right."""
-    findings = await _look(guarded, AWS_ACCESS_KEY_ID="nobody")
+    findings = await _examine(guarded, AWS_ACCESS_KEY_ID="nobody")
 
     assert "AWS_ACCESS_KEY_ID" in findings["photos: list"]["cure"]
 
 
 async def test_worker_processes_make_the_preview(guarded: Shop) -> None:
     """Without a function the service's own workers are tried, and nothing stays behind."""
-    findings = await _look(guarded, exit_code=0)
+    findings = await _examine(guarded, exit_code=0)
 
     assert "image/jpeg" in findings["function: makes a preview"]["said"]
     assert guarded.keys("prew/") == set()
@@ -333,9 +333,9 @@ async def test_replicas_that_differ(shop: Shop, function: CountingLambda, port: 
 async def test_a_port_that_is_taken(shop: Shop, function: CountingLambda, port: int) -> None:
     """By another program; by the service itself it is no fault."""
     async with await asyncio.start_server(lambda _, writer: writer.close(), LOOPBACK, port):
-        taken = await _look(shop, PREW_PORT=str(port))
+        taken = await _examine(shop, PREW_PORT=str(port))
     async with _serving(shop):
-        ours = await _look(shop, exit_code=0)
+        ours = await _examine(shop, exit_code=0)
 
     assert _failed(taken) == {"port"}
     assert "PREW_PORT" in taken["port"]["cure"]
@@ -363,11 +363,11 @@ async def test_a_clock_that_is_wrong(wrong_clock: str, s3: S3, monkeypatch: pyte
     for name, value in s3.aws_environment().items():
         monkeypatch.setenv(name, value)
     async with s3_inventory.s3_client(region="us-east-1", endpoint_url=wrong_clock) as client:
-        findings, _ = await check_photos(S3Rights(client, "photos"), "photos", "photo")
+        findings, _ = await check_photos(S3Permissions(client, "photos"), "photos", "photo")
 
     clock = next(each for each in findings if each.check == "clock")
     assert clock.state is State.FAILED
-    assert "NTP" in clock.cure
+    assert "NTP" in clock.fix
 
 
 def _nginx(shop: Shop, folder: Path, port: int, **changed: str) -> Nginx:
@@ -404,7 +404,7 @@ async def test_the_road_from_outside(  # noqa: PLR0913, PLR0917 -- fixtures and 
     nginx = await asyncio.to_thread(_nginx, shop, tmp_path, port, **changed)
     try:
         async with _serving(shop):
-            findings = await _look(shop, "--url", nginx.url, exit_code=1 if wrong else 0)
+            findings = await _examine(shop, "--url", nginx.url, exit_code=1 if wrong else 0)
     finally:
         nginx.program.stop()
 
@@ -424,7 +424,7 @@ async def test_an_nginx_that_gives_everybody_the_same() -> None:
 
 async def test_an_nginx_that_is_not_there(shop: Shop, function: CountingLambda) -> None:
     """The address is what to look at first."""
-    findings = await _look(shop, "--url", "http://127.0.0.1:1/")
+    findings = await _examine(shop, "--url", "http://127.0.0.1:1/")
 
     assert _failed(findings) == {"nginx"}
     assert function.url

@@ -7,16 +7,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from prewmanager.adapters.local_board import LocalBoard
-from prewmanager.coalescer import Coalescer
+from prewmanager.adapters.memory_store import MemoryFlightStore
 from prewmanager.commands.freshness import FreshPreviews, Stale, why_stale
-from prewmanager.commands.joining import Pair
-from prewmanager.commands.making import Account, Maker
-from prewmanager.commands.mending import Mender
-from prewmanager.inventory import Look, StoredObject
-from prewmanager.load import Load
-from prewmanager.timing import Lifetimes, Timing
-from tests.fakes import CATALOGUE, FakeStore, GatedResizer, RecordingObserver, made, preview
+from prewmanager.commands.listings import Pair
+from prewmanager.commands.rendering import Renderer, RenderReport
+from prewmanager.commands.repair import Repairer
+from prewmanager.flights.coalescer import Coalescer
+from prewmanager.flights.timing import Lifetimes, Timing
+from prewmanager.previews.inventory import ObjectHead, StoredObject
+from prewmanager.resizing.load import Load
+from tests.support.fakes import CATALOGUE, FakeStore, GatedResizer, RecordingObserver, made, preview
 
 EARLIER = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = EARLIER + timedelta(seconds=1)
@@ -26,11 +26,11 @@ CARD = CATALOGUE.presets["card"]
 class FakeBucket(FakeStore):
     """Objects with a time and a fingerprint, that can be looked at."""
 
-    def __init__(self, **looks: Look) -> None:
+    def __init__(self, **looks: ObjectHead) -> None:
         super().__init__()
         self.looks_of = looks
 
-    async def look(self, key: str) -> Look | None:
+    async def head(self, key: str) -> ObjectHead | None:
         return self.looks_of.get(key.replace("/", "_").removesuffix(".jpg"))
 
     async def ping(self) -> None:
@@ -53,8 +53,8 @@ class FakeInventory:
         self.deleted += keys
 
 
-def _look(modified: datetime, fingerprint: str | None = CARD.fingerprint) -> Look:
-    return Look(made(b"picture"), modified, fingerprint)
+def _head(modified: datetime, fingerprint: str | None = CARD.fingerprint) -> ObjectHead:
+    return ObjectHead(made(b"picture"), modified, fingerprint)
 
 
 def _stored(key: str, modified: datetime) -> StoredObject:
@@ -75,7 +75,7 @@ def _stored(key: str, modified: datetime) -> StoredObject:
 async def test_why_a_preview_is_stale(photo: datetime | None, fingerprint: str | None, expected: Stale | None) -> None:
     """By its fingerprint, by the photo's time, which may be the same second, and where there is no photo."""
     pair = Pair("a.jpg", _stored("photo/a.jpg", photo) if photo else None, _stored("prew/card/a.jpg", LATER))
-    bucket = FakeBucket(prew_card_a=_look(LATER, fingerprint))
+    bucket = FakeBucket(prew_card_a=_head(LATER, fingerprint))
 
     assert await why_stale(pair, CARD, bucket) == expected
 
@@ -91,16 +91,16 @@ async def test_what_is_gone_since_the_listing_is_not_stale() -> None:
 @pytest.mark.parametrize(
     ("preview_look", "photo_look", "found"),
     [
-        (_look(LATER), _look(EARLIER), True),
-        (_look(LATER), _look(LATER), True),
-        (_look(EARLIER), _look(LATER), False),
-        (_look(LATER, "000000000000"), _look(EARLIER), False),
-        (_look(LATER), None, False),
-        (None, _look(EARLIER), False),
+        (_head(LATER), _head(EARLIER), True),
+        (_head(LATER), _head(LATER), True),
+        (_head(EARLIER), _head(LATER), False),
+        (_head(LATER, "000000000000"), _head(EARLIER), False),
+        (_head(LATER), None, False),
+        (None, _head(EARLIER), False),
     ],
 )
 async def test_a_flight_finds_only_what_is_fresh(
-    preview_look: Look | None, photo_look: Look | None, *, found: bool
+    preview_look: ObjectHead | None, photo_look: ObjectHead | None, *, found: bool
 ) -> None:
     """So that it makes a stale one, and does not make again what another process has made anew."""
     previews = FakeBucket(**({"prew_card_a": preview_look} if preview_look else {}))
@@ -123,11 +123,11 @@ async def test_otherwise_it_is_the_store_that_it_wraps() -> None:
     assert b"".join([piece async for piece in pieces]) == b"picture"
 
 
-def _mender(photos: FakeBucket, previews: FakeInventory) -> Mender:
+def _mender(photos: FakeBucket, previews: FakeInventory) -> Repairer:
     resizer = GatedResizer()
     resizer.gate.set()
     coalescer = Coalescer(
-        board=LocalBoard(),
+        flight_store=MemoryFlightStore(),
         resizer=resizer,
         store=FakeStore(),
         observer=RecordingObserver(),
@@ -136,24 +136,24 @@ def _mender(photos: FakeBucket, previews: FakeInventory) -> Mender:
         load=Load(1),
         max_flights=10,
     )
-    return Mender(Maker(coalescer, Account(), 2), photos, previews, None)
+    return Repairer(Renderer(coalescer, RenderReport(), 2), photos, previews, None)
 
 
 async def test_a_photo_that_came_back_keeps_its_preview() -> None:
     """The listing is some time ago when its turn comes."""
     previews = FakeInventory()
-    gone, back = _mender(FakeBucket(), previews), _mender(FakeBucket(photo_a=_look(LATER)), previews)
+    gone, back = _mender(FakeBucket(), previews), _mender(FakeBucket(photo_a=_head(LATER)), previews)
 
-    assert await back.mend(preview("/prew/card/a.jpg"), Stale.PHOTO_GONE)
+    assert await back.repair(preview("/prew/card/a.jpg"), Stale.PHOTO_GONE)
     assert previews.deleted == []
-    assert await gone.mend(preview("/prew/card/a.jpg"), Stale.PHOTO_GONE)
+    assert await gone.repair(preview("/prew/card/a.jpg"), Stale.PHOTO_GONE)
     assert previews.deleted == ["prew/card/a.jpg"]
     assert dict(gone.maker.account.done) == {"deleted": 1}
 
 
 async def test_what_has_changed_is_made() -> None:
     """And counted."""
-    mender = _mender(FakeBucket(), FakeInventory())
+    repairer = _mender(FakeBucket(), FakeInventory())
 
-    assert await mender.mend(preview("/prew/card/a.jpg"), Stale.PRESET_CHANGED)
-    assert dict(mender.maker.account.done) == {"made": 1}
+    assert await repairer.repair(preview("/prew/card/a.jpg"), Stale.PRESET_CHANGED)
+    assert dict(repairer.maker.account.done) == {"made": 1}

@@ -11,8 +11,8 @@ from aiohttp import ClientSession
 from devstack.backends import Redis
 from tests.commands.conftest import Shop
 from tests.commands.counting_lambda import CountingLambda
-from tests.e2e.site import Site
-from tests.fakes import until
+from tests.support.fakes import until
+from tests.support.site import Site
 
 VISITORS = 2
 NAMES = [f"{number}.jpg" for number in range(6)]

@@ -9,7 +9,7 @@ from redis import Redis as BlockingRedis
 
 from devstack.backends import Redis
 from tests.commands.conftest import Shop
-from tests.many_objects import put_many
+from tests.support.many_objects import put_many
 
 ODD = "クズ箱/a b+c%20[x]*?.jpg"
 

@@ -10,7 +10,7 @@ import pytest
 from devstack.nginx_server import Nginx, start_nginx
 from devstack.programs import LOOPBACK
 from tests.commands.conftest import Shop
-from tests.nginx.asking import ask
+from tests.support.asking import ask
 
 NAME = "クズ箱/a b+c.jpg"
 PATH = "/%E3%82%AF%E3%82%BA%E7%AE%B1/a%20b%2Bc.jpg"

@@ -11,8 +11,8 @@ from redis import Redis as BlockingRedis
 from devstack.backends import Redis
 from tests.commands.conftest import Shop, fingerprints
 from tests.commands.counting_lambda import CountingLambda
-from tests.e2e.gated_lambda import failed
-from tests.fakes import until_told
+from tests.support.fakes import until_told
+from tests.support.gated_lambda import failed
 
 ODD = "クズ箱/a b+c%20d#e?f.jpg"
 

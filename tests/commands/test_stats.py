@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.commands.conftest import Shop
-from tests.many_objects import put_many
+from tests.support.many_objects import put_many
 
 
 def test_each_preset_is_counted(shop: Shop) -> None:

@@ -12,8 +12,8 @@ from aiohttp.test_utils import unused_port
 
 from tests.commands.conftest import Shop
 from tests.commands.counting_lambda import CountingLambda
-from tests.e2e.gated_lambda import failed
-from tests.fakes import until, until_told
+from tests.support.fakes import until, until_told
+from tests.support.gated_lambda import failed
 
 # A walk through folders and the order of bytes disagree about these.
 NAMES = ["a/b.jpg", "a/b/c.jpg", "a-b.jpg", "a.jpg", "クズ箱/a b+c%20d#e?f.jpg", "z.jpg"]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from tests.nginx.asking import Answer, ask
+from tests.support.asking import Answer, ask
 
 ROOT = Path(__file__).resolve().parents[2]
 BACK_WITHIN_S = 40.0

@@ -10,7 +10,7 @@ import pytest
 
 from devstack.backends import S3, s3_client
 from devstack.photos import load_photos
-from tests.many_objects import put_many
+from tests.support.many_objects import put_many
 
 UNUSUAL = "имя с пробелом + 100% #1?.avif"  # noqa: RUF001 -- the letters that people use
 

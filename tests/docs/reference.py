@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from prewmanager.cli import app
-from prewmanager.telemetry import Metrics
+from prewmanager.telemetry.metrics import Metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "reference"

@@ -15,8 +15,8 @@ from pydantic.fields import FieldInfo
 
 from lambda_resize.settings import Limits
 from lambda_resize.settings import Settings as FunctionSettings
-from prewmanager.presets import Preset
-from prewmanager.settings import Settings
+from prewmanager.config.settings import Settings
+from prewmanager.previews.preset import Preset
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"

@@ -11,11 +11,11 @@ import pytest
 
 from devstack.local_settings import read_local_settings
 from devstack.nginx_server import SOURCES, effective_environment
-from prewmanager.adapters.redis_board import CHANNEL, KEY_PREFIX
+from prewmanager.adapters.redis.flight_store import CHANNEL, KEY_PREFIX
+from prewmanager.config.settings import Settings, read_settings
 from prewmanager.errors import failure_classes
-from prewmanager.presets import Preset
-from prewmanager.problems import _STATUSES
-from prewmanager.settings import Settings, read_settings
+from prewmanager.previews.preset import Preset
+from prewmanager.web.problems import _STATUSES
 from tests.docs.tables import README, ROOT, function_variables, service_variables, with_tables
 
 DOCUMENTS = sorted(

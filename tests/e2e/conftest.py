@@ -11,7 +11,7 @@ import pytest
 
 from devstack.backends import S3, Redis
 from devstack.lambda_server import Lambda, start_lambda
-from tests.e2e.site import ROOT, Site, start_function
+from tests.support.site import ROOT, Site, start_function
 
 FAULTY = ("original", "raises", "dies", "sleeps", "nonsense", "huge")
 

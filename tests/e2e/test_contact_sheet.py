@@ -19,10 +19,10 @@ from redis import Redis as RedisClient
 from devstack.backends import S3, Redis, s3_client
 from devstack.lambda_server import Lambda
 from devstack.programs import LOOPBACK, Program, answers, free_ports
-from prewmanager.adapters.redis_relay import SHEET_CHANNEL
-from tests.e2e.site import Site
-from tests.fakes import until_told
-from tests.nginx.asking import Answer, ask
+from prewmanager.adapters.redis.relay import RELAY_CHANNEL
+from tests.support.asking import Answer, ask
+from tests.support.fakes import until_told
+from tests.support.site import Site
 
 ROOT = Path(__file__).resolve().parents[2]
 HOSTILE = "<img src=x onerror=alert(1)>.jpg"
@@ -107,7 +107,7 @@ def test_nothing_of_it_comes_through_nginx(shown: Site, path: str) -> None:
 
 async def test_flights_of_all_replicas_as_they_happen(shown: Site, redis_server: Redis) -> None:
     """Two viewers at one replica are told of a flight at the other, from who waits to how it ended."""
-    key, channel = f"prew/card/sheet/none-{os.getpid()}.jpg", f"{SHEET_CHANNEL}{shown.s3.bucket}"
+    key, channel = f"prew/card/sheet/none-{os.getpid()}.jpg", f"{RELAY_CHANNEL}{shown.s3.bucket}"
     async with ClientSession() as session:
         address = f"http://{LOOPBACK}:{shown.ports[0]}/-/presets/flights"
         async with session.get(address) as one, session.get(address) as two:
@@ -118,11 +118,11 @@ async def test_flights_of_all_replicas_as_they_happen(shown: Site, redis_server:
                 await until_told(lambda: redis.pubsub_numsub(channel)[0][1] == 1)
             other = await asyncio.to_thread(ask, shown.ports[1], f"/{key}")
             for stream, reports in zip(streams, seen, strict=True):
-                while not any(landed["preview"] == key for report in reports for landed in report["landed"]):
+                while not any(result["preview"] == key for report in reports for result in report["landed"]):
                     reports.append(await anext(stream))
 
-    landed = [(report["replica"], each["outcome"]) for report in seen[1] for each in report["landed"]]
-    assert landed == [(other.headers["X-Replica"], "missing")]
+    result = [(report["replica"], each["outcome"]) for report in seen[1] for each in report["landed"]]
+    assert result == [(other.headers["X-Replica"], "missing")]
 
 
 def test_the_local_page_is_the_services(shown: Site, photo: str) -> None:

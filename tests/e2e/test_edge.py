@@ -21,7 +21,7 @@ from devstack.lambda_server import Lambda, start_lambda
 from devstack.nginx_server import start_nginx
 from devstack.programs import LOOPBACK, Program, free_ports
 from tests.lambda_resize.edge_event import ImageHost, reply
-from tests.nginx.asking import Answer, ask
+from tests.support.asking import Answer, ask
 
 ROOT = Path(__file__).resolve().parents[2]
 YEAR = "max-age=31536000"

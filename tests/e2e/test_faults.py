@@ -17,10 +17,10 @@ from aiohttp import ClientSession, TCPConnector
 from redis.asyncio import Redis as RedisClient
 
 from devstack.backends import S3, Redis, start_redis
-from prewmanager.adapters.redis_board import CHANNEL
-from tests.e2e.gated_lambda import GatedLambda, failed, function_error, throttled
-from tests.e2e.site import Site
-from tests.fakes import until_told
+from prewmanager.adapters.redis.flight_store import CHANNEL
+from tests.support.fakes import until_told
+from tests.support.gated_lambda import GatedLambda, failed, function_error, throttled
+from tests.support.site import Site
 
 TIMES = {
     "PREW_LAMBDA_TIMEOUT": "5",
@@ -65,7 +65,7 @@ async def _ask_replica(site: Site, replica: int, path: str) -> tuple[int, str, b
         return response.status, response.headers.get("X-Preview", ""), await response.read()
 
 
-async def _herd(site: Site, replica: int, path: str, count: int) -> Herd:
+async def _burst(site: Site, replica: int, path: str, count: int) -> Herd:
     return await asyncio.gather(*(_ask_replica(site, replica, path) for _ in range(count)))
 
 
@@ -80,16 +80,16 @@ def _invocations(part: SimpleNamespace) -> int:
 
 async def _leader_and_waiters(part: SimpleNamespace, path: str) -> tuple[asyncio.Task[Herd], asyncio.Task[Herd]]:
     """Ten requests at replica 0, which leads and is held in Lambda, and ten at replica 1, which waits for it."""
-    leading = asyncio.create_task(_herd(part.site, 0, path, 10))
+    leading = asyncio.create_task(_burst(part.site, 0, path, 10))
     await part.function.entered.wait()
-    waiting = asyncio.create_task(_herd(part.site, 1, path, 10))
+    waiting = asyncio.create_task(_burst(part.site, 1, path, 10))
     await _all_wait(part.site, 0, 10)
     await _all_wait(part.site, 1, 10)
     return leading, waiting
 
 
-def _all_well(herd: Herd) -> bool:
-    return {status for status, _, _ in herd} == {200} and len({body for _, _, body in herd}) == 1
+def _all_well(burst: Herd) -> bool:
+    return {status for status, _, _ in burst} == {200} and len({body for _, _, body in burst}) == 1
 
 
 async def test_leader_killed(run_faulty: RunFaulty) -> None:
@@ -103,12 +103,12 @@ async def test_leader_killed(run_faulty: RunFaulty) -> None:
         part.site.services[0].kill()
         part.function.gate.set()
         killed = time.monotonic()
-        herd = await waiting
+        burst = await waiting
         took_s = time.monotonic() - killed
         with pytest.raises(OSError):  # noqa: PT011 -- the connections to the killed process
             await leading
 
-    assert _all_well(herd)
+    assert _all_well(burst)
     assert took_s < LEASE_S + 1
     assert _invocations(part) <= 2
 
@@ -117,15 +117,15 @@ async def test_leader_killed_behind_nginx(run_faulty: RunFaulty) -> None:
     """Clients of a replica that dies are served by the next one: nginx asks again, and nobody sees an error."""
     async with run_faulty() as part:
         path = _photo("behind-nginx")
-        asking = asyncio.create_task(part.site.herd(path, 40))
+        asking = asyncio.create_task(part.site.burst(path, 40))
         await part.function.entered.wait()
         ports = part.site.ports
         await until_told(lambda: sum(part.site.metric("prewmanager_waiting", port) for port in ports) == 40)
         part.site.services[0].kill()
         part.function.gate.set()
-        herd = await asking
+        burst = await asking
 
-    assert _all_well(herd)
+    assert _all_well(burst)
     assert _invocations(part) <= 2
 
 
@@ -140,7 +140,7 @@ async def test_redis_restarted(run_faulty: RunFaulty) -> None:
         herds = [await leading, await waiting]
         again.program.kill()
 
-    assert all(_all_well(herd) for herd in herds)
+    assert all(_all_well(burst) for burst in herds)
     assert _invocations(part) <= 2
 
 
@@ -158,7 +158,7 @@ async def test_redis_hangs(run_faulty: RunFaulty) -> None:
         part.redis.program.signal(signal.SIGCONT)
         await until_told(lambda: not _is_alone(part.site, 1))
 
-    assert all(_all_well(herd) for herd in herds)
+    assert all(_all_well(burst) for burst in herds)
     assert later[0] == 200
     assert took_s < 1
     assert _invocations(part) <= 3
@@ -174,7 +174,7 @@ async def test_flushall(run_faulty: RunFaulty) -> None:
         part.function.gate.set()
         herds = [await leading, await waiting]
 
-    assert all(_all_well(herd) for herd in herds)
+    assert all(_all_well(burst) for burst in herds)
     assert _invocations(part) <= 2
 
 
@@ -189,7 +189,7 @@ async def test_message_lost(run_faulty: RunFaulty) -> None:
         part.function.gate.set()
         herds = [await leading, await waiting]
 
-    assert all(_all_well(herd) for herd in herds)
+    assert all(_all_well(burst) for burst in herds)
     assert _invocations(part) == 1
 
 
@@ -219,7 +219,7 @@ async def test_lambda_slower_than_the_lease(run_faulty: RunFaulty) -> None:
         part.function.gate.set()
         herds = [await leading, await waiting]
 
-    assert all(_all_well(herd) for herd in herds)
+    assert all(_all_well(burst) for burst in herds)
     assert _invocations(part) == 1
 
 
@@ -229,9 +229,9 @@ async def test_throttled_three_times_then_well(run_faulty: RunFaulty) -> None:
         part.function.script.extend(throttled() for _ in range(3))
         part.function.gate.set()
         path = _photo("throttled")
-        herds = await asyncio.gather(_herd(part.site, 0, path, 20), _herd(part.site, 1, path, 20))
+        herds = await asyncio.gather(_burst(part.site, 0, path, 20), _burst(part.site, 1, path, 20))
 
-    assert all(_all_well(herd) for herd in herds)
+    assert all(_all_well(burst) for burst in herds)
     assert _invocations(part) == 4
 
 
@@ -246,9 +246,9 @@ async def test_everybody_gets_the_leaders_failure(
     async with run_faulty() as part:
         path = _photo("failure")
         part.function.script.append(answer())
-        herds = await asyncio.gather(*(_herd(part.site, replica, path, 20) for replica in (0, 1)))
+        herds = await asyncio.gather(*(_burst(part.site, replica, path, 20) for replica in (0, 1)))
 
-    assert {got for herd in herds for got, _, _ in herd} == {status}
+    assert {got for burst in herds for got, _, _ in burst} == {status}
     assert _invocations(part) == 1
 
 
@@ -279,9 +279,9 @@ async def test_most_clients_leave(run_faulty: RunFaulty) -> None:
             if request not in staying:
                 request.cancel()
         part.function.gate.set()
-        herd = await asyncio.gather(*staying)
+        burst = await asyncio.gather(*staying)
 
-    assert _all_well(herd)
+    assert _all_well(burst)
     assert _invocations(part) == 1
 
 
@@ -290,7 +290,7 @@ async def test_two_race_for_a_takeover(run_faulty: RunFaulty) -> None:
     async with run_faulty(replicas=3) as part:
         path = _photo("race")
         leading, waiting = await _leader_and_waiters(part, path)
-        third = asyncio.create_task(_herd(part.site, 2, path, 10))
+        third = asyncio.create_task(_burst(part.site, 2, path, 10))
         await _all_wait(part.site, 2, 10)
         part.site.services[0].kill()
         part.function.gate.set()
@@ -298,8 +298,8 @@ async def test_two_race_for_a_takeover(run_faulty: RunFaulty) -> None:
         leading.cancel()
         await asyncio.gather(leading, return_exceptions=True)
 
-    assert all(_all_well(herd) for herd in herds)
-    assert len({body for herd in herds for _, _, body in herd}) == 1
+    assert all(_all_well(burst) for burst in herds)
+    assert len({body for burst in herds for _, _, body in burst}) == 1
     assert _invocations(part) <= 2
 
 
@@ -337,7 +337,7 @@ async def test_a_missing_original_is_asked_for_once(run_faulty: RunFaulty) -> No
     async with run_faulty(replicas=3) as part:
         part.function.script.append(failed("missing"))
         path = _photo("missing")
-        statuses = [status for _ in range(4) for status, _, _ in await part.site.herd(path, 250)]
+        statuses = [status for _ in range(4) for status, _, _ in await part.site.burst(path, 250)]
 
     assert statuses == [404] * 1000
     assert _invocations(part) == 1
@@ -382,7 +382,7 @@ async def test_made_up_names_cannot_run_up_a_bill(run_faulty: RunFaulty) -> None
 
             await asyncio.gather(*(one(number) for number in range(600)))
         took_s = time.monotonic() - started
-        known_again = [status for status, _, _ in await part.site.herd(known, 50)]
+        known_again = [status for status, _, _ in await part.site.burst(known, 50)]
 
     assert set(statuses) == {200, 503}
     assert _invocations(part) <= 1 + 20 + 20 * (took_s + 1)

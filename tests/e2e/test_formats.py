@@ -12,11 +12,11 @@ from PIL import Image
 
 from devstack.backends import S3, Redis
 from devstack.lambda_server import Lambda
-from prewmanager.presets import Preset
-from prewmanager.variants import variants
-from tests.e2e.site import Site
-from tests.fakes import until_told
-from tests.nginx.asking import Answer
+from prewmanager.previews.preset import Preset
+from prewmanager.previews.variants import variants
+from tests.support.asking import Answer
+from tests.support.fakes import until_told
+from tests.support.site import Site
 
 AUTO = {
     "PREW_PRESETS__TILE__WIDTH": "60",
@@ -86,7 +86,7 @@ def test_every_client_gets_its_format_and_density(tiles: Site) -> None:
 async def test_browsers_of_all_kinds_at_once(tiles: Site) -> None:
     """Each format is made once, and whoever waits gets that of his own."""
     tiles.put("crowd.jpg", encoded(Image.linear_gradient("L").resize((600, 400)).convert("RGB"), "JPEG"))
-    herds = await asyncio.gather(*(tiles.herd("/prew/tile/crowd.jpg", 20, accept) for accept in ACCEPTS.values()))
+    herds = await asyncio.gather(*(tiles.burst("/prew/tile/crowd.jpg", 20, accept) for accept in ACCEPTS.values()))
 
     for kind, answers in zip(ACCEPTS, herds, strict=True):
         assert {status for status, _, _ in answers} == {200}
@@ -99,11 +99,11 @@ async def test_one_invocation_makes_what_is_soon_wanted(tiles: Site, function: L
     """Thumb's list has card and tile: whoever asks for one finds it in S3, with the photo's placeholder."""
     await asyncio.to_thread(tiles.put, "also.jpg", encoded(Image.new("RGB", (900, 600), "teal"), "JPEG"))
     invocations = function.stats()["invocations"]
-    herd = await tiles.herd("/prew/thumb/also.jpg", 50)
+    burst = await tiles.burst("/prew/thumb/also.jpg", 50)
     requests = tiles.requests_to_services()
     others = [await asyncio.to_thread(tiles.get, f"/prew/{preset}/also.jpg") for preset in ("card", "tile")]
 
-    assert {status for status, _, _ in herd} == {200}
+    assert {status for status, _, _ in burst} == {200}
     assert [answer.headers["X-Preview"] for answer in others] == [None, None]
     assert [Image.open(io.BytesIO(answer.body)).size for answer in others] == [(720, 480), (60, 40)]
     assert all(answer.headers["X-ThumbHash"] for answer in others)

@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 from devstack.backends import s3_client
 from devstack.lambda_server import Lambda
-from tests.e2e.site import Site
-from tests.nginx.asking import Answer, ask
+from tests.support.asking import Answer, ask
+from tests.support.site import Site
 
 COUNT = 5000
 PIECES = [

@@ -17,7 +17,7 @@ import pyvips
 from devstack.backends import s3_client
 from devstack.bucket import Bucket
 from devstack.programs import Program, answers, free_ports
-from tests.nginx.asking import ask
+from tests.support.asking import ask
 
 ROOT = Path(__file__).resolve().parents[2]
 

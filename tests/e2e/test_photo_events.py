@@ -15,7 +15,7 @@ from devstack.backends import Events, Redis, s3_client, start_s3
 from devstack.functions import CLEANER, CLEANER_HANDLER, RESIZE_HANDLER, start_s3_events
 from devstack.lambda_server import Lambda, start_lambda
 from devstack.programs import LOOPBACK, free_ports
-from tests.e2e.site import FUNCTION, Site
+from tests.support.site import FUNCTION, Site
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "a b/ü+%.jpg"

@@ -18,10 +18,10 @@ import pytest
 import yaml
 
 from devstack.programs import LOOPBACK, Program, free_ports
-from tests.e2e.site import Site
-from tests.e2e.test_road import photo
-from tests.fakes import until_told
+from tests.e2e.test_request_path import photo
 from tests.observability.promql import FOLDER, alerts, panels
+from tests.support.fakes import until_told
+from tests.support.site import Site
 
 pytestmark = pytest.mark.skipif(
     os.environ.get("PREW_TEST_PROMETHEUS") != "1", reason="takes a while: make test-observability"
@@ -85,8 +85,8 @@ async def test_every_panel_shows_something(site: Site, prometheus: Prometheus) -
         while True:
             asked += 1
             site.put(f"watched/{asked}.jpg", photo(300, 200))
-            await site.herd(f"/prew/thumb/watched/{asked}.jpg", 5)
-            await site.herd(f"/prew/card/watched/none-{asked}.jpg", 1)
+            await site.burst(f"/prew/thumb/watched/{asked}.jpg", 5)
+            await site.burst(f"/prew/card/watched/none-{asked}.jpg", 1)
 
     clients = asyncio.create_task(load())
     try:

@@ -14,9 +14,9 @@ from redis.asyncio import Redis as RedisClient
 
 from devstack.backends import Redis
 from devstack.lambda_server import Lambda, start_lambda
-from tests.e2e.site import FUNCTION, Site
-from tests.fakes import until
-from tests.nginx.asking import Answer, ask
+from tests.support.asking import Answer, ask
+from tests.support.fakes import until
+from tests.support.site import FUNCTION, Site
 
 ROOT = Path(__file__).resolve().parents[2]
 # Times short enough for a test, in the order that the settings ask for.
@@ -83,7 +83,7 @@ def test_the_contact_sheet_is_off(site: Site) -> None:
 async def test_original_missing(site: Site, function: Lambda) -> None:
     """404 for all who ask, over both replicas, and one invocation within its lifetime."""
     invocations = function.stats()["invocations"]
-    statuses = {status for status, _, _ in await site.herd("/prew/card/status/none.jpg", 100)}
+    statuses = {status for status, _, _ in await site.burst("/prew/card/status/none.jpg", 100)}
     check(await asyncio.to_thread(site.get, "/prew/card/status/none.jpg"), 404, "missing")
 
     assert statuses == {404}
@@ -135,7 +135,7 @@ async def test_a_photo_that_kills_the_function(
     with run_site(
         redis=redis_server, function=faulty_functions, function_name="dies", settings=settings, replicas=2
     ) as site:
-        statuses = {status for status, _, _ in await site.herd(path, 100)}
+        statuses = {status for status, _, _ in await site.burst(path, 100)}
         check(await asyncio.to_thread(site.get, path), 422, "crashed")
         async with RedisClient.from_url(redis_server.url) as redis:
             (key,) = [key async for key in redis.scan_iter("prew:flight:*/status/fatal.jpg@*")]

@@ -14,10 +14,10 @@ from aiohttp import ClientSession
 
 from devstack.backends import S3, Redis
 from devstack.programs import LOOPBACK, Program, answers, find, free_ports
-from tests.e2e.gated_lambda import GatedLambda
-from tests.e2e.site import Site
-from tests.fakes import until_told
-from tests.nginx.asking import ask
+from tests.support.asking import ask
+from tests.support.fakes import until_told
+from tests.support.gated_lambda import GatedLambda
+from tests.support.site import Site
 
 WORKERS = 3
 
@@ -97,13 +97,13 @@ async def test_they_end_together_after_their_requests(
     """One signal to the parent: requests under way are answered, then all are gone."""
     workers, function = service
     pids = workers.pids
-    under_way = asyncio.create_task(_get(workers.port, f"/prew/card/workers/ends-{workers.port}-{number}.jpg"))
+    in_flight = asyncio.create_task(_get(workers.port, f"/prew/card/workers/ends-{workers.port}-{number}.jpg"))
     await function.entered.wait()
     os.kill(workers.program.pid, number)
     await until_told(lambda: workers.program.log.read_text().count('"stopping"') == WORKERS)
     function.gate.set()
 
-    assert await under_way == 200
+    assert await in_flight == 200
     assert await asyncio.to_thread(workers.program.process.wait, 20) == 0
     await until_told(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
 
@@ -111,14 +111,14 @@ async def test_they_end_together_after_their_requests(
 async def test_a_second_signal_is_final(service: tuple[Service, GatedLambda]) -> None:
     """Who will not wait for the requests under way signals again."""
     workers, function = service
-    under_way = asyncio.create_task(_get(workers.port, f"/prew/card/workers/second-{workers.port}.jpg"))
+    in_flight = asyncio.create_task(_get(workers.port, f"/prew/card/workers/second-{workers.port}.jpg"))
     await function.entered.wait()
     os.kill(workers.program.pid, signal.SIGTERM)
     await until_told(lambda: workers.program.log.read_text().count('"stopping"') == WORKERS)
     os.kill(workers.program.pid, signal.SIGTERM)
     await asyncio.to_thread(workers.program.process.wait, 3)
     with contextlib.suppress(OSError):
-        await under_way
+        await in_flight
 
     assert not workers.pids
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from devstack.nginx_server import effective_environment
-from prewmanager.settings import Settings
+from prewmanager.config.settings import Settings
 from tests.infra.conftest import TEMPLATES
 
 FOLDER = TEMPLATES / "kubernetes"

@@ -15,8 +15,8 @@ import pytest
 
 from lambda_resize.edge_errors import EdgeError, Refused, SourceFailed, SourceMissing, SourceSlow, TooMuch
 from lambda_resize.edge_fetch import Network, fetch
-from tests.certificates import self_signed
 from tests.lambda_resize.edge_event import LOOPBACK, ImageHost, reply
+from tests.support.certificates import self_signed
 
 
 @pytest.fixture(name="host")

@@ -11,9 +11,9 @@ import pytest
 
 from devstack.backends import S3
 from devstack.nginx_server import Nginx
-from tests.nginx.asking import Answer, ask
 from tests.nginx.conftest import StartNginx
 from tests.nginx.recorder import Recorder, Reply
+from tests.support.asking import Answer, ask
 
 Put = Callable[..., str]
 WITHIN_S = 20

@@ -8,10 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from devstack.nginx_server import Nginx, effective_environment
-from tests.nginx.asking import Answer, ask
 from tests.nginx.conftest import StartNginx
 from tests.nginx.recorder import Recorder, Reply
 from tests.nginx.test_files_and_log import logged
+from tests.support.asking import Answer, ask
 
 MINIMAL = {"PREW_NGINX_S3_SERVER": "127.0.0.1:443"}
 BURST = 2

@@ -9,9 +9,9 @@ import pytest
 
 from devstack.nginx_server import Nginx
 from devstack.programs import LOOPBACK, free_ports
-from tests.nginx.asking import Answer, ask
 from tests.nginx.conftest import StartNginx
 from tests.nginx.recorder import Recorder, Reply, recording
+from tests.support.asking import Answer, ask
 
 TARGETS = ["/photo/a.jpg", "/prew/card/a.jpg"]
 XML = Reply(

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from devstack.nginx_server import SOURCES, Nginx
-from tests.nginx.asking import ask
 from tests.nginx.conftest import StartNginx
 from tests.nginx.recorder import Recorder, Reply
+from tests.support.asking import ask
 
 
 @pytest.fixture(scope="module", name="site")

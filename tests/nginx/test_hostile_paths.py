@@ -8,9 +8,9 @@ import pytest
 
 from devstack.nginx_server import Nginx
 from devstack.programs import LOOPBACK
-from tests.nginx.asking import ask
 from tests.nginx.conftest import BUCKET_PATH
 from tests.nginx.recorder import Recorder, Reply
+from tests.support.asking import ask
 
 TRAVERSALS = [
     b"/photo/../prew/card/a.jpg",

@@ -8,10 +8,10 @@ from urllib.parse import unquote, unquote_plus
 import pytest
 
 from devstack.nginx_server import Nginx
-from prewmanager.preview import decode_path
-from tests.nginx.asking import ask, lazily, strictly
+from prewmanager.previews.catalogue import decode_path
 from tests.nginx.conftest import BUCKET_PATH
 from tests.nginx.recorder import Recorder, Reply
+from tests.support.asking import ask, lazily, strictly
 
 NAMES = [
     "with spaces in it.jpg",

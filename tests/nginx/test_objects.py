@@ -10,9 +10,9 @@ from PIL import Image
 
 from devstack.backends import S3, s3_client
 from devstack.nginx_server import Nginx
-from tests.nginx.asking import ask
 from tests.nginx.conftest import StartNginx
 from tests.nginx.recorder import Recorder, Reply
+from tests.support.asking import ask
 
 Put = Callable[..., str]
 BODY = bytes(range(256)) * 300

@@ -12,9 +12,9 @@ import pytest
 from devstack.backends import S3, s3_client
 from devstack.nginx_server import Nginx, effective_environment
 from devstack.programs import ProgramError
-from tests.nginx.asking import ask, lazily, strictly
 from tests.nginx.conftest import StartNginx
 from tests.nginx.recorder import Recorder
+from tests.support.asking import ask, lazily, strictly
 
 MODULE = Path("/usr/lib/nginx/modules/ngx_http_js_module.so")
 BUCKET = "private"

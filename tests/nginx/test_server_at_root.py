@@ -6,9 +6,9 @@ import pytest
 
 from devstack.nginx_server import Nginx, effective_environment
 from devstack.programs import ProgramError
-from tests.nginx.asking import ask
 from tests.nginx.conftest import StartNginx
 from tests.nginx.recorder import Recorder
+from tests.support.asking import ask
 
 
 @pytest.fixture(scope="module", name="site")

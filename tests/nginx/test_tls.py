@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.certificates import self_signed
-from tests.nginx.asking import ask
 from tests.nginx.conftest import StartNginx
 from tests.nginx.recorder import Recorder, recording
+from tests.support.asking import ask
+from tests.support.certificates import self_signed
 
 HOST = "photos.s3.test"
 

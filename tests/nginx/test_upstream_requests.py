@@ -7,8 +7,8 @@ import re
 import pytest
 
 from devstack.nginx_server import Nginx
-from tests.nginx.asking import ask
 from tests.nginx.recorder import Recorder, Reply
+from tests.support.asking import ask
 
 HOSTILE_HEADERS = {
     "Authorization": "AWS4-HMAC-SHA256 Credential=x",

@@ -10,10 +10,10 @@ import pytest
 from devstack.backends import S3
 from devstack.nginx_server import SOURCES, Nginx, effective_environment
 from devstack.programs import ProgramError
-from prewmanager.preview import decode_path
-from tests.nginx.asking import ask
+from prewmanager.previews.catalogue import decode_path
 from tests.nginx.conftest import BUCKET_PATH, StartNginx
 from tests.nginx.recorder import Recorder, Reply, Seen
+from tests.support.asking import ask
 
 AUTO = {"PREW_PRESETS__CARD__FORMAT": "auto", "PREW_PRESETS__THUMB__FORMAT": "webp", "PREW_NGINX_AUTO_PRESETS": "big_1"}
 AVIF = {"Accept": "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"}

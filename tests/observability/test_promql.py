@@ -15,10 +15,10 @@ import pytest
 import yaml
 
 from prewmanager.errors import failure_classes
-from prewmanager.ports import Landed, Source, Usage
-from prewmanager.telemetry import Metrics
-from tests.fakes import made, preview
+from prewmanager.flights.ports import FlightResult, InvocationCost, Source
+from prewmanager.telemetry.metrics import Metrics
 from tests.observability.promql import FOLDER, alerts, matched, metrics, panels
+from tests.support.fakes import made, preview
 
 ASKED = [*panels(), *alerts()]
 _BY_PROMETHEUS = {"up"}
@@ -32,11 +32,11 @@ def _told() -> str:
 
 async def _after_a_flight() -> str:
     all_metrics = Metrics()
-    landed = Landed(made(), Source.MADE)
-    with landed.timed("lambda"):
+    result = FlightResult(made(), Source.MADE)
+    with result.timed("lambda"):
         all_metrics.load_is(running=1, queued=0)
-    all_metrics.landed(preview(), landed, 0.1)
-    all_metrics.usage.invoked("card", Usage(cold_start=True, gb_seconds=0.1))
+    all_metrics.completed(preview(), result, 0.1)
+    all_metrics.usage.invoked("card", InvocationCost(cold_start=True, gb_seconds=0.1))
     return all_metrics.text().decode()
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from devstack.one_server import EXAMPLE, ROOT, UNITS, OneServer
 from tests.docs.blocks import blocks
-from tests.nginx.asking import ask
+from tests.support.asking import ask
 
 PAGE = ROOT / "docs" / "how-to" / "one-server.md"
 

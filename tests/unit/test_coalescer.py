@@ -7,60 +7,60 @@ from typing import NoReturn
 
 import pytest
 
-from prewmanager.adapters.local_board import LocalBoard
-from prewmanager.coalescer import Answer
+from prewmanager.adapters.memory_store import MemoryFlightStore
 from prewmanager.errors import (
-    NotInTime,
-    OriginalMissing,
+    DeadlineExceeded,
     Overloaded,
+    PhotoMissing,
     ResizerFailed,
     StorageFailed,
 )
-from prewmanager.ports import Busy, Lease, Outcome, Settled, Source
-from prewmanager.timing import Timing
-from tests.fakes import FakeClock, FakeStore, made, preview, until
-from tests.house import House
+from prewmanager.flights.coalescer import Answer
+from prewmanager.flights.ports import Completed, Held, Lease, Outcome, Source
+from prewmanager.flights.timing import Timing
+from tests.support.fakes import FakeClock, FakeStore, made, preview, until
+from tests.support.replica import InMemoryReplica
 
 
 async def test_one_resize_for_all_who_wait() -> None:
     """Five hundred requests while the leader is held get one result of one call, and one of them made it."""
-    house = House()
-    requests = [house.ask() for _ in range(500)]
-    await house.resizer.entered.wait()
-    house.resizer.gate.set()
+    replica = InMemoryReplica()
+    requests = [replica.ask() for _ in range(500)]
+    await replica.resizer.entered.wait()
+    replica.resizer.gate.set()
     answers = await asyncio.gather(*requests)
 
-    assert len(house.resizer.calls) == 1
+    assert len(replica.resizer.calls) == 1
     assert {answer.made.body for answer in answers} == {b"prew/card/a.jpg made by call 1"}
     assert sorted(str(answer.source) for answer in answers) == ["joined"] * 499 + ["made"]
 
 
 async def test_different_previews_do_not_wait_for_each_other() -> None:
     """Each photo and each preset has a flight of its own."""
-    house = House()
-    house.resizer.gate.set()
+    replica = InMemoryReplica()
+    replica.resizer.gate.set()
     paths = ["/prew/card/a.jpg", "/prew/card/b.jpg", "/prew/thumb/a.jpg"]
-    answers = await asyncio.gather(*map(house.ask, paths))
+    answers = await asyncio.gather(*map(replica.ask, paths))
 
-    assert len(house.resizer.calls) == 3
+    assert len(replica.resizer.calls) == 3
     assert len({answer.made.body for answer in answers}) == 3
 
 
 async def test_three_replicas_on_one_board_make_it_once() -> None:
     """Replicas that share a board share the flight; those that waited say joined."""
-    board, store = LocalBoard(), FakeStore()
-    houses = [House(board, store) for _ in range(3)]
-    requests = [house.ask() for house in houses for _ in range(20)]
-    await until(lambda: any(house.resizer.calls for house in houses))
-    for house in houses:
-        house.resizer.gate.set()
+    flight_store, store = MemoryFlightStore(), FakeStore()
+    houses = [InMemoryReplica(flight_store, store) for _ in range(3)]
+    requests = [replica.ask() for replica in houses for _ in range(20)]
+    await until(lambda: any(replica.resizer.calls for replica in houses))
+    for replica in houses:
+        replica.resizer.gate.set()
     answers = await asyncio.gather(*requests)
 
-    assert sum(len(house.resizer.calls) for house in houses) == 1
+    assert sum(len(replica.resizer.calls) for replica in houses) == 1
     assert len({answer.made.body for answer in answers}) == 1
 
 
-class NotingBoard(LocalBoard):
+class NotingBoard(MemoryFlightStore):
     """A board that notes how many requests were answered when it was told a result."""
 
     def __init__(self) -> None:
@@ -68,53 +68,53 @@ class NotingBoard(LocalBoard):
         self.requests: list[asyncio.Task[Answer]] = []
         self.answered_before: int | None = None
 
-    async def claim(self, key: str) -> Lease | Settled | Busy:
-        claim = await super().claim(key)
-        assert not isinstance(claim, Settled | Busy)
-        settle = claim.settle
+    async def acquire(self, key: str) -> Lease | Completed | Held:
+        acquired = await super().acquire(key)
+        assert not isinstance(acquired, Completed | Held)
+        complete = acquired.complete
 
         async def noting(outcome: Outcome, ttl_s: float) -> bool:
             self.answered_before = sum(request.done() for request in self.requests)
-            return await settle(outcome, ttl_s)
+            return await complete(outcome, ttl_s)
 
-        claim.settle = noting
-        return claim
+        acquired.complete = noting
+        return acquired
 
 
 @pytest.mark.parametrize(("waiters", "answered"), [(1, 1), (2, 0), (600, 0)])
 async def test_one_answer_comes_before_the_board_is_told_and_many_after(waiters: int, answered: int) -> None:
     """To answer one takes less time than to tell the board; for hundreds the other replicas would wait."""
-    board = NotingBoard()
-    house = House(board)
-    board.requests = [house.ask() for _ in range(waiters)]
-    await house.resizer.entered.wait()
-    house.resizer.gate.set()
-    await asyncio.gather(*board.requests)
-    await until(lambda: board.answered_before is not None)
+    flight_store = NotingBoard()
+    replica = InMemoryReplica(flight_store)
+    flight_store.requests = [replica.ask() for _ in range(waiters)]
+    await replica.resizer.entered.wait()
+    replica.resizer.gate.set()
+    await asyncio.gather(*flight_store.requests)
+    await until(lambda: flight_store.answered_before is not None)
 
-    assert board.answered_before == answered
+    assert flight_store.answered_before == answered
 
 
-class RememberingBoard(LocalBoard):
+class RememberingBoard(MemoryFlightStore):
     """A board that still knows a preview which was made before, as one that replicas share does."""
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__()
-        self.remembered: Outcome | None = outcome
+        self.cached_results: Outcome | None = outcome
 
-    async def claim(self, key: str) -> Lease | Settled | Busy:
-        return Settled(self.remembered) if self.remembered else await super().claim(key)
+    async def acquire(self, key: str) -> Lease | Completed | Held:
+        return Completed(self.cached_results) if self.cached_results else await super().acquire(key)
 
-    async def forget(self, key: str, settled: Settled) -> None:  # noqa: ARG002 -- it knows one flight
-        assert settled.outcome is self.remembered
-        self.remembered = None
+    async def evict(self, key: str, settled: Completed) -> None:  # noqa: ARG002 -- it knows one flight
+        assert settled.outcome is self.cached_results
+        self.cached_results = None
 
 
 async def test_a_remembered_preview_that_was_purged_is_made_anew() -> None:
     """The board's memory outlives the object: what the bucket has no more is not handed out, but made."""
-    house = House(RememberingBoard(made(b"before the purge")))
-    house.resizer.gate.set()
-    answer = await house.ask()
+    replica = InMemoryReplica(RememberingBoard(made(b"before the purge")))
+    replica.resizer.gate.set()
+    answer = await replica.ask()
 
     assert answer.made.body == b"prew/card/a.jpg made by call 1"
     assert answer.source is Source.MADE
@@ -122,139 +122,139 @@ async def test_a_remembered_preview_that_was_purged_is_made_anew() -> None:
 
 async def test_a_remembered_preview_is_taken_from_the_bucket() -> None:
     """Who comes too late to have waited gets what is in the bucket now."""
-    house = House(RememberingBoard(made(b"as it was")))
-    house.store.objects["prew/card/a.jpg"] = made(b"as it is")
-    answer = await house.ask()
+    replica = InMemoryReplica(RememberingBoard(made(b"as it was")))
+    replica.store.objects["prew/card/a.jpg"] = made(b"as it is")
+    answer = await replica.ask()
 
     assert answer.made.body == b"as it is"
     assert answer.source is Source.FOUND
-    assert house.resizer.calls == []
+    assert replica.resizer.calls == []
 
 
 async def test_a_remembered_preview_stands_in_while_the_bucket_cannot_be_read() -> None:
     """With S3 away, the board's memory is better than nothing."""
-    house = House(RememberingBoard(made(b"as it was")))
-    house.store.broken = True
+    replica = InMemoryReplica(RememberingBoard(made(b"as it was")))
+    replica.store.broken = True
 
-    assert (await house.ask()).made.body == b"as it was"
+    assert (await replica.ask()).made.body == b"as it was"
 
 
 async def test_found_in_the_bucket_after_all() -> None:
     """The winner looks at S3 before it makes anything."""
-    house = House()
-    house.store.objects["prew/card/a.jpg"] = made(b"was there")
-    answer = await house.ask()
+    replica = InMemoryReplica()
+    replica.store.objects["prew/card/a.jpg"] = made(b"was there")
+    answer = await replica.ask()
 
     assert answer.source is Source.FOUND
     assert answer.made.body == b"was there"
-    assert house.resizer.calls == []
+    assert replica.resizer.calls == []
 
 
 async def test_a_look_that_fails_costs_nobody_the_preview() -> None:
     """When S3 fails at the look, the preview is made all the same."""
-    house = House()
-    house.store.broken = True
-    house.resizer.gate.set()
-    answer = await house.ask()
+    replica = InMemoryReplica()
+    replica.store.broken = True
+    replica.resizer.gate.set()
+    answer = await replica.ask()
 
     assert answer.source is Source.MADE
 
 
 async def test_everybody_gets_the_leaders_failure_as_an_error_of_their_own() -> None:
     """A failure is a result: those who wait get the same kind, and the next one gets it without another call."""
-    house = House(error=OriginalMissing("no such key"))
-    requests = [house.ask() for _ in range(10)]
-    await house.resizer.entered.wait()
-    house.resizer.gate.set()
+    replica = InMemoryReplica(error=PhotoMissing("no such key"))
+    requests = [replica.ask() for _ in range(10)]
+    await replica.resizer.entered.wait()
+    replica.resizer.gate.set()
     errors = await asyncio.gather(*requests, return_exceptions=True)
-    with pytest.raises(OriginalMissing):
-        await house.ask()
+    with pytest.raises(PhotoMissing):
+        await replica.ask()
 
-    assert [type(error) for error in errors] == [OriginalMissing] * 10
+    assert [type(error) for error in errors] == [PhotoMissing] * 10
     assert len({id(error) for error in errors}) == 10
-    assert len(house.resizer.calls) == 1
+    assert len(replica.resizer.calls) == 1
 
 
 async def test_a_remembered_failure_ends() -> None:
     """After its lifetime a failure is forgotten, and the next request tries again."""
     clock = FakeClock()
-    house = House(LocalBoard(clock), error=StorageFailed("away"))
-    house.resizer.gate.set()
+    replica = InMemoryReplica(MemoryFlightStore(clock), error=StorageFailed("away"))
+    replica.resizer.gate.set()
     with pytest.raises(StorageFailed):
-        await house.ask()
+        await replica.ask()
     clock.now += 2.1
-    house.resizer.error = None
+    replica.resizer.error = None
 
-    assert (await house.ask()).source is Source.MADE
+    assert (await replica.ask()).source is Source.MADE
 
 
 async def test_an_unexpected_error_is_an_answer_too() -> None:
     """Whatever the resizer raises, nobody hangs on it and nothing of it is told."""
-    house = House(error=ZeroDivisionError("secret detail"))
-    house.resizer.gate.set()
+    replica = InMemoryReplica(error=ZeroDivisionError("secret detail"))
+    replica.resizer.gate.set()
     with pytest.raises(ResizerFailed) as caught:
-        await house.ask()
+        await replica.ask()
 
     assert "secret" not in caught.value.detail
 
 
 async def test_no_disconnect_ends_the_flight() -> None:
     """The leader's request and most others are cancelled; the flight goes on and the one left gets its preview."""
-    house = House()
-    requests = [house.ask() for _ in range(10)]
-    await house.resizer.entered.wait()
+    replica = InMemoryReplica()
+    requests = [replica.ask() for _ in range(10)]
+    await replica.resizer.entered.wait()
     for request in requests[:9]:
         request.cancel()
     await asyncio.gather(*requests[:9], return_exceptions=True)
-    house.resizer.gate.set()
+    replica.resizer.gate.set()
 
     assert (await requests[9]).made.body == b"prew/card/a.jpg made by call 1"
-    assert len(house.resizer.calls) == 1
+    assert len(replica.resizer.calls) == 1
 
 
 async def test_a_flight_that_everybody_left_still_lands() -> None:
     """With nobody left to wait the preview is made and written all the same."""
-    house = House()
-    request = house.ask()
-    await house.resizer.entered.wait()
+    replica = InMemoryReplica()
+    request = replica.ask()
+    await replica.resizer.entered.wait()
     request.cancel()
     await asyncio.gather(request, return_exceptions=True)
-    house.resizer.gate.set()
-    await until(lambda: bool(house.observer.flights))
+    replica.resizer.gate.set()
+    await until(lambda: bool(replica.observer.flights))
 
-    assert "prew/card/a.jpg" in house.store.objects
+    assert "prew/card/a.jpg" in replica.store.objects
 
 
 async def test_too_slow_for_a_waiter_is_not_in_time() -> None:
     """A waiter's deadline is its own answer; the flight goes on, and the next request joins it."""
-    house = House(timing=Timing(lease_s=1, lock_ttl_s=5, invoke_s=5, wait_s=0.05))
-    with pytest.raises(NotInTime):
-        await house.ask()
+    replica = InMemoryReplica(timing=Timing(lease_s=1, lock_ttl_s=5, invoke_s=5, wait_s=0.05))
+    with pytest.raises(DeadlineExceeded):
+        await replica.ask()
 
-    assert len(house.resizer.calls) == 1
+    assert len(replica.resizer.calls) == 1
 
 
 async def test_too_slow_a_resizer_is_not_in_time() -> None:
     """The invoke deadline ends the resize; all get that, and it is remembered as a transient failure."""
-    house = House(timing=Timing(lease_s=1, lock_ttl_s=5, invoke_s=0.05, wait_s=5))
-    with pytest.raises(NotInTime):
-        await house.ask()
-    with pytest.raises(NotInTime):
-        await house.ask()
+    replica = InMemoryReplica(timing=Timing(lease_s=1, lock_ttl_s=5, invoke_s=0.05, wait_s=5))
+    with pytest.raises(DeadlineExceeded):
+        await replica.ask()
+    with pytest.raises(DeadlineExceeded):
+        await replica.ask()
 
-    assert len(house.resizer.calls) == 1
+    assert len(replica.resizer.calls) == 1
 
 
 async def test_one_flight_too_many_is_overloaded() -> None:
     """Above the bound a new flight is refused with a time to come back; joining one is still possible."""
-    house = House(max_flights=2)
-    under_way = [house.ask("/prew/card/a.jpg"), house.ask("/prew/card/b.jpg")]
-    await until(lambda: len(house.resizer.calls) == 2)
+    replica = InMemoryReplica(max_flights=2)
+    in_flight = [replica.ask("/prew/card/a.jpg"), replica.ask("/prew/card/b.jpg")]
+    await until(lambda: len(replica.resizer.calls) == 2)
     with pytest.raises(Overloaded) as caught:
-        await house.ask("/prew/card/c.jpg")
-    joining = house.ask("/prew/card/a.jpg")
-    house.resizer.gate.set()
-    answers = await asyncio.gather(*under_way, joining)
+        await replica.ask("/prew/card/c.jpg")
+    joining = replica.ask("/prew/card/a.jpg")
+    replica.resizer.gate.set()
+    answers = await asyncio.gather(*in_flight, joining)
 
     assert caught.value.retry_after_s is not None
     assert answers[2].source is Source.JOINED
@@ -263,24 +263,24 @@ async def test_one_flight_too_many_is_overloaded() -> None:
 async def test_takeover_when_the_owner_is_gone() -> None:
     """A lease whose owner died ends by itself; a waiter makes the preview then, and says so."""
     clock = FakeClock()
-    board = LocalBoard(clock, lease_s=30)
-    await board.claim(preview().flight_key)  # by an owner that will never settle it
-    house = House(board)
-    house.resizer.gate.set()
-    request = house.ask()
+    flight_store = MemoryFlightStore(clock, lease_s=30)
+    await flight_store.acquire(preview().flight_key)  # by an owner that will never settle it
+    replica = InMemoryReplica(flight_store)
+    replica.resizer.gate.set()
+    request = replica.ask()
     await asyncio.sleep(0.02)
-    assert house.resizer.calls == []
+    assert replica.resizer.calls == []
     clock.now += 31
     answer = await request
 
     assert answer.source is Source.MADE
-    assert house.observer.takeovers == ["prew/card/a.jpg"]
+    assert replica.observer.takeovers == ["prew/card/a.jpg"]
 
 
 async def test_the_lease_is_kept_while_the_work_goes_on() -> None:
     """Work that takes longer than the lease is not taken over, because the lease is renewed."""
-    board, store = LocalBoard(lease_s=0.3), FakeStore()
-    slow, other = House(board, store), House(board, store)
+    flight_store, store = MemoryFlightStore(lease_s=0.3), FakeStore()
+    slow, other = InMemoryReplica(flight_store, store), InMemoryReplica(flight_store, store)
     first = slow.ask()
     await slow.resizer.entered.wait()
     second = other.ask()
@@ -294,11 +294,11 @@ async def test_the_lease_is_kept_while_the_work_goes_on() -> None:
 
 async def test_closing_waits_for_flights() -> None:
     """Flights under way land before the coalescer is closed."""
-    house = House()
-    request = house.ask()
-    await house.resizer.entered.wait()
-    closing = asyncio.create_task(house.coalescer.close(grace_s=5))
-    house.resizer.gate.set()
+    replica = InMemoryReplica()
+    request = replica.ask()
+    await replica.resizer.entered.wait()
+    closing = asyncio.create_task(replica.coalescer.close(grace_s=5))
+    replica.resizer.gate.set()
     await closing
 
     assert (await request).source is Source.MADE
@@ -306,8 +306,8 @@ async def test_closing_waits_for_flights() -> None:
 
 async def test_closing_hands_over_what_does_not_land() -> None:
     """A flight that outlasts the grace time is given back, and another replica takes it at once."""
-    board, store = LocalBoard(), FakeStore()
-    leaving, staying = House(board, store), House(board, store)
+    flight_store, store = MemoryFlightStore(), FakeStore()
+    leaving, staying = InMemoryReplica(flight_store, store), InMemoryReplica(flight_store, store)
     staying.resizer.gate.set()
     abandoned = leaving.ask()
     await leaving.resizer.entered.wait()
@@ -322,12 +322,12 @@ async def test_closing_hands_over_what_does_not_land() -> None:
 async def test_a_board_that_breaks_is_an_answer_too() -> None:
     """A defect outside of the resize reaches those who wait as a failed resize, and nobody hangs."""
 
-    class BrokenBoard(LocalBoard):
-        async def claim(self, key: str) -> NoReturn:
+    class BrokenBoard(MemoryFlightStore):
+        async def acquire(self, key: str) -> NoReturn:
             raise ZeroDivisionError(key)
 
     with pytest.raises(ResizerFailed):
-        await House(BrokenBoard()).ask()
+        await InMemoryReplica(BrokenBoard()).ask()
 
 
 async def test_those_who_wait_here_do_not_wait_for_the_board() -> None:
@@ -338,26 +338,26 @@ async def test_those_who_wait_here_do_not_wait_for_the_board() -> None:
         async def renew(self) -> bool:
             return True
 
-        async def settle(self, outcome: Outcome, ttl_s: float) -> bool:
+        async def complete(self, outcome: Outcome, ttl_s: float) -> bool:
             assert outcome is not None
             assert ttl_s > 0
             await noted.wait()
             return False
 
-        async def abandon(self) -> None:
+        async def release(self) -> None:
             raise AssertionError
 
-    class SlowBoard(LocalBoard):
-        async def claim(self, key: str) -> Lease:
+    class SlowBoard(MemoryFlightStore):
+        async def acquire(self, key: str) -> Lease:
             assert key
             return SlowLease()
 
-    house = House(SlowBoard())
-    house.resizer.gate.set()
-    first = await house.ask()
-    second = await house.ask()
+    replica = InMemoryReplica(SlowBoard())
+    replica.resizer.gate.set()
+    first = await replica.ask()
+    second = await replica.ask()
     noted.set()
 
     assert (first.source, second.source) == (Source.MADE, Source.JOINED)
-    assert len(house.resizer.calls) == 1
-    assert house.observer.waiters == 0
+    assert len(replica.resizer.calls) == 1
+    assert replica.observer.waiters == 0

@@ -14,16 +14,16 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from prewmanager.contact_sheet.files import CONTENT_SECURITY_POLICY, page_files
-from prewmanager.contact_sheet.photos import PAGE, Found, PhotoFinder
-from prewmanager.contact_sheet.reports import MOST_FLIGHTS, MOST_LANDED, Landings, Replica, report
-from prewmanager.contact_sheet.routes import ContactSheet
-from prewmanager.contact_sheet.viewer import CAPACITY, Viewer
-from prewmanager.contact_sheet.watch import IDLE_REPORTS, MOST_VIEWERS, FlightWatch
 from prewmanager.errors import InvalidKey, Overloaded
-from prewmanager.inventory import ListedPage, StoredObject
-from prewmanager.ports import Failure, Landed, Source, UnderWay
-from tests.fakes import CATALOGUE, RecordingObserver, made, preview, until
+from prewmanager.flights.ports import Failure, FlightResult, InFlight, Source
+from prewmanager.previews.inventory import ListedPage, StoredObject
+from prewmanager.web.contact_sheet.files import CONTENT_SECURITY_POLICY, page_files
+from prewmanager.web.contact_sheet.photos import PAGE, Found, PhotoFinder
+from prewmanager.web.contact_sheet.reports import MOST_FLIGHTS, MOST_LANDED, CompletedFlights, Replica, report
+from prewmanager.web.contact_sheet.routes import ContactSheet
+from prewmanager.web.contact_sheet.viewer import CAPACITY, Viewer
+from prewmanager.web.contact_sheet.watch import IDLE_REPORTS, MOST_VIEWERS, FlightWatch
+from tests.support.fakes import CATALOGUE, RecordingObserver, made, preview, until
 
 HERE = Replica("aaaaaa", "here")
 THERE = Replica("bbbbbb", "there")
@@ -68,8 +68,8 @@ class FakePages:
         return ListedPage(objects, str(end) if end < len(keys) else None)
 
 
-def _flying(waiters: int = 1, path: str = "/prew/card/a.jpg") -> UnderWay:
-    return UnderWay(preview(path), waiters, 0.5)
+def _flying(waiters: int = 1, path: str = "/prew/card/a.jpg") -> InFlight:
+    return InFlight(preview(path), waiters, 0.5)
 
 
 async def _taken(viewer: Viewer) -> dict[str, Any]:
@@ -81,13 +81,13 @@ async def _taken(viewer: Viewer) -> dict[str, Any]:
 
 def test_a_report_says_who_waits_and_what_landed() -> None:
     """Flights with the most waiters first, and each that ended with how."""
-    landings = Landings()
-    landings.add(preview(), Landed(made(), Source.MADE, 7, {"lambda": 20.04}), 0.12345)
-    landings.add(preview("/prew/thumb/b.jpg"), Landed(Failure("missing", "secret")), 1)
-    text = report(HERE, [_flying(2), _flying(200, "/prew/thumb/b.jpg")], landings)
+    completed_flights = CompletedFlights()
+    completed_flights.add(preview(), FlightResult(made(), Source.MADE, 7, {"lambda": 20.04}), 0.12345)
+    completed_flights.add(preview("/prew/thumb/b.jpg"), FlightResult(Failure("missing", "secret")), 1)
+    text = report(HERE, [_flying(2), _flying(200, "/prew/thumb/b.jpg")], completed_flights)
     said = json.loads(text)
 
-    assert (said["replica"], said["under_way"], said["waiting"]) == ("aaaaaa", 2, 202)
+    assert (said["replica"], said["in_flight"], said["waiting"]) == ("aaaaaa", 2, 202)
     assert [(flight["preview"], flight["waiting"]) for flight in said["flights"]] == [
         ("prew/thumb/b.jpg", 200),
         ("prew/card/a.jpg", 2),
@@ -106,12 +106,12 @@ def test_a_report_says_who_waits_and_what_landed() -> None:
 
 def test_a_report_is_bounded() -> None:
     """However much happens, so many rows, and the number of those that were left out."""
-    landings = Landings()
+    completed_flights = CompletedFlights()
     for _ in range(MOST_LANDED + 5):
-        landings.add(preview(), Landed(made()), 0.1)
-    said = json.loads(report(HERE, [_flying(number) for number in range(MOST_FLIGHTS + 5)], landings))
+        completed_flights.add(preview(), FlightResult(made()), 0.1)
+    said = json.loads(report(HERE, [_flying(number) for number in range(MOST_FLIGHTS + 5)], completed_flights))
 
-    assert (len(said["flights"]), said["under_way"]) == (MOST_FLIGHTS, MOST_FLIGHTS + 5)
+    assert (len(said["flights"]), said["in_flight"]) == (MOST_FLIGHTS, MOST_FLIGHTS + 5)
     assert said["flights"][0]["waiting"] == MOST_FLIGHTS + 4
     assert (len(said["landed"]), said["omitted"]) == (MOST_LANDED, 5)
 
@@ -162,7 +162,7 @@ async def test_what_it_is_told_reaches_the_other_observer() -> None:
     watch = FlightWatch(observer, HERE, None)
     watch.waiting(1)
     watch.took_over(preview())
-    watch.landed(preview(), Landed(made(), Source.FOUND), 0.1)
+    watch.completed(preview(), FlightResult(made(), Source.FOUND), 0.1)
 
     assert (observer.waiters, observer.takeovers) == (1, ["prew/card/a.jpg"])
     assert [source for _, _, source in observer.flights] == [Source.FOUND]
@@ -175,14 +175,14 @@ async def test_an_idle_replica_says_little() -> None:
     for flights in ([_flying()], [_flying()], *[[]] * (2 * IDLE_REPORTS)):
         await watch.report(flights)
 
-    assert [json.loads(text)["under_way"] for _, text in relay.sent] == [1, 1, 0, 0, 0]
+    assert [json.loads(text)["in_flight"] for _, text in relay.sent] == [1, 1, 0, 0, 0]
 
 
 async def test_a_landed_flight_is_reported_once() -> None:
     """Also one so short that no report saw it under way."""
     watch = FlightWatch(RecordingObserver(), HERE, None)
     async with watch.viewer() as viewer:
-        watch.landed(preview(), Landed(made(), Source.MADE, 1), 0.1)
+        watch.completed(preview(), FlightResult(made(), Source.MADE, 1), 0.1)
         await watch.report([])
         await watch.report([])
 
@@ -237,7 +237,7 @@ async def test_a_search_finds_each_photo_once(matches: int) -> None:
 
 async def test_a_search_through_very_many_is_gone_on_with(monkeypatch: pytest.MonkeyPatch) -> None:
     """One request looks at so many names and no more; its cursor goes on behind them."""
-    monkeypatch.setattr("prewmanager.contact_sheet.photos.MOST_LOOKED_AT", 2000)
+    monkeypatch.setattr("prewmanager.web.contact_sheet.photos.MOST_LOOKED_AT", 2000)
     count = 2010
     finder = PhotoFinder(FakePages(*(f"photo/{number}" for number in range(count))), CATALOGUE)
     first = await finder.find("", "nowhere", None)

@@ -9,9 +9,9 @@ from collections.abc import Callable
 import pytest
 from pydantic import ValidationError
 
+from prewmanager.config.settings import Settings, read_settings
 from prewmanager.errors import InvalidSettings
-from prewmanager.presets import Preset
-from prewmanager.settings import Settings, read_settings
+from prewmanager.previews.preset import Preset
 
 Read = Callable[..., Settings]
 GOOD = {"PREW_SOURCE_BUCKET": "photos", "PREW_PRESETS__CARD__WIDTH": "720"}
@@ -42,7 +42,7 @@ def test_the_least_that_works(read: Read) -> None:
     settings = read(**GOOD)
 
     assert settings.presets == {"card": Preset(width=720)}
-    assert settings.bucket_of_previews == "photos"
+    assert settings.preview_bucket_name == "photos"
     assert settings.port == 8180
     assert (settings.redis_url, settings.lambda_function) == (None, None)
 
@@ -71,7 +71,7 @@ def test_presets_field_by_field_override_the_json(read: Read) -> None:
 
 def test_previews_may_have_a_bucket_of_their_own(read: Read) -> None:
     """Photos and previews need not share a bucket."""
-    assert read(**GOOD, PREW_PREVIEW_BUCKET="previews").bucket_of_previews == "previews"
+    assert read(**GOOD, PREW_PREVIEW_BUCKET="previews").preview_bucket_name == "previews"
 
 
 def test_an_empty_variable_is_an_unset_one(read: Read) -> None:
@@ -153,8 +153,8 @@ def test_others_variables_are_let_be(read: Read) -> None:
             {"PREW_PRESETS": '{"card": {"width": 1, "also": 5}}'},
             "PREW_PRESETS__CARD__ALSO: is 5, and should be names of presets, such as card,hero",
         ),
-        ({"PREW_NEAREST_AFTER": "45"}, "PREW_NEAREST_AFTER=45 must be shorter than PREW_WAIT_TIMEOUT=45: lower"),
-        ({"PREW_NEAREST_AFTER": "-1"}, "PREW_NEAREST_AFTER: should be greater than or equal to 0, and is '-1'"),
+        ({"PREW_FALLBACK_AFTER": "45"}, "PREW_FALLBACK_AFTER=45 must be shorter than PREW_WAIT_TIMEOUT=45: lower"),
+        ({"PREW_FALLBACK_AFTER": "-1"}, "PREW_FALLBACK_AFTER: should be greater than or equal to 0, and is '-1'"),
         ({"PREW_LOKC_TTL": "5"}, "PREW_LOKC_TTL: there is no such setting; did you mean PREW_LOCK_TTL?"),
         (
             {"PREW_PRESET__CARD__WIDTH": "5"},

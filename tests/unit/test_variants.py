@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from prewmanager.presets import Preset
-from prewmanager.preview import Catalogue
-from prewmanager.variants import all_variants, variants
+from prewmanager.previews.catalogue import Catalogue
+from prewmanager.previews.preset import Preset
+from prewmanager.previews.variants import all_variants, variants
 
 
 def looks(**fields: Any) -> dict[str, dict[str, Any]]:

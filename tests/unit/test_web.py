@@ -12,25 +12,25 @@ from aiohttp import ClientResponse, ClientSession
 from aiohttp.test_utils import TestServer
 from yarl import URL
 
-from prewmanager.adapters.local_board import LocalBoard
-from prewmanager.coalescer import Coalescer
+from prewmanager.adapters.memory_store import MemoryFlightStore
 from prewmanager.errors import (
-    NotInTime,
-    OriginalCorrupt,
-    OriginalMissing,
-    OriginalTooLarge,
-    OriginalUnsupported,
+    DeadlineExceeded,
     Overloaded,
+    PhotoCorrupt,
+    PhotoMissing,
+    PhotoTooLarge,
+    PhotoUnsupported,
     ResizerFailed,
     StorageFailed,
     failure_classes,
 )
-from prewmanager.load import Load
-from prewmanager.ports import Made
-from prewmanager.telemetry import Metrics
-from prewmanager.timing import Lifetimes, Timing
-from prewmanager.web import Service, make_app
-from tests.fakes import CATALOGUE, FakeStore, GatedResizer, made, until
+from prewmanager.flights.coalescer import Coalescer
+from prewmanager.flights.ports import Made
+from prewmanager.flights.timing import Lifetimes, Timing
+from prewmanager.resizing.load import Load
+from prewmanager.telemetry.metrics import Metrics
+from prewmanager.web.app import Service, make_app
+from tests.support.fakes import CATALOGUE, FakeStore, GatedResizer, made, until
 
 TIMING = Timing(lease_s=5, lock_ttl_s=20, invoke_s=5, wait_s=15)
 
@@ -62,7 +62,7 @@ class Site:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Site]:
         coalescer = Coalescer(
-            board=LocalBoard(),
+            flight_store=MemoryFlightStore(),
             resizer=self.resizer,
             store=self.store,
             observer=self.metrics,
@@ -171,13 +171,13 @@ async def test_a_large_preview_is_streamed_from_the_bucket(site: Site, method: s
 @pytest.mark.parametrize(
     ("error", "status", "kind"),
     [
-        (OriginalMissing("secret"), 404, "missing"),
-        (OriginalUnsupported("secret"), 422, "unsupported"),
-        (OriginalCorrupt("secret"), 422, "corrupt"),
-        (OriginalTooLarge("secret"), 422, "too_large"),
+        (PhotoMissing("secret"), 404, "missing"),
+        (PhotoUnsupported("secret"), 422, "unsupported"),
+        (PhotoCorrupt("secret"), 422, "corrupt"),
+        (PhotoTooLarge("secret"), 422, "too_large"),
         (Overloaded("secret", 7.2), 503, "throttled"),
         (Overloaded("secret"), 503, "throttled"),
-        (NotInTime("secret"), 504, "timeout"),
+        (DeadlineExceeded("secret"), 504, "timeout"),
         (ResizerFailed("secret"), 502, "failed"),
         (StorageFailed("secret"), 502, "storage"),
         (RuntimeError("secret"), 502, "failed"),
@@ -255,7 +255,7 @@ async def test_ready_when_everything_answers(site: Site) -> None:
 
 async def test_not_ready_names_the_culprit(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that fails and one that hangs are both named; the error's text stays in the log."""
-    monkeypatch.setattr("prewmanager.web.PROBE_WITHIN_S", 0.05)
+    monkeypatch.setattr("prewmanager.web.app.PROBE_WITHIN_S", 0.05)
     site.s3.error = RuntimeError("secret host")
     site.redis.hangs = True
     response = await site.get("/readyz")

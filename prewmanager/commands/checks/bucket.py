@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 
-from prewmanager.adapters.s3_rights import S3Answer, S3Rights
+from prewmanager.adapters.aws.s3_permissions import S3Answer, S3Permissions
 from prewmanager.commands.checks.finding import Finding, failed, ok, skipped
 
 # No preset can have this name, so nothing that is put there is anybody's preview.
@@ -19,9 +19,9 @@ _MOST_BYTES = 20_000_000
 _DENIED = frozenset({"AccessDenied", "403", "AllAccessDisabled"})
 
 
-async def check_photos(rights: S3Rights, bucket: str, prefix: str) -> tuple[list[Finding], str]:
+async def check_photos(permissions: S3Permissions, bucket: str, prefix: str) -> tuple[list[Finding], str]:
     """Findings about the photos, and the key of one that a preview can be tried of."""
-    listed = await rights.list(f"{prefix}/")
+    listed = await permissions.list(f"{prefix}/")
     variable = "PREW_SOURCE_BUCKET"
     right = _right("photos: list", listed, bucket, f"s3:ListBucket on {bucket}", variable)
     findings = [_clock(listed), _for_commands(right, listed)]
@@ -29,17 +29,17 @@ async def check_photos(rights: S3Rights, bucket: str, prefix: str) -> tuple[list
     if not photo:
         findings.append(skipped("photos: read", f"no photo of moderate size under {prefix}/", "upload one"))
         return findings, ""
-    read = await rights.read(photo)
+    read = await permissions.read(photo)
     right = _right("photos: read", read, bucket, f"s3:GetObject on {bucket}/{prefix}/*", variable)
     findings.append(_for_commands(right, read))
     return findings, photo
 
 
-async def check_previews(rights: S3Rights, bucket: str, prefix: str) -> tuple[list[Finding], str]:
+async def check_previews(permissions: S3Permissions, bucket: str, prefix: str) -> tuple[list[Finding], str]:
     """Findings about the previews, and the key of one, or nothing."""
-    listed = await rights.list(f"{prefix}/")
+    listed = await permissions.list(f"{prefix}/")
     unused = f"{prefix}/{DOCTOR}/{secrets.token_hex(8)}"
-    read, deleted = await rights.read(unused), await rights.delete(unused)
+    read, deleted = await permissions.read(unused), await permissions.delete(unused)
     variable = "PREW_PREVIEW_BUCKET"
     # Of an object that is not there S3 says so only to those who may list.
     read = S3Answer() if read.code == "NoSuchKey" else read
@@ -79,7 +79,7 @@ def _for_commands(finding: Finding, answer: S3Answer) -> Finding:
     if answer.code not in _DENIED:
         return finding
     said = "not allowed; warm, stale and purge need it, the service does not"
-    return skipped(finding.check, said, finding.cure)
+    return skipped(finding.check, said, finding.fix)
 
 
 def _clock(answer: S3Answer) -> Finding:

@@ -21,7 +21,7 @@ class Finding:
     check: str
     state: State
     said: str
-    cure: str = ""
+    fix: str = ""
 
 
 def ok(check: str, said: str) -> Finding:
@@ -29,11 +29,11 @@ def ok(check: str, said: str) -> Finding:
     return Finding(check, State.OK, said)
 
 
-def failed(check: str, said: str, cure: str) -> Finding:
+def failed(check: str, said: str, fix: str) -> Finding:
     """Something is wrong, and this mends it."""
-    return Finding(check, State.FAILED, said, cure)
+    return Finding(check, State.FAILED, said, fix)
 
 
-def skipped(check: str, said: str, cure: str = "") -> Finding:
-    """There was nothing to look at; `cure` says what there would have to be."""
-    return Finding(check, State.SKIPPED, said, cure)
+def skipped(check: str, said: str, fix: str = "") -> Finding:
+    """There was nothing to look at; `fix` says what there would have to be."""
+    return Finding(check, State.SKIPPED, said, fix)

@@ -5,14 +5,14 @@ It is tried on a photo that is there, under a preset's name that cannot be one, 
 
 from __future__ import annotations
 
-from prewmanager.adapters.s3_rights import S3Rights
+from prewmanager.adapters.aws.s3_permissions import S3Permissions
 from prewmanager.app import ReadyResizer
 from prewmanager.commands.checks.bucket import DOCTOR
 from prewmanager.commands.checks.finding import Finding, failed, ok, skipped
-from prewmanager.errors import OriginalMissing, OriginalRejected, PreviewFailed
-from prewmanager.inventory import Looks
-from prewmanager.preview import Preview
-from prewmanager.settings import Settings
+from prewmanager.config.settings import Settings
+from prewmanager.errors import PhotoMissing, PhotoRejected, PreviewFailed
+from prewmanager.previews.catalogue import Preview
+from prewmanager.previews.inventory import ObjectReader
 
 _INVOKE, _MAKES = "function: invoke", "function: makes a preview"
 _CURES = {
@@ -30,17 +30,17 @@ async def check_invoke(resizer: ReadyResizer, name: str) -> Finding:
     try:
         await resizer.ping()
     except Exception as error:  # noqa: BLE001 -- a probe raises what it likes, and all of it is the finding
-        said, cure = str(error), "is AWS_ENDPOINT_URL_LAMBDA right (unset for Amazon's), and AWS_REGION?"
+        said, fix = str(error), "is AWS_ENDPOINT_URL_LAMBDA right (unset for Amazon's), and AWS_REGION?"
         if "ResourceNotFoundException" in said:
-            cure = "set PREW_LAMBDA_FUNCTION to the name or ARN of a function in AWS_REGION"
+            fix = "set PREW_LAMBDA_FUNCTION to the name or ARN of a function in AWS_REGION"
         if "AccessDeniedException" in said:
-            cure = f"allow these credentials lambda:InvokeFunction on {name}"
-        return failed(_INVOKE, said, cure)
+            fix = f"allow these credentials lambda:InvokeFunction on {name}"
+        return failed(_INVOKE, said, fix)
     return ok(_INVOKE, name)
 
 
 async def check_makes(
-    resizer: ReadyResizer, settings: Settings, photo: str, looks: Looks, rights: S3Rights
+    resizer: ReadyResizer, settings: Settings, photo: str, looks: ObjectReader, permissions: S3Permissions
 ) -> list[Finding]:
     """Whether it makes a preview of a photo, which is deleted again. Raises `StorageFailed`."""
     preset = next(iter(settings.variants.values()))
@@ -48,22 +48,22 @@ async def check_makes(
     key = f"{settings.preview_prefix}/{DOCTOR}/{name}"
     try:
         made = await resizer.resize(Preview(DOCTOR, preset, f"{settings.source_prefix}/{name}", key))
-    except OriginalMissing as error:
+    except PhotoMissing as error:
         if photo:
             return [failed(_MAKES, str(error), _CURES["missing"])]
         return [skipped(_MAKES, "it answers, and may read photos; there is none to try", "upload one")]
-    except OriginalRejected as error:
+    except PhotoRejected as error:
         return [
             skipped(_MAKES, f"it answers, and {photo} is no picture that it can use: {error}", "name another photo")
         ]
     except PreviewFailed as error:
         kind = error.kind if settings.lambda_function else f"{error.kind} by workers"
         return [failed(_MAKES, f"{error.kind}: {error}", _CURES.get(kind) or _CURES.get(error.kind, _CURES["failed"]))]
-    found = await looks.look(key)
-    deleted = await rights.delete(key)
+    found = await looks.head(key)
+    deleted = await permissions.delete(key)
     if found is None:
-        cure = "the function writes to another bucket or S3 than this command reads: its AWS_ENDPOINT_URL_S3"
-        return [failed(_MAKES, f"it says that it did, and {key} is not there", cure)]
+        fix = "the function writes to another bucket or S3 than this command reads: its AWS_ENDPOINT_URL_S3"
+        return [failed(_MAKES, f"it says that it did, and {key} is not there", fix)]
     marked = "" if found.fingerprint else "; without a fingerprint, so `stale` takes all of its previews for changed"
     findings = [ok(_MAKES, f"{made.content_type}, {found.made.size} bytes of {name}{marked}")]
     if deleted.code:

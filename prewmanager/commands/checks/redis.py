@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from prewmanager.adapters.redis_doctor import RedisFacts, examine
+from prewmanager.adapters.redis.server_info import ServerInfo, examine
 from prewmanager.commands.checks.finding import Finding, failed, ok, skipped
-from prewmanager.errors import BoardUnavailable
+from prewmanager.errors import FlightStoreUnavailable
 
 _OLDEST = (7, 0)
 _TIMEOUT_S = 3.0
@@ -20,20 +20,20 @@ async def check_redis(url: str | None) -> list[Finding]:
     host = urlsplit(url).netloc.rpartition("@")[2] or urlsplit(url).path
     try:
         facts = await examine(url, timeout_s=_TIMEOUT_S)
-    except (BoardUnavailable, ValueError) as error:
-        cure = "is PREW_REDIS_URL right, with its password, is Redis running, and does the network let this machine in?"
-        return [failed("redis", f"{host}: {error}", cure)]
+    except (FlightStoreUnavailable, ValueError) as error:
+        fix = "is PREW_REDIS_URL right, with its password, is Redis running, and does the network let this machine in?"
+        return [failed("redis", f"{host}: {error}", fix)]
     return [ok("redis", f"{host} answers"), _version(facts), _memory(facts), _writes(facts)]
 
 
-def _version(facts: RedisFacts) -> Finding:
+def _version(facts: ServerInfo) -> Finding:
     version = tuple(int(part) for part in facts.version.split(".")[:2] if part.isdecimal())
     if version < _OLDEST:
         return failed("redis version", facts.version, "install Redis 7.0 or newer: flights need SET with NX and GET")
     return ok("redis version", facts.version)
 
 
-def _memory(facts: RedisFacts) -> Finding:
+def _memory(facts: ServerInfo) -> Finding:
     bound = f"{facts.max_bytes} bytes" if facts.max_bytes else "no bound"
     said = f"{facts.used_bytes} bytes used, {bound}, policy {facts.policy}"
     full = bool(facts.max_bytes) and facts.used_bytes >= facts.max_bytes
@@ -42,7 +42,7 @@ def _memory(facts: RedisFacts) -> Finding:
     return ok("redis memory", said)
 
 
-def _writes(facts: RedisFacts) -> Finding:
+def _writes(facts: ServerInfo) -> Finding:
     error = facts.write_error
     if not error:
         return ok("redis writes", "a key was set and deleted")

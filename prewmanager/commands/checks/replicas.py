@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from prewmanager.adapters.http_probe import get
 from prewmanager.commands.checks.finding import Finding, failed, ok, skipped
-from prewmanager.presets import Preset
+from prewmanager.previews.preset import Preset
 
 _WITHIN_S = 10.0
 _CHECK = "replicas: presets"
@@ -35,8 +35,8 @@ async def _check(address: str, expected: Mapping[str, str]) -> Finding:
         said = None
     if not isinstance(said, dict):
         answered = f"{reply.status}: {reply.body[:200]}" if reply.status else f"no answer: {reply.body}"
-        cure = "is --replica the address of a replica itself, not nginx's, and does it run this version?"
-        return failed(_CHECK, f"{url}: {answered}", cure)
+        fix = "is --replica the address of a replica itself, not nginx's, and does it run this version?"
+        return failed(_CHECK, f"{url}: {answered}", fix)
     differ = sorted(name for name in {*said, *expected} if said.get(name) != expected.get(name))
     if differ:
         told = ", ".join(

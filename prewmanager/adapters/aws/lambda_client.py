@@ -1,0 +1,164 @@
+"""Invoke requests to Lambda: the SDK's endpoint, credentials and signature, sent by aiohttp.
+
+The SDK's own call costs two to three times as much CPU as the request itself (it builds, validates, and hands each call
+through some thirty hooks), and a miss consists of little else. docs/decisions/0012 has the figures.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any
+from urllib.parse import quote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aioboto3
+import aiohttp
+import orjson
+from aiobotocore.session import AioSession
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.exceptions import NoCredentialsError
+from multidict import CIMultiDict
+from yarl import URL
+
+# Below the 15 s after which some load balancers in front of AWS's endpoints drop an idle connection; the SDK's value.
+_KEEPALIVE_S = 12
+_REFUSED_FROM = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Lambda's reply to one request; `refused` names AWS's error where the function was not run, else it is empty."""
+
+    headers: Mapping[str, str]
+    body: bytes
+    refused: str
+
+
+class LambdaClient:
+    """Sends each request exactly once: a call that was sent again after a time-out would run the function twice."""
+
+    def __init__(  # noqa: PLR0913 -- where, who, and how
+        self,
+        http: aiohttp.ClientSession,
+        *,
+        endpoint: str,
+        region: str,
+        function: str,
+        credentials: Any,
+        proxy: str | None,
+    ) -> None:
+        """`credentials` are the SDK's, which refresh themselves, or None where it found none."""
+        path = f"/2015-03-31/functions/{quote(function, safe='')}/invocations"
+        self._address = endpoint.rstrip("/") + path
+        # Encoded already: aiohttp would decode the colons of an ARN, and the signature would be of another path.
+        self._url = URL(self._address, encoded=True)
+        self._host = _host(self._url)
+        self._http = http
+        self._region = region
+        self._credentials = credentials
+        self._proxy = proxy
+
+    async def invoke(self, payload: bytes, *, dry: bool = False) -> Reply:
+        """Run the function with this event, or, when `dry`, only ask whether that would be allowed.
+
+        Raises `aiohttp.ClientError`, `OSError`, `TimeoutError`, and botocore's `BotoCoreError` where there are no
+        credentials.
+        """
+        headers = await self._signed(payload, {"X-Amz-Invocation-Type": "DryRun"} if dry else {})
+        async with self._http.post(self._url, data=payload, headers=headers, proxy=self._proxy) as response:
+            body = await response.read()
+            refused = _error_code(response.headers) if response.status >= _REFUSED_FROM else ""
+            return Reply(response.headers, body, refused)
+
+    async def _signed(self, payload: bytes, headers: dict[str, str]) -> CIMultiDict[str]:
+        if self._credentials is None:
+            raise NoCredentialsError
+        frozen = await self._credentials.get_frozen_credentials()
+        # What the signer would else find out by itself, twice, from the address and a copy of the payload.
+        headers |= {"Host": self._host, "X-Amz-Content-SHA256": sha256(payload).hexdigest()}
+        request = AWSRequest("POST", self._address, data=payload)
+        # In place of headers from Python's email package, whose every item goes through a policy.
+        signed = CIMultiDict(headers)
+        request.headers = signed  # type: ignore[assignment]  # it has all that the signer uses
+        _Signer(frozen, "lambda", self._region).add_auth(request)
+        return signed
+
+
+class _Signer(SigV4Auth):
+    """The SDK's signer, which derives the key of a day, a region and a service once, as AWS says that one may."""
+
+    def _sign(self, key: bytes, msg: str, hex: bool = False) -> bytes | str:  # noqa: A002, FBT001 -- the SDK's
+        if not hex:
+            return _derived(key, msg)
+        signature: str = super()._sign(key, msg, hex)  # type: ignore[misc]  # the stubs leave it out
+        return signature
+
+
+@lru_cache(maxsize=16)
+def _derived(key: bytes, message: str) -> bytes:
+    return hmac.digest(key, message.encode(), "sha256")
+
+
+def _host(url: URL) -> str:
+    """As HTTP clients send it, and so as Lambda verifies it: a port only where it is not the scheme's."""
+    return str(url.host_subcomponent) if url.is_default_port() else f"{url.host_subcomponent}:{url.port}"
+
+
+def _error_code(headers: Mapping[str, str]) -> str:
+    # As Lambda sends it: the code, and for some errors a colon and an address.
+    return headers.get("x-amzn-ErrorType", "").partition(":")[0] or "an error without a type"
+
+
+def error_message(body: bytes) -> str:
+    """What an error's body says; the two spellings are AWS's."""
+    try:
+        said = orjson.loads(body)
+    except ValueError:
+        return body[:200].decode(errors="replace")
+    return str(said.get("message") or said.get("Message") or said) if isinstance(said, dict) else str(said)
+
+
+@contextlib.asynccontextmanager
+async def lambda_client(  # noqa: PLR0913 -- the settings of one client
+    function: str, *, region: str, endpoint_url: str | None, connect_s: float, read_s: float, max_connections: int
+) -> AsyncIterator[LambdaClient]:
+    """Calls to one function, over connections that are kept; closed with the block."""
+    sdk = AioSession()
+    session = aioboto3.Session(botocore_session=sdk)
+    # The client knows AWS's endpoints of all partitions. It is made for its address alone.
+    async with session.client("lambda", region_name=region, endpoint_url=endpoint_url) as client:
+        endpoint = client.meta.endpoint_url
+    bundle = sdk.get_config_variable("ca_bundle")
+    connector = aiohttp.TCPConnector(
+        limit=max_connections,
+        keepalive_timeout=_KEEPALIVE_S,
+        # aiohttp has read this machine's authorities already; once more is 40 ms of the start, and a megabyte.
+        ssl=ssl.create_default_context(cafile=bundle) if bundle else True,
+    )
+    credentials = await session.get_credentials()
+    # The session holds 8 MB of descriptions of all of AWS, which is needed no more.
+    del client, session, sdk
+    async with aiohttp.ClientSession(
+        connector=connector,
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_s, sock_read=read_s),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        # Not signed: each header that is, is work for each request.
+        headers={"Accept-Encoding": "identity"},
+        auto_decompress=False,
+    ) as http:
+        yield LambdaClient(
+            http, endpoint=endpoint, region=region, function=function, credentials=credentials, proxy=_proxy(endpoint)
+        )
+
+
+def _proxy(endpoint: str) -> str | None:
+    """The proxy that the environment names for this address, as the SDK has it; looked up once, not for each call."""
+    parts = urlsplit(endpoint)
+    return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)

@@ -1,0 +1,1 @@
+"""OpenTelemetry: spans around requests, flights and ports."""

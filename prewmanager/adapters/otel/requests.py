@@ -1,0 +1,146 @@
+"""Requests and flights as spans; nginx's too, which it cannot tell itself.
+
+A request's span hangs below nginx's. The flight that it begins hangs below it, and outlives it by the time that the
+result takes to reach Redis. A request that joins has a trace of its own, with a link to the flight.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from opentelemetry import trace
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from prewmanager import request_context
+from prewmanager.flights.flight import Flight
+from prewmanager.flights.ports import Failure, FlightResult
+from prewmanager.previews.catalogue import Preview
+
+TIMES_HEADER = "X-Proxy-Times"
+_PREVIEWS = r"/{path}"  # the route of everything that is neither health nor metrics
+# nginx's $msec, $request_time and $upstream_response_time when it turns to the service: seconds.
+_TIMES = re.compile(r"(?P<now>\d{10}\.\d{3}) (?P<since>\d{1,3}\.\d{3}) (?P<s3>\d{1,3}\.\d{3})?")
+_PROPAGATOR = TraceContextTextMapPropagator()
+
+
+class RequestSpans:
+    """The middleware that has a span around each preview request."""
+
+    def __init__(self, service: Tracer, nginx: Tracer) -> None:
+        """`nginx` makes the spans that stand for nginx's part of a request."""
+        self._service = service
+        self._nginx = nginx
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answer the request within its span."""
+        resource = request.match_info.route.resource
+        if resource is None or resource.canonical != _PREVIEWS:
+            return await handler(request)
+        # Before the first span: a trace has its request's id.
+        request_context.set_request_headers(request.headers)
+        context = _PROPAGATOR.extract(request.headers)
+        times = ProxyTimes.of(request.headers)
+        if times is None:
+            return await self._handled(request, handler, context)
+        span = self._nginx.start_span(
+            f"nginx {request.method}", context, SpanKind.SERVER, _asked(request), start_time=times.arrived_ns
+        )
+        below = trace.set_span_in_context(span, context)
+        if times.s3_ns is not None:
+            look = self._nginx.start_span("nginx s3", below, SpanKind.CLIENT, start_time=times.arrived_ns)
+            look.end(times.arrived_ns + times.s3_ns)
+        try:
+            response = await self._handled(request, handler, below)
+            _answered(span, response)
+            return response
+        finally:
+            span.end()
+
+    async def _handled(self, request: web.Request, handler: Handler, context: Any) -> web.StreamResponse:
+        name = f"{request.method} preview"
+        with self._service.start_as_current_span(name, context, SpanKind.SERVER, _asked(request)) as span:
+            response = await handler(request)
+            _answered(span, response)
+            return response
+
+
+def _asked(request: web.Request) -> dict[str, str]:
+    return {
+        "http.request.method": request.method,
+        "url.path": request.raw_path,
+        "prewmanager.request_id": request_context.request_id() or "",
+    }
+
+
+def _answered(span: Span, response: web.StreamResponse) -> None:
+    span.set_attribute("http.response.status_code", response.status)
+    span.set_attribute("prewmanager.source", response.headers.get("X-Preview", ""))
+    if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        span.set_status(Status(StatusCode.ERROR))
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyTimes:
+    """When a request came to nginx, and how long S3 took to say that the preview is not there; nanoseconds."""
+
+    arrived_ns: int
+    s3_ns: int | None
+
+    @classmethod
+    def of(cls, headers: Mapping[str, str]) -> ProxyTimes | None:
+        """As nginx tells them; None where it does not, or where they cannot be true."""
+        found = _TIMES.match(headers.get(TIMES_HEADER, ""))
+        if found is None:
+            return None
+        arrived_ns = _ns(found["now"]) - _ns(found["since"])
+        # An hour off, clocks are wrong or it is not nginx that tells.
+        if abs(time.time_ns() - arrived_ns) > 3600 * 10**9:
+            return None
+        return cls(arrived_ns, _ns(found["s3"]) if found["s3"] else None)
+
+
+def _ns(seconds: str) -> int:
+    """Exactly: as a float, nanoseconds since 1970 have too many digits."""
+    return int(seconds.replace(".", "")) * 10**6
+
+
+class TracedFlight(Flight):
+    """A flight with a span; those who join it link theirs to it."""
+
+    def __init__(self, tracer: Tracer, preview: Preview, **parts: Any) -> None:
+        """Made within the span of the request that begins the flight."""
+        super().__init__(preview, **parts)
+        self._begun_by = trace.get_current_span()
+        self._span = tracer.start_span(
+            "flight", attributes={"prewmanager.key": preview.preview_key, "prewmanager.preset": preview.preset_name}
+        )
+
+    async def wait(self) -> FlightResult:
+        """As any flight; the one who began it is its parent, everybody else is linked to it."""
+        waiting = trace.get_current_span()
+        if waiting is not self._begun_by:
+            waiting.add_link(self._span.get_span_context())
+        return await super().wait()
+
+    async def run(self) -> None:
+        """As any flight."""
+        with trace.use_span(self._span, end_on_exit=True):
+            await super().run()
+
+    def tell(self, result: FlightResult, instead: FlightResult | None = None) -> None:
+        """As any flight; the span says what came of it."""
+        super().tell(result, instead)
+        if isinstance(result.outcome, Failure):
+            self._span.set_attribute("prewmanager.outcome", result.outcome.kind)
+            self._span.set_status(Status(StatusCode.ERROR, result.outcome.detail))
+        else:
+            self._span.set_attribute("prewmanager.outcome", result.source.value)

@@ -1,0 +1,96 @@
+"""Traces through OpenTelemetry: what makes spans, where they go, and when the last ones leave.
+
+Everything but the address is read by the SDK itself from its standard variables: `OTEL_TRACES_SAMPLER`,
+`OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_BSP_…`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
+
+from aiohttp.typedefs import Middleware
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import SERVICE_NAME, OTELResourceDetector, Resource
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.trace import Tracer
+
+from prewmanager.adapters.otel.ports import TracedFlightStore, TracedResizer, TracedStore
+from prewmanager.adapters.otel.requests import RequestSpans, TracedFlight
+from prewmanager.flights.ports import FlightStore, PreviewStore, Resizer
+from prewmanager.request_context import request_id
+from prewmanager.telemetry.tracing import MakeFlight
+
+_TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
+
+
+class OtelTracing:
+    """A `Tracing` whose spans go to one processor; nginx's, which this process tells as well, under nginx's name."""
+
+    def __init__(self, processor: SpanProcessor) -> None:
+        self._tracer = _tracer("prewmanager", processor)
+        nginx = _tracer("nginx", processor, named_by_environment=False)
+        self.middlewares: Sequence[Middleware] = (RequestSpans(self._tracer, nginx).middleware,)
+        self.flight: MakeFlight = partial(TracedFlight, self._tracer)
+
+    def flight_store(self, flight_store: FlightStore) -> FlightStore:
+        """A board whose commands are spans."""
+        return TracedFlightStore(flight_store, self._tracer)
+
+    def store(self, store: PreviewStore) -> PreviewStore:
+        """A store whose requests are spans."""
+        return TracedStore(store, self._tracer)
+
+    def resizer(self, resizer: Resizer) -> Resizer:
+        """A resizer whose attempts are spans, and which the function is told of."""
+        return TracedResizer(resizer, self._tracer)
+
+
+@contextlib.asynccontextmanager
+async def otel_tracing(*, flush_s: float) -> AsyncIterator[OtelTracing]:
+    """Traces to the collector that the environment names; at the end, `flush_s` seconds for those not sent yet."""
+    processor = BatchSpanProcessor(OTLPSpanExporter())
+    try:
+        yield OtelTracing(processor)
+    finally:
+        await _within(flush_s, processor.shutdown)
+
+
+async def _within(seconds: float, work: Callable[[], None]) -> None:
+    """Run what blocks in a thread, and leave it behind where it takes longer: a dead collector must not hold us."""
+    loop, done = asyncio.get_running_loop(), asyncio.Event()
+
+    def run() -> None:
+        work()
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(done.set)
+
+    threading.Thread(target=run, name="last spans", daemon=True).start()
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(done.wait(), seconds)
+
+
+class _RequestIds(RandomIdGenerator):
+    """A trace has its request's id, so that the one in nginx's log, or in an answer's header, finds it."""
+
+    def generate_trace_id(self) -> int:
+        known = request_id() or ""
+        return int(known, 16) if _TRACE_ID.fullmatch(known) else super().generate_trace_id()
+
+    def is_trace_id_random(self) -> bool:
+        return False  # nginx's are; a client's own id may be anything
+
+
+def _tracer(name: str, processor: SpanProcessor, *, named_by_environment: bool = True) -> Tracer:
+    resource = Resource({SERVICE_NAME: name})
+    if named_by_environment:
+        resource = resource.merge(OTELResourceDetector().detect())
+    provider = TracerProvider(resource=resource, id_generator=_RequestIds(), shutdown_on_exit=False)
+    provider.add_span_processor(processor)
+    return provider.get_tracer("prewmanager")

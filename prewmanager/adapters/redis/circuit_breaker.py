@@ -1,0 +1,60 @@
+"""The way to Redis, as a circuit breaker: after one failure nobody tries it but a task of its own, until it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import structlog
+
+from prewmanager.errors import FlightStoreUnavailable
+from prewmanager.tasks import end
+
+_log = structlog.get_logger(__name__)
+
+
+class CircuitBreaker:
+    """Whether Redis is used at the moment; run `watched` around its use."""
+
+    def __init__(
+        self, ping: Callable[[], Awaitable[None]], *, probe_every_s: float, on_change: Callable[[bool], None]
+    ) -> None:
+        """`ping` raises `FlightStoreUnavailable` while Redis is away; `on_change` is told whether it is there."""
+        self._ping = ping
+        self._probe_every_s = probe_every_s
+        self._on_change = on_change
+        self._probing: asyncio.Task[None] | None = None
+
+    @property
+    def up(self) -> bool:
+        """Whether Redis is to be asked."""
+        return self._probing is None
+
+    def failed(self, error: FlightStoreUnavailable) -> None:
+        """Stop asking Redis until it answers a probe."""
+        if self._probing is None:
+            _log.error("redis.away", error=str(error), coalescing="inside this process only")
+            self._on_change(False)
+            self._probing = asyncio.create_task(self._probe(), name="redis probe")
+
+    @contextlib.asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        """Ends the probing, if any, with the context."""
+        try:
+            yield
+        finally:
+            if self._probing is not None:
+                await end(self._probing)
+
+    async def _probe(self) -> None:
+        while True:
+            await asyncio.sleep(self._probe_every_s)
+            try:
+                await self._ping()
+            except FlightStoreUnavailable:
+                continue
+            _log.info("redis.back", coalescing="over all replicas")
+            self._on_change(True)
+            self._probing = None
+            return

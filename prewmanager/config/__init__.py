@@ -1,0 +1,1 @@
+"""The environment, read once and checked: the only place that does."""

@@ -1,0 +1,214 @@
+"""All settings of the service, read from the environment once, checked one by one and together.
+
+The service's own begin with `PREW_`; what the AWS SDK reads keeps its AWS name. A wrong one stops the start with one
+line that names the variable and the cure.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from importlib.util import find_spec
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from prewmanager.config.errors import explain, unknown_variables
+from prewmanager.errors import InvalidSettings
+from prewmanager.previews.preset import Preset, PresetName
+from prewmanager.previews.variants import all_variants
+
+Seconds = Annotated[float, Field(gt=0, le=900)]
+Rate = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Bytes = Annotated[int, Field(ge=0)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Name = Annotated[str, StringConstraints(min_length=1)]
+LogLevel = Literal["debug", "info", "warning", "error"]
+RedisUrl = Annotated[str, StringConstraints(pattern=r"^(rediss?|unix|rediss?\+cluster|redis\+sentinel)://.+")]
+Prefix = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
+
+
+class Settings(BaseSettings):
+    """One field for each variable: `lock_ttl` is `PREW_LOCK_TTL`. Times are seconds, sizes bytes."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PREW_",
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        nested_model_default_partial_update=True,
+        frozen=True,
+        extra="ignore",
+    )
+
+    presets: Annotated[dict[PresetName, Preset], Field(min_length=1)] = Field(
+        description="the presets, all as JSON, or field by field: `PREW_PRESETS__CARD__WIDTH=720`"
+    )
+
+    source_bucket: Name = Field(description="the bucket of the photos")
+    preview_bucket: Name | None = Field(None, description="the bucket of the previews; unset: the photos' own")
+    source_prefix: Prefix = Field("photo", description="first path segment of photos")
+    preview_prefix: Prefix = Field("prew", description="first path segment of previews")
+    cache_control: str = Field("public, max-age=31536000", description="`Cache-Control` that previews are stored with")
+
+    thumbhash: bool = Field(
+        False, description="whether previews get the photo's ThumbHash, a placeholder of some 25 bytes: `X-ThumbHash`"
+    )
+
+    host: str = Field("0.0.0.0", description="address that the service listens on")  # noqa: S104 -- as containers need
+    port: Port = Field(8180, description="port that the service listens on")
+    shutdown_grace: Seconds = Field(25, description="time for requests under way when the service is told to stop")
+    log_level: LogLevel = Field("info", description="`debug`, `info`, `warning` or `error`")
+    contact_sheet: bool = Field(
+        False, description="whether the service shows a page of presets, photos and flights at `/-/presets`"
+    )
+
+    redis_url: RedisUrl | None = Field(
+        None,
+        description="Redis, such as `redis://host:6379/0`, `redis+cluster://host,host` or "
+        "`redis+sentinel://host,host/name`; unset: coalescing inside this one process",
+    )
+    lease: Seconds = Field(5, description="time after which a replica that died is replaced")
+    lock_ttl: Seconds = Field(30, description="longest time for which one replica holds a preview's lock")
+    wait_timeout: Seconds = Field(45, description="longest time that a request waits for its preview")
+    proxy_read_timeout: Seconds = Field(60, description="nginx's time-out for the service; nginx reads it as well")
+    fallback_after: Annotated[float, Field(ge=0, le=900)] | None = Field(
+        None,
+        description="time after which a request gets the nearest preview of the photo that exists, while its own is "
+        "made, or has failed for no fault of the photo's; 0: at once; unset: never",
+    )
+    max_flights: Count = Field(2000, description="previews that one process makes or waits for at once; above: 503")
+    max_result_bytes: Bytes = Field(1024 * 1024, description="largest preview that is kept in Redis and memory")
+
+    lambda_function: Name | None = Field(
+        None, description="the resize function's name or ARN; unset: worker processes of the service's own"
+    )
+    lambda_timeout: Seconds = Field(10, description="the function's own time-out, as set in AWS")
+    invoke_timeout: Seconds = Field(15, description="longest time for the look at S3 and the resize together")
+    max_resizes_per_second: Rate | None = Field(
+        None, description="resizes a second over all replicas together; above: 503. Unset: no bound"
+    )
+    resize_burst: Count = Field(20, description="resizes that may come at once where there is a bound on their rate")
+    max_invocations: Count = Field(64, description="invocations under way at once from one process")
+    resize_workers: Count = Field(2, description="worker processes where no function is set")
+
+    result_ttl: Seconds = Field(30, description="how long the result of a flight is told to whoever still asks")
+    missing_ttl: Seconds = Field(60, description="how long a missing photo is remembered")
+    rejected_ttl: Seconds = Field(300, description="how long an unsupported, corrupt or too large photo is remembered")
+    transient_ttl: Seconds = Field(2, description="how long any other failure is remembered")
+
+    cloudfront_distribution: Name | None = Field(
+        None, description="the CloudFront distribution in front, whose copies `purge` invalidates as well"
+    )
+
+    aws_region: str = Field(
+        "us-east-1", validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION"), description="the AWS region"
+    )
+    s3_endpoint: str | None = Field(
+        None,
+        validation_alias=AliasChoices("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
+        description="an S3 other than Amazon's, addressed path-style",
+    )
+    lambda_endpoint: str | None = Field(
+        None,
+        validation_alias=AliasChoices("AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL"),
+        description="a Lambda other than Amazon's",
+    )
+
+    otlp_endpoint: Annotated[str, StringConstraints(pattern=r"^https?://.+")] | None = Field(
+        None,
+        validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
+        description="OpenTelemetry collector that traces are sent to, by OTLP over HTTP; unset: no traces",
+    )
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _can_be_told(cls, value: str | None) -> str | None:
+        if value is not None and not _is_installed("opentelemetry.exporter.otlp.proto.http"):
+            raise ValueError("needs what is not installed: pip install prewmanager[otel], or unset it")
+        return value
+
+    @field_validator("cache_control")
+    @classmethod
+    def _is_a_header(cls, value: str) -> str:
+        if not (value.isascii() and value.isprintable()):
+            raise ValueError("has a character that no HTTP header may have")
+        return value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Settings:
+        if self.source_prefix == self.preview_prefix:
+            raise ValueError(
+                f"PREW_PREVIEW_PREFIX={self.preview_prefix} must differ from PREW_SOURCE_PREFIX: set another"
+            )
+        if self.lambda_timeout > self.invoke_timeout:
+            raise ValueError(_too_long(self, "lambda_timeout", "must not be longer than", "invoke_timeout"))
+        if self.lock_ttl <= self.invoke_timeout:
+            raise ValueError(_too_short(self, "lock_ttl", "must be longer than", "invoke_timeout"))
+        if self.lease > self.lock_ttl:
+            raise ValueError(_too_long(self, "lease", "must not be longer than", "lock_ttl"))
+        takeover = 2 * self.invoke_timeout + self.lease
+        if self.wait_timeout < takeover:
+            raise ValueError(
+                f"PREW_WAIT_TIMEOUT={self.wait_timeout:g} leaves no time for one takeover: set it to {takeover:g} or "
+                "more (twice PREW_INVOKE_TIMEOUT and one PREW_LEASE), or lower those"
+            )
+        if self.fallback_after is not None and self.fallback_after >= self.wait_timeout:
+            raise ValueError(_too_long(self, "fallback_after", "must be shorter than", "wait_timeout"))
+        if self.proxy_read_timeout <= self.wait_timeout:
+            raise ValueError(_too_short(self, "proxy_read_timeout", "must be longer than", "wait_timeout"))
+        return self
+
+    @model_validator(mode="after")
+    def _siblings_are_presets(self) -> Settings:
+        for name, preset in self.presets.items():
+            others = self.presets.keys() - {name}
+            for unknown in [each for each in preset.also if each not in others]:
+                raise ValueError(
+                    f"PREW_PRESETS__{name.upper()}__ALSO: {unknown!r} is no other preset; there are: "
+                    f"{', '.join(sorted(others)) or 'none'}"
+                )
+        return self
+
+    @cached_property
+    def variants(self) -> dict[str, Preset]:
+        """What a path may ask for, by name: each preset, and its formats and densities where it has some."""
+        return all_variants(self.presets)
+
+    @property
+    def preview_bucket_name(self) -> str:
+        """Where previews go: the bucket of the photos unless it is set."""
+        return self.preview_bucket or self.source_bucket
+
+
+def _too_short(settings: Settings, name: str, relation: str, other: str) -> str:
+    return f"{_said(settings, name)} {relation} {_said(settings, other)}: raise the first or lower the second"
+
+
+def _too_long(settings: Settings, name: str, relation: str, other: str) -> str:
+    return f"{_said(settings, name)} {relation} {_said(settings, other)}: lower the first or raise the second"
+
+
+def _said(settings: Settings, name: str) -> str:
+    return f"PREW_{name.upper()}={getattr(settings, name):g}"
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # one of the packages around it is missing
+        return False
+
+
+def read_settings() -> Settings:
+    """The settings that the environment asks for. Raises `InvalidSettings`."""
+    lines = unknown_variables(os.environ, Settings)
+    if not lines:
+        try:
+            return Settings()
+        except ValidationError as error:
+            lines = explain(error, os.environ, Settings)
+        except SettingsError as error:
+            lines = [f"PREW_PRESETS: is no valid JSON: {error.__cause__}"]
+    raise InvalidSettings(lines)

@@ -1,0 +1,1 @@
+"""One rendering for all who wait: leases, waiters, results."""

@@ -1,0 +1,1 @@
+"""Previews as values: presets, variants, keys, outcomes. No I/O."""

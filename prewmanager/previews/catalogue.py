@@ -1,0 +1,105 @@
+"""From a request's path to what is to be made: the preset, the photo's key, the preview's key. No I/O.
+
+The path is taken as nginx got it from the client, percent-encoded, because that is what S3 was asked for: both sides
+have to arrive at the same bytes, or a preview is made again at each request.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+from prewmanager.errors import InvalidKey, UnknownPreset
+from prewmanager.previews.preset import Preset
+from prewmanager.previews.variants import like
+
+MAX_KEY_BYTES = 1024  # S3's limit, for the whole key
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# A backslash is an ordinary character of a key, but some S3 servers take it for a slash.
+_SEGMENTS = re.compile(r"[/\\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """One preview of one photo in one preset; keys are S3 keys, unencoded."""
+
+    preset_name: str
+    preset: Preset
+    photo_key: str
+    preview_key: str
+
+    @property
+    def flight_key(self) -> str:
+        """What all requests for the same preview share.
+
+        It holds the fingerprint, so that a changed preset never gets the result of the old definition.
+        """
+        return f"{self.preview_key}@{self.preset.fingerprint}"
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The presets by name, and the first path segments of photos and previews."""
+
+    presets: Mapping[str, Preset]
+    source_prefix: str
+    preview_prefix: str
+
+    def resolve(self, raw_path: str) -> Preview:
+        """The preview that a percent-encoded path asks for; a query string is ignored.
+
+        Raises `InvalidKey` where the path cannot name an object, `UnknownPreset` where it names no preset of ours.
+        """
+        key = decode_path(raw_path)
+        prefix, _, rest = key.partition("/")
+        preset_name, _, photo = rest.partition("/")
+        if prefix != self.preview_prefix or preset_name not in self.presets:
+            raise UnknownPreset
+        if not photo:
+            raise InvalidKey("the path ends before the photo's name")
+        return self.preview(preset_name, photo)
+
+    def preview(self, preset_name: str, photo: str) -> Preview:
+        """The preview of the photo with this name, given without its prefix.
+
+        Raises `InvalidKey` where a key would be longer than S3 allows.
+        """
+        photo_key, preview_key = f"{self.source_prefix}/{photo}", f"{self.preview_prefix}/{preset_name}/{photo}"
+        if max(len(photo_key.encode()), len(preview_key.encode())) > MAX_KEY_BYTES:
+            raise InvalidKey(f"the key is longer than {MAX_KEY_BYTES} bytes")
+        return Preview(preset_name, self.presets[preset_name], photo_key, preview_key)
+
+    def companions(self, preview: Preview) -> list[Preview]:
+        """Of the presets that are made along with this one, the variants that go with this one, of the same photo."""
+        names = dict.fromkeys(like(preview.preset_name, each, self.presets) for each in preview.preset.also)
+        return [companion for name in names if (companion := self.other(preview, name))]
+
+    def other(self, preview: Preview, preset_name: str) -> Preview | None:
+        """The preview of the same photo in another preset; None where its key would be longer than S3 allows."""
+        try:
+            return self.preview(preset_name, preview.photo_key.removeprefix(f"{self.source_prefix}/"))
+        except InvalidKey:
+            return None
+
+
+def decode_path(raw_path: str) -> str:
+    """The S3 key that a percent-encoded absolute path asks for: decoded once, checked, without its first slash.
+
+    Raises `InvalidKey` for a malformed escape, text that is not UTF-8, control characters, and empty, `.` or `..`
+    segments (what a proxy, S3 and a file system may each read in their own way).
+    """
+    path = raw_path.partition("?")[0]
+    if not path.startswith("/") or _BAD_ESCAPE.search(path):
+        raise InvalidKey("the path is malformed")
+    try:
+        key = unquote_to_bytes(path[1:]).decode()
+    except UnicodeError:
+        raise InvalidKey("the path is not UTF-8") from None
+    if _CONTROL.search(key):
+        raise InvalidKey("the path has a control character")
+    if any(segment in {"", ".", ".."} for segment in _SEGMENTS.split(key)):
+        raise InvalidKey("the path has an empty, '.' or '..' segment")
+    return key

@@ -1,0 +1,1 @@
+"""The resizer: its contract, and what bounds it."""

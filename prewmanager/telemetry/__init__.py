@@ -1,0 +1,1 @@
+"""What the service reports: log lines, metrics, costs, traces."""

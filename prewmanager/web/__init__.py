@@ -1,0 +1,1 @@
+"""HTTP: previews, problems, health, metrics, the contact sheet."""

@@ -1,0 +1,111 @@
+"""The web application: previews, health, metrics, and the contact sheet.
+
+GET, HEAD /prew/<preset>/<key>    the preview
+GET /healthz                      200 while the process is alive
+GET /readyz                       200 when S3 and Lambda answer, 503 otherwise; each is named, and so is Redis,
+                                  without which the service is ready but degraded
+GET /metrics                      for Prometheus
+GET /-/fingerprints               of each preset, by name: whether replicas agree
+GET /-/presets                    the contact sheet, where it is switched on
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from prewmanager.flights.coalescer import Coalescer
+from prewmanager.flights.ports import PreviewStore, Probe
+from prewmanager.previews.catalogue import Catalogue
+from prewmanager.telemetry.metrics import Metrics
+from prewmanager.web.contact_sheet.routes import ContactSheet
+from prewmanager.web.previews import Previews
+from prewmanager.web.problems import problem
+
+PROBE_WITHIN_S = 3.0
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What the handlers work with; without one of `needed` it is not ready, without one of `helpful` it is degraded."""
+
+    catalogue: Catalogue
+    coalescer: Coalescer
+    store: PreviewStore
+    metrics: Metrics
+    needed: Mapping[str, Probe]
+    helpful: Mapping[str, Probe]
+    sheet: ContactSheet | None = None
+    middlewares: Sequence[Middleware] = ()
+
+
+SERVICE = web.AppKey("service", Service)
+
+
+def make_app(service: Service) -> web.Application:
+    """The web application around a service."""
+    app = web.Application(middlewares=[_answer_errors] if service.sheet else [])
+    app.middlewares.extend(service.middlewares)
+    previews = Previews(service.catalogue, service.coalescer, service.store, service.metrics)
+    app[SERVICE] = service
+    app.router.add_get("/healthz", _healthz)
+    app.router.add_get("/readyz", _readyz)
+    app.router.add_get("/metrics", _metrics)
+    app.router.add_get("/-/fingerprints", _fingerprints)
+    if service.sheet is not None:
+        service.sheet.add_to(app)
+    # Everything else, newlines included: what a path means is decided from its raw form.
+    app.router.add_route("*", r"/{path:[\s\S]*}", previews.answer)
+    return app
+
+
+@web.middleware
+async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """For the contact sheet alone: a middleware is a twentieth of what it takes to answer a waiter."""
+    try:
+        return await handler(request)
+    except web.HTTPException:
+        raise
+    except Exception as error:  # noqa: BLE001 -- the last resort: logged in full, told to nobody
+        return problem(error, request.raw_path)
+
+
+async def _healthz(_: web.Request) -> web.Response:
+    return web.json_response({"status": "alive"})
+
+
+async def _readyz(request: web.Request) -> web.Response:
+    service = request.app[SERVICE]
+    probes = {**service.helpful, **service.needed}
+    answers = await asyncio.gather(*map(_answers, probes, probes.values()))
+    said = {name: "ok" if answer else "failed" for name, answer in zip(probes, answers, strict=True)}
+    ready = all(said[name] == "ok" for name in service.needed)
+    status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
+    return web.json_response({"ready": ready, "degraded": ready and not all(answers), **said}, status=status)
+
+
+async def _answers(name: str, probe: Probe) -> bool:
+    try:
+        async with asyncio.timeout(PROBE_WITHIN_S):
+            await probe.ping()
+    except Exception as error:  # noqa: BLE001 -- whatever it is, it is the probe's answer
+        _log.warning("probe.failed", probe=name, error=str(error) or type(error).__name__)
+        return False
+    return True
+
+
+async def _fingerprints(request: web.Request) -> web.Response:
+    presets = request.app[SERVICE].catalogue.presets
+    return web.json_response({name: preset.fingerprint for name, preset in presets.items()})
+
+
+async def _metrics(request: web.Request) -> web.Response:
+    content_type = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+    return web.Response(body=request.app[SERVICE].metrics.text(), headers=content_type)

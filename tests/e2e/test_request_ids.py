@@ -1,0 +1,96 @@
+"""One request is the same one in nginx's log, the service's and the function's."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devstack.backends import Redis
+from devstack.lambda_server import Lambda
+from tests.e2e.test_request_path import photo
+from tests.support.asking import ask
+from tests.support.fakes import until_told
+from tests.support.otlp_collector import Collector, parents
+from tests.support.site import Site
+
+ID = "correlated-0001"
+
+
+def entries(log: Path, **expected: str) -> list[dict[str, Any]]:
+    """The log's JSON lines that have these values; whatever a runtime writes before one is left out."""
+    found = []
+    for line in log.read_text(errors="replace").splitlines():
+        start = line.find("{")
+        if start >= 0 and line.endswith("}"):
+            entry = json.loads(line[start:])
+            if expected.items() <= entry.items():
+                found.append(entry)
+    return found
+
+
+async def test_one_id_in_every_log(site: Site, function: Lambda) -> None:
+    """The flight's line and the function's name the request that began it, as nginx and its answer do."""
+    site.put("correlation/a.jpg", photo(400, 300))
+    answer = await asyncio.to_thread(site.get, "/prew/thumb/correlation/a.jpg", "GET", {"X-Request-Id": ID})
+    await until_told(lambda: bool(entries(site.nginx.access_log, request_id=ID)))
+    # A replica's line is written after its answer.
+    await until_told(lambda: any(entries(service.log, request_id=ID) for service in site.services))
+    flights = [entry for service in site.services for entry in entries(service.log, request_id=ID)]
+    (invocation,) = entries(function.program.log, request_id=ID)
+
+    assert (answer.status, answer.headers["X-Request-Id"]) == (200, ID)
+    assert [(entry["event"], entry["key"]) for entry in flights] == [("flight", "prew/thumb/correlation/a.jpg")]
+    assert invocation["dst"].endswith("/prew/thumb/correlation/a.jpg")
+    assert invocation["aws_request_id"]
+    assert invocation["duration_ms"] > 0
+
+
+@pytest.mark.parametrize("bad", ["a b c d e f", '","forged":"x', "?short"])
+async def test_a_bad_id_reaches_no_log(site: Site, function: Lambda, bad: str) -> None:
+    """Sent to a replica past nginx, the preview is made, and the id is nowhere."""
+    name = f"correlation/bad{len(bad)}.jpg"
+    site.put(name, photo(400, 300))
+    answer = await asyncio.to_thread(ask, site.ports[0], f"/prew/thumb/{name}", headers={"X-Request-Id": bad})
+    await until_told(lambda: bool(entries(site.services[0].log, key=f"prew/thumb/{name}")))
+    (flight,) = entries(site.services[0].log, key=f"prew/thumb/{name}")
+    (invocation,) = entries(function.program.log, dst=f"{site.s3.bucket}/prew/thumb/{name}")
+
+    assert answer.status == 200
+    assert "request_id" not in flight
+    assert invocation["request_id"] is None
+    assert bad not in site.log_of(0) + function.program.log.read_text()
+
+
+async def test_a_miss_is_one_trace(run_site: Callable[..., Site], redis_server: Redis, function: Lambda) -> None:
+    """nginx, the service, Redis, S3 and the function, found by the request's id; sent before the service ends."""
+    collector = Collector()
+    async with collector.running() as url:
+        settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": url, "OTEL_TRACES_SAMPLER": "parentbased_traceidratio"}
+        site = run_site(redis=redis_server, function=function, settings=settings)
+        await asyncio.to_thread(site.__enter__)
+        try:
+            site.put("correlation/traced.jpg", photo(400, 300))
+            answer = await asyncio.to_thread(site.get, "/prew/thumb/correlation/traced.jpg")
+        finally:
+            await asyncio.to_thread(site.__exit__)
+    request_id = answer.headers["X-Request-Id"]
+    trace = collector.trace(request_id)
+    (invocation,) = entries(function.program.log, request_id=request_id)
+
+    assert parents(trace.values()) == {
+        "nginx GET": "",
+        "nginx s3": "nginx GET",
+        "GET preview": "nginx GET",
+        "flight": "GET preview",
+        "redis claim": "flight",
+        "s3 look": "flight",
+        "resize": "flight",
+        "redis settle": "flight",
+    }
+    assert invocation["traceparent"] == f"00-{request_id}-{trace['resize'].span_id}-01"
+    assert trace["nginx GET"].began_ns <= trace["GET preview"].began_ns <= trace["resize"].began_ns

@@ -1,0 +1,75 @@
+"""Whose work it is: noted once by the handler, known to all that is done for it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+import structlog
+
+from prewmanager import request_context
+from prewmanager.telemetry.metrics import configure_logging
+
+_ID = "5f0c1d9a2b3e4f60718293a4b5c6d7e8"
+
+
+def apart(work: Callable[[], Any], headers: Mapping[str, str]) -> Any:
+    """What `work` returns as part of a request with these headers; no other test sees them."""
+
+    def run() -> Any:
+        request_context.set_request_headers(headers)
+        return work()
+
+    return contextvars.copy_context().run(run)
+
+
+@pytest.mark.parametrize("given", [_ID, "order-4711", "a.b_c-d.e"])
+def test_an_id_that_nginx_lets_through_is_known(given: str) -> None:
+    """It is handed to the function as well."""
+    assert apart(request_context.request_id, {"X-Request-Id": given}) == given
+    assert apart(request_context.context_fields, {"X-Request-Id": given}) == {"request_id": given}
+
+
+@pytest.mark.parametrize("given", ["", "short", "with space", 'quo"te', "x" * 65, "new\nline-forged", "ключ-ключ"])
+def test_any_other_id_is_none(given: str) -> None:
+    """Who asks the service past nginx writes nothing of their own into its log, nor into the function's."""
+    assert apart(request_context.request_id, {"X-Request-Id": given}) is None
+    assert apart(request_context.context_fields, {"X-Request-Id": given}) == {}
+
+
+def test_work_for_nobody_has_no_id() -> None:
+    """Commands and probes are no request."""
+    assert contextvars.Context().run(request_context.context_fields) == {}
+
+
+async def test_a_task_belongs_to_the_request_that_started_it() -> None:
+    """Also when the next request of the same connection has begun since."""
+    request_context.set_request_headers({"X-Request-Id": "the-first-one"})
+    told = asyncio.Event()
+
+    async def work() -> str | None:
+        await told.wait()
+        return request_context.request_id()
+
+    first = asyncio.create_task(work())
+    request_context.set_request_headers({"X-Request-Id": "the-second-one"})
+    told.set()
+    assert (await first, request_context.request_id()) == ("the-first-one", "the-second-one")
+
+
+def test_every_line_of_the_log_names_its_request(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever part writes it, and without a word of it; a line about no request names none."""
+    try:
+        configure_logging("info")
+        log = structlog.get_logger()
+        apart(lambda: log.info("something"), {"X-Request-Id": _ID})
+        contextvars.Context().run(lambda: log.info("something else"))
+        lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    finally:
+        structlog.reset_defaults()
+
+    assert [line.get("request_id") for line in lines] == [_ID, None]

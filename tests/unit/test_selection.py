@@ -1,0 +1,40 @@
+"""Which variants a command is about, by what its command line names."""
+
+from __future__ import annotations
+
+import pytest
+
+from prewmanager.commands.arguments import Selection
+from prewmanager.config.settings import Settings
+from prewmanager.errors import InvalidSettings
+from prewmanager.previews.preset import Preset
+
+SETTINGS = Settings(
+    source_bucket="photos", presets={"card": Preset(width=720, format="auto"), "thumb": Preset(width=200, dpr=(2,))}
+)
+CARD = ["card", "card.avif", "card.webp"]
+THUMB = ["thumb", "thumb@2x"]
+
+
+@pytest.mark.parametrize(
+    ("names", "exact", "meant"),
+    [
+        ([], False, [*CARD, *THUMB]),
+        ([], True, ["card", "thumb"]),
+        (["thumb"], False, THUMB),
+        (["thumb"], True, ["thumb"]),
+        (["card.avif", "card"], False, ["card.avif", "card", "card.webp"]),
+        (["thumb@2x", "thumb@2x"], False, ["thumb@2x"]),
+        (["card", "card.webp"], True, ["card", "card.webp"]),
+    ],
+)
+def test_a_preset_stands_for_its_variants(names: list[str], exact: bool, meant: list[str]) -> None:  # noqa: FBT001 -- a case
+    """Each once, in the order of the names; with `exact` a name is only itself."""
+    assert Selection(names, "", exact=exact).variants(SETTINGS) == meant
+
+
+@pytest.mark.parametrize("name", ["card@2x", "thumb.avif", "thumb@3x", "other", ""])
+def test_what_is_not_set_is_refused(name: str) -> None:
+    """With the names that there are."""
+    with pytest.raises(InvalidSettings, match=r"there are card, card\.avif, card\.webp, thumb, thumb@2x"):
+        Selection(["card", name], "", exact=False).variants(SETTINGS)
