@@ -15,7 +15,7 @@ from grafana_foundation_sdk.models.common import LegendPlacement, StackingMode, 
 from grafana_foundation_sdk.models.dashboard import DataSourceRef, VariableRefresh
 
 from observability.panels import ROWS, Panel
-from prewmanager.commands.costs import LIST_GB_SECOND_USD, LIST_REQUEST_USD
+from prewmanager.commands.arguments import LIST_GB_SECOND_USD, LIST_REQUEST_USD
 
 FILE = Path(__file__).with_name("dashboard.json")
 _SOURCE = DataSourceRef(type_val="prometheus", uid="${source}")

@@ -1,1 +1,3 @@
-"""Image previews made once, stored in S3, and served from there."""
+"""Image previews, rendered once, stored in S3, and served from there."""
+
+__version__ = "0.1.0"

@@ -1,13 +1,14 @@
-"""The composition root: every part is made here, in the order in which they need each other.
+"""The composition root: makes every part, in the order in which they need each other.
 
-A request's way through them:
+The path of a request through them:
 
-1. nginx found no preview in S3 and hands over the request; `web` makes a preview's name of its path.
-2. The coalescer lets it join the flight for that preview in this process, or starts one.
-3. The flight claims the preview on the board: Redis, shared by all replicas, or this process's own memory while Redis
-   is away or not configured.
-4. Whoever wins looks at S3 once more, has the resizer make what is missing, and settles the flight with the result.
-5. Everybody who waits, here or in another replica, gets that result; from then on S3 answers.
+1. nginx found no preview in S3 and passes the request on; `web` resolves its path to a preview.
+2. The coalescer joins the request to the preview's flight in this process, or starts one.
+3. The flight acquires the preview's lease in the flight store: Redis, shared by all replicas, or this process's memory
+   while Redis is away or not configured.
+4. The process that gets the lease checks S3 once more, has the resizer render what is missing, and completes the lease
+   with the result.
+5. Every waiter, here or in another replica, gets that result; from then on S3 answers.
 """
 
 from __future__ import annotations
@@ -19,77 +20,93 @@ from typing import Protocol
 
 import structlog
 
-from prewmanager.adapters.aws.lambda_client import lambda_client
+from prewmanager.adapters.aws.lambda_client import open_lambda_client
 from prewmanager.adapters.aws.lambda_resizer import LambdaResizer
 from prewmanager.adapters.aws.s3_store import S3PreviewStore, s3_store
+from prewmanager.adapters.memory_quota import MemoryQuota
 from prewmanager.adapters.memory_store import MemoryFlightStore
 from prewmanager.adapters.redis.circuit_breaker import CircuitBreaker
 from prewmanager.adapters.redis.connect import connect
 from prewmanager.adapters.redis.fallback import FallbackFlightStore, FallbackQuota
 from prewmanager.adapters.redis.flight_store import CHANNEL, RedisFlightStore
 from prewmanager.adapters.redis.notifications import RedisNotifications
-from prewmanager.adapters.redis.quota import MemoryQuota, RedisQuota
+from prewmanager.adapters.redis.quota import RedisQuota
 from prewmanager.adapters.redis.relay import RedisRelay
 from prewmanager.config.settings import Settings
 from prewmanager.errors import PhotoMissing, PhotoRejected, failure_classes
 from prewmanager.flights.coalescer import Coalescer
-from prewmanager.flights.placeholder import FallbackFinder
-from prewmanager.flights.ports import CostMeter, FlightStore, PreviewStore, Probe, Quota, Resizer
-from prewmanager.flights.timing import Lifetimes, Timing
+from prewmanager.flights.flight import FlightParts
+from prewmanager.flights.lease import Lifetimes, Timing
+from prewmanager.flights.placeholder import FallbackFinder, FallbackPreviews
+from prewmanager.flights.ports import FlightStore, PreviewProvider
 from prewmanager.previews.catalogue import Catalogue
+from prewmanager.previews.ports import PreviewStore
 from prewmanager.resizing.contract import ResizeContract
 from prewmanager.resizing.limits import ConcurrencyLimitedResizer, RateLimitedResizer, RetryingResizer
 from prewmanager.resizing.load import Load
+from prewmanager.resizing.ports import CostMeter, Quota, Resizer
 from prewmanager.telemetry.metrics import Metrics
 from prewmanager.telemetry.tracing import NoTracing, Tracing
 from prewmanager.web.app import Service
 from prewmanager.web.contact_sheet.photos import PhotoFinder
 from prewmanager.web.contact_sheet.reports import Replica
 from prewmanager.web.contact_sheet.routes import ContactSheet
-from prewmanager.web.contact_sheet.watch import FlightWatch, Relay
+from prewmanager.web.contact_sheet.watch import FlightWatch
+from prewmanager.web.ports import Probe, Relay
 
 _log = structlog.get_logger(__name__)
 
 
 class ReadyStore(PreviewStore, Probe, Protocol):
-    """A store that can say whether it is there."""
+    """A store with a readiness probe."""
+
+
+class ReadyResizer(Resizer, Probe, Protocol):
+    """A resizer with a readiness probe."""
 
 
 @contextlib.asynccontextmanager
 async def running_service(settings: Settings, store: ReadyStore | None = None) -> AsyncIterator[Service]:
-    """The service with everything it needs; closed in reverse order, flights first.
+    """Run the service with everything it needs; close it in reverse order, flights first.
 
-    `store` replaces the one that flights look into before anything is made.
+    `store` replaces the one in which flights check whether a preview exists.
     """
     metrics = Metrics()
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(metrics.flush)
         tracing = await stack.enter_async_context(_tracing(settings))
         store = store or _store(settings)
-        at_once = settings.max_invocations if settings.lambda_function else settings.resize_workers
-        load = Load(at_once, on_change=metrics.load_is)
-        last = await stack.enter_async_context(last_resizer(settings, metrics.usage))
+        traced = tracing.store(store)
+        load = Load(
+            settings.max_invocations if settings.lambda_function else settings.resize_workers,
+            on_change=metrics.load_is,
+        )
+        resizer = await stack.enter_async_context(innermost_resizer(settings, metrics.costs))
         shared = await stack.enter_async_context(_shared(settings, metrics, tracing))
         watch = FlightWatch(metrics, Replica.this(settings.port), shared.relay) if settings.contact_sheet else None
         catalogue = Catalogue(settings.variants, settings.source_prefix, settings.preview_prefix)
-        after_s, traced = settings.fallback_after, tracing.store(store)
-        coalescer = Coalescer(
+        parts = FlightParts(
             flight_store=shared.flight_store,
-            resizer=_wrapped(tracing.resizer(last), load, shared.quota, settings),
             store=traced,
+            resizer=_limited(tracing.resizer(resizer), load, shared.quota, settings),
             observer=watch or metrics,
             timing=_timing(settings),
             lifetimes=_lifetimes(settings),
+        )
+        coalescer = Coalescer(
+            parts,
+            tracer=tracing.flights,
             load=load,
             max_flights=settings.max_flights,
-            flight=tracing.flight,
             companions=catalogue.companions,
-            fallback=None if after_s is None else FallbackFinder(catalogue, traced, after_s=after_s),
         )
         stack.push_async_callback(coalescer.close, grace_s=settings.shutdown_grace / 3)
-        needed: dict[str, Probe] = {"s3": store, "lambda" if settings.lambda_function else "workers": last}
+        required: dict[str, Probe] = {"s3": store, "lambda" if settings.lambda_function else "workers": resizer}
         sheet = await stack.enter_async_context(_sheet(settings, catalogue, watch, coalescer)) if watch else None
-        yield Service(catalogue, coalescer, traced, metrics, needed, shared.probes, sheet, tracing.middlewares)
+        provider = _provider(settings, catalogue, coalescer, traced)
+        yield Service(
+            catalogue, coalescer, provider, traced, metrics, required, shared.probes, sheet, tracing.middlewares
+        )
 
 
 @contextlib.asynccontextmanager
@@ -114,13 +131,9 @@ def _store(settings: Settings) -> S3PreviewStore:
     return S3PreviewStore(bucket, max_body_bytes=settings.max_result_bytes)
 
 
-class ReadyResizer(Resizer, Probe, Protocol):
-    """A resizer that can say whether it is there."""
-
-
 @contextlib.asynccontextmanager
-async def last_resizer(settings: Settings, cost_meter: CostMeter) -> AsyncIterator[ReadyResizer]:
-    """What really makes the previews: Lambda, or worker processes where no function is set."""
+async def innermost_resizer(settings: Settings, cost_meter: CostMeter) -> AsyncIterator[ReadyResizer]:
+    """The resizer that renders: Lambda, or worker processes where no function is set."""
     contract = ResizeContract(
         source_bucket=settings.source_bucket,
         preview_bucket=settings.preview_bucket_name,
@@ -133,12 +146,12 @@ async def last_resizer(settings: Settings, cost_meter: CostMeter) -> AsyncIterat
         # Imported only here: what worker processes need is an extra, and a service with Lambda goes without.
         from prewmanager.adapters.local_resizer import LocalResizer  # noqa: PLC0415 -- see above
 
-        _log.warning("resizer.local", reason="PREW_LAMBDA_FUNCTION is not set", workers=settings.resize_workers)
+        _log.warning("resizer.in_process", reason="PREW_LAMBDA_FUNCTION is not set", workers=settings.resize_workers)
         local = LocalResizer(contract, workers=settings.resize_workers, timeout_s=settings.invoke_timeout)
         async with contextlib.aclosing(local):
             yield local
         return
-    opened = lambda_client(
+    opened = open_lambda_client(
         settings.lambda_function,
         region=settings.aws_region,
         endpoint_url=settings.lambda_endpoint,
@@ -146,20 +159,20 @@ async def last_resizer(settings: Settings, cost_meter: CostMeter) -> AsyncIterat
         read_s=settings.invoke_timeout,
         max_connections=settings.max_invocations,
     )
-    async with opened as calls:
-        yield LambdaResizer(calls, contract, cost_meter)
+    async with opened as client:
+        yield LambdaResizer(client, contract, cost_meter)
 
 
-def _wrapped(last: Resizer, load: Load, quota: Quota | None, settings: Settings) -> Resizer:
-    """The ration outermost: it counts previews, not tries. The bound innermost: no pause between tries holds it."""
-    bounded = ConcurrencyLimitedResizer(last, load, max_wait_s=settings.invoke_timeout / 2)
-    patient = RetryingResizer(bounded, within_s=settings.invoke_timeout / 2)
-    return RateLimitedResizer(patient, quota) if quota else patient
+def _limited(innermost: Resizer, load: Load, quota: Quota | None, settings: Settings) -> Resizer:
+    """Wrap the resizer as `resizing.limits` describes."""
+    concurrency_limited = ConcurrencyLimitedResizer(innermost, load, max_wait_s=settings.invoke_timeout / 2)
+    retrying = RetryingResizer(concurrency_limited, within_s=settings.invoke_timeout / 2)
+    return RateLimitedResizer(retrying, quota) if quota else retrying
 
 
 @dataclass(frozen=True)
 class _Shared:
-    """What replicas have in common, and what tells whether it is there."""
+    """What replicas share, and the probes of it."""
 
     flight_store: FlightStore
     quota: Quota | None
@@ -169,13 +182,15 @@ class _Shared:
 
 @contextlib.asynccontextmanager
 async def _shared(settings: Settings, metrics: Metrics, tracing: Tracing) -> AsyncIterator[_Shared]:
-    """Board and quota: in Redis, with this process's own ones in reserve, or these alone."""
+    """Flight store and quota: in Redis, with this process's own behind a circuit breaker, or the latter alone."""
     alone = MemoryFlightStore(lease_s=settings.lock_ttl)
     rate = settings.max_resizes_per_second
-    rate_limit = None if rate is None else MemoryQuota(rate, settings.resize_burst)
+    own_quota = None if rate is None else MemoryQuota(rate, settings.resize_burst)
     if settings.redis_url is None:
-        _log.warning("board.local", reason="PREW_REDIS_URL is not set", coalescing="inside this process only")
-        yield _Shared(alone, rate_limit, {})
+        _log.warning(
+            "flight_store.in_memory", reason="PREW_REDIS_URL is not set", coalescing="inside this process only"
+        )
+        yield _Shared(alone, own_quota, {})
         return
     namespace = settings.preview_bucket_name
     async with connect(settings.redis_url) as redis:
@@ -185,19 +200,13 @@ async def _shared(settings: Settings, metrics: Metrics, tracing: Tracing) -> Asy
         )
         circuit_breaker = CircuitBreaker(flight_store.ping, probe_every_s=0.5, on_change=metrics.redis_is)
         quota = None
-        if rate is not None and rate_limit is not None:
-            quota = FallbackQuota(
-                RedisQuota(redis, namespace, rate, settings.resize_burst), rate_limit, circuit_breaker
-            )
+        if rate is not None and own_quota is not None:
+            quota = FallbackQuota(RedisQuota(redis, namespace, rate, settings.resize_burst), own_quota, circuit_breaker)
         metrics.redis_is(up=True)
         async with notifications.listening(), circuit_breaker.watched():
+            shared = FallbackFlightStore(tracing.flight_store(flight_store), alone, circuit_breaker)
             relay = RedisRelay(redis, namespace=namespace) if settings.contact_sheet else None
-            yield _Shared(
-                FallbackFlightStore(tracing.flight_store(flight_store), alone, circuit_breaker),
-                quota,
-                {"redis": flight_store},
-                relay,
-            )
+            yield _Shared(shared, quota, {"redis": flight_store}, relay)
 
 
 @contextlib.asynccontextmanager
@@ -213,6 +222,12 @@ async def _sheet(
     ):
         finder = PhotoFinder(S3Inventory(client, settings.source_bucket), catalogue)
         yield ContactSheet(settings.presets, catalogue, finder, watch)
+
+
+def _provider(settings: Settings, catalogue: Catalogue, coalescer: Coalescer, store: PreviewStore) -> PreviewProvider:
+    if settings.fallback_after is None:
+        return coalescer
+    return FallbackPreviews(coalescer, FallbackFinder(catalogue, store), after_s=settings.fallback_after)
 
 
 def _timing(settings: Settings) -> Timing:

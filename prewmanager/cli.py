@@ -1,6 +1,6 @@
-"""The command line: `serve` runs the service, the other commands are for those who look after it.
+"""The command line: `serve` runs the service, the other commands are for operators.
 
-Exit codes: 0 all is well, 1 something failed or was found wrong, 2 wrong settings or a wrong call.
+Exit codes: 0 success, 1 something failed or needs attention, 2 wrong settings or wrong arguments.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from prewmanager.commands import costs
-from prewmanager.commands.arguments import Selection
+from prewmanager import __version__
+from prewmanager.commands.arguments import LIST_GB_SECOND_USD, ONE_CPU_MB, CostAssumptions, Selection
 from prewmanager.config.settings import Settings, read_settings
 from prewmanager.errors import InvalidSettings, PrewError
 
@@ -36,9 +36,24 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Image previews, made once and served from S3.",
-    epilog="Exit codes: 0 all is well, 1 something failed or was found wrong, 2 wrong settings or a wrong call.",
+    help="Image previews, rendered once and served from S3.",
+    epilog="Exit codes: 0 success, 1 something failed or needs attention, 2 wrong settings or wrong arguments.",
 )
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 -- typer's callback
+    if wanted:
+        typer.echo(f"prewmanager {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Image previews, rendered once and served from S3."""
 
 
 @app.command()
@@ -139,10 +154,10 @@ def warm(  # noqa: PLR0913, PLR0917 -- options of the command line
         bool, typer.Option("--dry-run", help="Only count, and estimate what Lambda would cost.")
     ] = False,
     seconds: Annotated[float, typer.Option(min=0, help="Of Lambda for one resize, for the estimate.")] = 0.5,
-    memory_mb: Annotated[int, typer.Option(min=1, help="The function's memory, for the estimate.")] = costs.ONE_CPU_MB,
+    memory_mb: Annotated[int, typer.Option(min=1, help="The function's memory, for the estimate.")] = ONE_CPU_MB,
     gb_second_usd: Annotated[
         float, typer.Option(min=0, help="Price of a GB-second; the default is AWS's list price for x86 in us-east-1.")
-    ] = costs.LIST_GB_SECOND_USD,
+    ] = LIST_GB_SECOND_USD,
     as_json: AsJson = False,
 ) -> None:
     """Make the previews that are missing, of all presets unless some are named, in all variants; skip what is there.
@@ -152,7 +167,7 @@ def warm(  # noqa: PLR0913, PLR0917 -- options of the command line
     """
     from prewmanager.commands import warm as command  # noqa: PLC0415 -- so that the other commands start at once
 
-    assumed = costs.CostAssumptions(seconds, memory_mb, gb_second_usd)
+    assumed = CostAssumptions(seconds, memory_mb, gb_second_usd)
     work = command.run(
         _settings(),
         Selection(presets or (), prefix, exact=exact),
@@ -204,7 +219,7 @@ def doctor(
 
 def _end(command: Coroutine[Any, Any, int]) -> NoReturn:
     """Run a command to its end, and end with its exit code."""
-    from prewmanager.telemetry.metrics import configure_logging  # noqa: PLC0415 -- the service's, which takes a while to import
+    from prewmanager.telemetry.logging import configure_logging  # noqa: PLC0415 -- the service's, which takes a while to import
 
     configure_logging("warning")
     try:

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from prewmanager.app import running_service
 from prewmanager.config.settings import Settings
-from prewmanager.telemetry.metrics import configure_logging
+from prewmanager.telemetry.logging import configure_logging
 from prewmanager.web.app import make_app
 
 BACKLOG = 4096

@@ -13,7 +13,7 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from prewmanager.config.settings import Settings
 from prewmanager.server import run
-from prewmanager.telemetry.metrics import configure_logging
+from prewmanager.telemetry.logging import configure_logging
 
 _RESTART_PAUSE_S = 1.0
 _log = structlog.get_logger(__name__)

@@ -1,4 +1,4 @@
-"""One GET of an address, as it is answered: for finding out where a road is broken."""
+"""One GET of an address, with its literal answer, to find out where the request path is broken."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from aiohttp import ClientError, ClientSession, ClientTimeout
 from yarl import URL
 
-_MOST_BYTES = 4096  # of a body; more says nothing more
+_MAX_BYTES = 4096  # of a body
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer; `status` is 0 where there was none, and `body` says why."""
+    """An answer; `status` is 0 where there was none, and `body` is the reason."""
 
     status: int
     body: str
@@ -21,14 +21,14 @@ class Reply:
 
 
 async def get(url: str, *, within_s: float) -> Reply:
-    """Ask for a percent-encoded address as it stands, without following redirects."""
+    """Request a percent-encoded address literally, without following redirects."""
     try:
         timeout = ClientTimeout(total=within_s)
         async with (
             ClientSession(timeout=timeout) as session,
             session.get(URL(url, encoded=True), allow_redirects=False) as response,
         ):
-            body = await response.content.read(_MOST_BYTES)
+            body = await response.content.read(_MAX_BYTES)
             return Reply(response.status, body.decode(errors="replace"), response.headers.copy())
     except (ClientError, OSError, ValueError) as error:
         return Reply(0, str(error) or type(error).__name__)

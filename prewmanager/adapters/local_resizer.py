@@ -1,4 +1,4 @@
-"""The resizer in worker processes of the service's own: no Lambda, the same function."""
+"""The resizer in worker processes of this service: the same function, without Lambda."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from typing import Any
 from pebble import ProcessExpired, ProcessPool
 
 from prewmanager.errors import DeadlineExceeded, PhotoFatal, PreviewFailed, ResizerFailed
-from prewmanager.flights.ports import Made, Siblings
-from prewmanager.previews.catalogue import Preview
 from prewmanager.resizing.contract import ResizeContract
+from prewmanager.resizing.render import RenderJob, RenderResult
 
 
 def _resize(event: dict[str, Any]) -> dict[str, Any]:
@@ -23,45 +22,45 @@ def _resize(event: dict[str, Any]) -> dict[str, Any]:
     return handler(event, None)
 
 
-# A shutdown may reach the workers before it reaches the service. pebble has them answer SIGTERM by an exit with its
-# number, and ignore SIGINT; SIGHUP ends them.
-_TOLD_TO_END = frozenset({signal.SIGTERM, -signal.SIGTERM, -signal.SIGHUP})
+# A shutdown may reach the workers before the service. pebble's workers exit with SIGTERM's number, ignore SIGINT, and
+# end by SIGHUP.
+_STOP_CODES = frozenset({signal.SIGTERM, -signal.SIGTERM, -signal.SIGHUP})
 
 
 def _death(error: ProcessExpired) -> PreviewFailed:
-    """What a dead worker says of the image: all else than having been told to end is the image's doing."""
-    kind = ResizerFailed if error.exitcode in _TOLD_TO_END else PhotoFatal
+    """The failure of a worker that died: the image's fault, unless the worker was stopped."""
+    kind = ResizerFailed if error.exitcode in _STOP_CODES else PhotoFatal
     return kind(f"the worker died: {error}, status {error.exitcode}")
 
 
 class LocalResizer:
-    """Runs the resize function in a pool of processes; a worker that dies or takes too long is replaced."""
+    """Runs the resize function in a pool of processes, which replaces a worker that dies or takes too long."""
 
     def __init__(self, contract: ResizeContract, *, workers: int, timeout_s: float) -> None:
-        """`workers` processes are started at the first use; an image may take `timeout_s` seconds."""
+        """`workers` processes start at the first use; an image may take `timeout_s` seconds."""
         self._contract = contract
         self._timeout_s = timeout_s
         # spawn: a fork would copy the event loop's threads' locks into the workers.
         self._pool = ProcessPool(max_workers=workers, context=multiprocessing.get_context("spawn"))
 
-    async def resize(self, preview: Preview, also: Siblings | None = None) -> Made:
-        """Have a worker make the preview, and `also` with it. Raises `PreviewFailed`, of the class that fits."""
-        request = self._contract.request(preview, also)
+    async def resize(self, job: RenderJob) -> RenderResult:
+        """Run the function for the job in a worker. Raises the `PreviewFailed` that fits."""
+        request = self._contract.request(job)
         work = self._pool.schedule(_resize, args=(request,), timeout=self._timeout_s)
         try:
-            answer = await asyncio.wrap_future(work)
+            response = await asyncio.wrap_future(work)
         except WorkerTimeoutError as error:
-            raise DeadlineExceeded(f"the worker took longer than {self._timeout_s} s and was ended") from error
+            raise DeadlineExceeded(f"the worker took longer than {self._timeout_s} s and was stopped") from error
         except ProcessExpired as error:
             raise _death(error) from error
-        return self._contract.made(answer, also)
+        return self._contract.result(response, job)
 
     async def ping(self) -> None:
-        """Return when the pool takes work. Raises `ResizerFailed`."""
+        """Return when the pool accepts work. Raises `ResizerFailed`."""
         if not self._pool.active:
             raise ResizerFailed("the pool of workers is closed")
 
     async def aclose(self) -> None:
-        """End the workers; what they are at is lost."""
+        """Stop the workers; what they are rendering is lost."""
         self._pool.stop()  # type: ignore[no-untyped-call]  # pebble annotates only some of its methods
         await asyncio.to_thread(self._pool.join)

@@ -1,23 +1,23 @@
-"""The flight board of one process: who makes what, and the failures to remember, in a dictionary."""
+"""The flight store of one process: leases, and the failures to cache, in a dictionary."""
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from prewmanager.flights.ports import Completed, Failure, Held, Lease, Outcome
+from prewmanager.flights.ports import Lease
+from prewmanager.flights.result import Completed, Held
+from prewmanager.previews.outcome import Failure, Outcome
 
-MAX_CACHED_FAILURES = 10_000  # outcomes; some hundred bytes each, since previews themselves are not kept
+MAX_CACHED_FAILURES = 10_000  # some hundred bytes each
 
 
 @dataclass(slots=True)
 class _Flight:
-    holder: str
-    ends: float
+    expires: float
     outcome: Outcome | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -25,37 +25,36 @@ class _Flight:
 class MemoryFlightStore:
     """A `FlightStore` inside this process.
 
-    Of outcomes it remembers failures only: a preview that was made is in the bucket, where the next flight looks first.
+    It caches failures only: a preview is in the bucket, where the next flight checks first.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, lease_s: float = 30.0) -> None:
         self._clock = clock
         self._lease_s = lease_s
         self._flights: OrderedDict[str, _Flight] = OrderedDict()
-        self._holders = itertools.count(1)
 
     async def acquire(self, key: str) -> Lease | Completed | Held:
-        """Take the flight, or say what is known of it."""
-        flight = self._flights.get(key)
-        if flight is not None and flight.ends > self._clock():
-            return Completed(flight.outcome) if flight.outcome is not None else Held(flight.holder)
-        taken = _Flight(f"local-{next(self._holders)}", self._clock() + self._lease_s)
-        self._put(key, taken)
-        return _LocalLease(self, key, taken)
+        """Acquire the lease, or return what is known of the flight."""
+        known = self._flights.get(key)
+        if known is not None and known.expires > self._clock():
+            return Completed(known.outcome) if known.outcome is not None else Held()
+        flight = _Flight(self._clock() + self._lease_s)
+        self._put(key, flight)
+        return _MemoryLease(self, key, flight)
 
     async def try_acquire(self, key: str) -> Lease | None:
-        """Take the flight where it is free."""
+        """Acquire the lease if nothing is known of the flight."""
         acquired = await self.acquire(key)
         return None if isinstance(acquired, Completed | Held) else acquired
 
-    async def evict(self, key: str, settled: Completed) -> None:
-        """Forget an outcome, where it is still what is known."""
+    async def evict(self, key: str, completed: Completed) -> None:
+        """Delete an outcome that is still the cached one."""
         flight = self._flights.get(key)
-        if flight is not None and flight.outcome is settled.outcome:
+        if flight is not None and flight.outcome is completed.outcome:
             del self._flights[key]
 
     async def wait_for_change(self, key: str, timeout_s: float) -> None:
-        """Return when the flight has ended, at the latest after `timeout_s`."""
+        """Return when the flight has completed, after `timeout_s` at the latest."""
         flight = self._flights.get(key)
         if flight is None:
             return
@@ -71,33 +70,35 @@ class MemoryFlightStore:
         while len(self._flights) > MAX_CACHED_FAILURES:
             self._flights.popitem(last=False)
 
-    def _renew(self, key: str, flight: _Flight) -> bool:
-        mine = self._flights.get(key) is flight
-        if mine:
-            flight.ends = self._clock() + self._lease_s
-        return mine
+    def renew(self, key: str, flight: _Flight) -> bool:
+        """Extend a lease that is still this flight's."""
+        is_own = self._flights.get(key) is flight
+        if is_own:
+            flight.expires = self._clock() + self._lease_s
+        return is_own
 
-    def _complete(self, key: str, flight: _Flight, outcome: Outcome | None, ttl_s: float) -> bool:
-        mine = self._flights.get(key) is flight
+    def complete(self, key: str, flight: _Flight, outcome: Outcome | None, ttl_s: float) -> bool:
+        """Replace a lease that is still this flight's by its outcome, or delete it."""
+        is_own = self._flights.get(key) is flight
         flight.changed.set()
-        if mine and isinstance(outcome, Failure):
-            flight.outcome, flight.ends = outcome, self._clock() + ttl_s
-        elif mine:
+        if is_own and isinstance(outcome, Failure):
+            flight.outcome, flight.expires = outcome, self._clock() + ttl_s
+        elif is_own:
             del self._flights[key]
-        return mine
+        return is_own
 
 
-class _LocalLease:
+class _MemoryLease:
     def __init__(self, flight_store: MemoryFlightStore, key: str, flight: _Flight) -> None:
         self._flight_store = flight_store
         self._key = key
         self._flight = flight
 
     async def renew(self) -> bool:
-        return self._flight_store._renew(self._key, self._flight)  # noqa: SLF001 -- two halves of one class
+        return self._flight_store.renew(self._key, self._flight)
 
     async def complete(self, outcome: Outcome, ttl_s: float) -> bool:
-        return self._flight_store._complete(self._key, self._flight, outcome, ttl_s)  # noqa: SLF001 -- two halves of one class
+        return self._flight_store.complete(self._key, self._flight, outcome, ttl_s)
 
     async def release(self) -> None:
-        self._flight_store._complete(self._key, self._flight, None, 0)  # noqa: SLF001 -- two halves of one class
+        self._flight_store.complete(self._key, self._flight, None, 0)

@@ -28,11 +28,11 @@ class NginxCache:
         self._folder = folder
 
     def count(self, wanted: Wanted) -> int:
-        """How many copies there are of objects whose key is wanted. Raises `CacheUnavailable`."""
+        """Count the copies of objects whose key is wanted. Raises `CacheUnavailable`."""
         return sum(1 for _ in self._files(wanted))
 
-    def evict(self, wanted: Wanted) -> int:
-        """Delete them, and say how many. Raises `CacheUnavailable`."""
+    def purge(self, wanted: Wanted) -> int:
+        """Delete them, and return how many. Raises `CacheUnavailable`."""
         count = 0
         for path in self._files(wanted):
             try:
@@ -44,7 +44,9 @@ class NginxCache:
 
     def _files(self, wanted: Wanted) -> Iterator[Path]:
         if not self._folder.is_dir():
-            raise CacheUnavailable(f"{self._folder}: there is no such folder; it is PREW_NGINX_STATE_PATH and /cache")
+            raise CacheUnavailable(
+                f"{self._folder}: no such folder; the cache is the folder `cache` below PREW_NGINX_STATE_PATH"
+            )
         for parent, _, names in os.walk(self._folder):
             for path in (Path(parent, name) for name in names if _NAME.match(name)):
                 key = _key(path)

@@ -1,4 +1,4 @@
-"""Which variants a command is about, by what its command line names."""
+"""What the command line passes to the commands; light to import, so that `--help` is fast."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ from prewmanager.config.settings import Settings
 from prewmanager.errors import InvalidSettings
 from prewmanager.previews.variants import variants
 
+# AWS's list prices for x86 in us-east-1 (https://aws.amazon.com/lambda/pricing/), before any free tier or discount.
+LIST_GB_SECOND_USD = 0.0000166667
+LIST_REQUEST_USD = 0.20 / 1_000_000
+ONE_CPU_MB = 1769  # memory at which Lambda gives a function one whole CPU
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What the command line names: presets or variants, and how the names of photos begin.
+    """The presets or variants that a command works on, and how the names of their photos begin.
 
-    A preset's name stands for all of its variants; with `exact` for itself alone.
+    A preset's name selects all of its variants; with `exact` itself alone.
     """
 
     presets: Sequence[str]
@@ -22,7 +27,7 @@ class Selection:
     exact: bool
 
     def variants(self, settings: Settings) -> list[str]:
-        """Names of variants, each once; all where none was named. Raises `InvalidSettings` for one that is not set."""
+        """List variants, each once; all where none is named. Raises `InvalidSettings` for an unknown one."""
         unknown = [name for name in self.presets if name not in settings.variants]
         if unknown:
             known = ", ".join(settings.variants)
@@ -31,7 +36,29 @@ class Selection:
 
 
 def with_variants(settings: Settings, names: Sequence[str], *, exact: bool) -> list[str]:
-    """Each name once, presets followed by their variants unless `exact`; a name that is not set is only itself."""
+    """List each name once, presets followed by their variants unless `exact`; an unknown name stays as it is."""
     known = {} if exact else settings.presets
     families = (variants(name, known[name]) if name in known else [name] for name in names)
     return list(dict.fromkeys(each for family in families for each in family))
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Previews of one preset: those whose key begins with `start`, or with `exact` the one with this key."""
+
+    preset: str
+    start: str
+    exact: bool
+
+    def has(self, key: str) -> bool:
+        """Whether the preview with this key is one of them."""
+        return key == self.start if self.exact else key.startswith(self.start)
+
+
+@dataclass(frozen=True, slots=True)
+class CostAssumptions:
+    """What one resize takes: `seconds` of a function of `memory_mb`, at this price of a GB-second in US dollars."""
+
+    seconds: float
+    memory_mb: int
+    gb_second_usd: float

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from prewmanager.adapters.aws.cloudfront import CloudFront, cloudfront_client
 from prewmanager.adapters.nginx_cache import NginxCache
-from prewmanager.commands.targets import Target
+from prewmanager.commands.arguments import Target
 from prewmanager.config.settings import Settings
 
 # https://aws.amazon.com/cloudfront/pricing/: so many paths a month are free, and what each further one is.
@@ -36,7 +36,7 @@ async def purge_caches(
     copies = None
     if nginx_cache is not None:
         cache = NginxCache(nginx_cache)
-        act = cache.evict if really else cache.count
+        act = cache.purge if really else cache.count
         # The key in nginx's cache begins with the bucket, in path style.
         starts = {"", settings.preview_bucket_name}
         copies = await asyncio.to_thread(act, lambda key: any(_names(each, key, starts) for each in targets))

@@ -11,9 +11,9 @@ from dataclasses import asdict
 
 from prewmanager.adapters.aws.s3_inventory import s3_client
 from prewmanager.adapters.aws.s3_permissions import S3Permissions
-from prewmanager.app import last_resizer
+from prewmanager.app import innermost_resizer
+from prewmanager.commands.checks import Finding, State, failed, ok
 from prewmanager.commands.checks.bucket import check_photos, check_previews
-from prewmanager.commands.checks.finding import Finding, State, failed, ok
 from prewmanager.commands.checks.function import check_invoke, check_makes
 from prewmanager.commands.checks.redis import check_redis
 from prewmanager.commands.checks.replicas import check_replicas
@@ -59,7 +59,7 @@ async def _check_function(settings: Settings, photo: str, permissions: S3Permiss
     name = settings.lambda_function or f"{settings.resize_workers} worker processes"
     async with AsyncExitStack() as stack:
         try:
-            resizer = await stack.enter_async_context(last_resizer(settings, Metrics().usage))
+            resizer = await stack.enter_async_context(innermost_resizer(settings, Metrics().costs))
         except ImportError as error:
             return [
                 failed("function: invoke", str(error), "pip install prewmanager[resize], or set PREW_LAMBDA_FUNCTION")

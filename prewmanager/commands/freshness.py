@@ -7,10 +7,12 @@ from enum import StrEnum
 from typing import Protocol
 
 from prewmanager.commands.listings import Pair
-from prewmanager.flights.ports import Made, PreviewStore, Probe
 from prewmanager.previews.catalogue import Catalogue
-from prewmanager.previews.inventory import ObjectHead, ObjectReader
+from prewmanager.previews.inventory import ObjectHead
+from prewmanager.previews.outcome import Made
+from prewmanager.previews.ports import ObjectReader, PreviewStore
 from prewmanager.previews.preset import Preset
+from prewmanager.web.ports import Probe
 
 
 class Stale(StrEnum):

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from prewmanager.errors import StorageFailed
-from prewmanager.previews.inventory import Inventory, StoredObject
+from prewmanager.previews.inventory import StoredObject
+from prewmanager.previews.ports import Inventory
 
 Rank = tuple[bytes, ...]
 Order = Callable[[str], Rank]

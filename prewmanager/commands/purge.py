@@ -12,14 +12,14 @@ from pathlib import Path
 
 from rich.filesize import decimal
 
-from prewmanager.commands.arguments import with_variants
+from prewmanager.commands.arguments import Target, with_variants
 from prewmanager.commands.caches import FREE_PATHS, PATH_USD, CachedCopies, purge_caches
 from prewmanager.commands.output import OnOne, print_json, print_table, progress, say
 from prewmanager.commands.site import open_buckets, open_result_cache
-from prewmanager.commands.targets import Target
 from prewmanager.config.settings import Settings
 from prewmanager.errors import InvalidSettings
-from prewmanager.previews.inventory import Inventory, StoredObject
+from prewmanager.previews.inventory import StoredObject
+from prewmanager.previews.ports import Inventory
 
 _BATCH = 1000  # keys that are held at once; S3 deletes as many in one request
 

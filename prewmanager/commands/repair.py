@@ -12,7 +12,7 @@ from prewmanager.commands.rendering import Renderer, RenderReport
 from prewmanager.commands.site import Buckets, catalogue, light, object_reader, open_result_cache
 from prewmanager.config.settings import Settings
 from prewmanager.previews.catalogue import Preview
-from prewmanager.previews.inventory import Inventory, ObjectReader, ResultCache
+from prewmanager.previews.ports import Inventory, ObjectReader, ResultCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Repairer:
         """
         if self.cached_results is not None:
             # An outcome of before would be taken for this one's.
-            await self.cached_results.drop(preview.flight_key)
+            await self.cached_results.evict_flight(preview.flight_key)
         if stale is not Stale.PHOTO_GONE:
             return await self.maker.make(preview)
         # The listing is some time ago: whoever uploaded the photo since has a right to its preview.

@@ -13,7 +13,7 @@ from prewmanager.adapters.redis.results import RedisResultCache
 from prewmanager.commands.listings import Folders
 from prewmanager.config.settings import Settings
 from prewmanager.previews.catalogue import Catalogue
-from prewmanager.previews.inventory import Inventory, ResultCache
+from prewmanager.previews.ports import Inventory, ResultCache
 
 
 @dataclass(frozen=True, slots=True)

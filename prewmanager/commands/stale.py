@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
 
 from prewmanager.commands.arguments import Selection
-from prewmanager.commands.at_once import for_each
+from prewmanager.commands.concurrency import for_each
 from prewmanager.commands.freshness import Stale, why_stale
 from prewmanager.commands.listings import Folders, Order, Pair, in_listing_order
 from prewmanager.commands.output import OnOne, print_json, print_table, progress, say
@@ -21,7 +21,7 @@ from prewmanager.commands.site import Buckets, catalogue, folders, object_reader
 from prewmanager.config.settings import Settings
 from prewmanager.errors import StorageFailed
 from prewmanager.previews.catalogue import Catalogue
-from prewmanager.previews.inventory import ObjectReader
+from prewmanager.previews.ports import ObjectReader
 
 
 @dataclass(slots=True)

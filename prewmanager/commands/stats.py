@@ -9,7 +9,7 @@ from datetime import datetime
 from prewmanager.commands.output import OnOne, print_json, print_table, progress
 from prewmanager.commands.site import open_buckets
 from prewmanager.config.settings import Settings
-from prewmanager.previews.inventory import Inventory
+from prewmanager.previews.ports import Inventory
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
-"""Makes what is missing: the listings of photos and previews are merged, and each gap becomes a flight.
+"""Renders missing previews: merges the listings of photos and previews, and runs a flight for each gap.
 
-Flights are those of the service, on the same board, so that nothing is made twice beside a running site or another
-warmer. What is there is skipped, so a warmer that was ended goes on where it was.
+The flights share the service's flight store, so that nothing is rendered twice beside a running site or another `warm`.
+Stored previews are skipped, so an interrupted `warm` resumes where it stopped.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
 
 from prewmanager.app import running_service
-from prewmanager.commands.arguments import Selection
-from prewmanager.commands.at_once import for_each
-from prewmanager.commands.costs import CostAssumptions, estimate
+from prewmanager.commands.arguments import LIST_REQUEST_USD, CostAssumptions, Selection
+from prewmanager.commands.concurrency import for_each
 from prewmanager.commands.listings import Folders, Order, in_listing_order
 from prewmanager.commands.output import OnOne, print_json, print_table, progress, say
 from prewmanager.commands.rendering import Renderer, RenderReport, addressable
@@ -20,10 +19,12 @@ from prewmanager.commands.site import Buckets, catalogue, folders, light, open_b
 from prewmanager.config.settings import Settings
 from prewmanager.previews.catalogue import Catalogue, Preview
 
+_MB_IN_GB = 1024
+
 
 @dataclass(slots=True)
 class Gaps:
-    """One preset's photos: with a preview, without one, and those that no URI can name."""
+    """One preset's photos: with a preview (`there`), without one, and those that no URI can name."""
 
     preset: str
     photos: int = 0
@@ -33,7 +34,7 @@ class Gaps:
 
 
 async def gaps(found: Folders, known: Catalogue, preset: str, prefix: str, on_item: OnOne, order: Order) -> Gaps:  # noqa: PLR0913, PLR0917 -- what, where, how
-    """Count without making anything. Raises `StorageFailed`."""
+    """Count without rendering anything. Raises `StorageFailed`."""
     counted = Gaps(preset)
     async for pair in found.pairs(prefix, order):
         if pair.photo is None:
@@ -50,7 +51,7 @@ async def gaps(found: Folders, known: Catalogue, preset: str, prefix: str, on_it
 
 
 async def missing(found: Folders, known: Catalogue, preset: str, prefix: str, order: Order) -> AsyncIterator[Preview]:
-    """The previews that are not there. Raises `StorageFailed`."""
+    """Yield the previews that are not stored. Raises `StorageFailed`."""
     async for pair in found.pairs(prefix, order):
         if pair.photo is not None and pair.preview is None:
             preview = addressable(known, preset, pair.name)
@@ -60,7 +61,7 @@ async def missing(found: Folders, known: Catalogue, preset: str, prefix: str, or
 
 @dataclass(frozen=True, slots=True)
 class Warmer:
-    """Counts and makes for some presets of one site."""
+    """Counts and renders for some presets of one site."""
 
     settings: Settings
     buckets: Buckets
@@ -68,9 +69,9 @@ class Warmer:
     prefix: str
 
     async def count(self) -> list[tuple[Gaps, Order]]:
-        """Each preset's gaps, and the order in which its listings come."""
+        """Return each preset's gaps, and the order of its listings."""
         counted = []
-        with progress("photos looked at") as on_item:
+        with progress("photos listed") as on_item:
             for name in self.presets:
                 found = folders(self.settings, self.buckets, name)
 
@@ -81,22 +82,22 @@ class Warmer:
         return counted
 
     async def make(self, counted: Sequence[tuple[Gaps, Order]], at_once: int) -> RenderReport:
-        """Have what is missing made, `at_once` at a time."""
-        account = RenderReport()
+        """Render what is missing, `at_once` at a time."""
+        report = RenderReport()
         total = sum(each.missing for each, _ in counted)
         async with running_service(light(self.settings, at_once)) as service:
-            maker = Renderer(service.coalescer, account, self.settings.transient_ttl)
+            renderer = Renderer(service.coalescer, report, self.settings.transient_ttl)
             with progress("previews", total) as on_item:
 
                 async def one(preview: Preview) -> None:
-                    await maker.make(preview)
+                    await renderer.make(preview)
                     on_item()
 
                 for each, order in counted:
                     found = folders(self.settings, self.buckets, each.preset)
                     todo = missing(found, service.catalogue, each.preset, self.prefix, order)
                     await for_each(todo, one, at_once=at_once)
-        return account
+        return report
 
 
 async def run(  # noqa: PLR0913 -- the command's options
@@ -108,34 +109,48 @@ async def run(  # noqa: PLR0913 -- the command's options
     assumed: CostAssumptions,
     as_json: bool,
 ) -> int:
-    """The command: its exit code, 1 where a preview could not be made.
+    """The command: its exit code, 1 where a preview could not be rendered.
 
     Raises `InvalidSettings`, `StorageFailed`.
     """
     async with open_buckets(settings) as buckets:
         warmer = Warmer(settings, buckets, named.variants(settings), named.prefix)
         counted = await warmer.count()
-        account = RenderReport() if dry_run else await warmer.make(counted, concurrency)
-    _show([each for each, _ in counted], account, assumed, dry_run=dry_run, as_json=as_json)
-    return 1 if account.failed else 0
+        report = RenderReport() if dry_run else await warmer.make(counted, concurrency)
+    _show([each for each, _ in counted], report, assumed, dry_run=dry_run, as_json=as_json)
+    return 1 if report.failed else 0
+
+
+def estimate(resizes: int, assumed: CostAssumptions) -> dict[str, float]:
+    """Estimate GB-seconds and US dollars of so many resizes; requests to S3 come on top."""
+    gb_seconds = resizes * assumed.seconds * assumed.memory_mb / _MB_IN_GB
+    usd = gb_seconds * assumed.gb_second_usd + resizes * LIST_REQUEST_USD
+    return {
+        "resizes": resizes,
+        "seconds_per_resize": assumed.seconds,
+        "memory_mb": assumed.memory_mb,
+        "gb_second_usd": assumed.gb_second_usd,
+        "gb_seconds": round(gb_seconds, 1),
+        "usd": round(usd, 4),
+    }
 
 
 def _show(
-    counted: Sequence[Gaps], account: RenderReport, assumed: CostAssumptions, *, dry_run: bool, as_json: bool
+    counted: Sequence[Gaps], report: RenderReport, assumed: CostAssumptions, *, dry_run: bool, as_json: bool
 ) -> None:
     rows = [asdict(each) for each in counted]
     expected = estimate(sum(each.missing for each in counted), assumed) if dry_run else None
-    done, failed = dict(account.done), dict(account.failed)
+    done, failed = dict(report.done), dict(report.failed)
     if as_json:
-        said = {"dry_run": dry_run, "presets": rows, "done": done, "failed": failed, "failures": account.failures}
-        print_json(said | ({"estimate": expected} if expected else {}))
+        output = {"dry_run": dry_run, "presets": rows, "done": done, "failed": failed, "failures": report.failures}
+        print_json(output | ({"estimate": expected} if expected else {}))
         return
     print_table(rows)
     if expected:
         say(
-            f"dry run: {expected['resizes']} previews would be made, for about {expected['usd']:.2f} US dollars "
+            f"dry run: {expected['resizes']} previews would be rendered, for about {expected['usd']:.2f} US dollars "
             f"({assumed.seconds:g} s each at {assumed.memory_mb} MB and {assumed.gb_second_usd:g} for a GB-second)"
         )
     else:
-        say(", ".join(f"{count} {how}" for how, count in (done | failed).items()) or "nothing to make")
-    print_table(account.failures[:20])
+        say(", ".join(f"{count} {how}" for how, count in (done | failed).items()) or "nothing to render")
+    print_table(report.failures[:20])

@@ -1,121 +1,135 @@
-"""The flights of a photo's other previews, which one invocation makes along with the one that somebody wants.
+"""The companions of a preview: other previews of the photo that one invocation renders with it.
 
-Each is a flight like any other on the board: its lease is claimed, renewed, and settled or given back; whoever wants
-that preview meanwhile waits for it as for anybody's. Nothing here waits for another flight, so that two which want each
-other's do not stand still.
+Each is a flight of its own in the flight store: its lease is acquired, renewed, and completed or released, and whoever
+requests it meanwhile waits as for any other flight. A batch waits for no other flight, so that two previews that are
+each other's companions cannot deadlock.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any, TypeVar
 
 from prewmanager.errors import FlightStoreUnavailable, PhotoCorrupt, StorageFailed
-from prewmanager.flights.lease import renewed
-from prewmanager.flights.ports import (
-    Failure,
-    FlightObserver,
-    FlightResult,
-    FlightStore,
-    Lease,
-    Outcome,
-    PreviewStore,
-    Siblings,
-    Source,
-)
-from prewmanager.flights.timing import Lifetimes, Timing
+from prewmanager.flights.flight import FlightParts
+from prewmanager.flights.lease import kept
+from prewmanager.flights.ports import Batch, Lease
+from prewmanager.flights.result import FlightResult
 from prewmanager.previews.catalogue import Preview
+from prewmanager.previews.outcome import Failure, Outcome, Source
+
+T = TypeVar("T")
+
+
+def open_batch(companions: Sequence[Preview], parts: FlightParts) -> contextlib.AbstractAsyncContextManager[Batch]:
+    """The batch of a preview with these companions; without any it does nothing, and costs nothing."""
+    return CompanionBatch(companions, parts) if companions else _NO_COMPANIONS
+
+
+class _NoCompanions:
+    """The batch of a preview that is rendered alone."""
+
+    previews: tuple[Preview, ...] = ()
+
+    async def __aenter__(self) -> Batch:
+        return self
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+    async def acquire_during(self, check: Coroutine[Any, Any, T]) -> T:
+        return await check
+
+    async def complete(self, requested: Preview, outcome: Outcome, rendered: Mapping[str, Outcome]) -> None: ...
+
+
+_NO_COMPANIONS = _NoCompanions()
 
 
 class CompanionBatch:
-    """Those of one flight."""
+    """Those companions that nobody renders, that have no cached result, and that are not stored."""
 
-    def __init__(  # noqa: PLR0913 -- the ports it uses, and the times
-        self,
-        previews: Sequence[Preview],
-        *,
-        flight_store: FlightStore,
-        store: PreviewStore,
-        observer: FlightObserver,
-        timing: Timing,
-        lifetimes: Lifetimes,
-    ) -> None:
-        """`previews`: what may be made along; `claim` finds out what of it shall be."""
-        self._previews = previews
-        self._flight_store = flight_store
-        self._store = store
-        self._observer = observer
-        self._timing = timing
-        self._lifetimes = lifetimes
-        self._began = 0.0
+    def __init__(self, companions: Sequence[Preview], parts: FlightParts) -> None:
+        self._companions = companions
+        self._parts = parts
+        self._started = 0.0
+        # The lease of each companion, and what keeps it, by preset.
         self._leases: dict[str, Lease] = {}
-        self._renewals = AsyncExitStack()
+        self._kept = contextlib.AsyncExitStack()
 
-    async def acquire(self) -> Siblings | None:
-        """Those that nobody makes, remembers or has: they are ours to make from now on. None where there is no such.
+    @property
+    def previews(self) -> tuple[Preview, ...]:
+        """The companions whose leases this flight has acquired."""
+        return tuple(each for each in self._companions if each.preset_name in self._leases)
 
-        Two commands to the board and one look at the store for each at most, all at once.
+    async def __aenter__(self) -> Batch:
+        self._started = time.perf_counter()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Release the leases that are left, so that their waiters go on at once."""
+        await asyncio.shield(self._release())
+
+    async def acquire_during(self, check: Coroutine[Any, Any, T]) -> T:
+        """Acquire the companions' leases while `check` runs, and return what that returns.
+
+        At most two commands to the flight store and one existence check for each companion, all at the same time.
         """
-        self._began = time.perf_counter()
-        async with asyncio.TaskGroup() as claims:
-            for preview in self._previews:
-                claims.create_task(self._acquire(preview))
-        claimed = tuple(each for each in self._previews if each.preset_name in self._leases)
-        return Siblings(claimed) if claimed else None
+        async with asyncio.TaskGroup() as group:
+            checking = group.create_task(check)
+            for companion in self._companions:
+                group.create_task(self._acquire(companion))
+        return checking.result()
 
-    async def _acquire(self, preview: Preview) -> None:
+    async def _acquire(self, companion: Preview) -> None:
         try:
-            lease = await self._flight_store.try_acquire(preview.flight_key)
+            lease = await self._parts.flight_store.try_acquire(companion.flight_key)
         except FlightStoreUnavailable:
             return
         if lease is None:
             return
-        # Before anything is awaited: from here on `close` gives it back, whatever happens.
-        self._leases[preview.preset_name] = lease
-        if await self._is_there(preview):
-            del self._leases[preview.preset_name]
+        # Before the next await: from here on the batch releases it, whatever happens.
+        self._leases[companion.preset_name] = lease
+        if await self._is_stored(companion):
+            del self._leases[companion.preset_name]
             await lease.release()
             return
-        # Not sooner: a renewal would write a lease again that was given back.
-        for_s = self._timing.lock_ttl_s - self._timing.lease_s
-        await self._renewals.enter_async_context(renewed(lease, every_s=self._timing.lease_s / 3, for_s=for_s))
+        # Not sooner: a renewal would write a lease again that was released.
+        await self._kept.enter_async_context(kept(lease, self._parts.timing))
 
-    async def _is_there(self, preview: Preview) -> bool:
+    async def _is_stored(self, companion: Preview) -> bool:
         try:
-            return await self._store.find(preview.preview_key) is not None
+            return await self._parts.store.find(companion.preview_key) is not None
         except StorageFailed:
-            return False  # as with the wanted one: the look only saves work
+            return False  # as for the requested preview: the check only saves work
 
-    async def land(self, companions: Siblings, wanted: Preview, outcome: Outcome) -> None:
-        """Settle each with what became of it.
-
-        `outcome` is that of the wanted preview: where the photo is to blame, it is to blame for all.
-        """
-        landing = []
-        for preview in companions.previews:
-            own = companions.outcomes.get(preview.preset_name) or _shared(outcome, wanted, preview)
+    async def complete(self, requested: Preview, outcome: Outcome, rendered: Mapping[str, Outcome]) -> None:
+        """Complete each companion's lease with its own outcome, or with a failure that is the photo's."""
+        completions = []
+        for companion in self.previews:
+            own = rendered.get(companion.preset_name) or _shared_failure(outcome, requested, companion)
             if own is not None:
-                landing.append(self._land(preview, own))
-        await asyncio.gather(*landing)
+                completions.append(self._complete(companion, own))
+        await asyncio.gather(*completions)
 
-    async def _land(self, preview: Preview, outcome: Outcome) -> None:
-        lease = self._leases.pop(preview.preset_name)
-        self._observer.completed(preview, FlightResult(outcome, Source.COMPANION), time.perf_counter() - self._began)
-        await lease.complete(outcome, self._lifetimes.of(outcome))
+    async def _complete(self, companion: Preview, outcome: Outcome) -> None:
+        lease = self._leases.pop(companion.preset_name)
+        seconds = time.perf_counter() - self._started
+        self._parts.observer.completed(companion, FlightResult(outcome, Source.COMPANION), waiters=0, seconds=seconds)
+        await lease.complete(outcome, self._parts.lifetimes.of(outcome))
 
-    async def close(self) -> None:
-        """Renew no more, and give back the leases that are left, so that whoever waits goes on at once."""
-        await self._renewals.aclose()
+    async def _release(self) -> None:
+        await self._kept.aclose()
         left = [self._leases.pop(name) for name in list(self._leases)]
         await asyncio.gather(*(lease.release() for lease in left))
 
 
-def _shared(outcome: Outcome, wanted: Preview, companion: Preview) -> Failure | None:
-    """The wanted preview's failure, where it is the sibling's as well."""
+def _shared_failure(outcome: Outcome, requested: Preview, companion: Preview) -> Failure | None:
+    """The requested preview's failure, where it is the companion's as well."""
     if not isinstance(outcome, Failure) or outcome.is_transient:
         return None
-    # What is too damaged for one may do for the other.
-    own_look = outcome.kind == PhotoCorrupt.kind and wanted.preset.best_effort != companion.preset.best_effort
-    return None if own_look else outcome
+    # A photo that is too damaged for one preset may do for another.
+    is_own = outcome.kind == PhotoCorrupt.kind and requested.preset.best_effort != companion.preset.best_effort
+    return None if is_own else outcome

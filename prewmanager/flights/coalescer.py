@@ -1,138 +1,158 @@
-"""The heart: however many ask this process for a preview, one flight serves them all.
+"""One flight for all requests of this process that want the same preview.
 
-A flight belongs to no request, so no disconnect ends it. Between processes it is the board that keeps it one
-(`flight`).
+A flight belongs to no request, so that a client that disconnects ends nothing. Between processes the flight store keeps
+it one (`flight`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import structlog
 
-from prewmanager.errors import Overloaded, ResizerFailed
-from prewmanager.flights.flight import Flight, no_companions
-from prewmanager.flights.placeholder import FallbackFinder
-from prewmanager.flights.ports import (
-    Failure,
-    FlightObserver,
-    FlightResult,
-    FlightStore,
-    InFlight,
-    Made,
-    PreviewStore,
-    Resizer,
-    Source,
-)
-from prewmanager.flights.timing import Lifetimes, Timing
+from prewmanager.errors import Overloaded
+from prewmanager.flights.batch import open_batch
+from prewmanager.flights.flight import CRASHED, Flight, FlightParts
+from prewmanager.flights.ports import FlightObserver, FlightSpan, FlightTracer
+from prewmanager.flights.result import Answer, FlightResult, InFlight
+from prewmanager.flights.waiters import Waiters
 from prewmanager.previews.catalogue import Preview
+from prewmanager.previews.outcome import Failure, Source
 from prewmanager.resizing.load import Load
-from prewmanager.tasks import end
+from prewmanager.tasks import end, resume_waiter
 
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What one request gets: the preview, how it came about, and what took how long (milliseconds by name)."""
+def no_companions(_: Preview) -> Sequence[Preview]:
+    """Render each preview alone."""
+    return ()
 
-    made: Made
-    source: Source
-    timings_ms: dict[str, float]
+
+class SharedFlight:
+    """A flight of this process, with the requests that wait for it."""
+
+    def __init__(self, preview: Preview, span: FlightSpan, wait_s: float) -> None:
+        """`wait_s`: seconds that each request waits."""
+        self.preview = preview
+        self.span = span
+        self.waiters = Waiters(wait_s)
+        self._started = time.perf_counter()
+
+    @property
+    def in_flight(self) -> InFlight:
+        """The flight's state now."""
+        return InFlight(self.preview, len(self.waiters), self.seconds)
+
+    @property
+    def seconds(self) -> float:
+        """Time since it started."""
+        return time.perf_counter() - self._started
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """One request's place in a flight; `task` ends with the flight, `joined` is False for the request that started it."""
+
+    flight: SharedFlight
+    task: asyncio.Task[None]
+    joined: bool
+    observer: FlightObserver
+
+    async def answer(self) -> Answer:
+        """Wait for the preview. Hot path: runs once per waiter, serially on the event loop.
+
+        Raises the `PreviewFailed` that the flight ended with, and `DeadlineExceeded` when it does not complete before
+        the waiter's deadline (it goes on all the same).
+        """
+        self.observer.waiting(1)
+        try:
+            result = await self.flight.waiters.wait()
+        finally:
+            self.observer.waiting(-1)
+        if isinstance(result.outcome, Failure):
+            raise result.outcome.error()
+        return Answer(result.outcome, Source.JOINED if self.joined else result.source, result.timings_ms)
 
 
 class Coalescer:
-    """Gives each request its preview, with one flight for all that want the same one."""
+    """A `PreviewProvider` with one flight at a time for each preview."""
 
-    def __init__(  # noqa: PLR0913 -- its collaborators, each a port, and the times
+    def __init__(
         self,
+        parts: FlightParts,
         *,
-        flight_store: FlightStore,
-        resizer: Resizer,
-        store: PreviewStore,
-        observer: FlightObserver,
-        timing: Timing,
-        lifetimes: Lifetimes,
+        tracer: FlightTracer,
         load: Load,
         max_flights: int,
-        flight: Callable[..., Flight] = Flight,
-        fallback: FallbackFinder | None = None,
         companions: Callable[[Preview], Sequence[Preview]] = no_companions,
     ) -> None:
-        """`max_flights` bounds how many previews this process makes or waits for at the same time.
-
-        `flight` is called as `Flight` is, and makes one. With `nearest`, requests may get a stand-in.
-        `companions` says which previews are made along with one.
-        """
-        self._new_flight = partial(
-            flight,
-            flight_store=flight_store,
-            resizer=resizer,
-            store=store,
-            observer=observer,
-            timing=timing,
-            lifetimes=lifetimes,
-            fallback=fallback,
-            companions=companions,
-        )
-        self._observer = observer
+        """`max_flights` bounds the flights in flight; `companions` returns what is rendered with a preview."""
+        self._parts = parts
+        self._tracer = tracer
         self._load = load
         self._max_flights = max_flights
-        self._flights: dict[str, Flight] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._companions = companions
+        self._flights: dict[str, tuple[SharedFlight, asyncio.Task[None]]] = {}
 
     async def preview(self, preview: Preview) -> Answer:
-        """The preview, made now or by whoever is making it already.
+        """Return the preview, rendered now or by whoever is rendering it. Raises what `join` and `answer` raise."""
+        return await self.join(preview).answer()
 
-        Where stand-ins are wanted, the nearest one that exists, from the source `FALLBACK`, when it takes too long.
-
-        Raises the `PreviewFailed` that the flight ended with, `DeadlineExceeded` when it did not end before the waiters'
-        deadline (it goes on all the same), and `Overloaded` when one more flight is one too many.
-        """
-        flight = self._flights.get(preview.flight_key)
-        joined = flight is not None
-        if flight is None:
-            flight = self._start(preview)
-        self._observer.waiting(1)
-        try:
-            result = await flight.wait()
-        finally:
-            self._observer.waiting(-1)
-        if isinstance(result.outcome, Failure):
-            raise result.outcome.error()
-        source = Source.JOINED if joined and result.source is not Source.FALLBACK else result.source
-        return Answer(result.outcome, source, result.timings_ms)
+    def join(self, preview: Preview) -> Ticket:
+        """Join the preview's flight, or start one. Raises `Overloaded` when `max_flights` are in flight."""
+        known = self._flights.get(preview.flight_key)
+        flight, task = known or self._start(preview)
+        if known:
+            flight.span.joined()
+        return Ticket(flight, task, known is not None, self._parts.observer)
 
     def in_flight(self) -> list[InFlight]:
         """The flights of this process now."""
-        return [flight.in_flight for flight in self._flights.values()]
+        return [flight.in_flight for flight, _ in self._flights.values()]
 
     async def close(self, grace_s: float) -> None:
-        """Wait for the flights under way; after `grace_s` seconds hand those that are left to other replicas."""
-        tasks = list(self._tasks.values())
+        """Wait for the flights; after `grace_s` seconds release those that are left to other replicas."""
+        tasks = [task for _, task in self._flights.values()]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=grace_s)
             await asyncio.gather(*map(end, late))
 
-    def _start(self, preview: Preview) -> Flight:
+    def _start(self, preview: Preview) -> tuple[SharedFlight, asyncio.Task[None]]:
         if len(self._flights) >= self._max_flights:
             raise Overloaded("as many flights as this process may have", self._load.drain_s(len(self._flights)))
-        key = preview.flight_key
-        flight = self._new_flight(preview)
-        self._flights[key] = flight
-        self._tasks[key] = asyncio.create_task(self._run(flight, preview), name=f"flight {key}")
-        return flight
+        flight = SharedFlight(preview, self._tracer.start(preview), self._parts.timing.wait_s)
+        task = asyncio.create_task(self._run(flight), name=f"flight {preview.flight_key}")
+        self._flights[preview.flight_key] = flight, task
+        return flight, task
 
-    async def _run(self, flight: Flight, preview: Preview) -> None:
+    async def _run(self, flight: SharedFlight) -> None:
+        preview = flight.preview
         try:
-            await flight.run()
-        except Exception:  # noqa: BLE001 -- a defect of ours; those who wait must get an answer all the same
-            _log.exception("flight.broke", key=preview.preview_key)
-            flight.tell(FlightResult(Failure(ResizerFailed.kind, "an unexpected error, in the log")))
+            with flight.span:
+                batch = open_batch(self._companions(preview), self._parts)
+                async with Flight(preview, self._parts, batch).run() as result:
+                    self._publish(flight, result)
+                    await resume_waiter(len(flight.waiters))
+        except Exception:  # noqa: BLE001 -- a defect of ours; the waiters must get an answer all the same
+            _log.exception("flight.crashed", key=preview.preview_key)
+            if not flight.waiters.published:
+                self._publish(flight, FlightResult(CRASHED))
         finally:
-            del self._flights[preview.flight_key], self._tasks[preview.flight_key]
-            # Only closing ends a flight before it has landed.
-            flight.fail(Overloaded("this process is stopping"))
+            del self._flights[preview.flight_key]
+            # Only `close` ends a flight before its result is published.
+            flight.waiters.fail(Overloaded("this process is stopping"))
+
+    def _publish(self, flight: SharedFlight, result: FlightResult) -> None:
+        waiters = len(flight.waiters)
+        flight.waiters.publish(result)
+        flight.span.completed(result)
+        # After the waiters, who are scheduled by now: the line in the log alone takes as long as an answer.
+        report = partial(
+            self._parts.observer.completed, flight.preview, result, waiters=waiters, seconds=flight.seconds
+        )
+        asyncio.get_running_loop().call_soon(report)

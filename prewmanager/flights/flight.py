@@ -1,253 +1,157 @@
-"""One flight: between processes, who makes a preview, and what everybody gets.
+"""One flight between processes: who renders a preview, and what every waiter gets.
 
-    absent ──claim──▶ lease (renewed while the work goes on) ──settle──▶ result ──its time──▶ absent
-                        └─ owner dies, lease ends ─▶ absent: the next claim takes over
+    absent ──acquire──▶ lease (renewed while the work goes on) ──complete──▶ result ──TTL──▶ absent
+                          └─ the process dies, the lease expires ─▶ absent: the next acquire is a takeover
 
-    0 s                lease          invoke deadline     lock TTL            waiters' deadline
-    ├── look at S3, resize ─┴ renew … ──────┤ (failure)   ┤ (no more renewal) ┤ DeadlineExceeded
-
-Whoever waits polls; the board's news only make a poll come earlier. A claim is a poll as well, so that taking over
-from a dead owner needs no step of its own.
+A process that does not get the lease polls; notifications only make a poll come earlier. Each poll tries to acquire the
+lease, so that a takeover needs no step of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
-import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 
 import structlog
 
 from prewmanager.errors import DeadlineExceeded, PreviewFailed, ResizerFailed, StorageFailed
-from prewmanager.flights.batch import CompanionBatch
-from prewmanager.flights.lease import renewed
-from prewmanager.flights.placeholder import FallbackFinder
-from prewmanager.flights.ports import (
-    Completed,
-    Failure,
-    FlightObserver,
-    FlightResult,
-    FlightStore,
-    Held,
-    InFlight,
-    Lease,
-    Made,
-    PreviewStore,
-    Resizer,
-    Siblings,
-    Source,
-)
-from prewmanager.flights.timing import Lifetimes, Timing
-from prewmanager.flights.waiters import Waiters
+from prewmanager.flights.lease import Lifetimes, Timing, kept
+from prewmanager.flights.ports import Batch, FlightObserver, FlightStore, Lease
+from prewmanager.flights.result import Completed, FlightResult, Held, Stopwatch
 from prewmanager.previews.catalogue import Preview
-from prewmanager.tasks import background
+from prewmanager.previews.outcome import Failure, Made, Outcome, Source
+from prewmanager.previews.ports import PreviewStore
+from prewmanager.resizing.ports import Resizer
+from prewmanager.resizing.render import RenderJob
 
 _log = structlog.get_logger(__name__)
+CRASHED = Failure(ResizerFailed.kind, "an unexpected error, in the log")
 
 
-def no_companions(_: Preview) -> Sequence[Preview]:
-    """Each preview is made for itself."""
-    return ()
+@dataclass(frozen=True, slots=True)
+class FlightParts:
+    """What every flight of a process works with."""
+
+    flight_store: FlightStore
+    store: PreviewStore
+    resizer: Resizer
+    observer: FlightObserver
+    timing: Timing
+    lifetimes: Lifetimes
 
 
 class Flight:
-    """The flight of one preview, as this process takes part in it."""
+    """The part that this process takes in the flight of one preview."""
 
-    def __init__(  # noqa: PLR0913 -- the ports it uses, and the times
-        self,
-        preview: Preview,
-        *,
-        flight_store: FlightStore,
-        resizer: Resizer,
-        store: PreviewStore,
-        observer: FlightObserver,
-        timing: Timing,
-        lifetimes: Lifetimes,
-        fallback: FallbackFinder | None = None,
-        companions: Callable[[Preview], Sequence[Preview]] = no_companions,
+    def __init__(
+        self, preview: Preview, parts: FlightParts, batch: contextlib.AbstractAsyncContextManager[Batch]
     ) -> None:
-        """The flight begins with `fly`; those who want its outcome `wait` for it, before or after.
-
-        `nearest`: what looks for stand-ins, where there shall be some. `companions`: which previews are made along with
-        one, where they are missing.
-        """
         self._preview = preview
-        self._flight_store = flight_store
-        self._resizer = resizer
-        self._store = store
-        self._observer = observer
-        self._timing = timing
-        self._lifetimes = lifetimes
-        self._began = time.perf_counter()
-        self._fallback = fallback
-        self._stand_in: FlightResult | None = None
-        self._companions: CompanionBatch | None = None
-        self._also: Siblings | None = None
-        if previews := companions(preview):
-            self._companions = CompanionBatch(
-                previews, flight_store=flight_store, store=store, observer=observer, timing=timing, lifetimes=lifetimes
-            )
-        self._completed = False
-        self._waiters = Waiters(timing.wait_s)
+        self._parts = parts
+        self._batch = batch
+        self._stopwatch = Stopwatch()
 
-    def wait(self) -> Awaitable[FlightResult]:
-        """The outcome, as soon as it is known in this process, which is before the board knows it.
+    @contextlib.asynccontextmanager
+    async def run(self) -> AsyncIterator[FlightResult]:
+        """Yield the result as soon as this process knows it; complete the lease when the block ends.
 
-        Where a stand-in was found meanwhile, that one. Raises `DeadlineExceeded` when it takes too long, and what `dissolve`
-        was given.
+        The waiters of this process get the result inside the block, so that they need not wait for the flight store,
+        which may be the part that fails.
         """
-        return self._waiters.wait()
-
-    @property
-    def in_flight(self) -> InFlight:
-        """How it stands."""
-        return InFlight(self._preview, len(self._waiters), time.perf_counter() - self._began)
-
-    def fail(self, error: PreviewFailed) -> None:
-        """Have those who still wait raise `error`: nothing comes of this flight in this process."""
-        self._waiters.fail(error)
-
-    async def run(self) -> None:
-        """From the claim to the outcome, and to the end of the lease where this process made it."""
-        self._began = time.perf_counter()
-        if self._fallback is None:
-            await self._run()
+        deadline = asyncio.get_running_loop().time() + self._parts.timing.wait_s
+        acquired = await self._acquire_before(deadline)
+        if isinstance(acquired, FlightResult):
+            yield acquired
             return
-        async with background(self._stand_in_later(self._fallback), "stand-in"):
-            await self._run()
+        async with self._batch as batch, kept(acquired, self._parts.timing):
+            result, companions = await self._render(batch, deadline)
+            yield result
+            if not await acquired.complete(result.outcome, self._parts.lifetimes.of(result.outcome)):
+                _log.warning("flight.lease_lost", key=self._preview.preview_key)
+            await batch.complete(self._preview, result.outcome, companions)
 
-    async def _stand_in_later(self, fallback: FallbackFinder) -> None:
-        await asyncio.sleep(fallback.after_s)
-        self._stand_in = await fallback.find(self._preview)
-        if self._stand_in is not None and not self._completed:
-            self._waiters.tell(self._stand_in)
-
-    async def _run(self) -> None:
-        result = FlightResult(Failure.of(DeadlineExceeded("nobody landed it before the deadline")))
+    async def _acquire_before(self, deadline: float) -> Lease | FlightResult:
         try:
-            async with asyncio.timeout(self._timing.wait_s):
-                await self._land(result)
+            async with asyncio.timeout_at(deadline):
+                return await self._acquire()
         except TimeoutError:
-            await self._tell(result)
+            return self._result(Failure.of(DeadlineExceeded("no process completed the flight before the deadline")))
 
-    async def _land(self, result: FlightResult) -> None:
-        """Claim, and either make it, or wait for the one who does; a claim that succeeds late is a takeover."""
-        pause_s, waited = self._timing.first_poll_s, False
+    async def _acquire(self) -> Lease | FlightResult:
+        """Return the lease, or the result of the process that has it."""
+        parts, key = self._parts, self._preview.flight_key
+        pause_s, waited = parts.timing.first_poll_s, False
         while True:
-            with result.timed("lock"):
-                acquired = await self._flight_store.acquire(self._preview.flight_key)
+            with self._stopwatch.step("lock"):
+                acquired = await parts.flight_store.acquire(key)
             if isinstance(acquired, Completed):
-                result.outcome = acquired.outcome
-                if not waited and await self._is_gone(acquired, result):
-                    continue
-                await self._tell(result)
-                return
+                result = self._result(acquired.outcome) if waited else await self._checked(acquired)
+                if result is not None:
+                    return result
+                continue
             if not isinstance(acquired, Held):
                 if waited:
-                    self._observer.took_over(self._preview)
-                await self._make(acquired, result)
-                return
+                    parts.observer.took_over(self._preview)
+                return acquired
             waited = True
-            with result.timed("lock"):
-                # Jitter keeps replicas that began together from asking together for ever.
+            with self._stopwatch.step("lock"):
+                # Jitter keeps replicas that started together from polling together.
                 wait_s = pause_s * random.uniform(0.75, 1.25)  # noqa: S311 -- no secret
-                await self._flight_store.wait_for_change(self._preview.flight_key, wait_s)
-            pause_s = min(pause_s * 1.5, self._timing.longest_poll_s)
+                await parts.flight_store.wait_for_change(key, wait_s)
+            pause_s = min(pause_s * 1.5, parts.timing.longest_poll_s)
 
-    async def _is_gone(self, settled: Completed, result: FlightResult) -> bool:
-        """Whether a preview that the board remembers is in the bucket no more, and then have the board forget it.
+    async def _checked(self, completed: Completed) -> FlightResult | None:
+        """Check that a cached preview is still stored; evict the result and return None where it is not.
 
-        Who did not wait for it was sent here because the bucket had no preview: it may have been purged since.
+        A request that did not wait for the result comes from nginx because S3 had no preview: it may have been purged.
         """
-        if not isinstance(settled.outcome, Made):
-            return False
-        with result.timed("s3"):
+        if not isinstance(completed.outcome, Made):
+            return self._result(completed.outcome)
+        with self._stopwatch.step("s3"):
             try:
-                found = await self._store.find(self._preview.preview_key)
+                found = await self._parts.store.find(self._preview.preview_key)
             except StorageFailed as error:
-                _log.warning("flight.look_failed", key=self._preview.preview_key, error=error.detail)
-                return False
+                self._log_failed_check(error)
+                return self._result(completed.outcome)
         if found is None:
-            await self._flight_store.evict(self._preview.flight_key, settled)
-            return True
-        result.outcome, result.source = found, Source.FOUND
-        return False
+            await self._parts.flight_store.evict(self._preview.flight_key, completed)
+            return None
+        return self._result(found, Source.FOUND)
 
-    async def _make(self, lease: Lease, result: FlightResult) -> None:
+    async def _render(self, batch: Batch, deadline: float) -> tuple[FlightResult, Mapping[str, Outcome]]:
+        """Render the preview and its companions, unless S3 has it: it may have been written since nginx asked."""
+        invoke_deadline = asyncio.get_running_loop().time() + self._parts.timing.invoke_s
         try:
-            # A third leaves room for one lost renewal before the lease ends.
-            renewing = renewed(
-                lease, every_s=self._timing.lease_s / 3, for_s=self._timing.lock_ttl_s - self._timing.lease_s
-            )
-            async with renewing:
-                await self._produce(result)
-                # Those who wait here need not wait for the board, which may be the part that fails.
-                await self._tell(result)
-                if result.waiters == 1:
-                    # One answer is sent sooner than the board is told; hundreds would keep the other replicas waiting.
-                    await asyncio.sleep(0)
-                kept = await lease.complete(result.outcome, self._lifetimes.of(result.outcome))
-                if self._companions and self._also:
-                    await self._companions.land(self._also, self._preview, result.outcome)
-        except asyncio.CancelledError:
-            await asyncio.shield(lease.release())
-            raise
-        finally:
-            if self._companions:
-                await asyncio.shield(self._companions.close())
-        if not kept:
-            _log.warning("flight.lease_lost", key=self._preview.preview_key)
-
-    async def _produce(self, result: FlightResult) -> None:
-        """Look again at S3, since the preview may have been written since nginx asked; make it where it is missing."""
-        try:
-            async with asyncio.timeout(self._timing.invoke_s):
-                with result.timed("s3"):
-                    found = await (self._find_and_claim(self._companions) if self._companions else self._find())
+            async with asyncio.timeout_at(min(invoke_deadline, deadline)):
+                with self._stopwatch.step("s3"):
+                    found = await batch.acquire_during(self._existing())
                 if found is not None:
-                    result.outcome, result.source = found, Source.FOUND
-                    return
-                result.source = Source.MADE
-                with result.timed("lambda"):
-                    result.outcome = await self._resizer.resize(self._preview, self._also)
+                    return self._result(found, Source.FOUND), {}
+                with self._stopwatch.step("lambda"):
+                    rendered = await self._parts.resizer.resize(RenderJob(self._preview, batch.previews))
+                return self._result(rendered.made, Source.MADE), rendered.companions
         except TimeoutError:
-            result.outcome = Failure.of(DeadlineExceeded("the resizer did not answer before the invoke deadline"))
+            failure = Failure.of(DeadlineExceeded("the resizer did not answer before the invoke deadline"))
         except PreviewFailed as error:
-            result.outcome = Failure.of(error)
-        except Exception:  # noqa: BLE001 -- whatever it is, those who wait must get an answer
-            _log.exception("flight.broke", key=self._preview.preview_key)
-            result.outcome = Failure(ResizerFailed.kind, "an unexpected error, in the log")
+            failure = Failure.of(error)
+        except Exception:  # noqa: BLE001 -- whatever it is, the waiters must get an answer
+            _log.exception("flight.crashed", key=self._preview.preview_key)
+            failure = CRASHED
+        return self._result(failure), {}
 
-    async def _find_and_claim(self, companions: CompanionBatch) -> Made | None:
-        found, self._also = await asyncio.gather(self._find(), companions.acquire())
-        return found
-
-    async def _find(self) -> Made | None:
+    async def _existing(self) -> Made | None:
         try:
-            return await self._store.find(self._preview.preview_key)
+            return await self._parts.store.find(self._preview.preview_key)
         except StorageFailed as error:
-            # The look only saves work. Whoever makes the preview finds out whether S3 is there for it.
-            _log.warning("flight.look_failed", key=self._preview.preview_key, error=error.detail)
+            # The check only saves work: rendering finds out whether S3 is available.
+            self._log_failed_check(error)
             return None
 
-    async def _tell(self, result: FlightResult) -> None:
-        """Tell the outcome; in place of a failure that says nothing of the photo, give what stands in for it."""
-        instead = None
-        if self._fallback is not None and isinstance(result.outcome, Failure) and result.outcome.is_transient:
-            instead = self._stand_in or await self._fallback.find(self._preview)
-        self.tell(result, instead)
+    def _log_failed_check(self, error: StorageFailed) -> None:
+        _log.warning("flight.existence_check_failed", key=self._preview.preview_key, error=error.detail)
 
-    def tell(self, result: FlightResult, instead: FlightResult | None = None) -> None:
-        """Give the outcome to the observer and to those who wait in this process; the first one counts.
-
-        They get `instead` where there is one.
-        """
-        if self._completed:
-            return
-        self._completed = True
-        result.waiters = len(self._waiters)
-        self._waiters.tell(instead or result)
-        # After those who were told now: the line in the log alone takes as long as an answer.
-        seconds = time.perf_counter() - self._began
-        asyncio.get_running_loop().call_soon(self._observer.completed, self._preview, result, seconds)
+    def _result(self, outcome: Outcome, source: Source = Source.JOINED) -> FlightResult:
+        return FlightResult(outcome, source, self._stopwatch.timings_ms)

@@ -1,17 +1,68 @@
-"""Keeps a lease while work goes on."""
+"""How long a lease lasts, and how it is kept while the work goes on.
+
+0 s                lease          invoke deadline     lock TTL            waiters' deadline
+├── existence check, resize ─┴ renew … ─┤ (failure)   ┤ (no more renewal) ┤ DeadlineExceeded
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 from prewmanager.flights.ports import Lease
+from prewmanager.previews.outcome import Made, Outcome
 from prewmanager.tasks import end
 
 
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The time limits of a flight, in seconds; `config.settings` checks that they fit together."""
+
+    lease_s: float
+    lock_ttl_s: float
+    invoke_s: float
+    wait_s: float
+    first_poll_s: float = 0.05
+    longest_poll_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """How long results stay cached, in seconds: previews, and failures by kind."""
+
+    made_s: float
+    by_kind: dict[str, float]
+
+    def of(self, outcome: Outcome) -> float:
+        """Seconds for which this outcome stays cached."""
+        return self.made_s if isinstance(outcome, Made) else self.by_kind[outcome.kind]
+
+
+@contextlib.asynccontextmanager
+async def kept(lease: Lease, timing: Timing) -> AsyncIterator[None]:
+    """Renew the lease inside the block, until its lock TTL; release it where the block ends by an exception."""
+    try:
+        # A third leaves room for one lost renewal before the lease expires.
+        async with _renewed(lease, every_s=timing.lease_s / 3, for_s=timing.lock_ttl_s - timing.lease_s):
+            yield
+    except BaseException:
+        await asyncio.shield(lease.release())
+        raise
+
+
+@contextlib.asynccontextmanager
+async def _renewed(lease: Lease, *, every_s: float, for_s: float) -> AsyncIterator[None]:
+    renewal = _Renewal(lease, every_s, for_s)
+    try:
+        yield
+    finally:
+        await renewal.close()
+
+
 class _Renewal:
-    """A timer, and a task for each renewal: most work ends before the first one, and then costs no task."""
+    """A timer, and a task for each renewal: most work ends before the first renewal, and then costs no task."""
 
     def __init__(self, lease: Lease, every_s: float, for_s: float) -> None:
         self._lease = lease
@@ -30,17 +81,6 @@ class _Renewal:
             self._timer = self._loop.call_later(self._every_s, self._due)
 
     async def close(self) -> None:
-        """Renew no more."""
         if self._task is not None:
             await end(self._task)
         self._timer.cancel()
-
-
-@contextlib.asynccontextmanager
-async def renewed(lease: Lease, *, every_s: float, for_s: float) -> AsyncIterator[None]:
-    """Renew the lease inside the block, every so many seconds, and no more once `for_s` seconds have gone by."""
-    renewal = _Renewal(lease, every_s, for_s)
-    try:
-        yield
-    finally:
-        await renewal.close()

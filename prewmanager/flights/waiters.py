@@ -1,31 +1,36 @@
-"""Those of one process who wait for the same flight, each until it is known or their time is over."""
+"""Requests of this process waiting for one flight, until it completes or they time out."""
 
 from __future__ import annotations
 
 import asyncio
 
 from prewmanager.errors import DeadlineExceeded, PreviewFailed
-from prewmanager.flights.ports import FlightResult
+from prewmanager.flights.result import FlightResult
 
 
 class Waiters:
-    """Each has a future of its own, so that one who leaves takes nothing from the others."""
+    """Each waiter has a future of its own, so that one that leaves takes nothing from the others."""
 
     def __init__(self, wait_s: float) -> None:
-        """`wait_s`: seconds that each of them waits."""
+        """`wait_s`: seconds that each waiter waits."""
         self._wait_s = wait_s
-        self._known: FlightResult | None = None
-        # In the order of their deadlines, since all of them wait for as long: one timer does for them all.
+        self._result: FlightResult | None = None
+        # In the order of their deadlines, since all wait for the same time: one timer serves them all.
         self._waiters: dict[asyncio.Future[FlightResult], float] = {}
         self._deadline: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         return len(self._waiters)
 
+    @property
+    def published(self) -> bool:
+        """Whether the result is known."""
+        return self._result is not None
+
     async def wait(self) -> FlightResult:
-        """What is told, now or later. Raises `DeadlineExceeded` when that takes too long, and what `dissolve` was given."""
-        if self._known is not None:
-            return self._known
+        """Return the result, now or later. Raises `DeadlineExceeded` after `wait_s`, and what `fail` was given."""
+        if self._result is not None:
+            return self._result
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[FlightResult] = loop.create_future()
         self._waiters[waiter] = loop.time() + self._wait_s
@@ -36,34 +41,34 @@ class Waiters:
         finally:
             self._waiters.pop(waiter, None)
 
-    def tell(self, result: FlightResult) -> None:
-        """Give this to all who wait, and to whoever asks from now on."""
-        self._known = result
+    def publish(self, result: FlightResult) -> None:
+        """Give the result to every waiter, and to every later one."""
+        self._result = result
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(result)
-        self._wait_no_more()
+        self._cancel_deadline()
 
     def fail(self, error: PreviewFailed) -> None:
-        """Have those who still wait raise `error`."""
+        """Raise `error` in every waiter that still waits."""
         for waiter in self._waiters:
-            _fail(waiter, error)
-        self._wait_no_more()
+            _raise_in(waiter, error)
+        self._cancel_deadline()
 
     def _expire(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Send those away who have waited long enough, and come back for the next one."""
+        """Time out the waiters whose deadline has passed, and set the timer for the next one."""
         self._deadline = None
         for waiter, deadline in list(self._waiters.items()):
             if deadline > loop.time():
                 self._deadline = loop.call_at(deadline, self._expire, loop)
                 return
-            _fail(waiter, DeadlineExceeded("waited for the flight until the deadline"))
+            _raise_in(waiter, DeadlineExceeded("waited for the flight until the deadline"))
 
-    def _wait_no_more(self) -> None:
+    def _cancel_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
 
 
-def _fail(waiter: asyncio.Future[FlightResult], error: PreviewFailed) -> None:
+def _raise_in(waiter: asyncio.Future[FlightResult], error: PreviewFailed) -> None:
     if not waiter.done():
         waiter.set_exception(error)

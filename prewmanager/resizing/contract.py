@@ -1,6 +1,7 @@
-"""The resize function's contract, from the service's side: the request's and the answer's JSON.
+"""The resize function's contract, from the service's side: the JSON of request and response.
 
-The first fields of both are the original system's; the rest was added and is optional to either side.
+The first fields of both are those of the first source system; the others were added, and either side works without
+them.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import binascii
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,9 +25,10 @@ from prewmanager.errors import (
     ResizerFailed,
     StorageFailed,
 )
-from prewmanager.flights.ports import Failure, InvocationCost, Made, Siblings
 from prewmanager.previews.catalogue import Preview
+from prewmanager.previews.outcome import Failure, Made, Outcome
 from prewmanager.request_context import context_fields
+from prewmanager.resizing.render import InvocationCost, RenderJob, RenderResult
 
 _FAILURES: dict[str, type[PreviewFailed]] = {
     "missing": PhotoMissing,
@@ -36,14 +39,14 @@ _FAILURES: dict[str, type[PreviewFailed]] = {
     "storage": StorageFailed,
     "timeout": DeadlineExceeded,
 }
-_LONGEST_MS = 900_000  # of Lambda's, for one invocation
+_MAX_DURATION_MS = 900_000  # Lambda's limit for one invocation
 _IMAGE = re.compile(r"image/[a-z0-9.+-]+")
 _THUMBHASH = re.compile(r"[A-Za-z0-9+/]{4,64}={0,2}")
 
 
 @dataclass(frozen=True, slots=True)
 class ResizeContract:
-    """What every request of this service says alike."""
+    """What every request of this service has in common."""
 
     source_bucket: str
     preview_bucket: str
@@ -52,63 +55,70 @@ class ResizeContract:
     cache_control: str
     thumbhash: bool = False
 
-    def request(self, preview: Preview, also: Siblings | None = None) -> dict[str, Any]:
-        """The function's event for one preview, and for those that are made along with it."""
+    def request(self, job: RenderJob) -> dict[str, Any]:
+        """Build the function's event for a job."""
         return {
-            "src_key": preview.photo_key,
+            "src_key": job.preview.photo_key,
             "src_bucket": self.source_bucket,
             "dst_bucket": self.preview_bucket,
             "root_folder": self.preview_prefix,
             "rewrite_part": self.source_prefix,
-            **_look(preview),
+            **_preset_fields(job.preview),
             "cache_control": self.cache_control,
             **({"thumbhash": True} if self.thumbhash else {}),
-            **({"also": [_look(each) for each in also.previews]} if also else {}),
+            **({"also": [_preset_fields(each) for each in job.companions]} if job.companions else {}),
             **context_fields(),
         }
 
-    def made(self, answer: object, also: Siblings | None = None) -> Made:
-        """The preview in a function's answer; `also` is told what the answer says of each of its own.
+    def result(self, response: object, job: RenderJob) -> RenderResult:
+        """Read the function's response to a job.
 
-        An answer without data means that the preview is in the bucket and was too large to be sent along; an answer
-        without the newer fields gets what they would have said. Raises the `PreviewFailed` that the answer names, and
-        `ResizerFailed` for an answer that is none.
+        Raises the `PreviewFailed` that the response names, and `ResizerFailed` where it is no response of the contract.
         """
-        if not isinstance(answer, dict) or not isinstance(answer.get("status"), bool):
-            raise ResizerFailed(f"the function answered nonsense: {str(answer)[:200]}")
-        if not answer["status"]:
-            failure = _FAILURES.get(str(answer.get("kind")), ResizerFailed)
-            raise failure(str(answer.get("error", "the function gave no reason")))
-        body = _decoded(answer.get("data"))
-        size = len(body) if body is not None else answer.get("size")
-        content_type = str(answer.get("content_type"))
+        made = self._made(response)
+        also = response.get("also") if isinstance(response, dict) else None
+        return RenderResult(made, dict(self._companions(job.companions, also, made.thumbhash)))
+
+    def _made(self, response: object) -> Made:
+        """Read one preview.
+
+        A response without data means that the preview is in the bucket and was too large to be inlined. Fields that an
+        older function leaves out get the values that it stores.
+        """
+        if not isinstance(response, dict) or not isinstance(response.get("status"), bool):
+            raise ResizerFailed(f"the function's response is not one of the contract: {str(response)[:200]}")
+        if not response["status"]:
+            failure = _FAILURES.get(str(response.get("kind")), ResizerFailed)
+            raise failure(str(response.get("error", "the function gave no reason")))
+        body = _decoded(response.get("data"))
+        size = len(body) if body is not None else response.get("size")
+        content_type = str(response.get("content_type"))
         if not _IMAGE.fullmatch(content_type) or not isinstance(size, int | None):
-            raise ResizerFailed("the function's answer has no image's content type, or a size that is none")
-        made = Made(
+            raise ResizerFailed("the function's response has no image content type, or an invalid size")
+        return Made(
             content_type=content_type,
             size=size or 0,
-            etag=_text(answer, "etag") or (_etag(body) if body is not None else ""),
-            cache_control=_text(answer, "cache_control") or self.cache_control,
+            etag=_text(response, "etag") or (_etag(body) if body is not None else ""),
+            cache_control=_text(response, "cache_control") or self.cache_control,
             body=body,
-            thumbhash=_thumbhash(answer),
+            thumbhash=_thumbhash(response),
         )
-        if also is not None:
-            self._tell(also, answer.get("also"), made.thumbhash)
-        return made
 
-    def _tell(self, also: Siblings, answers: object, thumbhash: str | None) -> None:
-        """Functions that know of no siblings answer for none."""
-        for preview in also.previews:
-            answer = answers.get(preview.preset_name) if isinstance(answers, dict) else None
-            if answer is None:
+    def _companions(
+        self, companions: tuple[Preview, ...], responses: object, thumbhash: str | None
+    ) -> Iterator[tuple[str, Outcome]]:
+        by_preset = responses if isinstance(responses, dict) else {}
+        for preview in companions:
+            response = by_preset.get(preview.preset_name)
+            if response is None:
                 continue
             try:
-                also.outcomes[preview.preset_name] = replace(self.made(answer), body=None, thumbhash=thumbhash)
+                yield preview.preset_name, replace(self._made(response), body=None, thumbhash=thumbhash)
             except PreviewFailed as error:
-                also.outcomes[preview.preset_name] = Failure.of(error)
+                yield preview.preset_name, Failure.of(error)
 
 
-def _look(preview: Preview) -> dict[str, Any]:
+def _preset_fields(preview: Preview) -> dict[str, Any]:
     preset = preview.preset
     return {
         "preset_name": preview.preset_name,
@@ -117,15 +127,15 @@ def _look(preview: Preview) -> dict[str, Any]:
     }
 
 
-def usage(answer: object) -> InvocationCost:
-    """What a function's answer says of its own run; functions that say nothing of it took nothing."""
-    if not isinstance(answer, dict):
+def invocation_cost(response: object) -> InvocationCost:
+    """Read what the function reports about its own run; a response without that counts as nothing."""
+    if not isinstance(response, dict):
         return InvocationCost()
-    ms, mb = answer.get("duration_ms"), answer.get("memory_mb")
+    ms, mb = response.get("duration_ms"), response.get("memory_mb")
     gb_seconds = 0.0
-    if isinstance(ms, float | int) and isinstance(mb, int) and 0 < ms < _LONGEST_MS and mb > 0:
+    if isinstance(ms, float | int) and isinstance(mb, int) and 0 < ms < _MAX_DURATION_MS and mb > 0:
         gb_seconds = ms / 1000 * mb / 1024
-    return InvocationCost(answer.get("cold_start") is True, gb_seconds)
+    return InvocationCost(response.get("cold_start") is True, gb_seconds)
 
 
 def _decoded(data: object) -> bytes | None:
@@ -135,19 +145,19 @@ def _decoded(data: object) -> bytes | None:
         # Vectorised: the standard library's takes a third of a millisecond for a preview of 70 KB.
         return pybase64.b64decode(str(data), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise ResizerFailed("the function's data is no base64") from error
+        raise ResizerFailed("the function's data is not base64") from error
 
 
-def _text(answer: dict[str, Any], name: str) -> str | None:
-    value = answer.get(name)
+def _text(response: dict[str, Any], name: str) -> str | None:
+    value = response.get(name)
     return value if isinstance(value, str) and value.isprintable() and value else None
 
 
-def _thumbhash(answer: dict[str, Any]) -> str | None:
-    value = _text(answer, "thumbhash")
+def _thumbhash(response: dict[str, Any]) -> str | None:
+    value = _text(response, "thumbhash")
     return value if value is not None and _THUMBHASH.fullmatch(value) else None
 
 
 def _etag(body: bytes) -> str:
-    # What S3 gives an object that was put in one part and is not encrypted with KMS.
+    # As S3 computes it for an object that is uploaded in one part and not encrypted with KMS.
     return f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'

@@ -1,6 +1,7 @@
-"""What can be wrapped around any resizer: a bound on what runs at once, patience with throttling, a ration.
+"""Wrappers around any resizer: concurrency-limited, retrying, rate-limited.
 
-The order in which `app` puts them: ration( patience( bound( Lambda or worker processes ))).
+`app` nests them as rate-limited( retrying( concurrency-limited( Lambda or worker processes ))): the rate counts
+previews, not attempts, and no pause between attempts occupies a slot.
 """
 
 from __future__ import annotations
@@ -11,60 +12,60 @@ import time
 from collections.abc import Awaitable, Callable
 
 from prewmanager.errors import Overloaded
-from prewmanager.flights.ports import Made, Quota, Resizer, Siblings
-from prewmanager.previews.catalogue import Preview
 from prewmanager.resizing.load import Load
+from prewmanager.resizing.ports import Quota, Resizer
+from prewmanager.resizing.render import RenderJob, RenderResult
 
 Sleep = Callable[[float], Awaitable[None]]
 
 
 class ConcurrencyLimitedResizer:
-    """Lets so many resizes run at once; the next wait, unless their turn would come too late."""
+    """Runs a bounded number of resizes at once; the others queue, unless their slot would come too late."""
 
     def __init__(self, inner: Resizer, load: Load, *, max_wait_s: float) -> None:
-        """`longest_wait_s`: a resize that would wait longer for its turn is refused at once."""
+        """`max_wait_s`: a resize that would queue for longer is refused at once."""
         self._inner = inner
         self._load = load
         self._max_wait_s = max_wait_s
-        self._slot = asyncio.Semaphore(load.at_once)
+        self._slots = asyncio.Semaphore(load.at_once)
 
-    async def resize(self, preview: Preview, also: Siblings | None = None) -> Made:
-        """Resize when it is its turn. Raises `Overloaded` where that would be too late."""
-        wait_s = self._load.drain_s(self._load.queued) if self._slot.locked() else 0.0
+    async def resize(self, job: RenderJob) -> RenderResult:
+        """Resize as soon as a slot is free. Raises `Overloaded` where that would be too late."""
+        wait_s = self._load.drain_s(self._load.queued) if self._slots.locked() else 0.0
         if wait_s > self._max_wait_s:
-            raise Overloaded(f"{self._load.queued} resizes wait already", wait_s)
+            raise Overloaded(f"{self._load.queued} resizes are queued already", wait_s)
         self._load.change(queued=1)
         try:
-            await self._slot.acquire()
+            await self._slots.acquire()
         finally:
             self._load.change(queued=-1)
         self._load.change(running=1)
         started = time.perf_counter()
         try:
-            return await self._inner.resize(preview, also)
+            return await self._inner.resize(job)
         finally:
             self._load.finished(time.perf_counter() - started)
             self._load.change(running=-1)
-            self._slot.release()
+            self._slots.release()
 
 
 class RetryingResizer:
-    """Tries again when it is throttled, since then the function did not run; any other failure is final."""
+    """Retries when it is throttled, since the function did not run then; any other failure is final."""
 
     def __init__(self, inner: Resizer, *, within_s: float, sleep: Sleep = asyncio.sleep) -> None:
-        """`within_s`: no further try begins later than this after the first."""
+        """`within_s`: no retry begins later than this after the first attempt."""
         self._inner = inner
         self._within_s = within_s
         self._sleep = sleep
 
-    async def resize(self, preview: Preview, also: Siblings | None = None) -> Made:
-        """Resize, at the latest try within the time. Raises what the last try raised."""
+    async def resize(self, job: RenderJob) -> RenderResult:
+        """Resize. Raises what the last attempt raised."""
         left_s, backoff_s = self._within_s, 0.1
         while True:
             try:
-                return await self._inner.resize(preview, also)
+                return await self._inner.resize(job)
             except Overloaded as error:
-                # Later than it was told, never earlier, so that those told the same do not come back together.
+                # Later than the server asked, never earlier; jitter spreads those that were throttled together.
                 pause_s = max(error.retry_after_s or 0.0, backoff_s) * random.uniform(1.0, 1.5)  # noqa: S311 -- no secret
                 if pause_s > left_s:
                     raise
@@ -73,15 +74,15 @@ class RetryingResizer:
 
 
 class RateLimitedResizer:
-    """Resizes as often as the quota allows, over all replicas, so that made-up names cannot run up a bill."""
+    """Resizes at the quota's rate, over all replicas, so that made-up names cannot run up a bill."""
 
     def __init__(self, inner: Resizer, quota: Quota) -> None:
         self._inner = inner
         self._quota = quota
 
-    async def resize(self, preview: Preview, also: Siblings | None = None) -> Made:
-        """Resize where there is quota for it. Raises `Overloaded` with the time until there is."""
+    async def resize(self, job: RenderJob) -> RenderResult:
+        """Resize where the quota allows it. Raises `Overloaded` with the seconds until it does."""
         wait_s = await self._quota.consume()
         if wait_s > 0:
-            raise Overloaded("the ration of resizes is used up", wait_s)
-        return await self._inner.resize(preview, also)
+            raise Overloaded("the quota of resizes is used up", wait_s)
+        return await self._inner.resize(job)

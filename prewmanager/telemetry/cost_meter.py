@@ -1,24 +1,23 @@
-"""What is paid for, counted: the function's invocations and GB-seconds, and the bytes that were stored.
+"""What is paid for: the function's invocations and GB-seconds, and the stored bytes.
 
-Prices are left to whoever looks: they differ by region and change. docs/observability.md has the multiplication.
+Prices are left to the dashboard: they differ by region and change. docs/observability.md multiplies.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, Counter
 
-from prewmanager.flights.ports import InvocationCost
+from prewmanager.resizing.render import InvocationCost
+from prewmanager.telemetry.buffer import MetricsBuffer
 
 
 class CostMetrics:
-    """Counters by preset; a `CostMeter`."""
+    """A `CostMeter`: counters by preset."""
 
-    def __init__(self, registry: CollectorRegistry, note: Callable[[Callable[[float], None], float], None]) -> None:
-        """`note` has a counter's `inc` called with an amount, now or soon."""
-        self._note = note
+    def __init__(self, registry: CollectorRegistry, buffer: MetricsBuffer) -> None:
+        self._buffer = buffer
         invocations = Counter(
             "prewmanager_lambda_invocations",
             "Invocations of the resize function that ended, well or badly, by preset",
@@ -27,7 +26,7 @@ class CostMetrics:
         )
         gb_seconds = Counter(
             "prewmanager_lambda_gigabyte_seconds",
-            "Time times memory of the resize function as its answers say them, by preset",
+            "Duration times memory of the resize function, as its responses report them, by preset",
             ["preset"],
             registry=registry,
         )
@@ -42,18 +41,18 @@ class CostMetrics:
             "Invocations that were the first one of their sandbox",
             registry=registry,
         )
-        # Looking a labelled counter up takes longer than counting.
+        # Looking up a labelled counter takes longer than counting.
         self._invocations = lru_cache(maxsize=1024)(invocations.labels)
         self._gb_seconds = lru_cache(maxsize=1024)(gb_seconds.labels)
         self._stored = lru_cache(maxsize=1024)(stored.labels)
 
-    def invoked(self, preset: str, usage: InvocationCost) -> None:
+    def invoked(self, preset: str, cost: InvocationCost) -> None:
         """Count one invocation for this preset."""
-        self._note(self._invocations(preset).inc, 1)
-        self._note(self._gb_seconds(preset).inc, usage.gb_seconds)
-        if usage.cold_start:
-            self._note(self._cold_starts.inc, 1)
+        self._buffer.count(self._invocations(preset).inc)
+        self._buffer.count(self._gb_seconds(preset).inc, cost.gb_seconds)
+        if cost.cold_start:
+            self._buffer.count(self._cold_starts.inc)
 
     def stored(self, preset: str, size: int) -> None:
-        """Count a preview of so many bytes that was written."""
-        self._note(self._stored(preset).inc, size)
+        """Count a written preview of so many bytes."""
+        self._buffer.count(self._stored(preset).inc, size)

@@ -2,10 +2,10 @@
 
 GET, HEAD /prew/<preset>/<key>    the preview
 GET /healthz                      200 while the process is alive
-GET /readyz                       200 when S3 and Lambda answer, 503 otherwise; each is named, and so is Redis,
+GET /readyz                       200 when S3 and Lambda answer, 503 otherwise; names each dependency, Redis too,
                                   without which the service is ready but degraded
 GET /metrics                      for Prometheus
-GET /-/fingerprints               of each preset, by name: whether replicas agree
+GET /-/fingerprints               the fingerprint of each preset, to compare replicas
 GET /-/presets                    the contact sheet, where it is switched on
 """
 
@@ -21,27 +21,33 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from prewmanager.flights.coalescer import Coalescer
-from prewmanager.flights.ports import PreviewStore, Probe
+from prewmanager.flights.ports import PreviewProvider
 from prewmanager.previews.catalogue import Catalogue
+from prewmanager.previews.ports import PreviewStore
 from prewmanager.telemetry.metrics import Metrics
 from prewmanager.web.contact_sheet.routes import ContactSheet
-from prewmanager.web.previews import Previews
+from prewmanager.web.ports import Probe
+from prewmanager.web.previews import PreviewHandler
 from prewmanager.web.problems import problem
 
-PROBE_WITHIN_S = 3.0
+PROBE_TIMEOUT_S = 3.0
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What the handlers work with; without one of `needed` it is not ready, without one of `helpful` it is degraded."""
+    """What the handlers work with.
+
+    Without one of `required` the service is not ready; without one of `optional` it is degraded.
+    """
 
     catalogue: Catalogue
     coalescer: Coalescer
+    provider: PreviewProvider
     store: PreviewStore
     metrics: Metrics
-    needed: Mapping[str, Probe]
-    helpful: Mapping[str, Probe]
+    required: Mapping[str, Probe]
+    optional: Mapping[str, Probe]
     sheet: ContactSheet | None = None
     middlewares: Sequence[Middleware] = ()
 
@@ -50,10 +56,10 @@ SERVICE = web.AppKey("service", Service)
 
 
 def make_app(service: Service) -> web.Application:
-    """The web application around a service."""
+    """Build the web application around a service."""
     app = web.Application(middlewares=[_answer_errors] if service.sheet else [])
     app.middlewares.extend(service.middlewares)
-    previews = Previews(service.catalogue, service.coalescer, service.store, service.metrics)
+    handler = PreviewHandler(service.catalogue, service.provider, service.store, service.metrics)
     app[SERVICE] = service
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/readyz", _readyz)
@@ -61,19 +67,19 @@ def make_app(service: Service) -> web.Application:
     app.router.add_get("/-/fingerprints", _fingerprints)
     if service.sheet is not None:
         service.sheet.add_to(app)
-    # Everything else, newlines included: what a path means is decided from its raw form.
-    app.router.add_route("*", r"/{path:[\s\S]*}", previews.answer)
+    # Everything else, newlines included: the handler reads the raw path.
+    app.router.add_route("*", r"/{path:[\s\S]*}", handler.handle)
     return app
 
 
 @web.middleware
 async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """For the contact sheet alone: a middleware is a twentieth of what it takes to answer a waiter."""
+    """For the contact sheet alone: a middleware takes a twentieth of a waiter's answer."""
     try:
         return await handler(request)
     except web.HTTPException:
         raise
-    except Exception as error:  # noqa: BLE001 -- the last resort: logged in full, told to nobody
+    except Exception as error:  # noqa: BLE001 -- the last resort: logged in full, shown to nobody
         return problem(error, request.raw_path)
 
 
@@ -83,17 +89,17 @@ async def _healthz(_: web.Request) -> web.Response:
 
 async def _readyz(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
-    probes = {**service.helpful, **service.needed}
+    probes = {**service.optional, **service.required}
     answers = await asyncio.gather(*map(_answers, probes, probes.values()))
-    said = {name: "ok" if answer else "failed" for name, answer in zip(probes, answers, strict=True)}
-    ready = all(said[name] == "ok" for name in service.needed)
+    states = {name: "ok" if answer else "failed" for name, answer in zip(probes, answers, strict=True)}
+    ready = all(states[name] == "ok" for name in service.required)
     status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
-    return web.json_response({"ready": ready, "degraded": ready and not all(answers), **said}, status=status)
+    return web.json_response({"ready": ready, "degraded": ready and not all(answers), **states}, status=status)
 
 
 async def _answers(name: str, probe: Probe) -> bool:
     try:
-        async with asyncio.timeout(PROBE_WITHIN_S):
+        async with asyncio.timeout(PROBE_TIMEOUT_S):
             await probe.ping()
     except Exception as error:  # noqa: BLE001 -- whatever it is, it is the probe's answer
         _log.warning("probe.failed", probe=name, error=str(error) or type(error).__name__)

@@ -1,4 +1,4 @@
-"""What a client is told when something is wrong: one table of errors and statuses, one form of body."""
+"""Problem answers: one table from errors to statuses and titles, one form of body."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ from prewmanager.errors import (
 SERVER = "prewmanager"  # instead of the versions of Python and aiohttp
 _log = structlog.get_logger(__name__)
 
-# The first class that fits says it; what a client reads is here and nowhere else.
-_STATUSES: list[tuple[type[PrewError], HTTPStatus, str]] = [
-    (UnknownPreset, HTTPStatus.NOT_FOUND, "There is no such preset"),
-    (InvalidKey, HTTPStatus.BAD_REQUEST, "The path is no acceptable key"),
-    (MethodNotAllowed, HTTPStatus.METHOD_NOT_ALLOWED, "Only GET and HEAD are allowed"),
-    (PhotoMissing, HTTPStatus.NOT_FOUND, "There is no such photo"),
-    (PhotoRejected, HTTPStatus.UNPROCESSABLE_ENTITY, "No preview can be made of this photo"),
-    (Overloaded, HTTPStatus.SERVICE_UNAVAILABLE, "Too much to do at the moment"),
-    (DeadlineExceeded, HTTPStatus.GATEWAY_TIMEOUT, "The preview was not made in time"),
-    (PreviewFailed, HTTPStatus.BAD_GATEWAY, "The preview could not be made"),
+# The first class that matches decides; this is all that a client reads.
+STATUSES: list[tuple[type[PrewError], HTTPStatus, str]] = [
+    (UnknownPreset, HTTPStatus.NOT_FOUND, "Unknown preset"),
+    (InvalidKey, HTTPStatus.BAD_REQUEST, "Invalid key"),
+    (MethodNotAllowed, HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed"),
+    (PhotoMissing, HTTPStatus.NOT_FOUND, "Photo not found"),
+    (PhotoRejected, HTTPStatus.UNPROCESSABLE_ENTITY, "Unprocessable photo"),
+    (Overloaded, HTTPStatus.SERVICE_UNAVAILABLE, "Overloaded"),
+    (DeadlineExceeded, HTTPStatus.GATEWAY_TIMEOUT, "Preview timed out"),
+    (PreviewFailed, HTTPStatus.BAD_GATEWAY, "Preview failed"),
 ]
 
 
-def named(error: Exception) -> str:
-    """An error's name for metrics: its kind, its class, or nothing where it is none of ours."""
+def error_name(error: Exception) -> str:
+    """An error's name for metrics: its kind, its class, or empty where it is not one of `errors`."""
     if isinstance(error, PreviewFailed):
         return error.kind
     return type(error).__name__ if isinstance(error, PrewError) else ""
 
 
 def problem(error: Exception, path: str) -> web.Response:
-    """The answer in an error's place. One that is none of ours is logged in full, with the path, and told to nobody."""
+    """Build the answer for an error. An unexpected one is logged in full, with the path, and shown to nobody."""
     if not isinstance(error, PrewError):
-        _log.error("request.broke", path=path, exc_info=error)
-        return _response(HTTPStatus.INTERNAL_SERVER_ERROR, "Something broke", {})
-    status, title = next((status, title) for cls, status, title in _STATUSES if isinstance(error, cls))
+        _log.error("request.crashed", path=path, exc_info=error)
+        return _response(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error", {})
+    status, title = next((status, title) for cls, status, title in STATUSES if isinstance(error, cls))
     headers = {}
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = "GET, HEAD"
@@ -60,7 +60,7 @@ def problem(error: Exception, path: str) -> web.Response:
 
 
 def _response(status: HTTPStatus, title: str, headers: dict[str, str], kind: str | None = None) -> web.Response:
-    """A body as RFC 9457 has it; `kind` is the one field of our own."""
+    """Build a body after RFC 9457; `kind` is an extension member."""
     body: dict[str, object] = {"title": title, "status": int(status)}
     if kind is not None:
         body["kind"] = kind

@@ -12,9 +12,11 @@ from prewmanager.adapters.memory_store import MemoryFlightStore
 from prewmanager.adapters.redis.flight_store import CHANNEL, RedisFlightStore
 from prewmanager.adapters.redis.notifications import RedisNotifications
 from prewmanager.errors import PhotoCorrupt, PhotoMissing, PreviewFailed, ResizerFailed
-from prewmanager.flights.coalescer import Answer
-from prewmanager.flights.ports import Completed, Failure, FlightStore, Held, Lease, Made, Source
-from prewmanager.flights.timing import Timing
+from prewmanager.flights.result import Answer
+from prewmanager.flights.result import Completed, Held
+from prewmanager.previews.outcome import Failure, Made, Source
+from prewmanager.flights.ports import FlightStore, Lease
+from prewmanager.flights.lease import Timing
 from prewmanager.previews.catalogue import Catalogue
 from prewmanager.previews.preset import Preset
 from prewmanager.previews.variants import all_variants

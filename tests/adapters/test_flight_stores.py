@@ -14,7 +14,9 @@ from devstack.backends import Redis
 from prewmanager.adapters.memory_store import MemoryFlightStore
 from prewmanager.adapters.redis.flight_store import CHANNEL, RedisFlightStore
 from prewmanager.adapters.redis.notifications import RedisNotifications
-from prewmanager.flights.ports import Completed, Failure, FlightStore, Held, Lease
+from prewmanager.flights.result import Completed, Held
+from prewmanager.previews.outcome import Failure
+from prewmanager.flights.ports import FlightStore, Lease
 from tests.support.fakes import made
 
 LEASE_S = 0.3

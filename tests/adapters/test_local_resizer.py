@@ -15,7 +15,8 @@ from devstack.backends import S3, s3_client
 from prewmanager.adapters import local_resizer
 from prewmanager.adapters.local_resizer import LocalResizer
 from prewmanager.errors import DeadlineExceeded, PhotoFatal, PhotoMissing, ResizerFailed
-from prewmanager.flights.ports import Made, Siblings
+from prewmanager.previews.outcome import Made
+from prewmanager.resizing.render import Siblings
 from prewmanager.resizing.contract import ResizeContract
 from tests.support.fakes import preview
 

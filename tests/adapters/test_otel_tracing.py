@@ -21,8 +21,9 @@ from prewmanager.adapters.otel.requests import TIMES_HEADER, ProxyTimes
 from prewmanager.adapters.otel.tracing import OtelTracing, otel_tracing
 from prewmanager.errors import PhotoMissing, failure_classes
 from prewmanager.flights.coalescer import Coalescer
-from prewmanager.flights.ports import Made, Siblings
-from prewmanager.flights.timing import Lifetimes, Timing
+from prewmanager.previews.outcome import Made
+from prewmanager.resizing.render import Siblings
+from prewmanager.flights.lease import Lifetimes, Timing
 from prewmanager.previews.catalogue import Preview
 from prewmanager.resizing.load import Load
 from prewmanager.telemetry.metrics import Metrics

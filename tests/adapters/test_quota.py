@@ -10,8 +10,9 @@ import pytest
 from redis.asyncio import Redis as RedisClient
 
 from devstack.backends import Redis
-from prewmanager.adapters.redis.quota import MemoryQuota, RedisQuota
-from prewmanager.flights.ports import Quota
+from prewmanager.adapters.memory_quota import MemoryQuota
+from prewmanager.adapters.redis.quota import RedisQuota
+from prewmanager.resizing.ports import Quota
 from tests.support.fakes import FakeClock
 
 Make = Callable[[float, int], Quota]

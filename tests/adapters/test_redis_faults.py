@@ -19,9 +19,11 @@ from prewmanager.adapters.redis.connect import connect
 from prewmanager.adapters.redis.fallback import FallbackFlightStore, FallbackQuota
 from prewmanager.adapters.redis.flight_store import CHANNEL, KEY_PREFIX, RedisFlightStore
 from prewmanager.adapters.redis.notifications import RedisNotifications
-from prewmanager.adapters.redis.quota import MemoryQuota, RedisQuota
+from prewmanager.adapters.memory_quota import MemoryQuota
+from prewmanager.adapters.redis.quota import RedisQuota
 from prewmanager.errors import FlightStoreUnavailable
-from prewmanager.flights.ports import Completed, Failure, Held
+from prewmanager.flights.result import Completed, Held
+from prewmanager.previews.outcome import Failure
 from tests.support.fakes import made, until
 
 

@@ -18,7 +18,9 @@ from prewmanager.adapters.redis.connect import connect
 from prewmanager.adapters.redis.flight_store import CHANNEL, RedisFlightStore
 from prewmanager.adapters.redis.notifications import RedisNotifications
 from prewmanager.adapters.redis.quota import RedisQuota
-from prewmanager.flights.ports import Completed, Failure, Held, Lease
+from prewmanager.flights.result import Completed, Held
+from prewmanager.previews.outcome import Failure
+from prewmanager.flights.ports import Lease
 from tests.support.certificates import self_signed
 from tests.support.fakes import made, until_told
 

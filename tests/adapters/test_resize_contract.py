@@ -21,7 +21,8 @@ from prewmanager.errors import (
     ResizerFailed,
     StorageFailed,
 )
-from prewmanager.flights.ports import Failure, InvocationCost, Made, Siblings
+from prewmanager.previews.outcome import Failure, Made
+from prewmanager.resizing.render import InvocationCost, Siblings
 from prewmanager.previews.catalogue import Catalogue
 from prewmanager.previews.preset import Preset
 from prewmanager.resizing.contract import ResizeContract, usage

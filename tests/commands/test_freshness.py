@@ -13,7 +13,7 @@ from prewmanager.commands.listings import Pair
 from prewmanager.commands.rendering import Renderer, RenderReport
 from prewmanager.commands.repair import Repairer
 from prewmanager.flights.coalescer import Coalescer
-from prewmanager.flights.timing import Lifetimes, Timing
+from prewmanager.flights.lease import Lifetimes, Timing
 from prewmanager.previews.inventory import ObjectHead, StoredObject
 from prewmanager.resizing.load import Load
 from tests.support.fakes import CATALOGUE, FakeStore, GatedResizer, RecordingObserver, made, preview

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from prewmanager.adapters.memory_store import MemoryFlightStore
-from prewmanager.commands.costs import LIST_GB_SECOND_USD, CostAssumptions, estimate
+from prewmanager.commands.arguments import LIST_GB_SECOND_USD, CostAssumptions, estimate
 from prewmanager.commands.rendering import MAX_LISTED, Renderer, RenderReport, addressable
 from prewmanager.errors import Overloaded, PhotoCorrupt
 from prewmanager.flights.coalescer import Coalescer
-from prewmanager.flights.ports import Made, Siblings
-from prewmanager.flights.timing import Lifetimes, Timing
+from prewmanager.previews.outcome import Made
+from prewmanager.resizing.render import Siblings
+from prewmanager.flights.lease import Lifetimes, Timing
 from prewmanager.previews.catalogue import Preview
 from prewmanager.resizing.load import Load
 from tests.support.fakes import CATALOGUE, FakeClock, FakeStore, RecordingObserver, made, preview, until

@@ -15,7 +15,9 @@ import pytest
 import yaml
 
 from prewmanager.errors import failure_classes
-from prewmanager.flights.ports import FlightResult, InvocationCost, Source
+from prewmanager.flights.result import FlightResult
+from prewmanager.resizing.render import InvocationCost
+from prewmanager.previews.outcome import Source
 from prewmanager.telemetry.metrics import Metrics
 from tests.observability.promql import FOLDER, alerts, matched, metrics, panels
 from tests.support.fakes import made, preview

@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
 from prewmanager.errors import PreviewFailed, StorageFailed
-from prewmanager.flights.ports import Failure, FlightResult, Made, Outcome, Siblings, Source
+from prewmanager.previews.outcome import Failure, Made, Outcome, Source
+from prewmanager.flights.result import FlightResult
+from prewmanager.resizing.render import Siblings
 from prewmanager.previews.catalogue import Catalogue, Preview
 from prewmanager.previews.preset import Preset
 

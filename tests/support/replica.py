@@ -6,9 +6,10 @@ import asyncio
 
 from prewmanager.adapters.memory_store import MemoryFlightStore
 from prewmanager.errors import failure_classes
-from prewmanager.flights.coalescer import Answer, Coalescer
+from prewmanager.flights.result import Answer
+from prewmanager.flights.coalescer import Coalescer
 from prewmanager.flights.ports import FlightStore
-from prewmanager.flights.timing import Lifetimes, Timing
+from prewmanager.flights.lease import Lifetimes, Timing
 from prewmanager.resizing.load import Load
 from tests.support.fakes import CATALOGUE, FakeStore, GatedResizer, RecordingObserver
 

@@ -15,9 +15,11 @@ from prewmanager.errors import (
     ResizerFailed,
     StorageFailed,
 )
-from prewmanager.flights.coalescer import Answer
-from prewmanager.flights.ports import Completed, Held, Lease, Outcome, Source
-from prewmanager.flights.timing import Timing
+from prewmanager.flights.result import Answer
+from prewmanager.flights.result import Completed, Held
+from prewmanager.flights.ports import Lease
+from prewmanager.previews.outcome import Outcome, Source
+from prewmanager.flights.lease import Timing
 from tests.support.fakes import FakeClock, FakeStore, made, preview, until
 from tests.support.replica import InMemoryReplica
 

@@ -15,7 +15,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from prewmanager.errors import InvalidKey, Overloaded
-from prewmanager.flights.ports import Failure, FlightResult, InFlight, Source
+from prewmanager.previews.outcome import Failure, Source
+from prewmanager.flights.result import FlightResult, InFlight
 from prewmanager.previews.inventory import ListedPage, StoredObject
 from prewmanager.web.contact_sheet.files import CONTENT_SECURITY_POLICY, page_files
 from prewmanager.web.contact_sheet.photos import PAGE, Found, PhotoFinder

@@ -17,10 +17,11 @@ from prewmanager.errors import (
     StorageFailed,
     failure_classes,
 )
-from prewmanager.flights.coalescer import Answer, Coalescer
+from prewmanager.flights.result import Answer
+from prewmanager.flights.coalescer import Coalescer
 from prewmanager.flights.placeholder import FALLBACK_CACHE_CONTROL, MAX_LOOKUPS, FallbackFinder
-from prewmanager.flights.ports import Made, Source
-from prewmanager.flights.timing import Lifetimes, Timing
+from prewmanager.previews.outcome import Made, Source
+from prewmanager.flights.lease import Lifetimes, Timing
 from prewmanager.previews.catalogue import Catalogue, Preview
 from prewmanager.previews.preset import Preset
 from prewmanager.previews.variants import all_variants

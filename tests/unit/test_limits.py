@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from prewmanager.errors import Overloaded, ResizerFailed
-from prewmanager.flights.ports import Made, Siblings
+from prewmanager.previews.outcome import Made
+from prewmanager.resizing.render import Siblings
 from prewmanager.previews.catalogue import Preview
 from prewmanager.resizing.limits import ConcurrencyLimitedResizer, RateLimitedResizer, RetryingResizer
 from prewmanager.resizing.load import Load

@@ -12,7 +12,7 @@ import pytest
 import structlog
 
 from prewmanager import request_context
-from prewmanager.telemetry.metrics import configure_logging
+from prewmanager.telemetry.logging import configure_logging
 
 _ID = "5f0c1d9a2b3e4f60718293a4b5c6d7e8"
 

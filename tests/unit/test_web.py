@@ -25,8 +25,8 @@ from prewmanager.errors import (
     failure_classes,
 )
 from prewmanager.flights.coalescer import Coalescer
-from prewmanager.flights.ports import Made
-from prewmanager.flights.timing import Lifetimes, Timing
+from prewmanager.previews.outcome import Made
+from prewmanager.flights.lease import Lifetimes, Timing
 from prewmanager.resizing.load import Load
 from prewmanager.telemetry.metrics import Metrics
 from prewmanager.web.app import Service, make_app

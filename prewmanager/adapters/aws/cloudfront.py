@@ -1,4 +1,4 @@
-"""CloudFront: its copies of previews are invalidated, by path."""
+"""CloudFront: invalidates its copies of previews, by path."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from prewmanager.errors import CacheUnavailable
 
-# CloudFront bounds what is under way at once to 3,000 paths, of which 15 with a *; smaller requests leave others room.
+# CloudFront allows 3,000 paths in progress at once, of which 15 with a *; smaller requests leave room for others.
 MOST_PATHS = 1000
 _CONNECT_S = 3
 
@@ -22,14 +22,14 @@ class CloudFront:
     """One distribution."""
 
     def __init__(self, client: Any, distribution: str) -> None:
-        """`client` is such as `cloudfront_client` gives."""
+        """`client` is a `cloudfront_client`."""
         self._client = client
         self._distribution = distribution
 
     async def invalidate(self, paths: Sequence[str]) -> None:
-        """Ask for the invalidation of percent-encoded paths, each of which may end with a *.
+        """Request the invalidation of percent-encoded paths, each of which may end with a *.
 
-        It is done some minutes later. Raises `CacheUnavailable`.
+        CloudFront completes it some minutes later. Raises `CacheUnavailable`.
         """
         for start in range(0, len(paths), MOST_PATHS):
             items = list(paths[start : start + MOST_PATHS])

@@ -1,7 +1,7 @@
 """Invoke requests to Lambda: the SDK's endpoint, credentials and signature, sent by aiohttp.
 
-The SDK's own call costs two to three times as much CPU as the request itself (it builds, validates, and hands each call
-through some thirty hooks), and a miss consists of little else. docs/decisions/0012 has the figures.
+The SDK's own call takes two to three times the CPU of the request itself (it validates each call and runs some thirty
+hooks), and a miss consists of little else. docs/decisions/0012 has the figures.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _REFUSED_FROM = 300
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Lambda's reply to one request; `refused` names AWS's error where the function was not run, else it is empty."""
+    """Lambda's reply to one request; `refused` is AWS's error code where the function did not run, else empty."""
 
     headers: Mapping[str, str]
     body: bytes
@@ -42,7 +42,7 @@ class Reply:
 
 
 class LambdaClient:
-    """Sends each request exactly once: a call that was sent again after a time-out would run the function twice."""
+    """Sends each request exactly once: a retry after a time-out would run the function twice."""
 
     def __init__(  # noqa: PLR0913 -- where, who, and how
         self,
@@ -117,39 +117,39 @@ def _error_code(headers: Mapping[str, str]) -> str:
 
 
 def error_message(body: bytes) -> str:
-    """What an error's body says; the two spellings are AWS's."""
+    """The message in an error's body; AWS spells the field in two ways."""
     try:
-        said = orjson.loads(body)
+        error = orjson.loads(body)
     except ValueError:
         return body[:200].decode(errors="replace")
-    return str(said.get("message") or said.get("Message") or said) if isinstance(said, dict) else str(said)
+    return str(error.get("message") or error.get("Message") or error) if isinstance(error, dict) else str(error)
 
 
 @contextlib.asynccontextmanager
-async def lambda_client(  # noqa: PLR0913 -- the settings of one client
+async def open_lambda_client(  # noqa: PLR0913 -- the settings of one client
     function: str, *, region: str, endpoint_url: str | None, connect_s: float, read_s: float, max_connections: int
 ) -> AsyncIterator[LambdaClient]:
-    """Calls to one function, over connections that are kept; closed with the block."""
+    """A client of one function, over persistent connections; closed with the block."""
     sdk = AioSession()
     session = aioboto3.Session(botocore_session=sdk)
-    # The client knows AWS's endpoints of all partitions. It is made for its address alone.
+    # The SDK's client knows AWS's endpoints in all partitions; only its address is used.
     async with session.client("lambda", region_name=region, endpoint_url=endpoint_url) as client:
         endpoint = client.meta.endpoint_url
     bundle = sdk.get_config_variable("ca_bundle")
     connector = aiohttp.TCPConnector(
         limit=max_connections,
         keepalive_timeout=_KEEPALIVE_S,
-        # aiohttp has read this machine's authorities already; once more is 40 ms of the start, and a megabyte.
+        # aiohttp has read this machine's certificate authorities already; once more is 40 ms of the start, and 1 MB.
         ssl=ssl.create_default_context(cafile=bundle) if bundle else True,
     )
     credentials = await session.get_credentials()
-    # The session holds 8 MB of descriptions of all of AWS, which is needed no more.
+    # The session holds 8 MB of API descriptions, which are not needed any more.
     del client, session, sdk
     async with aiohttp.ClientSession(
         connector=connector,
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_s, sock_read=read_s),
         cookie_jar=aiohttp.DummyCookieJar(),
-        # Not signed: each header that is, is work for each request.
+        # Not signed: each signed header is work for each request.
         headers={"Accept-Encoding": "identity"},
         auto_decompress=False,
     ) as http:
@@ -159,6 +159,6 @@ async def lambda_client(  # noqa: PLR0913 -- the settings of one client
 
 
 def _proxy(endpoint: str) -> str | None:
-    """The proxy that the environment names for this address, as the SDK has it; looked up once, not for each call."""
+    """The proxy that the environment names for this address, as in the SDK; read once, not for each call."""
     parts = urlsplit(endpoint)
     return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)

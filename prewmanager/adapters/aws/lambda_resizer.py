@@ -1,4 +1,4 @@
-"""The resizer as an AWS Lambda function: one invocation for one attempt, never repeated behind our back."""
+"""The resizer as an AWS Lambda function: each attempt is exactly one invocation."""
 
 from __future__ import annotations
 
@@ -8,49 +8,50 @@ from botocore.exceptions import BotoCoreError
 
 from prewmanager.adapters.aws.lambda_client import LambdaClient, Reply, error_message
 from prewmanager.errors import DeadlineExceeded, Overloaded, PhotoFatal, PreviewFailed, ResizerFailed
-from prewmanager.flights.ports import CostMeter, InvocationCost, Made, Siblings
-from prewmanager.previews.catalogue import Preview
-from prewmanager.resizing.contract import ResizeContract, usage
+from prewmanager.resizing.contract import ResizeContract, invocation_cost
+from prewmanager.resizing.ports import CostMeter
+from prewmanager.resizing.render import InvocationCost, RenderJob, RenderResult
 
 _THROTTLED = "TooManyRequestsException"
 _THROTTLED_RETRY_S = 1.0
-# Lambda's own word for a process that ended in the middle of an invocation, be it by a crash or for want of memory.
-# What goes wrong in an orderly way, an import at the start included, comes under the exception's name.
+# Lambda's error type for a process that ended during an invocation, by a crash or out of memory. An exception, one at
+# import included, is reported under its own name.
 _DEAD = "Runtime.ExitError"
 
 
 class LambdaResizer:
     """Invokes the resize function synchronously."""
 
-    def __init__(self, calls: LambdaClient, contract: ResizeContract, cost_meter: CostMeter) -> None:
-        self._calls = calls
+    def __init__(self, client: LambdaClient, contract: ResizeContract, cost_meter: CostMeter) -> None:
+        self._client = client
         self._contract = contract
         self._cost_meter = cost_meter
 
-    async def resize(self, preview: Preview, also: Siblings | None = None) -> Made:
-        """Have the function make the preview, and `also` with it. Raises `PreviewFailed`, of the class that fits."""
-        reply = await self._invoked(orjson.dumps(self._contract.request(preview, also)))
+    async def resize(self, job: RenderJob) -> RenderResult:
+        """Invoke the function once for the job. Raises the `PreviewFailed` that fits."""
+        preset = job.preview.preset_name
+        reply = await self._invoke(orjson.dumps(self._contract.request(job)))
         if "X-Amz-Function-Error" in reply.headers:
-            self._cost_meter.invoked(preview.preset_name, InvocationCost())
+            self._cost_meter.invoked(preset, InvocationCost())
             raise _function_error(reply.body)
         try:
-            answer = orjson.loads(reply.body)
+            response = orjson.loads(reply.body)
         except ValueError as error:
-            self._cost_meter.invoked(preview.preset_name, InvocationCost())
-            raise ResizerFailed(f"the function answered no JSON: {reply.body[:200]!r}") from error
-        self._cost_meter.invoked(preview.preset_name, usage(answer))
-        return self._contract.made(answer, also)
+            self._cost_meter.invoked(preset, InvocationCost())
+            raise ResizerFailed(f"the function's response is not JSON: {reply.body[:200]!r}") from error
+        self._cost_meter.invoked(preset, invocation_cost(response))
+        return self._contract.result(response, job)
 
     async def ping(self) -> None:
-        """Return when the function could be invoked: a dry run asks for existence and permission, and runs nothing.
+        """Return when the function may be invoked: a dry run checks existence and permission, and runs nothing.
 
         Raises `PreviewFailed`.
         """
-        await self._invoked(b"", dry=True)
+        await self._invoke(b"", dry=True)
 
-    async def _invoked(self, payload: bytes, *, dry: bool = False) -> Reply:
+    async def _invoke(self, payload: bytes, *, dry: bool = False) -> Reply:
         try:
-            reply = await self._calls.invoke(payload, dry=dry)
+            reply = await self._client.invoke(payload, dry=dry)
         except TimeoutError as error:
             raise DeadlineExceeded(f"no answer from Lambda: {error}") from error
         except (aiohttp.ClientError, BotoCoreError, OSError) as error:
@@ -61,10 +62,10 @@ class LambdaResizer:
 
 
 def _refused(reply: Reply) -> PreviewFailed:
-    said = f"{reply.refused}: {error_message(reply.body)}"
+    reason = f"{reply.refused}: {error_message(reply.body)}"
     if reply.refused == _THROTTLED:
-        return Overloaded(f"Lambda throttles: {said}", _seconds(reply.headers.get("Retry-After")))
-    return ResizerFailed(f"Lambda could not be invoked: {said}")
+        return Overloaded(f"Lambda throttles: {reason}", _seconds(reply.headers.get("Retry-After")))
+    return ResizerFailed(f"Lambda could not be invoked: {reason}")
 
 
 def _seconds(retry_after: str | None) -> float:
@@ -75,7 +76,7 @@ def _seconds(retry_after: str | None) -> float:
 
 
 def _function_error(body: bytes) -> PreviewFailed:
-    """What a raised, dead or timed-out function becomes; Lambda tells a time-out by its message alone."""
+    """Translate a function that raised, died or timed out; only the message tells a time-out."""
     text = body[:2000].decode(errors="replace")
     if "Task timed out after" in text:
         return DeadlineExceeded(text)
@@ -84,7 +85,7 @@ def _function_error(body: bytes) -> PreviewFailed:
 
 def _error_type(body: bytes) -> object:
     try:
-        told = orjson.loads(body)
+        error = orjson.loads(body)
     except ValueError:
         return None
-    return told.get("errorType") if isinstance(told, dict) else None
+    return error.get("errorType") if isinstance(error, dict) else None

@@ -1,7 +1,7 @@
 """Listings and deletions through the AWS SDK.
 
-obstore is faster, and fails a whole listing at one key that it cannot express (a newline, an empty segment); a bucket
-of years has such keys.
+obstore is faster, but fails a whole listing at one key that it cannot express (a newline, an empty segment); old
+buckets have such keys.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class S3Inventory:
     """An `Inventory` of one bucket."""
 
     def __init__(self, client: Any, bucket: str, *, deletes_under: str | None = None) -> None:
-        """`client` is such as `s3_client` gives; without `deletes_under`, the start of keys, nothing can be deleted."""
+        """`client` is an `s3_client`; only keys that begin with `deletes_under` can be deleted, none where it is None."""
         if deletes_under is not None and not deletes_under.endswith("/"):
             raise ValueError(f"deletes_under={deletes_under!r} does not end with a slash")
         self._client = client
@@ -32,29 +32,31 @@ class S3Inventory:
         self._deletes_under = deletes_under
 
     async def objects(self, prefix: str) -> AsyncIterator[StoredObject]:
-        """Objects whose key begins with `prefix`, a thousand a request. Raises `StorageFailed`."""
+        """Yield objects whose key begins with `prefix`, a thousand per request. Raises `StorageFailed`."""
         async for page in self._pages(Prefix=prefix):
             for item in page.get("Contents", ()):
                 yield StoredObject(item["Key"], item["Size"], item["LastModified"])
 
     async def page(self, prefix: str, limit: int, token: str | None) -> ListedPage:
-        """At most `limit` objects whose key begins with `prefix`, in one request. Raises `StorageFailed`."""
-        went_on = {"ContinuationToken": token} if token else {}
+        """Return at most `limit` objects whose key begins with `prefix`, in one request. Raises `StorageFailed`."""
+        continuation = {"ContinuationToken": token} if token else {}
         with _translated(self._bucket):
-            answer = await self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix, MaxKeys=limit, **went_on)
+            answer = await self._client.list_objects_v2(
+                Bucket=self._bucket, Prefix=prefix, MaxKeys=limit, **continuation
+            )
         found = [StoredObject(each["Key"], each["Size"], each["LastModified"]) for each in answer.get("Contents", ())]
         return ListedPage(found, answer.get("NextContinuationToken"))
 
     async def folders(self, prefix: str) -> AsyncIterator[str]:
-        """The next segments of the keys under `prefix`, which ends with a slash. Raises `StorageFailed`."""
+        """Yield the next segments of the keys under `prefix`, which ends with a slash. Raises `StorageFailed`."""
         async for page in self._pages(Prefix=prefix, Delimiter="/"):
             for item in page.get("CommonPrefixes", ()):
                 yield item["Prefix"].removeprefix(prefix).removesuffix("/")
 
     async def delete(self, keys: Sequence[str]) -> None:
-        """Delete objects, a thousand a request.
+        """Delete objects, a thousand per request.
 
-        Raises `StorageFailed`, and `ValueError` before anything was deleted where a key is not under `deletes_under`.
+        Raises `StorageFailed`, and `ValueError` before anything is deleted where a key is not under `deletes_under`.
         """
         for key in keys:
             if self._deletes_under is None or not key.startswith(self._deletes_under):
@@ -69,8 +71,8 @@ class S3Inventory:
                 raise StorageFailed(f"{self._bucket}/{error['Key']}: not deleted, {error['Code']}")
 
     async def _pages(self, **parameters: str) -> AsyncIterator[dict[str, Any]]:
-        # One after the other by S3's own token: a server that is not Amazon's may read StartAfter in an order of its
-        # own, and leave objects out (SeaweedFS does).
+        # By S3's own token: a server that is not Amazon's may interpret StartAfter in its own order, and leave objects
+        # out (SeaweedFS does).
         with _translated(self._bucket):
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, **parameters)
             async for page in pages:
@@ -79,7 +81,7 @@ class S3Inventory:
 
 @contextlib.asynccontextmanager
 async def s3_client(*, region: str, endpoint_url: str | None, max_connections: int = 10) -> AsyncIterator[Any]:
-    """An aiobotocore S3 client; own endpoints are addressed path-style."""
+    """An aiobotocore S3 client; an endpoint that is not Amazon's is addressed path-style."""
     config = AioConfig(
         retries={"total_max_attempts": 4, "mode": "standard"},
         max_pool_connections=max_connections,

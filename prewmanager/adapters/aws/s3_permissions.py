@@ -1,4 +1,4 @@
-"""What S3 answers to one request of each kind, as it is: for finding out which right or setting is missing."""
+"""S3's literal answer to one request of each kind, to find out which permission or setting is missing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 @dataclass(frozen=True, slots=True)
 class S3Answer:
-    """S3's answer: `code` is its error's, empty where it was none; `skew_s` is how far its clock is ahead of ours."""
+    """S3's answer: `code` is its error code, empty for success; `skew_s` is how far its clock is ahead of ours."""
 
     code: str = ""
     message: str = ""
@@ -21,10 +21,10 @@ class S3Answer:
 
 
 class S3Permissions:
-    """Tries requests of one kind each on one bucket."""
+    """Tries one request of each kind on one bucket."""
 
     def __init__(self, client: Any, bucket: str) -> None:
-        """`client` is such as `s3_inventory.s3_client` gives."""
+        """`client` is an `s3_inventory.s3_client`."""
         self._client = client
         self._bucket = bucket
 
@@ -33,22 +33,22 @@ class S3Permissions:
         return await self._answer("list_objects_v2", Prefix=prefix)
 
     async def read(self, key: str) -> S3Answer:
-        """GetObject, of which the bytes are left."""
+        """GetObject, without reading the body."""
         answer = await self._answer("get_object", Key=key)
         if "Body" in answer.content:
             answer.content["Body"].close()
         return answer
 
     async def delete(self, key: str) -> S3Answer:
-        """DeleteObject, which is no error for an object that is not there."""
+        """DeleteObject, which succeeds for a missing object."""
         return await self._answer("delete_object", Key=key)
 
     async def _answer(self, operation: str, **parameters: str) -> S3Answer:
         try:
             content = await getattr(self._client, operation)(Bucket=self._bucket, **parameters)
         except ClientError as error:
-            said = error.response.get("Error", {})
-            code, message = str(said.get("Code") or "Unknown"), str(said.get("Message") or error)
+            details = error.response.get("Error", {})
+            code, message = str(details.get("Code") or "Unknown"), str(details.get("Message") or error)
             return S3Answer(code, message, _skew_s(dict(error.response)))
         except (BotoCoreError, OSError) as error:
             return S3Answer(type(error).__name__, str(error))

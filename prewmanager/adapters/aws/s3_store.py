@@ -1,4 +1,4 @@
-"""The bucket of previews, read through obstore: a look costs a fraction of what it costs through the AWS SDK."""
+"""The bucket of previews, read through obstore: a GET takes a fraction of the AWS SDK's CPU."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from obstore.exceptions import BaseError, PermissionDeniedError
 from obstore.store import S3Store
 
 from prewmanager.errors import StorageFailed
-from prewmanager.flights.ports import Made
 from prewmanager.previews.inventory import ObjectHead
+from prewmanager.previews.outcome import Made
 
 if TYPE_CHECKING:
     # Names that obstore has for type checkers only.
@@ -25,9 +25,9 @@ _CONNECT = timedelta(seconds=1)
 
 
 def s3_store(bucket: str, *, region: str, endpoint_url: str | None, timeout_s: float) -> S3Store:
-    """An obstore for the bucket; credentials come from where the AWS SDK looks for them.
+    """An obstore for the bucket; credentials come from the places where the AWS SDK finds them.
 
-    Own endpoints are addressed path-style, since few of them resolve a host name for each bucket.
+    An endpoint that is not Amazon's is addressed path-style, since few of them resolve a host name for each bucket.
     """
     config: S3Config = {"bucket": bucket, "region": region}
     if endpoint_url:
@@ -48,7 +48,7 @@ class S3PreviewStore:
         self._max_body_bytes = max_body_bytes
 
     async def find(self, key: str) -> Made | None:
-        """The preview under this key, or None; one GET for both the look and the bytes. Raises `StorageFailed`."""
+        """Return the preview under this key, or None, with one GET. Raises `StorageFailed`."""
         try:
             got = await self._store.get_async(key)
             large = got.meta["size"] > self._max_body_bytes
@@ -60,7 +60,7 @@ class S3PreviewStore:
         return _made(got.meta, got.attributes, body)
 
     async def stream(self, key: str) -> tuple[Made, AsyncIterator[bytes]]:
-        """The preview under this key in pieces of 256 KB. Raises `StorageFailed`, also where there is none."""
+        """Return the preview under this key in pieces of 256 KB. Raises `StorageFailed`, also where there is none."""
         try:
             got = await self._store.get_async(key)
         except (BaseError, OSError) as error:
@@ -68,7 +68,7 @@ class S3PreviewStore:
         return _made(got.meta, got.attributes, None), _pieces(got, key)
 
     async def head(self, key: str) -> ObjectHead | None:
-        """What this object tells of itself, without its bytes, or None where there is none. Raises `StorageFailed`."""
+        """Return this object's metadata, or None where there is no such object. Raises `StorageFailed`."""
         try:
             got = await self._store.get_async(key, options={"head": True})
         except FileNotFoundError:
@@ -79,11 +79,11 @@ class S3PreviewStore:
         return ObjectHead(made, got.meta["last_modified"], got.attributes.get(_FINGERPRINT))
 
     async def ping(self) -> None:
-        """Return when the bucket answers, with or without permission to list it. Raises `StorageFailed`."""
+        """Return when the bucket answers, with or without the permission to list it. Raises `StorageFailed`."""
         try:
             await self._store.get_async("prewmanager-readiness-probe")
         except (FileNotFoundError, PermissionDeniedError) as error:
-            # Without s3:ListBucket S3 says "denied" of an object that is not there. The other codes mean what they say.
+            # Without s3:ListBucket S3 answers "denied" for a missing object. The other codes mean what they say.
             if "NoSuchBucket" in str(error) or not any(code in str(error) for code in ("NoSuchKey", "AccessDenied")):
                 raise _failed("probe", error) from error
         except (BaseError, OSError) as error:
@@ -110,5 +110,5 @@ def _made(meta: ObjectMeta, attributes: Attributes, body: bytes | None) -> Made:
 
 
 def _failed(key: str, error: Exception) -> StorageFailed:
-    # obstore's messages go on with the source of the error in Rust's notation; the first line says it.
+    # obstore appends the error's source in Rust's notation; the first line is the message.
     return StorageFailed(f"{key}: {str(error).partition(chr(10))[0]}")

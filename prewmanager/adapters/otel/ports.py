@@ -1,4 +1,4 @@
-"""The ports as spans: what a flight asks of Redis, S3 and the resize function."""
+"""The ports as spans: a flight's requests to Redis, S3 and the resize function."""
 
 from __future__ import annotations
 
@@ -8,26 +8,20 @@ from contextlib import contextmanager
 from opentelemetry.trace import Span, SpanKind, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from prewmanager import request_context
-from prewmanager.flights.ports import (
-    Completed,
-    FlightStore,
-    Held,
-    Lease,
-    Made,
-    Outcome,
-    PreviewStore,
-    Resizer,
-    Siblings,
-)
-from prewmanager.previews.catalogue import Preview
+from prewmanager.flights.ports import FlightStore, Lease
+from prewmanager.flights.result import Completed, Held
+from prewmanager.previews.outcome import Made, Outcome
+from prewmanager.previews.ports import PreviewStore
+from prewmanager.request_context import set_traceparent
+from prewmanager.resizing.ports import Resizer
+from prewmanager.resizing.render import RenderJob, RenderResult
 
 _REDIS = {"db.system.name": "redis"}
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 
 @contextmanager
-def _asking(tracer: Tracer, name: str, **attributes: str) -> Iterator[Span]:
+def _request(tracer: Tracer, name: str, **attributes: str) -> Iterator[Span]:
     """A span for one request to another program; an exception ends it as an error."""
     with tracer.start_as_current_span(name, kind=SpanKind.CLIENT, attributes=attributes) as span:
         yield span
@@ -41,30 +35,30 @@ class TracedFlightStore:
         self._tracer = tracer
 
     async def acquire(self, key: str) -> Lease | Completed | Held:
-        """Claim; the span says what came of it."""
-        with _asking(self._tracer, "redis claim", **_REDIS) as span:
+        """Acquire; the span has the outcome: acquired, held or completed."""
+        with _request(self._tracer, "redis acquire", **_REDIS) as span:
             acquired = await self._inner.acquire(key)
             if isinstance(acquired, Completed | Held):
-                span.set_attribute("prewmanager.claim", type(acquired).__name__.lower())
+                span.set_attribute("prewmanager.lease", type(acquired).__name__.lower())
                 return acquired
-            span.set_attribute("prewmanager.claim", "won")
+            span.set_attribute("prewmanager.lease", "acquired")
             return _TracedLease(acquired, self._tracer)
 
     async def try_acquire(self, key: str) -> Lease | None:
-        """Claim a sibling's flight; the span says whether it was free."""
-        with _asking(self._tracer, "redis take", **_REDIS) as span:
+        """Try to acquire a companion's lease; the span has whether that succeeded."""
+        with _request(self._tracer, "redis try_acquire", **_REDIS) as span:
             lease = await self._inner.try_acquire(key)
-            span.set_attribute("prewmanager.claim", "taken" if lease is None else "won")
+            span.set_attribute("prewmanager.lease", "unavailable" if lease is None else "acquired")
             return None if lease is None else _TracedLease(lease, self._tracer)
 
-    async def evict(self, key: str, settled: Completed) -> None:
-        """Forget an outcome whose preview is gone."""
-        with _asking(self._tracer, "redis forget", **_REDIS):
-            await self._inner.evict(key, settled)
+    async def evict(self, key: str, completed: Completed) -> None:
+        """Evict an outcome whose preview is gone."""
+        with _request(self._tracer, "redis evict", **_REDIS):
+            await self._inner.evict(key, completed)
 
     async def wait_for_change(self, key: str, timeout_s: float) -> None:
-        """Wait for whoever makes it."""
-        with _asking(self._tracer, "redis wait", **_REDIS):
+        """Wait for the process that has the lease."""
+        with _request(self._tracer, "redis wait", **_REDIS):
             await self._inner.wait_for_change(key, timeout_s)
 
 
@@ -74,17 +68,17 @@ class _TracedLease:
         self._tracer = tracer
 
     async def renew(self) -> bool:
-        with _asking(self._tracer, "redis renew", **_REDIS):
+        with _request(self._tracer, "redis renew", **_REDIS):
             return await self._inner.renew()
 
     async def complete(self, outcome: Outcome, ttl_s: float) -> bool:
-        with _asking(self._tracer, "redis settle", **_REDIS) as span:
-            kept = await self._inner.complete(outcome, ttl_s)
-            span.set_attribute("prewmanager.kept", kept)
-            return kept
+        with _request(self._tracer, "redis complete", **_REDIS) as span:
+            completed = await self._inner.complete(outcome, ttl_s)
+            span.set_attribute("prewmanager.completed", completed)
+            return completed
 
     async def release(self) -> None:
-        with _asking(self._tracer, "redis abandon", **_REDIS):
+        with _request(self._tracer, "redis release", **_REDIS):
             await self._inner.release()
 
 
@@ -96,33 +90,33 @@ class TracedStore:
         self._tracer = tracer
 
     async def find(self, key: str) -> Made | None:
-        """Check for it; the span says whether it was there."""
-        with _asking(self._tracer, "s3 look", **{"aws.s3.key": key}) as span:
+        """Find; the span has whether it was found."""
+        with _request(self._tracer, "s3 find", **{"aws.s3.key": key}) as span:
             found = await self._inner.find(key)
             span.set_attribute("prewmanager.found", found is not None)
             return found
 
     async def stream(self, key: str) -> tuple[Made, AsyncIterator[bytes]]:
-        """Open it; the span ends with the answer's head, as the bytes come with the client's pace."""
-        with _asking(self._tracer, "s3 stream", **{"aws.s3.key": key}):
+        """Stream; the span ends with the answer's headers, as the body comes at the client's pace."""
+        with _request(self._tracer, "s3 stream", **{"aws.s3.key": key}):
             return await self._inner.stream(key)
 
 
 class TracedResizer:
-    """A `Resizer` that tells whom it asks which span is asking."""
+    """A `Resizer` that passes its span on to the function."""
 
     def __init__(self, inner: Resizer, tracer: Tracer) -> None:
         self._inner = inner
         self._tracer = tracer
 
-    async def resize(self, preview: Preview, also: Siblings | None = None) -> Made:
+    async def resize(self, job: RenderJob) -> RenderResult:
         """One attempt."""
-        with _asking(self._tracer, "resize", **{"prewmanager.photo": preview.photo_key}) as span:
-            told: dict[str, str] = {}
-            _PROPAGATOR.inject(told)
-            request_context.set_traceparent(told["traceparent"])
-            made = await self._inner.resize(preview, also)
-            span.set_attribute("prewmanager.bytes", made.size)
-            if also is not None:
-                span.set_attribute("prewmanager.also", [each.preset_name for each in also.previews])
-            return made
+        with _request(self._tracer, "resize", **{"prewmanager.photo": job.preview.photo_key}) as span:
+            fields: dict[str, str] = {}
+            _PROPAGATOR.inject(fields)
+            set_traceparent(fields["traceparent"])
+            result = await self._inner.resize(job)
+            span.set_attribute("prewmanager.bytes", result.made.size)
+            if job.companions:
+                span.set_attribute("prewmanager.companions", [each.preset_name for each in job.companions])
+            return result

@@ -1,6 +1,6 @@
-"""Requests and flights as spans; nginx's too, which it cannot tell itself.
+"""Requests and flights as spans, and nginx's part of a request, which nginx cannot trace itself.
 
-A request's span hangs below nginx's. The flight that it begins hangs below it, and outlives it by the time that the
+A request's span is a child of nginx's. The flight that it starts is its child, and outlives it by the time that the
 result takes to reach Redis. A request that joins has a trace of its own, with a link to the flight.
 """
 
@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from types import TracebackType
 from typing import Any
 
 from aiohttp import web
@@ -20,9 +21,10 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from prewmanager import request_context
-from prewmanager.flights.flight import Flight
-from prewmanager.flights.ports import Failure, FlightResult
+from prewmanager.flights.ports import FlightSpan
+from prewmanager.flights.result import FlightResult
 from prewmanager.previews.catalogue import Preview
+from prewmanager.previews.outcome import Failure
 
 TIMES_HEADER = "X-Proxy-Times"
 _PREVIEWS = r"/{path}"  # the route of everything that is neither health nor metrics
@@ -32,10 +34,10 @@ _PROPAGATOR = TraceContextTextMapPropagator()
 
 
 class RequestSpans:
-    """The middleware that has a span around each preview request."""
+    """The middleware that traces preview requests."""
 
     def __init__(self, service: Tracer, nginx: Tracer) -> None:
-        """`nginx` makes the spans that stand for nginx's part of a request."""
+        """`nginx` traces nginx's part of a request."""
         self._service = service
         self._nginx = nginx
 
@@ -45,35 +47,35 @@ class RequestSpans:
         resource = request.match_info.route.resource
         if resource is None or resource.canonical != _PREVIEWS:
             return await handler(request)
-        # Before the first span: a trace has its request's id.
+        # Before the first span: the trace id is the request's id.
         request_context.set_request_headers(request.headers)
         context = _PROPAGATOR.extract(request.headers)
         times = ProxyTimes.of(request.headers)
         if times is None:
             return await self._handled(request, handler, context)
         span = self._nginx.start_span(
-            f"nginx {request.method}", context, SpanKind.SERVER, _asked(request), start_time=times.arrived_ns
+            f"nginx {request.method}", context, SpanKind.SERVER, _attributes(request), start_time=times.arrived_ns
         )
         below = trace.set_span_in_context(span, context)
         if times.s3_ns is not None:
-            look = self._nginx.start_span("nginx s3", below, SpanKind.CLIENT, start_time=times.arrived_ns)
-            look.end(times.arrived_ns + times.s3_ns)
+            s3_span = self._nginx.start_span("nginx s3", below, SpanKind.CLIENT, start_time=times.arrived_ns)
+            s3_span.end(times.arrived_ns + times.s3_ns)
         try:
             response = await self._handled(request, handler, below)
-            _answered(span, response)
+            _record(span, response)
             return response
         finally:
             span.end()
 
     async def _handled(self, request: web.Request, handler: Handler, context: Any) -> web.StreamResponse:
         name = f"{request.method} preview"
-        with self._service.start_as_current_span(name, context, SpanKind.SERVER, _asked(request)) as span:
+        with self._service.start_as_current_span(name, context, SpanKind.SERVER, _attributes(request)) as span:
             response = await handler(request)
-            _answered(span, response)
+            _record(span, response)
             return response
 
 
-def _asked(request: web.Request) -> dict[str, str]:
+def _attributes(request: web.Request) -> dict[str, str]:
     return {
         "http.request.method": request.method,
         "url.path": request.raw_path,
@@ -81,7 +83,7 @@ def _asked(request: web.Request) -> dict[str, str]:
     }
 
 
-def _answered(span: Span, response: web.StreamResponse) -> None:
+def _record(span: Span, response: web.StreamResponse) -> None:
     span.set_attribute("http.response.status_code", response.status)
     span.set_attribute("prewmanager.source", response.headers.get("X-Preview", ""))
     if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -97,50 +99,53 @@ class ProxyTimes:
 
     @classmethod
     def of(cls, headers: Mapping[str, str]) -> ProxyTimes | None:
-        """As nginx tells them; None where it does not, or where they cannot be true."""
+        """Read them from nginx's header; None where it is missing, or cannot be true."""
         found = _TIMES.match(headers.get(TIMES_HEADER, ""))
         if found is None:
             return None
         arrived_ns = _ns(found["now"]) - _ns(found["since"])
-        # An hour off, clocks are wrong or it is not nginx that tells.
+        # An hour off: a clock is wrong, or the header is not nginx's.
         if abs(time.time_ns() - arrived_ns) > 3600 * 10**9:
             return None
         return cls(arrived_ns, _ns(found["s3"]) if found["s3"] else None)
 
 
 def _ns(seconds: str) -> int:
-    """Exactly: as a float, nanoseconds since 1970 have too many digits."""
+    """Exact: nanoseconds since 1970 have too many digits for a float."""
     return int(seconds.replace(".", "")) * 10**6
 
 
-class TracedFlight(Flight):
-    """A flight with a span; those who join it link theirs to it."""
+class FlightSpans:
+    """A `FlightTracer`: one span for a flight, and links from the requests that join it."""
 
-    def __init__(self, tracer: Tracer, preview: Preview, **parts: Any) -> None:
-        """Made within the span of the request that begins the flight."""
-        super().__init__(preview, **parts)
-        self._begun_by = trace.get_current_span()
-        self._span = tracer.start_span(
-            "flight", attributes={"prewmanager.key": preview.preview_key, "prewmanager.preset": preview.preset_name}
-        )
+    def __init__(self, tracer: Tracer) -> None:
+        self._tracer = tracer
 
-    async def wait(self) -> FlightResult:
-        """As any flight; the one who began it is its parent, everybody else is linked to it."""
-        waiting = trace.get_current_span()
-        if waiting is not self._begun_by:
-            waiting.add_link(self._span.get_span_context())
-        return await super().wait()
+    def start(self, preview: Preview) -> FlightSpan:
+        """Start the flight's span below that of the request that starts the flight."""
+        attributes = {"prewmanager.key": preview.preview_key, "prewmanager.preset": preview.preset_name}
+        return _Span(self._tracer.start_span("flight", attributes=attributes))
 
-    async def run(self) -> None:
-        """As any flight."""
-        with trace.use_span(self._span, end_on_exit=True):
-            await super().run()
 
-    def tell(self, result: FlightResult, instead: FlightResult | None = None) -> None:
-        """As any flight; the span says what came of it."""
-        super().tell(result, instead)
+class _Span:
+    def __init__(self, span: Span) -> None:
+        self._span = span
+        self._current = trace.use_span(span, end_on_exit=True)
+
+    def joined(self) -> None:
+        trace.get_current_span().add_link(self._span.get_span_context())
+
+    def completed(self, result: FlightResult) -> None:
         if isinstance(result.outcome, Failure):
             self._span.set_attribute("prewmanager.outcome", result.outcome.kind)
             self._span.set_status(Status(StatusCode.ERROR, result.outcome.detail))
         else:
             self._span.set_attribute("prewmanager.outcome", result.source.value)
+
+    def __enter__(self) -> None:
+        self._current.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
+    ) -> None:
+        self._current.__exit__(kind, error, traceback)

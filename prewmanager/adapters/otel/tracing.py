@@ -1,4 +1,4 @@
-"""Traces through OpenTelemetry: what makes spans, where they go, and when the last ones leave.
+"""Traces through OpenTelemetry: who makes the spans, and where they go.
 
 Everything but the address is read by the SDK itself from its standard variables: `OTEL_TRACES_SAMPLER`,
 `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_BSP_…`.
@@ -11,7 +11,6 @@ import contextlib
 import re
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
-from functools import partial
 
 from aiohttp.typedefs import Middleware
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -22,39 +21,40 @@ from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace import Tracer
 
 from prewmanager.adapters.otel.ports import TracedFlightStore, TracedResizer, TracedStore
-from prewmanager.adapters.otel.requests import RequestSpans, TracedFlight
-from prewmanager.flights.ports import FlightStore, PreviewStore, Resizer
+from prewmanager.adapters.otel.requests import FlightSpans, RequestSpans
+from prewmanager.flights.ports import FlightStore, FlightTracer
+from prewmanager.previews.ports import PreviewStore
 from prewmanager.request_context import request_id
-from prewmanager.telemetry.tracing import MakeFlight
+from prewmanager.resizing.ports import Resizer
 
 _TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 
 
 class OtelTracing:
-    """A `Tracing` whose spans go to one processor; nginx's, which this process tells as well, under nginx's name."""
+    """A `Tracing` whose spans go to one processor; those of nginx's part go under nginx's name."""
 
     def __init__(self, processor: SpanProcessor) -> None:
         self._tracer = _tracer("prewmanager", processor)
         nginx = _tracer("nginx", processor, named_by_environment=False)
         self.middlewares: Sequence[Middleware] = (RequestSpans(self._tracer, nginx).middleware,)
-        self.flight: MakeFlight = partial(TracedFlight, self._tracer)
+        self.flights: FlightTracer = FlightSpans(self._tracer)
 
     def flight_store(self, flight_store: FlightStore) -> FlightStore:
-        """A board whose commands are spans."""
+        """Trace its commands."""
         return TracedFlightStore(flight_store, self._tracer)
 
     def store(self, store: PreviewStore) -> PreviewStore:
-        """A store whose requests are spans."""
+        """Trace its requests."""
         return TracedStore(store, self._tracer)
 
     def resizer(self, resizer: Resizer) -> Resizer:
-        """A resizer whose attempts are spans, and which the function is told of."""
+        """Trace its attempts, and pass the span on to the function."""
         return TracedResizer(resizer, self._tracer)
 
 
 @contextlib.asynccontextmanager
 async def otel_tracing(*, flush_s: float) -> AsyncIterator[OtelTracing]:
-    """Traces to the collector that the environment names; at the end, `flush_s` seconds for those not sent yet."""
+    """Send traces to the collector that the environment names; at the end, wait `flush_s` seconds for the last ones."""
     processor = BatchSpanProcessor(OTLPSpanExporter())
     try:
         yield OtelTracing(processor)
@@ -63,7 +63,7 @@ async def otel_tracing(*, flush_s: float) -> AsyncIterator[OtelTracing]:
 
 
 async def _within(seconds: float, work: Callable[[], None]) -> None:
-    """Run what blocks in a thread, and leave it behind where it takes longer: a dead collector must not hold us."""
+    """Run blocking work in a thread, and leave it where it takes longer: a dead collector must not delay the stop."""
     loop, done = asyncio.get_running_loop(), asyncio.Event()
 
     def run() -> None:
@@ -77,7 +77,7 @@ async def _within(seconds: float, work: Callable[[], None]) -> None:
 
 
 class _RequestIds(RandomIdGenerator):
-    """A trace has its request's id, so that the one in nginx's log, or in an answer's header, finds it."""
+    """Uses the request's id as the trace id, so that the id in nginx's log or an answer's header finds the trace."""
 
     def generate_trace_id(self) -> int:
         known = request_id() or ""

@@ -1,4 +1,4 @@
-"""The way to Redis, as a circuit breaker: after one failure nobody tries it but a task of its own, until it answers."""
+"""The circuit breaker in front of Redis: after a failure only its own probe asks Redis, until Redis answers."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ _log = structlog.get_logger(__name__)
 
 
 class CircuitBreaker:
-    """Whether Redis is used at the moment; run `watched` around its use."""
+    """Closed while Redis is used; run `watched` around its use."""
 
     def __init__(
         self, ping: Callable[[], Awaitable[None]], *, probe_every_s: float, on_change: Callable[[bool], None]
     ) -> None:
-        """`ping` raises `FlightStoreUnavailable` while Redis is away; `on_change` is told whether it is there."""
+        """`ping` raises `FlightStoreUnavailable` while Redis is away; `on_change` gets whether the circuit is closed."""
         self._ping = ping
         self._probe_every_s = probe_every_s
         self._on_change = on_change
         self._probing: asyncio.Task[None] | None = None
 
     @property
-    def up(self) -> bool:
+    def closed(self) -> bool:
         """Whether Redis is to be asked."""
         return self._probing is None
 
     def failed(self, error: FlightStoreUnavailable) -> None:
-        """Stop asking Redis until it answers a probe."""
+        """Open the circuit until Redis answers a probe."""
         if self._probing is None:
             _log.error("redis.away", error=str(error), coalescing="inside this process only")
             self._on_change(False)
@@ -40,7 +40,7 @@ class CircuitBreaker:
 
     @contextlib.asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
-        """Ends the probing, if any, with the context."""
+        """End the probe, if any, with the block."""
         try:
             yield
         finally:

@@ -7,13 +7,17 @@ and its time-outs (a task for each write, before Python 3.12). That is a tenth o
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Any, cast
 
 from redis.asyncio import ConnectionPool, Redis, RedisCluster
 from redis.asyncio.connection import AbstractConnection, RedisSSLContext, SSLConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.maint_notifications import MaintNotificationsConfig
+
+from prewmanager.errors import FlightStoreUnavailable
 
 
 class Slots:
@@ -126,3 +130,11 @@ class SlotCluster(RedisCluster):
             return await super().execute_command(*args, **options)
         finally:
             self._slots.release()
+
+
+async def translated(command: Awaitable[object], failed: str) -> object:
+    """Await a command's answer. Raises `FlightStoreUnavailable`, beginning with `failed`, where there is none."""
+    try:
+        return await command
+    except (RedisError, OSError, TimeoutError) as error:
+        raise FlightStoreUnavailable(f"{failed}: {error}") from error

@@ -1,4 +1,4 @@
-"""Redis away: the process goes on alone, with its own board and quota, and joins the others when Redis is back."""
+"""While Redis is away: each process coalesces and limits its rate alone, and joins the others when Redis is back."""
 
 from __future__ import annotations
 
@@ -7,26 +7,28 @@ from typing import TypeVar
 
 from prewmanager.adapters.redis.circuit_breaker import CircuitBreaker
 from prewmanager.errors import FlightStoreUnavailable
-from prewmanager.flights.ports import Completed, FlightStore, Held, Lease, Quota
+from prewmanager.flights.ports import FlightStore, Lease
+from prewmanager.flights.result import Completed, Held
+from prewmanager.resizing.ports import Quota
 
 _Port = TypeVar("_Port")
-_Told = TypeVar("_Told")
+_Result = TypeVar("_Result")
 
 
-async def _told(
-    circuit_breaker: CircuitBreaker, shared: _Port, alone: _Port, ask: Callable[[_Port], Awaitable[_Told]]
-) -> _Told:
-    """What the shared one says while the link is up; else, or where that breaks it just now, what the other says."""
-    if circuit_breaker.up:
+async def _first_available(
+    circuit_breaker: CircuitBreaker, shared: _Port, alone: _Port, call: Callable[[_Port], Awaitable[_Result]]
+) -> _Result:
+    """Call the shared one while the circuit is closed; else, or where it fails just now, the process's own."""
+    if circuit_breaker.closed:
         try:
-            return await ask(shared)
+            return await call(shared)
         except FlightStoreUnavailable as error:
             circuit_breaker.failed(error)
-    return await ask(alone)
+    return await call(alone)
 
 
 class FallbackFlightStore:
-    """A `FlightStore` that uses `shared` while the link is up and `alone` while it is not."""
+    """A `FlightStore` that uses `shared` while the circuit is closed, and `alone` while it is open."""
 
     def __init__(self, shared: FlightStore, alone: FlightStore, circuit_breaker: CircuitBreaker) -> None:
         self._shared = shared
@@ -34,30 +36,30 @@ class FallbackFlightStore:
         self._circuit_breaker = circuit_breaker
 
     async def acquire(self, key: str) -> Lease | Completed | Held:
-        """Take the flight, or say what is known of it, on the board in use."""
-        return await _told(
-            self._circuit_breaker, self._shared, self._alone, lambda flight_store: flight_store.acquire(key)
-        )
+        """Acquire the lease in the store in use."""
+        return await _first_available(self._circuit_breaker, self._shared, self._alone, lambda each: each.acquire(key))
 
     async def try_acquire(self, key: str) -> Lease | None:
-        """Take the flight where it is free, on the board in use."""
-        return await _told(
-            self._circuit_breaker, self._shared, self._alone, lambda flight_store: flight_store.try_acquire(key)
+        """Try to acquire the lease in the store in use."""
+        return await _first_available(
+            self._circuit_breaker, self._shared, self._alone, lambda each: each.try_acquire(key)
         )
 
-    async def evict(self, key: str, settled: Completed) -> None:
-        """Forget an outcome on the board in use."""
-        flight_store = self._shared if self._circuit_breaker.up else self._alone
-        await flight_store.evict(key, settled)
+    async def evict(self, key: str, completed: Completed) -> None:
+        """Evict an outcome from the store in use."""
+        await self._in_use.evict(key, completed)
 
     async def wait_for_change(self, key: str, timeout_s: float) -> None:
-        """Return when the flight may have changed, at the latest after `timeout_s`."""
-        flight_store = self._shared if self._circuit_breaker.up else self._alone
-        await flight_store.wait_for_change(key, timeout_s)
+        """Wait in the store in use."""
+        await self._in_use.wait_for_change(key, timeout_s)
+
+    @property
+    def _in_use(self) -> FlightStore:
+        return self._shared if self._circuit_breaker.closed else self._alone
 
 
 class FallbackQuota:
-    """A `Quota` that is shared while the link is up; alone, each process has the whole of it."""
+    """A `Quota` that is shared while the circuit is closed; while it is open, each process has the whole quota."""
 
     def __init__(self, shared: Quota, alone: Quota, circuit_breaker: CircuitBreaker) -> None:
         self._shared = shared
@@ -65,5 +67,5 @@ class FallbackQuota:
         self._circuit_breaker = circuit_breaker
 
     async def consume(self) -> float:
-        """Take one of the quota in use: 0, or the seconds until there is one."""
-        return await _told(self._circuit_breaker, self._shared, self._alone, lambda quota: quota.consume())
+        """Consume from the quota in use."""
+        return await _first_available(self._circuit_breaker, self._shared, self._alone, lambda each: each.consume())

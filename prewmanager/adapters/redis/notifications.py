@@ -1,7 +1,7 @@
-"""Notifications of landed flights: one subscription for the whole process, and an event for each key that somebody waits for.
+"""Notifications of completed flights: one subscription per process, and an event for each key that a flight waits for.
 
-A message is a hint that saves the waiting replica a poll. A lost one costs that poll and nothing else. The subscription
-is there while somebody waits, and a little longer: a replica whose flights nobody shares hears of nobody's.
+A notification is a hint that saves the waiting replica a poll; a lost one costs that poll and nothing else. The process
+subscribes while a flight waits, and a little longer: a replica that shares no flight receives no notifications.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from redis.exceptions import RedisError
 
 from prewmanager.tasks import background
 
-_SILENCE_S = 1.0
-_PATIENCE_S = 5.0  # with a server that greets nobody; a silent channel is told each second
+_SILENCE_S = 1.0  # a silent channel yields None as often
+_CONNECT_TIMEOUT_S = 5.0  # for a server that accepts and answers nothing
 _log = structlog.get_logger(__name__)
 
 
@@ -28,10 +28,7 @@ class RedisNotifications:
     def __init__(
         self, redis: Redis | RedisCluster, channel: str, *, resubscribe_s: float = 1.0, linger_s: float = 10.0
     ) -> None:
-        """`resubscribe_s` is the pause before a lost subscription is taken up again.
-
-        `linger_s` is how long it is kept when nobody waits any more.
-        """
+        """`resubscribe_s`: the pause before a lost subscription is renewed; `linger_s`: how long it outlasts the last wait."""
         self._redis = redis
         self._channel = channel
         self._resubscribe_s = resubscribe_s
@@ -42,32 +39,32 @@ class RedisNotifications:
         self._subscribed = asyncio.Event()
 
     def expect(self, key: str) -> None:
-        """Note messages about this key from now on: called before the board is read, so that none falls in between."""
+        """Record notifications about this key from now on: called before Redis is read, so that none is missed."""
         self._expected[key] = asyncio.Event()
 
     def discard(self, key: str) -> None:
-        """Stop noting messages about this key."""
+        """Record notifications about this key no longer."""
         self._expected.pop(key, None)
 
     async def wait(self, key: str, timeout_s: float) -> None:
-        """Return when a message about an expected key came since, at the latest after `timeout_s`; then forget it.
+        """Return when a notification about an expected key came, after `timeout_s` at the latest; then discard the key.
 
-        Where there was no subscription, returns as soon as there is one: what was published before is to be read.
+        Without a subscription, return as soon as there is one: what was published before has to be read.
         """
         self._wanted_at = asyncio.get_running_loop().time()
         self._wanted.set()
-        heard = self._expected[key] if self._subscribed.is_set() else self._subscribed
+        notified = self._expected[key] if self._subscribed.is_set() else self._subscribed
         try:
             async with asyncio.timeout(timeout_s):
-                await heard.wait()
+                await notified.wait()
         except TimeoutError:
             return
         finally:
             self.discard(key)
 
     def listening(self) -> contextlib.AbstractAsyncContextManager[None]:
-        """Listen while the context is open and somebody waits; a lost connection is taken up again."""
-        return background(self._listen(), "redis news")
+        """Listen while the block is open and a flight waits; a lost subscription is renewed."""
+        return background(self._listen(), "redis notifications")
 
     async def _listen(self) -> None:
         while True:
@@ -76,44 +73,44 @@ class RedisNotifications:
                 await self._listen_while_wanted()
             except (RedisError, OSError) as error:
                 self._subscribed.clear()
-                _log.info("news.lost", error=str(error))
+                _log.info("notifications.lost", error=str(error))
                 await asyncio.sleep(self._resubscribe_s)
 
     async def _listen_while_wanted(self) -> None:
         loop = asyncio.get_running_loop()
-        async with contextlib.aclosing(messages(self._redis, self._channel)) as heard:
-            async for key in heard:
+        async with contextlib.aclosing(messages(self._redis, self._channel)) as received:
+            async for key in received:
                 self._subscribed.set()
                 if key in self._expected:
                     self._expected[key].set()
                 if loop.time() - self._wanted_at > self._linger_s:
                     break
-            # Before the subscription ends, and not after: who comes in between has to wait for the next one.
+            # Before the subscription ends, not after: a wait that starts in between needs the next subscription.
             self._subscribed.clear()
             self._wanted.clear()
 
 
 def messages(redis: Redis | RedisCluster, channel: str) -> AsyncGenerator[str | None, None]:
-    """What is published on a channel from now on; in a cluster, on a sharded one.
+    """Yield what is published on a channel from now on; in a cluster, on a sharded one.
 
-    None as soon as the subscription stands, and after each second without a message. Raises redis-py's errors.
+    Yield None as soon as the subscription stands, and after each second without a message. Raises redis-py's errors.
     """
     return _of_cluster(redis, channel) if isinstance(redis, RedisCluster) else _of_server(redis, channel)
 
 
 async def _of_server(redis: Redis, channel: str) -> AsyncGenerator[str | None, None]:
     async with redis.pubsub() as pubsub:
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(_CONNECT_TIMEOUT_S):
             await pubsub.subscribe(channel)
         while True:
-            # It connects again by itself, and then waits for a greeting, which may never come.
-            async with asyncio.timeout(_PATIENCE_S):
+            # It reconnects by itself, and then waits for an answer that may never come.
+            async with asyncio.timeout(_CONNECT_TIMEOUT_S):
                 message = await pubsub.get_message(timeout=_SILENCE_S)
             yield _data(message)
 
 
 async def _of_cluster(cluster: RedisCluster, channel: str) -> AsyncGenerator[str | None, None]:
-    """A sharded channel: its messages stay on the node that has its slot, instead of going to all of them."""
+    """Subscribe to a sharded channel, whose messages stay on the node of its slot instead of reaching all nodes."""
     await cluster.initialize()  # a subscription, unlike a command, does not ask the cluster for its slots by itself
     pubsub = cluster.pubsub()
     try:

@@ -2,7 +2,7 @@
 
     prew:sheet:<bucket>     <sender> <report>
 
-Published to nobody, a report costs Redis next to nothing; replicas subscribe only while somebody looks.
+A report without subscribers costs Redis next to nothing; replicas subscribe only while a viewer is connected.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ class RedisRelay:
     """A `Relay` through Redis."""
 
     def __init__(self, redis: Redis | RedisCluster, *, namespace: str, resubscribe_s: float = 1.0) -> None:
-        """`namespace` keeps the replicas of different preview buckets apart."""
+        """`namespace` separates the replicas of different preview buckets."""
         self._redis = redis
         self._channel = f"{RELAY_CHANNEL}{namespace}"
         self._resubscribe_s = resubscribe_s
 
     async def send(self, sender: str, report: str) -> None:
-        """Publish a report; where Redis is away, it is lost."""
+        """Publish a report; it is lost while Redis is away."""
         publish = self._redis.spublish if isinstance(self._redis, RedisCluster) else self._redis.publish
         try:
             await publish(self._channel, f"{sender} {report}")
         except (RedisError, OSError) as error:
             _log.debug("relay.lost", error=str(error))
 
-    async def heard(self) -> AsyncIterator[tuple[str, str]]:
-        """Sender and report; a lost subscription is taken up again."""
+    async def received(self) -> AsyncIterator[tuple[str, str]]:
+        """Yield sender and report; a lost subscription is renewed."""
         while True:
             try:
                 async for message in messages(self._redis, self._channel):

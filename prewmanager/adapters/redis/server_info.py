@@ -1,4 +1,4 @@
-"""What a Redis says of itself, and whether it takes a flight's first command."""
+"""What Redis reports about itself, and whether it accepts a flight's first command."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from prewmanager.adapters.redis.commands import answered
+from prewmanager.adapters.redis.client import translated
 from prewmanager.adapters.redis.connect import connect
 
 _KEY_PREFIX = "prew:doctor:"
@@ -17,7 +17,7 @@ _KEY_PREFIX = "prew:doctor:"
 
 @dataclass(frozen=True, slots=True)
 class ServerInfo:
-    """One server, or the first of several; bytes. `write_error` is what it said to a write, empty where that worked."""
+    """One server, or the first of several; sizes in bytes. `write_error` is empty where a write succeeded."""
 
     version: str
     used_bytes: int
@@ -27,13 +27,13 @@ class ServerInfo:
 
 
 async def examine(url: str, *, timeout_s: float) -> ServerInfo:
-    """Ask a Redis for what it is, and try a write of one second. Raises `FlightStoreUnavailable`, `ValueError`."""
+    """Ask Redis for its state, and try a write that lasts one second. Raises `FlightStoreUnavailable`, `ValueError`."""
     async with connect(url, timeout_s=timeout_s) as redis:
-        info = _first(await answered(redis.info(), "no answer to INFO"))
+        info = _first(await translated(redis.info(), "no answer to INFO"))
         write_error = ""
         name = f"{_KEY_PREFIX}{secrets.token_hex(8)}"
         try:
-            # As a flight is claimed: NX and GET together need Redis 7.0.
+            # As a lease is acquired: NX and GET together need Redis 7.0.
             await redis.set(name, b"doctor", nx=True, get=True, px=1000)
             await redis.delete(name)
         except (RedisError, OSError, TimeoutError) as error:

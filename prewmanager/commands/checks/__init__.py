@@ -1,1 +1,39 @@
-"""What `doctor` looks at, one part of the system a module."""
+"""What `doctor` checks, a module for each part of the system, and what a check finds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """`SKIPPED`: there was nothing to check."""
+
+    OK = "ok"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The result of one check: what was observed, and how to fix it."""
+
+    check: str
+    state: State
+    detail: str
+    fix: str = ""
+
+
+def ok(check: str, detail: str) -> Finding:
+    """Build the finding of a check that passed."""
+    return Finding(check, State.OK, detail)
+
+
+def failed(check: str, detail: str, fix: str) -> Finding:
+    """Build the finding of a check that failed."""
+    return Finding(check, State.FAILED, detail, fix)
+
+
+def skipped(check: str, detail: str, fix: str = "") -> Finding:
+    """Build the finding of a check without anything to check; `fix` says what would have to be there."""
+    return Finding(check, State.SKIPPED, detail, fix)

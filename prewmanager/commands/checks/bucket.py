@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 
 from prewmanager.adapters.aws.s3_permissions import S3Answer, S3Permissions
-from prewmanager.commands.checks.finding import Finding, failed, ok, skipped
+from prewmanager.commands.checks import Finding, failed, ok, skipped
 
 # No preset can have this name, so nothing that is put there is anybody's preview.
 DOCTOR = "__doctor__"

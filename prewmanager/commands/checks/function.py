@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from prewmanager.adapters.aws.s3_permissions import S3Permissions
 from prewmanager.app import ReadyResizer
+from prewmanager.commands.checks import Finding, failed, ok, skipped
 from prewmanager.commands.checks.bucket import DOCTOR
-from prewmanager.commands.checks.finding import Finding, failed, ok, skipped
 from prewmanager.config.settings import Settings
 from prewmanager.errors import PhotoMissing, PhotoRejected, PreviewFailed
 from prewmanager.previews.catalogue import Preview
-from prewmanager.previews.inventory import ObjectReader
+from prewmanager.previews.ports import ObjectReader
+from prewmanager.resizing.render import RenderJob
 
 _INVOKE, _MAKES = "function: invoke", "function: makes a preview"
 _CURES = {
@@ -46,8 +47,9 @@ async def check_makes(
     preset = next(iter(settings.variants.values()))
     name = photo.removeprefix(f"{settings.source_prefix}/") or f"{DOCTOR}/none.jpg"
     key = f"{settings.preview_prefix}/{DOCTOR}/{name}"
+    job = RenderJob(Preview(DOCTOR, preset, f"{settings.source_prefix}/{name}", key))
     try:
-        made = await resizer.resize(Preview(DOCTOR, preset, f"{settings.source_prefix}/{name}", key))
+        made = (await resizer.resize(job)).made
     except PhotoMissing as error:
         if photo:
             return [failed(_MAKES, str(error), _CURES["missing"])]

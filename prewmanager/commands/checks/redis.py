@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from prewmanager.adapters.redis.server_info import ServerInfo, examine
-from prewmanager.commands.checks.finding import Finding, failed, ok, skipped
+from prewmanager.commands.checks import Finding, failed, ok, skipped
 from prewmanager.errors import FlightStoreUnavailable
 
 _OLDEST = (7, 0)

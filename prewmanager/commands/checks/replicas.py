@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from prewmanager.adapters.http_probe import get
-from prewmanager.commands.checks.finding import Finding, failed, ok, skipped
+from prewmanager.commands.checks import Finding, failed, ok, skipped
 from prewmanager.previews.preset import Preset
 
 _WITHIN_S = 10.0

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from prewmanager.adapters.http_probe import Reply, get
+from prewmanager.commands.checks import Finding, failed, ok, skipped
 from prewmanager.commands.checks.bucket import DOCTOR
-from prewmanager.commands.checks.finding import Finding, failed, ok, skipped
 from prewmanager.previews.preset import Preset
 
 _WITHIN_S = 10.0

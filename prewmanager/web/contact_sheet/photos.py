@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 from prewmanager.errors import InvalidKey
 from prewmanager.previews.catalogue import Catalogue, decode_path
-from prewmanager.previews.inventory import Pages, StoredObject
+from prewmanager.previews.inventory import StoredObject
+from prewmanager.previews.ports import Pages
 
 PAGE = 60
 LISTED_AT_ONCE = 1000  # S3's limit

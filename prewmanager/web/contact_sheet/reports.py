@@ -1,11 +1,11 @@
-"""What one replica says of its flights, as JSON.
+"""One replica's report on its flights, as JSON.
 
 replica     six hexadecimal digits, another one for each process
 name        host, port and process, for people
-in_flight   flights now; waiting: requests that wait for them
-flights     the most wanted of them: preview, waiting, seconds so far
-landed      those that ended since the report before: preview, outcome, seconds, waited, steps (milliseconds)
-omitted     landed ones that this report has no room for
+in_flight   the number of flights now; waiting: of requests that wait for them
+flights     those with the most waiters: preview, waiting, seconds so far
+completed   flights since the report before: preview, outcome, failed, seconds, waiters, steps (milliseconds)
+omitted     completed flights that this report has no room for
 """
 
 from __future__ import annotations
@@ -19,36 +19,37 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from prewmanager.flights.ports import Failure, FlightResult, InFlight
+from prewmanager.flights.result import FlightResult, InFlight
 from prewmanager.previews.catalogue import Preview
+from prewmanager.previews.outcome import Failure
 
-MOST_FLIGHTS = 50
-MOST_LANDED = 100
+MAX_FLIGHTS = 50
+MAX_COMPLETED = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """Who reports."""
+    """The replica that reports."""
 
     id: str
     name: str
 
     @classmethod
     def this(cls, port: int) -> Replica:
-        """This process, listening on `port`; to be asked after a fork."""
+        """This process, which listens on `port`; call it after a fork."""
         return cls(secrets.token_hex(3), f"{socket.gethostname()}:{port}, process {os.getpid()}")
 
 
 @dataclass(slots=True)
 class CompletedFlights:
-    """Flights that ended since the last report, at most `MOST_LANDED` of them; the rest is counted."""
+    """Flights completed since the last report: at most `MAX_COMPLETED`, and the number of the others."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     omitted: int = 0
 
-    def add(self, preview: Preview, result: FlightResult, seconds: float) -> None:
-        """Note one."""
-        if len(self.rows) == MOST_LANDED:
+    def add(self, preview: Preview, result: FlightResult, waiters: int, seconds: float) -> None:
+        """Add one, or count it where there is no room."""
+        if len(self.rows) == MAX_COMPLETED:
             self.omitted += 1
             return
         outcome = result.outcome.kind if isinstance(result.outcome, Failure) else result.source.value
@@ -58,16 +59,16 @@ class CompletedFlights:
                 "outcome": outcome,
                 "failed": isinstance(result.outcome, Failure),
                 "seconds": round(seconds, 3),
-                "waited": result.waiters,
-                "steps": {name: round(ms, 1) for name, ms in result.timings_ms.items()},
+                "waiters": waiters,
+                "steps": {name: round(ms, 1) for name, ms in result.timings_ms},
             }
         )
 
 
-def report(replica: Replica, flights: Sequence[InFlight], completed_flights: CompletedFlights) -> str:
-    """One line of JSON; its length is bounded by the two limits above and by the length of keys."""
-    most_wanted = heapq.nlargest(MOST_FLIGHTS, flights, key=lambda flight: flight.waiters)
-    said = {
+def report(replica: Replica, flights: Sequence[InFlight], completed: CompletedFlights) -> str:
+    """Build one line of JSON; the two limits above and the length of keys bound its size."""
+    most_wanted = heapq.nlargest(MAX_FLIGHTS, flights, key=lambda flight: flight.waiters)
+    content = {
         "replica": replica.id,
         "name": replica.name,
         "in_flight": len(flights),
@@ -76,7 +77,7 @@ def report(replica: Replica, flights: Sequence[InFlight], completed_flights: Com
             {"preview": each.preview.preview_key, "waiting": each.waiters, "seconds": round(each.seconds, 2)}
             for each in most_wanted
         ],
-        "landed": completed_flights.rows,
-        "omitted": completed_flights.omitted,
+        "completed": completed.rows,
+        "omitted": completed.omitted,
     }
-    return json.dumps(said, separators=(",", ":"))
+    return json.dumps(content, separators=(",", ":"))

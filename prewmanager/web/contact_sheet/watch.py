@@ -1,7 +1,8 @@
-"""What flights do, for whoever looks on: this replica's reports, and those of the others.
+"""Reports on flights for the viewers of the contact sheet: this replica's, and those of the others.
 
-Requests pay nothing for it. How many wait is read off the flights at each report; flights that end are noted until
-then. A report goes to the viewers of this process, and through the relay to those of the other replicas.
+Requests pay nothing for it. Each report reads the number of waiters off the flights, and lists the flights that have
+completed since the report before. A report goes to the viewers of this process, and through the relay to those of the
+other replicas.
 """
 
 from __future__ import annotations
@@ -9,38 +10,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Protocol
 
 from prewmanager.errors import Overloaded
-from prewmanager.flights.ports import FlightObserver, FlightResult, InFlight
+from prewmanager.flights.ports import FlightObserver
+from prewmanager.flights.result import FlightResult, InFlight
 from prewmanager.previews.catalogue import Preview
 from prewmanager.tasks import background, end
 from prewmanager.web.contact_sheet.reports import CompletedFlights, Replica, report
 from prewmanager.web.contact_sheet.viewer import Viewer
+from prewmanager.web.ports import Relay
 
 REPORT_EVERY_S = 0.25
-# Of an idle replica only each twentieth report is sent: it says that it is there, and finds viewers that are gone.
+# An idle replica sends only each twentieth report: it shows that the replica is alive, and finds viewers that are gone.
 IDLE_REPORTS = 20
-MOST_VIEWERS = 20
-
-
-class Relay(Protocol):
-    """Reports between replicas. No method raises: a report that does not arrive is followed by the next."""
-
-    async def send(self, sender: str, report: str) -> None:
-        """Hand a report to the viewers of all replicas."""
-        ...
-
-    def heard(self) -> AsyncIterator[tuple[str, str]]:
-        """Sender and report, of all replicas, while it is iterated over."""
-        ...
+MAX_VIEWERS = 20
 
 
 class FlightWatch:
-    """A `FlightObserver` that passes on what it is told to another one."""
+    """A `FlightObserver` that passes everything on to another one."""
 
     def __init__(self, observer: FlightObserver, replica: Replica, relay: Relay | None) -> None:
-        """Without a `relay` there are no other replicas to be heard of."""
+        """Without a `relay`, viewers see this replica only."""
         self.replica = replica
         self._observer = observer
         self._relay = relay
@@ -48,7 +38,7 @@ class FlightWatch:
         self._viewers: set[Viewer] = set()
         self._listening: asyncio.Task[None] | None = None
         self._quiet = 0
-        # Of the observer's methods the one that each request calls, without a step in between.
+        # The one method that each request calls goes to the observer directly.
         self.waiting = observer.waiting
 
     @property
@@ -56,10 +46,10 @@ class FlightWatch:
         """Whether reports of other replicas arrive."""
         return self._relay is not None
 
-    def completed(self, preview: Preview, result: FlightResult, seconds: float) -> None:
-        """Note it for the next report."""
-        self._observer.completed(preview, result, seconds)
-        self._completed_flights.add(preview, result, seconds)
+    def completed(self, preview: Preview, result: FlightResult, *, waiters: int, seconds: float) -> None:
+        """Include the flight in the next report."""
+        self._observer.completed(preview, result, waiters=waiters, seconds=seconds)
+        self._completed_flights.add(preview, result, waiters, seconds)
 
     def took_over(self, preview: Preview) -> None:
         """Pass it on."""
@@ -72,10 +62,10 @@ class FlightWatch:
             yield
 
     async def report(self, flights: Sequence[InFlight]) -> None:
-        """Send one report, unless it would say that nothing happens just after another one that did."""
+        """Send one report; skip most of those that would report nothing."""
         busy = bool(flights or self._completed_flights.rows)
         self._quiet = 0 if busy else self._quiet + 1
-        # The first quiet one says that what was under way is over.
+        # The first idle report clears the flights of the one before.
         if self._quiet > 1 and self._quiet % IDLE_REPORTS:
             return
         completed_flights, self._completed_flights = self._completed_flights, CompletedFlights()
@@ -86,13 +76,13 @@ class FlightWatch:
 
     @contextlib.asynccontextmanager
     async def viewer(self) -> AsyncIterator[Viewer]:
-        """One who looks on until the block ends. Raises `Overloaded` when there are `MOST_VIEWERS` already."""
-        if len(self._viewers) >= MOST_VIEWERS:
-            raise Overloaded("as many look on as may")
+        """Add a viewer until the block ends. Raises `Overloaded` when there are `MAX_VIEWERS` already."""
+        if len(self._viewers) >= MAX_VIEWERS:
+            raise Overloaded("as many viewers as this process may have")
         viewer = Viewer()
         self._viewers.add(viewer)
         if self._relay is not None and self._listening is None:
-            # Only while somebody looks: the other replicas' reports are not for nothing.
+            # Only while there is a viewer: receiving the other replicas' reports costs something.
             self._listening = asyncio.create_task(self._listen(self._relay), name="contact sheet relay")
         try:
             yield viewer
@@ -103,7 +93,7 @@ class FlightWatch:
                 await end(listening)
 
     def close(self) -> None:
-        """Tell all who look on that it is over."""
+        """Disconnect all viewers."""
         for viewer in self._viewers:
             viewer.close()
 
@@ -113,7 +103,7 @@ class FlightWatch:
             await self.report(in_flight())
 
     async def _listen(self, relay: Relay) -> None:
-        async for sender, text in relay.heard():
+        async for sender, text in relay.received():
             if sender != self.replica.id:
                 self._give(text)
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from prewmanager.commands.at_once import for_each
+from prewmanager.commands.concurrency import for_each
 from tests.support.fakes import until
 
 

@@ -1,0 +1,61 @@
+"""What a flight ends with, as values: a preview that is stored, or a failure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from prewmanager.errors import PreviewFailed, Transient, failure_classes
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A preview that is stored in the bucket.
+
+    `body` is None where it is too large to keep in memory; the preview is then streamed from the bucket. `size` is in
+    bytes. `etag` has its quotes. `cache_control` is as stored, or None where nothing was. `thumbhash` is the photo's
+    ThumbHash in base64, or None.
+    """
+
+    content_type: str
+    size: int
+    etag: str
+    cache_control: str | None
+    body: bytes | None
+    thumbhash: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failure as a value, so that each waiter can raise an exception of its own."""
+
+    kind: str
+    detail: str
+    retry_after_s: float | None = None
+
+    @classmethod
+    def of(cls, error: PreviewFailed) -> Failure:
+        """The value of an exception."""
+        return cls(error.kind, error.detail, error.retry_after_s)
+
+    @property
+    def is_transient(self) -> bool:
+        """Whether another try may succeed, since the failure says nothing about the photo."""
+        return issubclass(failure_classes()[self.kind], Transient)
+
+    def error(self) -> PreviewFailed:
+        """A new exception for one waiter."""
+        return failure_classes()[self.kind](self.detail, self.retry_after_s)
+
+
+Outcome = Made | Failure
+
+
+class Source(StrEnum):
+    """How an answer came about; the values are what `X-Preview` and the metrics say."""
+
+    MADE = "made"
+    JOINED = "joined"
+    FOUND = "found"
+    FALLBACK = "nearest"
+    COMPANION = "companion"

@@ -1,0 +1,37 @@
+"""One rendering as values: what the resizer is asked for, what it returns, and what that cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from prewmanager.previews.catalogue import Preview
+from prewmanager.previews.outcome import Made, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class RenderJob:
+    """The preview to render, and the companions to render from the same decoded photo."""
+
+    preview: Preview
+    companions: tuple[Preview, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RenderResult:
+    """The preview that was asked for, and the outcomes of its companions by preset name.
+
+    A companion without an outcome was not rendered: a function of an older version does not know companions.
+    """
+
+    made: Made
+    companions: Mapping[str, Outcome] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class InvocationCost:
+    """What one invocation took, by the function's own account; an answer without one counts as nothing."""
+
+    cold_start: bool = False
+    gb_seconds: float = 0.0

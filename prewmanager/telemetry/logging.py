@@ -1,0 +1,50 @@
+"""The log: one line of JSON for an event, on standard error."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from typing import Any
+
+import orjson
+import structlog
+from structlog.tracebacks import ExceptionDictTransformer
+from structlog.typing import EventDict, WrappedLogger
+
+from prewmanager.request_context import request_id
+
+
+def configure_logging(level: str) -> None:
+    """Log events from `level` up; those of libraries from warnings up."""
+    threshold = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[
+            _with_request_id,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            # Without the variables of each frame: they would put whole requests into the log.
+            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
+            structlog.processors.JSONRenderer(serializer=_json),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=max(threshold, logging.WARNING), format='{"level":"%(levelname)s","logger":"%(name)s"}')
+
+
+def _json(event: EventDict, **options: Any) -> bytes:
+    try:
+        return orjson.dumps(event, **options)
+    except orjson.JSONEncodeError:
+        # A path that is not UTF-8 has surrogates in it, which the standard library writes as escapes.
+        return json.dumps(event, **options).encode()
+
+
+def _with_request_id(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Name the request in each line, whichever part writes it; a flight's is the one that started it."""
+    known = request_id()
+    if known is not None:
+        event["request_id"] = known
+    return event

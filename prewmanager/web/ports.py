@@ -1,0 +1,26 @@
+"""What the web application needs from the outside, by role."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+
+class Probe(Protocol):
+    """A dependency of the service."""
+
+    async def ping(self) -> None:
+        """Return when it answers. Raises any exception, whose message is for the log, when it does not."""
+        ...
+
+
+class Relay(Protocol):
+    """Passes reports between replicas. No method raises: the next report follows one that is lost."""
+
+    async def send(self, sender: str, report: str) -> None:
+        """Send a report to the viewers of all replicas."""
+        ...
+
+    def received(self) -> AsyncIterator[tuple[str, str]]:
+        """Yield sender and report, of all replicas."""
+        ...
