@@ -12,12 +12,11 @@ from prewmanager.adapters.memory_store import MemoryFlightStore
 from prewmanager.adapters.redis.flight_store import CHANNEL, RedisFlightStore
 from prewmanager.adapters.redis.notifications import RedisNotifications
 from prewmanager.errors import PhotoCorrupt, PhotoMissing, PreviewFailed, ResizerFailed
-from prewmanager.flights.result import Answer
-from prewmanager.flights.result import Completed, Held
-from prewmanager.previews.outcome import Failure, Made, Source
-from prewmanager.flights.ports import FlightStore, Lease
 from prewmanager.flights.lease import Timing
+from prewmanager.flights.ports import FlightStore, Lease
+from prewmanager.flights.result import Answer, Completed, Held
 from prewmanager.previews.catalogue import Catalogue
+from prewmanager.previews.outcome import Failure, Made, Source
 from prewmanager.previews.preset import Preset
 from prewmanager.previews.variants import all_variants
 from tests.support.fakes import FakeStore, made, until
@@ -37,12 +36,10 @@ TIMING = Timing(lease_s=5, lock_ttl_s=20, invoke_s=5, wait_s=15, first_poll_s=0.
 class Gallery(InMemoryReplica):
     """One replica with these presets, asked for one photo."""
 
-    catalogue = CATALOGUE
-
     def __init__(
         self, flight_store: FlightStore | None = None, store: FakeStore | None = None, error: Exception | None = None
     ) -> None:
-        super().__init__(flight_store, store, error, TIMING)
+        super().__init__(flight_store, catalogue=CATALOGUE, store=store, error=error, timing=TIMING)
 
     def ask(self, preset: str = "thumb") -> asyncio.Task[Answer]:
         return super().ask(f"/prew/{preset}/a.jpg")

@@ -19,13 +19,13 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from devstack.lambda_server import Lambda, start_lambda
-from prewmanager.adapters.aws.lambda_client import lambda_client
+from prewmanager.adapters.aws.lambda_client import open_lambda_client
 from prewmanager.adapters.aws.lambda_resizer import LambdaResizer
 from prewmanager.errors import DeadlineExceeded, Overloaded, PhotoFatal, PhotoMissing, PreviewFailed, ResizerFailed
 from prewmanager.resizing.contract import ResizeContract
 from prewmanager.telemetry.metrics import Metrics
 from tests.support.certificates import self_signed
-from tests.support.fakes import preview
+from tests.support.fakes import job
 
 FUNCTIONS = Path(__file__).parent / "functions"
 NAMES = ("original", "raises", "dies", "sleeps", "nonsense", "huge")
@@ -51,17 +51,17 @@ def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 async def _resizer(
     url: str, function: str, *, read_s: float = 5, metrics: Metrics | None = None
 ) -> AsyncIterator[LambdaResizer]:
-    opened = lambda_client(
+    opened = open_lambda_client(
         function, region="us-east-1", endpoint_url=url, connect_s=0.5, read_s=read_s, max_connections=4
     )
-    async with opened as calls:
-        yield LambdaResizer(calls, CONTRACT, (metrics or Metrics()).usage)
+    async with opened as client:
+        yield LambdaResizer(client, CONTRACT, (metrics or Metrics()).costs)
 
 
 async def test_the_originals_function_is_enough(service: Lambda) -> None:
     """A function that answers status, data, content_type and error works with our service."""
     async with _resizer(service.url, "original") as resizer:
-        made = await resizer.resize(preview())
+        made = (await resizer.resize(job())).made
 
     assert made.body == b"photo/a.jpg 720"
     assert made.content_type == "image/jpeg"
@@ -84,7 +84,7 @@ async def test_each_way_to_fail_is_named(service: Lambda, function: str, failure
     """A raised error, a dead or slow function, nonsense, too much, and no function at all."""
     async with _resizer(service.url, function) as resizer:
         with pytest.raises(failure):
-            await resizer.resize(preview())
+            await resizer.resize(job())
 
 
 @pytest.mark.parametrize(("function", "ran"), [("original", 1), ("raises", 1), ("nonsense", 1), ("unheard_of", None)])
@@ -93,7 +93,7 @@ async def test_what_ran_is_counted(service: Lambda, function: str, ran: int | No
     metrics = Metrics()
     async with _resizer(service.url, function, metrics=metrics) as resizer:
         with contextlib.suppress(PreviewFailed):
-            await resizer.resize(preview())
+            await resizer.resize(job())
     metrics.flush()
     count = metrics.registry.get_sample_value
 
@@ -178,7 +178,7 @@ async def test_one_attempt_is_one_invocation(
     endpoint = Endpoint(answer)
     async with endpoint.running() as url, _resizer(url, "f", read_s=0.2) as resizer:
         with pytest.raises(failure):
-            await resizer.resize(preview())
+            await resizer.resize(job())
 
     assert endpoint.calls == 1
 
@@ -190,7 +190,7 @@ async def test_a_throttle_says_when_to_come_back(
     """Retry-After is passed on; one that is no number is a second."""
     async with Endpoint(answer).running() as url, _resizer(url, "f") as resizer:
         with pytest.raises(Overloaded) as caught:
-            await resizer.resize(preview())
+            await resizer.resize(job())
 
     assert caught.value.retry_after_s == seconds
 
@@ -199,7 +199,7 @@ async def test_nobody_there_is_a_failed_resize() -> None:
     """A refused connection is a failure in time, not a hang."""
     async with _resizer("http://127.0.0.1:1", "f") as resizer:
         with pytest.raises(ResizerFailed):
-            await resizer.resize(preview())
+            await resizer.resize(job())
 
 
 class Recorder(Endpoint):
@@ -227,7 +227,7 @@ async def test_what_arrives_is_what_was_signed(monkeypatch: pytest.MonkeyPatch) 
     recorder = Recorder()
     async with recorder.running() as url, _resizer(url, ARN) as resizer:
         with pytest.raises(PhotoMissing):
-            await resizer.resize(preview())
+            await resizer.resize(job())
 
     headers = recorder.headers[0]
     said = headers["Authorization"]
@@ -251,7 +251,7 @@ async def test_lambda_is_asked_as_the_sdk_asks_it(function: str) -> None:
     async with recorder.running() as url:
         async with _resizer(url, function) as resizer:
             with pytest.raises(PhotoMissing):
-                await resizer.resize(preview())
+                await resizer.resize(job())
         async with aioboto3.Session().client("lambda", region_name="us-east-1", endpoint_url=url) as client:
             await client.invoke(FunctionName=function, Payload=recorder.bodies[0])
 

@@ -16,9 +16,8 @@ from prewmanager.adapters import local_resizer
 from prewmanager.adapters.local_resizer import LocalResizer
 from prewmanager.errors import DeadlineExceeded, PhotoFatal, PhotoMissing, ResizerFailed
 from prewmanager.previews.outcome import Made
-from prewmanager.resizing.render import Siblings
 from prewmanager.resizing.contract import ResizeContract
-from tests.support.fakes import preview
+from tests.support.fakes import job
 
 CONTRACT = ResizeContract("photos", "photos", "photo", "prew", "max-age=60")
 
@@ -51,8 +50,8 @@ async def test_a_worker_makes_the_preview(resizer: LocalResizer, s3: S3) -> None
     """The bytes that come back are the bytes in the bucket, with its ETag and Cache-Control; siblings are there too."""
     photo = pyvips.Image.black(1000, 500, bands=3).jpegsave_buffer()
     s3_client(s3).put_object(Bucket=s3.bucket, Key="photo/worker.jpg", Body=photo)
-    also = Siblings((preview("/prew/thumb/worker.jpg"),))
-    made = await resizer.resize(preview("/prew/card/worker.jpg"), also)
+    result = await resizer.resize(job("/prew/card/worker.jpg", "/prew/thumb/worker.jpg"))
+    made = result.made
     companion = s3_client(s3).get_object(Bucket=s3.bucket, Key="prew/thumb/worker.jpg")
     stored = s3_client(s3).get_object(Bucket=s3.bucket, Key="prew/card/worker.jpg")
 
@@ -60,16 +59,16 @@ async def test_a_worker_makes_the_preview(resizer: LocalResizer, s3: S3) -> None
     assert (made.etag, made.cache_control) == (stored["ETag"], stored["CacheControl"])
     assert pyvips.Image.new_from_buffer(made.body, "").width == 720
     assert pyvips.Image.new_from_buffer(companion["Body"].read(), "").width == 200
-    told = also.outcomes["thumb"]
-    assert isinstance(told, Made)
-    assert (told.etag, told.body) == (companion["ETag"], None)
+    outcome = result.companions["thumb"]
+    assert isinstance(outcome, Made)
+    assert (outcome.etag, outcome.body) == (companion["ETag"], None)
 
 
 async def test_a_missing_photo_is_missing(resizer: LocalResizer) -> None:
     """The function's kinds come through as they do from Lambda."""
     await resizer.ping()
     with pytest.raises(PhotoMissing):
-        await resizer.resize(preview("/prew/card/no-such.jpg"))
+        await resizer.resize(job("/prew/card/no-such.jpg"))
 
 
 async def test_a_worker_that_dies_is_replaced(resizer: LocalResizer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,9 +76,9 @@ async def test_a_worker_that_dies_is_replaced(resizer: LocalResizer, monkeypatch
     with monkeypatch.context() as patch:
         patch.setattr(local_resizer, "_resize", dies)
         with pytest.raises(PhotoFatal):
-            await resizer.resize(preview())
+            await resizer.resize(job())
     with pytest.raises(PhotoMissing):
-        await resizer.resize(preview("/prew/card/no-such.jpg"))
+        await resizer.resize(job("/prew/card/no-such.jpg"))
 
 
 async def test_a_worker_that_is_told_to_end_is_not_the_photos_fault(
@@ -88,7 +87,7 @@ async def test_a_worker_that_is_told_to_end_is_not_the_photos_fault(
     """A shutdown that reaches the workers first must not brand what they are at."""
     monkeypatch.setattr(local_resizer, "_resize", is_told_to_end)
     with pytest.raises(ResizerFailed, match="worker died"):
-        await resizer.resize(preview())
+        await resizer.resize(job())
 
 
 async def test_a_worker_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +95,7 @@ async def test_a_worker_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(local_resizer, "_resize", sleeps)
     resizer = LocalResizer(CONTRACT, workers=1, timeout_s=1)
     with pytest.raises(DeadlineExceeded):
-        await resizer.resize(preview())
+        await resizer.resize(job())
     await resizer.aclose()
 
 

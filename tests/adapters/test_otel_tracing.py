@@ -3,97 +3,54 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator, Mapping
 
 import pytest
-from aiohttp import ClientSession
-from aiohttp.test_utils import TestServer
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from yarl import URL
 
 from prewmanager import request_context
-from prewmanager.adapters.memory_store import MemoryFlightStore
 from prewmanager.adapters.otel.requests import TIMES_HEADER, ProxyTimes
 from prewmanager.adapters.otel.tracing import OtelTracing, otel_tracing
-from prewmanager.errors import PhotoMissing, failure_classes
-from prewmanager.flights.coalescer import Coalescer
+from prewmanager.errors import PhotoMissing
 from prewmanager.previews.outcome import Made
-from prewmanager.resizing.render import Siblings
-from prewmanager.flights.lease import Lifetimes, Timing
-from prewmanager.previews.catalogue import Preview
-from prewmanager.resizing.load import Load
-from prewmanager.telemetry.metrics import Metrics
+from prewmanager.resizing.render import RenderJob, RenderResult
 from prewmanager.telemetry.tracing import Tracing
-from prewmanager.web.app import Service, make_app
-from tests.support.fakes import CATALOGUE, FakeStore, GatedResizer, until
+from tests.support.fakes import until
 from tests.support.otlp_collector import Collector
+from tests.support.replica import WebReplica
 
 ID = "5f0c1d9a2b3e4f60718293a4b5c6d7e8"
 OTHER_ID = "0af7651916cd43dd8448eb211c80319c"
 CLIENTS = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
-class ToldResizer(GatedResizer):
-    """Notes what the function would be told."""
+class TracedReplica(WebReplica):
+    """A traced replica, its ended spans, and the fields that its function would get."""
 
-    def __init__(self, store: FakeStore) -> None:
-        super().__init__(store)
-        self.told: list[dict[str, str]] = []
-
-    async def resize(self, preview: Preview, also: Siblings | None = None) -> Made:
-        self.told.append(request_context.context_fields())
-        return await super().resize(preview, also)
-
-
-class TracedSite:
-    """A running application whose parts are traced, and the spans that ended."""
-
-    def __init__(self) -> None:
+    def __init__(self, tracing: Tracing | None = None) -> None:
         self.exporter = InMemorySpanExporter()
-        self.store = FakeStore()
-        self.resizer = ToldResizer(self.store)
-        self.metrics = Metrics()
+        super().__init__(tracing or OtelTracing(SimpleSpanProcessor(self.exporter)))
+        self.sent: list[dict[str, str]] = []
+        resize = self.resizer.resize
 
-    @contextlib.asynccontextmanager
-    async def running(self, tracing: Tracing | None = None) -> AsyncIterator[TracedSite]:
-        tracing = tracing or OtelTracing(SimpleSpanProcessor(self.exporter))
-        coalescer = Coalescer(
-            flight_store=tracing.flight_store(MemoryFlightStore()),
-            resizer=tracing.resizer(self.resizer),
-            store=tracing.store(self.store),
-            observer=self.metrics,
-            timing=Timing(lease_s=5, lock_ttl_s=20, invoke_s=5, wait_s=15),
-            lifetimes=Lifetimes(30, dict.fromkeys(failure_classes(), 0.0)),
-            load=Load(at_once=2),
-            max_flights=10,
-            flight=tracing.flight,
-        )
-        service = Service(
-            CATALOGUE, coalescer, tracing.store(self.store), self.metrics, {}, {}, middlewares=tracing.middlewares
-        )
-        async with TestServer(make_app(service)) as server, ClientSession() as session:
-            self._url, self._session = f"http://{server.host}:{server.port}", session
-            yield self
-            await coalescer.close(5)
+        async def recorded(job: RenderJob) -> RenderResult:
+            self.sent.append(request_context.context_fields())
+            return await resize(job)
 
-    async def get(self, path: str, headers: Mapping[str, str] | None = None) -> int:
-        async with self._session.get(URL(self._url + path, encoded=True), headers=headers) as response:
-            await response.read()
-            return response.status
+        self.resizer.resize = recorded  # type: ignore[method-assign]  # a fake of our own
 
     def spans(self, request_id: str = ID) -> dict[str, ReadableSpan]:
-        """Those of the request's trace that have ended, by name."""
+        """The ended spans of the request's trace, by name."""
         ended = self.exporter.get_finished_spans()
         return {span.name: span for span in ended if f"{span.get_span_context().trace_id:032x}" == request_id}
 
 
 @pytest.fixture(name="site")
-async def _site() -> AsyncIterator[TracedSite]:
-    async with TracedSite().running() as site:
+async def _site() -> AsyncIterator[TracedReplica]:
+    async with TracedReplica().running() as site:
         yield site
 
 
@@ -108,10 +65,10 @@ def parents(spans: Mapping[str, ReadableSpan]) -> dict[str, str]:
     return {name: names.get(span.parent.span_id, "?") if span.parent else "" for name, span in spans.items()}
 
 
-async def test_a_miss_is_one_tree(site: TracedSite) -> None:
+async def test_a_miss_is_one_tree(site: TracedReplica) -> None:
     """From nginx to what the service asks of Redis, S3 and the function, in the trace that has the request's id."""
     site.resizer.gate.set()
-    status = await site.get("/prew/card/a.jpg", proxied())
+    status = (await site.get("/prew/card/a.jpg", proxied())).status
     await until(lambda: "flight" in site.spans())
     spans = site.spans()
 
@@ -121,28 +78,28 @@ async def test_a_miss_is_one_tree(site: TracedSite) -> None:
         "nginx s3": "nginx GET",
         "GET preview": "nginx GET",
         "flight": "GET preview",
-        "redis claim": "flight",
-        "s3 look": "flight",
+        "redis acquire": "flight",
+        "s3 find": "flight",
         "resize": "flight",
-        "redis settle": "flight",
+        "redis complete": "flight",
     }
     assert {span.resource.attributes["service.name"] for name, span in spans.items() if "nginx" in name} == {"nginx"}
     assert spans["flight"].resource.attributes["service.name"] == "prewmanager"
     assert (spans["GET preview"].attributes or {})["prewmanager.source"] == "made"
-    assert (spans["redis claim"].attributes or {})["prewmanager.claim"] == "won"
+    assert (spans["redis acquire"].attributes or {})["prewmanager.lease"] == "acquired"
 
 
-async def test_the_function_is_told_its_parent(site: TracedSite) -> None:
+async def test_the_function_is_told_its_parent(site: TracedReplica) -> None:
     """The event has the traceparent of the span that invokes it, beside the request's id."""
     site.resizer.gate.set()
     await site.get("/prew/card/a.jpg", proxied())
     await until(lambda: "flight" in site.spans())
     invoked = site.spans()["resize"].get_span_context()
 
-    assert site.resizer.told == [{"request_id": ID, "traceparent": f"00-{ID}-{invoked.span_id:016x}-01"}]
+    assert site.sent == [{"request_id": ID, "traceparent": f"00-{ID}-{invoked.span_id:016x}-01"}]
 
 
-async def test_who_joins_is_linked_to_the_flight(site: TracedSite) -> None:
+async def test_who_joins_is_linked_to_the_flight(site: TracedReplica) -> None:
     """In a trace of its own, so that neither request seems to have caused the other."""
     began = asyncio.create_task(site.get("/prew/card/a.jpg", proxied()))
     await site.resizer.entered.wait()
@@ -159,7 +116,7 @@ async def test_who_joins_is_linked_to_the_flight(site: TracedSite) -> None:
     assert list(site.spans()["GET preview"].links) == []
 
 
-async def test_a_clients_trace_goes_on(site: TracedSite) -> None:
+async def test_a_clients_trace_goes_on(site: TracedReplica) -> None:
     """With a traceparent of theirs, ours is a part of their trace."""
     site.resizer.gate.set()
     await site.get("/prew/card/a.jpg", proxied() | {"traceparent": CLIENTS})
@@ -172,7 +129,7 @@ async def test_a_clients_trace_goes_on(site: TracedSite) -> None:
     assert site.spans() == {}
 
 
-async def test_what_was_not_sampled_is_not_sampled_here(site: TracedSite) -> None:
+async def test_what_was_not_sampled_is_not_sampled_here(site: TracedReplica) -> None:
     """The client's decision holds, which is the standard's default sampler."""
     site.resizer.gate.set()
     await site.get("/prew/card/a.jpg", proxied() | {"traceparent": CLIENTS.removesuffix("1") + "0"})
@@ -180,11 +137,11 @@ async def test_what_was_not_sampled_is_not_sampled_here(site: TracedSite) -> Non
     assert site.exporter.get_finished_spans() == ()
 
 
-async def test_a_failure_is_seen(site: TracedSite) -> None:
+async def test_a_failure_is_seen(site: TracedReplica) -> None:
     """The flight and the attempt are errors and say the kind; a photo that is missing is no error of the server."""
     site.resizer.error = PhotoMissing("no such photo")
     site.resizer.gate.set()
-    status = await site.get("/prew/card/a.jpg", proxied())
+    status = (await site.get("/prew/card/a.jpg", proxied())).status
     await until(lambda: "flight" in site.spans())
     spans = site.spans()
 
@@ -194,7 +151,7 @@ async def test_a_failure_is_seen(site: TracedSite) -> None:
     assert spans["GET preview"].status.is_unset
 
 
-async def test_a_preview_in_the_bucket_is_no_resize(site: TracedSite) -> None:
+async def test_a_preview_in_the_bucket_is_no_resize(site: TracedReplica) -> None:
     """The look finds it, and the tree says so."""
     site.store.objects["prew/card/a.jpg"] = Made("image/jpeg", 1, '"e"', None, b"x")
     await site.get("/prew/card/a.jpg", {"X-Request-Id": ID})
@@ -202,14 +159,14 @@ async def test_a_preview_in_the_bucket_is_no_resize(site: TracedSite) -> None:
     spans = site.spans()
 
     assert "resize" not in spans
-    assert (spans["s3 look"].attributes or {})["prewmanager.found"] is True
+    assert (spans["s3 find"].attributes or {})["prewmanager.found"] is True
     assert parents(spans)["GET preview"] == ""
 
 
-async def test_health_and_metrics_are_not_traced(site: TracedSite) -> None:
+async def test_health_and_metrics_are_not_traced(site: TracedReplica) -> None:
     """They would be most of all spans of a quiet night."""
     for path in ("/healthz", "/metrics"):
-        assert await site.get(path) == 200
+        assert (await site.get(path)).status == 200
     assert site.exporter.get_finished_spans() == ()
 
 
@@ -230,12 +187,12 @@ def test_times_that_cannot_be_true_are_none(value: str) -> None:
 
 async def test_a_collector_gets_them_before_the_process_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """By OTLP over HTTP, named as the environment says; what is not sent yet is sent when the service stops."""
-    collector, site = Collector(), TracedSite()
-    site.resizer.gate.set()
+    collector = Collector()
     async with collector.running() as url:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
         monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "service.name=previews-eu")
-        async with otel_tracing(flush_s=5) as tracing, site.running(tracing):
+        async with otel_tracing(flush_s=5) as tracing, TracedReplica(tracing).running() as site:
+            site.resizer.gate.set()
             await site.get("/prew/card/a.jpg", proxied())
             assert collector.spans == []
 
@@ -252,11 +209,10 @@ async def test_a_dead_collector_holds_nobody(monkeypatch: pytest.MonkeyPatch) ->
         await hangs.wait()
         writer.close()
 
-    site = TracedSite()
-    site.resizer.gate.set()
     async with await asyncio.start_server(never, "127.0.0.1", 0) as server:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-        async with otel_tracing(flush_s=0.05) as tracing, site.running(tracing):
-            assert await site.get("/prew/card/a.jpg", proxied()) == 200
+        async with otel_tracing(flush_s=0.05) as tracing, TracedReplica(tracing).running() as site:
+            site.resizer.gate.set()
+            assert (await site.get("/prew/card/a.jpg", proxied())).status == 200
         hangs.set()

@@ -32,9 +32,9 @@ from redis.asyncio import Redis as RedisClient
 from devstack.backends import Redis
 from prewmanager.adapters.redis.flight_store import CHANNEL, KEY_PREFIX, RedisFlightStore
 from prewmanager.adapters.redis.notifications import RedisNotifications
+from prewmanager.flights.ports import Lease
 from prewmanager.flights.result import Completed, Held
 from prewmanager.previews.outcome import Failure
-from prewmanager.flights.ports import Lease
 
 KEY = "prew/card/a.jpg@0123456789ab"
 NAME = f"{KEY_PREFIX}photos/{KEY}"

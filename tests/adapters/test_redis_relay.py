@@ -7,14 +7,14 @@ import asyncio
 from devstack.backends import Redis
 from prewmanager.adapters.redis.connect import connect
 from prewmanager.adapters.redis.relay import RELAY_CHANNEL, RedisRelay
-from tests.support.fakes import until_told
+from tests.support.fakes import until_reported
 
 
 async def test_reports_reach_who_listens(redis_server: Redis) -> None:
     """With their sender, whatever is in them; those of another bucket's replicas do not."""
     async with connect(redis_server.url) as redis:
         relay = RedisRelay(redis, namespace="one")
-        heard = relay.heard()
+        heard = relay.received()
         next_one = asyncio.ensure_future(anext(heard))
         await _subscribed(redis_server, "one")
         await RedisRelay(redis, namespace="another").send("cccccc", "not this")
@@ -29,7 +29,7 @@ async def test_redis_away_is_no_error() -> None:
     async with connect("redis://127.0.0.1:1/0") as redis:
         relay = RedisRelay(redis, namespace="one", resubscribe_s=0.01)
         await relay.send("aaaaaa", "lost")
-        listening = asyncio.ensure_future(anext(relay.heard()))
+        listening = asyncio.ensure_future(anext(relay.received()))
         done, _ = await asyncio.wait([listening], timeout=0.1)
         listening.cancel()
 
@@ -40,4 +40,4 @@ async def _subscribed(redis_server: Redis, namespace: str) -> None:
     import redis
 
     with redis.Redis.from_url(redis_server.url) as asking:
-        await until_told(lambda: asking.pubsub_numsub(f"{RELAY_CHANNEL}{namespace}")[0][1] == 1)
+        await until_reported(lambda: asking.pubsub_numsub(f"{RELAY_CHANNEL}{namespace}")[0][1] == 1)

@@ -18,11 +18,11 @@ from prewmanager.adapters.redis.connect import connect
 from prewmanager.adapters.redis.flight_store import CHANNEL, RedisFlightStore
 from prewmanager.adapters.redis.notifications import RedisNotifications
 from prewmanager.adapters.redis.quota import RedisQuota
+from prewmanager.flights.ports import Lease
 from prewmanager.flights.result import Completed, Held
 from prewmanager.previews.outcome import Failure
-from prewmanager.flights.ports import Lease
 from tests.support.certificates import self_signed
-from tests.support.fakes import made, until_told
+from tests.support.fakes import made, until_reported
 
 MISSING = Failure("missing", "no such key")
 
@@ -164,7 +164,7 @@ async def test_a_set_watched_by_sentinels(sentinel: tuple[str, list[Redis]]) -> 
     async with _flight_store(url) as flight_store:
         await _lease(flight_store, "before")
         master.program.kill()
-        await until_told(lambda: "role:master" in _cli(replica, "info", "replication"))
+        await until_reported(lambda: "role:master" in _cli(replica, "info", "replication"))
         while True:
             with contextlib.suppress(Exception):
                 await _lease(flight_store, "after")

@@ -21,15 +21,17 @@ from prewmanager.errors import (
     ResizerFailed,
     StorageFailed,
 )
-from prewmanager.previews.outcome import Failure, Made
-from prewmanager.resizing.render import InvocationCost, Siblings
 from prewmanager.previews.catalogue import Catalogue
+from prewmanager.previews.outcome import Failure, Made
 from prewmanager.previews.preset import Preset
-from prewmanager.resizing.contract import ResizeContract, usage
+from prewmanager.resizing.contract import ResizeContract, invocation_cost
+from prewmanager.resizing.render import InvocationCost, RenderJob
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "contract_examples"
 CONTRACT = ResizeContract("photos", "photos", "photo", "prew", "public, max-age=31536000")
 CARD = Preset(width=720, height=480, format="jpeg", quality=80)
+CATALOGUE = Catalogue({"card": CARD, "hero": Preset(width=1600), "thumb": Preset(width=9)}, "photo", "prew")
+JOB = RenderJob(CATALOGUE.resolve("/prew/card/a/b.jpg"))
 
 
 def example(name: str) -> Any:
@@ -39,27 +41,24 @@ def example(name: str) -> Any:
 
 def test_the_request_is_the_examples() -> None:
     """What the service sends, for a request with an id and a trace, has exactly the fields of the full example."""
-    preview = Catalogue({"card": CARD}, "photo", "prew").resolve("/prew/card/a/b.jpg")
     expected = example("request_full")
 
     def sent() -> dict[str, Any]:
         request_context.set_request_headers({"X-Request-Id": expected["request_id"]})
         request_context.set_traceparent(expected["traceparent"])
-        return CONTRACT.request(preview)
+        return CONTRACT.request(JOB)
 
     assert contextvars.copy_context().run(sent) == expected | {"fingerprint": CARD.fingerprint}
 
 
 def test_every_field_of_the_original_is_sent() -> None:
     """The original system's function finds all of its fields in our request."""
-    preview = Catalogue({"card": CARD}, "photo", "prew").resolve("/prew/card/a/b.jpg")
-
-    assert example("request_original").items() <= CONTRACT.request(preview).items()
+    assert example("request_original").items() <= CONTRACT.request(JOB).items()
 
 
 def test_a_full_answer_is_taken_as_it_is() -> None:
     """Type, bytes, ETag and Cache-Control are the answer's own."""
-    made = CONTRACT.made(example("response_full"))
+    made = CONTRACT.result(example("response_full"), JOB).made
 
     assert (made.content_type, made.size, made.body) == ("image/jpeg", 6, b"\xff\xd8\xff\xe0\x00\x10")
     assert made.etag == '"1b2cf535f27731c974343645a3985328"'
@@ -68,7 +67,7 @@ def test_a_full_answer_is_taken_as_it_is() -> None:
 
 def test_an_answer_with_the_original_fields_is_enough() -> None:
     """Without the newer fields the ETag is what S3 computes, and Cache-Control what the service stores."""
-    made = CONTRACT.made(example("response_original"))
+    made = CONTRACT.result(example("response_original"), JOB).made
 
     assert made.etag == '"86de41916cffa4d8fbab89629cef063f"'
     assert made.cache_control == "public, max-age=31536000"
@@ -77,7 +76,7 @@ def test_an_answer_with_the_original_fields_is_enough() -> None:
 
 def test_an_answer_without_data_is_in_the_bucket() -> None:
     """A preview too large for the answer has a size and no body."""
-    made = CONTRACT.made(example("response_too_large_to_carry"))
+    made = CONTRACT.result(example("response_too_large_to_carry"), JOB).made
 
     assert made.body is None
     assert made.size == 9_000_000
@@ -100,13 +99,13 @@ def test_an_answer_without_data_is_in_the_bucket() -> None:
 def test_each_kind_is_a_failure_of_its_own(kind: str, failure: type[PreviewFailed]) -> None:
     """The function's kinds become the service's errors; unknown ones are failed resizes."""
     with pytest.raises(failure):
-        CONTRACT.made(example("response_failed") | {"kind": kind})
+        CONTRACT.result(example("response_failed") | {"kind": kind}, JOB)
 
 
 def test_the_originals_failure_has_no_kind() -> None:
     """A failure with only status and error is a failed resize."""
     with pytest.raises(ResizerFailed, match="boom"):
-        CONTRACT.made({"status": False, "error": "boom"})
+        CONTRACT.result({"status": False, "error": "boom"}, JOB)
 
 
 @pytest.mark.parametrize(
@@ -128,12 +127,12 @@ def test_the_originals_failure_has_no_kind() -> None:
 def test_nonsense_is_a_failed_resize(answer: object) -> None:
     """An answer that is none, or that no browser should be given, is never passed on."""
     with pytest.raises(ResizerFailed):
-        CONTRACT.made(answer)
+        CONTRACT.result(answer, JOB)
 
 
 def test_an_answer_says_what_it_took() -> None:
     """GB-seconds as Lambda bills them, and whether a sandbox had to be started; a failed resize costs as well."""
-    made, failed = usage(example("response_full")), usage(example("response_failed"))
+    made, failed = invocation_cost(example("response_full")), invocation_cost(example("response_failed"))
 
     assert made == InvocationCost(cold_start=True, gb_seconds=pytest.approx(0.0331 * 1769 / 1024))
     assert failed == InvocationCost(cold_start=False, gb_seconds=pytest.approx(0.0024 * 1769 / 1024))
@@ -145,59 +144,57 @@ def test_an_answer_says_what_it_took() -> None:
 )
 def test_an_answer_that_says_no_sensible_cost_has_none(changed: dict[str, object]) -> None:
     """The function's word is not trusted further than it can be true."""
-    assert usage(example("response_full") | changed).gb_seconds == 0
-    assert usage(example("response_original")) == usage(None) == InvocationCost()
+    assert invocation_cost(example("response_full") | changed).gb_seconds == 0
+    assert invocation_cost(example("response_original")) == invocation_cost(None) == InvocationCost()
 
 
 def test_a_thumbhash_is_asked_for_where_it_is_wanted() -> None:
     """A request says so only then, and the answer's is the preview's; what is no ThumbHash is not passed on."""
-    preview = Catalogue({"card": CARD}, "photo", "prew").resolve("/prew/card/a/b.jpg")
     wanting = dataclasses.replace(CONTRACT, thumbhash=True)
 
-    assert wanting.request(preview)["thumbhash"] is True
-    assert "thumbhash" not in CONTRACT.request(preview)
+    assert wanting.request(JOB)["thumbhash"] is True
+    assert "thumbhash" not in CONTRACT.request(JOB)
     for told, kept in (
         ("1QcSHQRnh493V4dIh4eXh1h4kJUI", True),
         ("1Q/+HQ==", True),
         ("a b", False),
         ("x\r\nY: 1", False),
     ):
-        made = CONTRACT.made(example("response_full") | {"thumbhash": told})
+        made = CONTRACT.result(example("response_full") | {"thumbhash": told}, JOB).made
         assert made.thumbhash == (told if kept else None)
-    assert CONTRACT.made(example("response_full")).thumbhash is None
+    assert CONTRACT.result(example("response_full"), JOB).made.thumbhash is None
 
 
 def test_siblings_go_along_and_are_told_of() -> None:
     """Each is sent with its own look; what the answer says of it is its outcome, with the photo's placeholder."""
-    catalogue = Catalogue({"card": CARD, "hero": Preset(width=1600), "thumb": Preset(width=9)}, "photo", "prew")
-    card, hero, thumb = (catalogue.resolve(f"/prew/{name}/a/b.jpg") for name in ("card", "hero", "thumb"))
-    also = Siblings((hero, thumb))
-    sent = CONTRACT.request(card, also)["also"]
+    hero, thumb = (CATALOGUE.resolve(f"/prew/{name}/a/b.jpg") for name in ("hero", "thumb"))
+    job = RenderJob(JOB.preview, (hero, thumb))
+    sent = CONTRACT.request(job)["also"]
     answer = example("response_full") | {"thumbhash": "1Q/+HQ==", "also": example("response_also")}
-    CONTRACT.made(answer, also)
+    result = CONTRACT.result(answer, job)
 
     assert [(each["preset_name"], each["width"]) for each in sent] == [("hero", 1600), ("thumb", 9)]
     assert [each["fingerprint"] for each in sent] == [hero.preset.fingerprint, thumb.preset.fingerprint]
-    assert "also" not in CONTRACT.request(card)
-    assert also.outcomes == {
+    assert "also" not in CONTRACT.request(JOB)
+    assert result.companions == {
         "hero": Made("image/jpeg", 70_000, '"e"', "public, max-age=31536000", None, "1Q/+HQ=="),
         "thumb": Failure("too_large", "thumb of photos/photo/a/b.jpg: too many pixels"),
     }
 
 
-@pytest.mark.parametrize("told", [None, [], "x", {}, {"hero": None}, {"other": {"status": True}}])
-def test_a_function_may_know_no_siblings(told: object) -> None:
+@pytest.mark.parametrize("responses", [None, [], "x", {}, {"hero": None}, {"other": {"status": True}}])
+def test_a_function_may_know_no_siblings(responses: object) -> None:
     """An answer that says nothing of one leaves it without an outcome, and the wanted preview is taken all the same."""
-    catalogue = Catalogue({"card": CARD, "hero": Preset(width=1600)}, "photo", "prew")
-    also = Siblings((catalogue.resolve("/prew/hero/a/b.jpg"),))
+    job = RenderJob(JOB.preview, (CATALOGUE.resolve("/prew/hero/a/b.jpg"),))
+    result = CONTRACT.result(example("response_original") | {"also": responses}, job)
 
-    assert CONTRACT.made(example("response_original") | {"also": told}, also).body
-    assert also.outcomes == {}
+    assert result.made.body
+    assert result.companions == {}
 
 
 @pytest.mark.parametrize("field", ["etag", "cache_control"])
 def test_a_header_that_would_split_the_answer_is_ignored(field: str) -> None:
     """Control characters in what becomes a header are not passed on."""
-    made = CONTRACT.made(example("response_full") | {field: "a\r\nX-Evil: 1"})
+    made = CONTRACT.result(example("response_full") | {field: "a\r\nX-Evil: 1"}, JOB).made
 
     assert "Evil" not in made.etag + str(made.cache_control)

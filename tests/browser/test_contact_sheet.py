@@ -17,7 +17,7 @@ from devstack.lambda_server import Lambda
 from devstack.programs import LOOPBACK
 from devstack.samples.scene import LIGHTS, render
 from tests.browser.screenshots import Looked
-from tests.support.fakes import until_told
+from tests.support.fakes import until_reported
 from tests.support.gated_lambda import GatedLambda
 from tests.support.site import Site
 
@@ -140,7 +140,7 @@ async def test_two_hundred_wait_in_sight(browser: Any, run_page: RunPage, s3: S3
             page = looked.page
             await page.goto(site.nginx.url)
             requests = asyncio.create_task(site.burst("/prew/card/watched/one.jpg", 200))
-            await until_told(lambda: sum(site.metric("prewmanager_waiting", port) for port in site.ports) >= 200)
+            await until_reported(lambda: sum(site.metric("prewmanager_waiting", port) for port in site.ports) >= 200)
             # The page's own previews are under way as well.
             row = page.locator("#under-way li", has_text="watched/one.jpg")
             await expect(row).to_contain_text("200 waiting")

@@ -21,9 +21,8 @@ from devstack.nginx_server import Nginx, start_nginx
 from devstack.programs import LOOPBACK, free_ports
 from prewmanager.adapters.aws import s3_inventory
 from prewmanager.adapters.aws.s3_permissions import S3Permissions
-from prewmanager.commands.checks import road
+from prewmanager.commands.checks import State, road
 from prewmanager.commands.checks.bucket import check_photos
-from prewmanager.commands.checks import State
 from prewmanager.previews.preset import Preset
 from tests.commands.conftest import Shop, environment_of
 from tests.commands.counting_lambda import CountingLambda

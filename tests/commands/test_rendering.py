@@ -9,11 +9,11 @@ from prewmanager.commands.arguments import LIST_GB_SECOND_USD, CostAssumptions, 
 from prewmanager.commands.rendering import MAX_LISTED, Renderer, RenderReport, addressable
 from prewmanager.errors import Overloaded, PhotoCorrupt
 from prewmanager.flights.coalescer import Coalescer
-from prewmanager.previews.outcome import Made
-from prewmanager.resizing.render import Siblings
 from prewmanager.flights.lease import Lifetimes, Timing
 from prewmanager.previews.catalogue import Preview
+from prewmanager.previews.outcome import Made
 from prewmanager.resizing.load import Load
+from prewmanager.resizing.render import Siblings
 from tests.support.fakes import CATALOGUE, FakeClock, FakeStore, RecordingObserver, made, preview, until
 
 

@@ -11,7 +11,7 @@ from redis import Redis as BlockingRedis
 from devstack.backends import Redis
 from tests.commands.conftest import Shop, fingerprints
 from tests.commands.counting_lambda import CountingLambda
-from tests.support.fakes import until_told
+from tests.support.fakes import until_reported
 from tests.support.gated_lambda import failed
 
 ODD = "クズ箱/a b+c%20d#e?f.jpg"
@@ -76,7 +76,7 @@ async def test_the_old_preview_is_there_until_the_new_one_is(shop: Shop, functio
     shop.put("prew/card/a.jpg", body=b"old")
     function.gate.clear()
     fixing = asyncio.create_task(shop.run_beside("stale", "card", "--fix"))
-    await until_told(lambda: function.running_now == 1)
+    await until_reported(lambda: function.running_now == 1)
     meanwhile = shop.read("prew/card/a.jpg")
     function.gate.set()
     await fixing
@@ -92,7 +92,7 @@ async def test_two_at_once_make_nothing_twice(shop: Shop, function: CountingLamb
     shop.put(*(f"prew/card/{name}" for name in names))
     function.gate.clear()
     both = [asyncio.create_task(shop.run_beside("stale", "card", "--fix", "--concurrency", "2")) for _ in range(2)]
-    await until_told(lambda: function.running_now == 2)
+    await until_reported(lambda: function.running_now == 2)
     function.gate.set()
     said = [await each for each in both]
 

@@ -12,7 +12,7 @@ from aiohttp.test_utils import unused_port
 
 from tests.commands.conftest import Shop
 from tests.commands.counting_lambda import CountingLambda
-from tests.support.fakes import until, until_told
+from tests.support.fakes import until, until_reported
 from tests.support.gated_lambda import failed
 
 # A walk through folders and the order of bytes disagree about these.
@@ -111,7 +111,7 @@ async def test_no_more_at_once_than_asked_for(shop: Shop, function: CountingLamb
     _photos(shop, [f"{number}.jpg" for number in range(9)])
     function.gate.clear()
     warming = asyncio.create_task(shop.run_beside("warm", "card", "--concurrency", "3"))
-    await until_told(lambda: function.running_now == 3)
+    await until_reported(lambda: function.running_now == 3)
     function.gate.set()
 
     assert (await warming)["done"] == {"made": 9}
@@ -126,7 +126,7 @@ async def test_two_warmers_and_a_site_make_nothing_twice(shop: Shop, function: C
     service = await shop.start("serve", PREW_HOST="127.0.0.1", PREW_PORT=port)
     try:
         warmers = [asyncio.create_task(shop.run_beside("warm", "card")) for _ in range(2)]
-        await until_told(lambda: function.running_now == 8)
+        await until_reported(lambda: function.running_now == 8)
         asked = asyncio.create_task(_ask(f"http://127.0.0.1:{port}/prew/card/5.jpg"))
         function.gate.set()
         said = [await each for each in warmers]
@@ -155,7 +155,7 @@ async def test_killed_in_the_middle_it_goes_on_where_it_was(shop: Shop, function
     _photos(shop, [f"{number}.jpg" for number in range(9)])
     function.gate.clear()
     killed = await shop.start("warm", "card", "--concurrency", "3")
-    await until_told(lambda: function.running_now == 3)
+    await until_reported(lambda: function.running_now == 3)
     killed.send_signal(signal.SIGKILL)
     await killed.communicate()
     function.gate.set()
@@ -200,7 +200,7 @@ async def test_ctrl_c_waits_for_what_is_under_way(shop: Shop, function: Counting
     _photos(shop, [f"{number}.jpg" for number in range(9)])
     function.gate.clear()
     warming = await shop.start("warm", "card", "--concurrency", "3")
-    await until_told(lambda: function.running_now == 3)
+    await until_reported(lambda: function.running_now == 3)
     warming.send_signal(signal.SIGINT)
     function.gate.set()
     _, err = await warming.communicate()

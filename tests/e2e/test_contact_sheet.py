@@ -21,7 +21,7 @@ from devstack.lambda_server import Lambda
 from devstack.programs import LOOPBACK, Program, answers, free_ports
 from prewmanager.adapters.redis.relay import RELAY_CHANNEL
 from tests.support.asking import Answer, ask
-from tests.support.fakes import until_told
+from tests.support.fakes import until_reported
 from tests.support.site import Site
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -115,7 +115,7 @@ async def test_flights_of_all_replicas_as_they_happen(shown: Site, redis_server:
             streams = [_events(stream.content) for stream in (one, two)]
             seen: list[list[dict[str, Any]]] = [[], []]
             with RedisClient.from_url(redis_server.url) as redis:
-                await until_told(lambda: redis.pubsub_numsub(channel)[0][1] == 1)
+                await until_reported(lambda: redis.pubsub_numsub(channel)[0][1] == 1)
             other = await asyncio.to_thread(ask, shown.ports[1], f"/{key}")
             for stream, reports in zip(streams, seen, strict=True):
                 while not any(result["preview"] == key for report in reports for result in report["landed"]):

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from devstack.backends import S3, Redis
-from tests.support.fakes import until_told
+from tests.support.fakes import until_reported
 from tests.support.gated_lambda import GatedLambda
 from tests.support.site import Site
 
@@ -25,7 +25,7 @@ async def test_the_nearest_preview_stands_in(run_site: Callable[..., Site], redi
             told = await asyncio.to_thread(site.get, f"/prew/card/{name}", headers={"If-None-Match": '"card"'})
             counted = site.metric("prewmanager_requests_total", site.ports[0], preset="card", source="nearest")
             function.gate.set()
-            await until_told(lambda: site.stored(f"prew/card/{name}") is not None)
+            await until_reported(lambda: site.stored(f"prew/card/{name}") is not None)
             card = await asyncio.to_thread(site.get, f"/prew/card/{name}")
 
     assert {(status, source, body) for status, source, body in burst} == {(200, "nearest", thumb.body)}

@@ -18,7 +18,7 @@ from redis.asyncio import Redis as RedisClient
 
 from devstack.backends import S3, Redis, start_redis
 from prewmanager.adapters.redis.flight_store import CHANNEL
-from tests.support.fakes import until_told
+from tests.support.fakes import until_reported
 from tests.support.gated_lambda import GatedLambda, failed, function_error, throttled
 from tests.support.site import Site
 
@@ -71,7 +71,7 @@ async def _burst(site: Site, replica: int, path: str, count: int) -> Herd:
 
 async def _all_wait(site: Site, replica: int, count: int) -> None:
     """Return when so many requests wait at a replica."""
-    await until_told(lambda: site.metric("prewmanager_waiting", site.ports[replica]) == count)
+    await until_reported(lambda: site.metric("prewmanager_waiting", site.ports[replica]) == count)
 
 
 def _invocations(part: SimpleNamespace) -> int:
@@ -120,7 +120,7 @@ async def test_leader_killed_behind_nginx(run_faulty: RunFaulty) -> None:
         asking = asyncio.create_task(part.site.burst(path, 40))
         await part.function.entered.wait()
         ports = part.site.ports
-        await until_told(lambda: sum(part.site.metric("prewmanager_waiting", port) for port in ports) == 40)
+        await until_reported(lambda: sum(part.site.metric("prewmanager_waiting", port) for port in ports) == 40)
         part.site.services[0].kill()
         part.function.gate.set()
         burst = await asking
@@ -149,14 +149,14 @@ async def test_redis_hangs(run_faulty: RunFaulty) -> None:
     async with run_faulty() as part:
         leading, waiting = await _leader_and_waiters(part, _photo("redis-hangs"))
         part.redis.program.signal(signal.SIGSTOP)
-        await until_told(lambda: _is_alone(part.site, 1))
+        await until_reported(lambda: _is_alone(part.site, 1))
         part.function.gate.set()
         herds = [await leading, await waiting]
         started = time.monotonic()
         later = await _ask_replica(part.site, 1, _photo("while-redis-hangs"))
         took_s = time.monotonic() - started
         part.redis.program.signal(signal.SIGCONT)
-        await until_told(lambda: not _is_alone(part.site, 1))
+        await until_reported(lambda: not _is_alone(part.site, 1))
 
     assert all(_all_well(burst) for burst in herds)
     assert later[0] == 200
@@ -184,7 +184,7 @@ async def test_message_lost(run_faulty: RunFaulty) -> None:
         leading, waiting = await _leader_and_waiters(part, _photo("message-lost"))
         with redis.Redis.from_url(part.redis.url) as client:
             # One: the leader waits for nobody, and so listens to nobody.
-            await until_told(lambda: client.pubsub_numsub(CHANNEL)[0][1] == 1)
+            await until_reported(lambda: client.pubsub_numsub(CHANNEL)[0][1] == 1)
             assert client.execute_command("CLIENT", "KILL", "TYPE", "pubsub") == 1
         part.function.gate.set()
         herds = [await leading, await waiting]
@@ -199,7 +199,7 @@ async def test_leader_blocked_for_longer_than_its_lease(run_faulty: RunFaulty) -
         path = _photo("blocked")
         leading, waiting = await _leader_and_waiters(part, path)
         os.kill(part.site.services[0].pid, signal.SIGSTOP)
-        await until_told(lambda: _invocations(part) == 2)
+        await until_reported(lambda: _invocations(part) == 2)
         part.function.gate.set()
         waited = await waiting
         os.kill(part.site.services[0].pid, signal.SIGCONT)

@@ -20,7 +20,7 @@ import yaml
 from devstack.programs import LOOPBACK, Program, free_ports
 from tests.e2e.test_request_path import photo
 from tests.observability.promql import FOLDER, alerts, panels
-from tests.support.fakes import until_told
+from tests.support.fakes import until_reported
 from tests.support.site import Site
 
 pytestmark = pytest.mark.skipif(
@@ -91,7 +91,7 @@ async def test_every_panel_shows_something(site: Site, prometheus: Prometheus) -
     clients = asyncio.create_task(load())
     try:
         for _, expr in panels():
-            await until_told(lambda expr=expr: prometheus.shows(expr))  # type: ignore[misc]  # mypy sees no default
+            await until_reported(lambda expr=expr: prometheus.shows(expr))  # type: ignore[misc]  # mypy sees no default
     finally:
         clients.cancel()
         await asyncio.gather(clients, return_exceptions=True)

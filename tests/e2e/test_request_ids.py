@@ -14,7 +14,7 @@ from devstack.backends import Redis
 from devstack.lambda_server import Lambda
 from tests.e2e.test_request_path import photo
 from tests.support.asking import ask
-from tests.support.fakes import until_told
+from tests.support.fakes import until_reported
 from tests.support.otlp_collector import Collector, parents
 from tests.support.site import Site
 
@@ -37,9 +37,9 @@ async def test_one_id_in_every_log(site: Site, function: Lambda) -> None:
     """The flight's line and the function's name the request that began it, as nginx and its answer do."""
     site.put("correlation/a.jpg", photo(400, 300))
     answer = await asyncio.to_thread(site.get, "/prew/thumb/correlation/a.jpg", "GET", {"X-Request-Id": ID})
-    await until_told(lambda: bool(entries(site.nginx.access_log, request_id=ID)))
+    await until_reported(lambda: bool(entries(site.nginx.access_log, request_id=ID)))
     # A replica's line is written after its answer.
-    await until_told(lambda: any(entries(service.log, request_id=ID) for service in site.services))
+    await until_reported(lambda: any(entries(service.log, request_id=ID) for service in site.services))
     flights = [entry for service in site.services for entry in entries(service.log, request_id=ID)]
     (invocation,) = entries(function.program.log, request_id=ID)
 
@@ -56,7 +56,7 @@ async def test_a_bad_id_reaches_no_log(site: Site, function: Lambda, bad: str) -
     name = f"correlation/bad{len(bad)}.jpg"
     site.put(name, photo(400, 300))
     answer = await asyncio.to_thread(ask, site.ports[0], f"/prew/thumb/{name}", headers={"X-Request-Id": bad})
-    await until_told(lambda: bool(entries(site.services[0].log, key=f"prew/thumb/{name}")))
+    await until_reported(lambda: bool(entries(site.services[0].log, key=f"prew/thumb/{name}")))
     (flight,) = entries(site.services[0].log, key=f"prew/thumb/{name}")
     (invocation,) = entries(function.program.log, dst=f"{site.s3.bucket}/prew/thumb/{name}")
 

@@ -15,7 +15,7 @@ from aiohttp import ClientSession
 from devstack.backends import S3, Redis
 from devstack.programs import LOOPBACK, Program, answers, find, free_ports
 from tests.support.asking import ask
-from tests.support.fakes import until_told
+from tests.support.fakes import until_reported
 from tests.support.gated_lambda import GatedLambda
 from tests.support.site import Site
 
@@ -66,14 +66,14 @@ async def test_they_share_flights_and_metrics(service: tuple[Service, GatedLambd
     workers, function = service
     path = f"/prew/card/workers/{os.getpid()}-{workers.port}.jpg"
     requests = [asyncio.create_task(_get(workers.port, path)) for _ in range(90)]
-    await until_told(lambda: workers.metric("prewmanager_waiting") == 90)
+    await until_reported(lambda: workers.metric("prewmanager_waiting") == 90)
     function.gate.set()
     statuses = await asyncio.gather(*requests)
 
     assert set(statuses) == {200}
     assert sum(function.invocations.values()) == 1
     # Each worker counts its requests a moment after it has answered them.
-    await until_told(lambda: workers.metric("prewmanager_requests_total") == 90)
+    await until_reported(lambda: workers.metric("prewmanager_requests_total") == 90)
     assert workers.metric("prewmanager_waiting") == 0
     assert workers.metric("prewmanager_redis_up") == 1
 
@@ -84,7 +84,7 @@ async def test_one_that_dies_is_replaced(service: tuple[Service, GatedLambda]) -
     function.gate.set()
     os.kill(workers.pids[0], signal.SIGKILL)
     statuses = [await _get(workers.port, f"/prew/card/workers/dies-{workers.port}-{n}.jpg") for n in range(10)]
-    await until_told(lambda: workers.serving == WORKERS + 1)
+    await until_reported(lambda: workers.serving == WORKERS + 1)
 
     assert set(statuses) == {200}
     assert len(workers.pids) == WORKERS
@@ -100,12 +100,12 @@ async def test_they_end_together_after_their_requests(
     in_flight = asyncio.create_task(_get(workers.port, f"/prew/card/workers/ends-{workers.port}-{number}.jpg"))
     await function.entered.wait()
     os.kill(workers.program.pid, number)
-    await until_told(lambda: workers.program.log.read_text().count('"stopping"') == WORKERS)
+    await until_reported(lambda: workers.program.log.read_text().count('"stopping"') == WORKERS)
     function.gate.set()
 
     assert await in_flight == 200
     assert await asyncio.to_thread(workers.program.process.wait, 20) == 0
-    await until_told(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+    await until_reported(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
 
 
 async def test_a_second_signal_is_final(service: tuple[Service, GatedLambda]) -> None:
@@ -114,7 +114,7 @@ async def test_a_second_signal_is_final(service: tuple[Service, GatedLambda]) ->
     in_flight = asyncio.create_task(_get(workers.port, f"/prew/card/workers/second-{workers.port}.jpg"))
     await function.entered.wait()
     os.kill(workers.program.pid, signal.SIGTERM)
-    await until_told(lambda: workers.program.log.read_text().count('"stopping"') == WORKERS)
+    await until_reported(lambda: workers.program.log.read_text().count('"stopping"') == WORKERS)
     os.kill(workers.program.pid, signal.SIGTERM)
     await asyncio.to_thread(workers.program.process.wait, 3)
     with contextlib.suppress(OSError):
@@ -129,4 +129,4 @@ async def test_workers_end_with_a_parent_that_is_killed(service: tuple[Service, 
     pids = workers.pids
     os.kill(workers.program.pid, signal.SIGKILL)
 
-    await until_told(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in pids))
+    await until_reported(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in pids))

@@ -16,8 +16,8 @@ import yaml
 
 from prewmanager.errors import failure_classes
 from prewmanager.flights.result import FlightResult
-from prewmanager.resizing.render import InvocationCost
 from prewmanager.previews.outcome import Source
+from prewmanager.resizing.render import InvocationCost
 from prewmanager.telemetry.metrics import Metrics
 from tests.observability.promql import FOLDER, alerts, matched, metrics, panels
 from tests.support.fakes import made, preview

@@ -1,17 +1,17 @@
-"""Fakes of our own ports, for fast tests: they count, and stand still until a test lets them go."""
+"""Fakes of our own ports, for fast tests: they count calls, and stand still until a test opens their gate."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 
-from prewmanager.errors import PreviewFailed, StorageFailed
-from prewmanager.previews.outcome import Failure, Made, Outcome, Source
+from prewmanager.errors import StorageFailed
 from prewmanager.flights.result import FlightResult
-from prewmanager.resizing.render import Siblings
 from prewmanager.previews.catalogue import Catalogue, Preview
+from prewmanager.previews.outcome import Failure, Made, Outcome, Source
 from prewmanager.previews.preset import Preset
+from prewmanager.resizing.render import RenderJob, RenderResult
 
 CATALOGUE = Catalogue({"card": Preset(width=720), "thumb": Preset(width=200)}, "photo", "prew")
 
@@ -22,14 +22,19 @@ def made(body: bytes = b"picture") -> Made:
 
 
 def preview(path: str = "/prew/card/a.jpg") -> Preview:
-    """What a path asks for."""
+    """The preview that a path names."""
     return CATALOGUE.resolve(path)
 
 
-class GatedResizer:
-    """Counts its calls; each waits for `gate`, then answers with random-free bytes that name the call."""
+def job(path: str = "/prew/card/a.jpg", *companions: str) -> RenderJob:
+    """The job for a path, with the companions that further paths name."""
+    return RenderJob(preview(path), tuple(map(preview, companions)))
 
-    def __init__(self, store: FakeStore | None = None, error: PreviewFailed | Exception | None = None) -> None:
+
+class GatedResizer:
+    """Counts its calls; each waits for `gate`, then returns bytes that name the call."""
+
+    def __init__(self, store: FakeStore | None = None, error: Exception | None = None) -> None:
         self.gate = asyncio.Event()
         self.entered = asyncio.Event()
         self.calls: list[str] = []
@@ -38,30 +43,27 @@ class GatedResizer:
         self.knows_companions = True
         self.failures: dict[str, Failure] = {}
 
-    async def resize(self, preview: Preview, also: Siblings | None = None) -> Made:
-        self.calls.append(preview.preview_key)
+    async def resize(self, job: RenderJob) -> RenderResult:
+        self.calls.append(job.preview.preview_key)
         call = len(self.calls)
         self.entered.set()
         await self.gate.wait()
         if self.error is not None:
             raise self.error
+        return RenderResult(self._make(job.preview, call), self._companions(job, call))
+
+    def _companions(self, job: RenderJob, call: int) -> Mapping[str, Outcome]:
+        return {
+            each.preset_name: self.failures.get(each.preset_name) or replace(self._make(each, call), body=None)
+            for each in job.companions
+            if self.knows_companions
+        }
+
+    def _make(self, preview: Preview, call: int) -> Made:
         result = made(f"{preview.preview_key} made by call {call}".encode())
         if self.store is not None:
             self.store.objects[preview.preview_key] = result
-        if also is not None:
-            self._make_also(also, call)
         return result
-
-    def _make_also(self, also: Siblings, call: int) -> None:
-        for companion in also.previews if self.knows_companions else ():
-            outcome = self.failures.get(companion.preset_name) or made(
-                f"{companion.preview_key} made by call {call}".encode()
-            )
-            if isinstance(outcome, Made):
-                if self.store is not None:
-                    self.store.objects[companion.preview_key] = outcome
-                outcome = replace(outcome, body=None)
-            also.outcomes[companion.preset_name] = outcome
 
 
 class FakeStore:
@@ -69,11 +71,11 @@ class FakeStore:
 
     def __init__(self) -> None:
         self.objects: dict[str, Made] = {}
-        self.looks = 0
+        self.requests = 0
         self.broken = False
 
     async def find(self, key: str) -> Made | None:
-        self.looks += 1
+        self.requests += 1
         if self.broken:
             raise StorageFailed("the fake is broken")
         return self.objects.get(key)
@@ -92,15 +94,16 @@ class FakeStore:
 
 
 class RecordingObserver:
-    """Keeps what it is told."""
+    """Keeps what it is notified of."""
 
     def __init__(self) -> None:
         self.flights: list[tuple[str, Outcome, Source]] = []
         self.takeovers: list[str] = []
         self.waiters = 0
 
-    def completed(self, preview: Preview, result: FlightResult, seconds: float) -> None:
+    def completed(self, preview: Preview, result: FlightResult, *, waiters: int, seconds: float) -> None:
         assert seconds >= 0
+        assert waiters >= 0
         self.flights.append((preview.preview_key, result.outcome, result.source))
 
     def waiting(self, change: int) -> None:
@@ -111,7 +114,7 @@ class RecordingObserver:
 
 
 class FakeClock:
-    """A clock that stands still until it is moved."""
+    """A clock that stands still until a test moves it."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -121,12 +124,12 @@ class FakeClock:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    """Let other tasks run until something holds; the test's own time limit ends it where it never does."""
-    while not holds():  # noqa: ASYNC110 -- what is waited for is the state of a fake, which has no event
+    """Let other tasks run until something holds; the test's time limit ends it where it never does."""
+    while not holds():  # noqa: ASYNC110 -- the state of a fake has no event
         await asyncio.sleep(0)
 
 
-async def until_told(holds: Callable[[], bool]) -> None:
-    """Return when something holds that takes a request to a server to know."""
-    while not await asyncio.to_thread(holds):  # noqa: ASYNC110 -- of another process, which has no event for us
+async def until_reported(holds: Callable[[], bool]) -> None:
+    """Return when something holds that a request to a server finds out."""
+    while not await asyncio.to_thread(holds):  # noqa: ASYNC110 -- the state of another process has no event
         await asyncio.sleep(0.01)

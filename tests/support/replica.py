@@ -1,50 +1,142 @@
-"""One replica in memory: a coalescer with fakes of its ports, on a board and a bucket that others may share."""
+"""One replica in memory: a coalescer with fakes of its ports, on a flight store and a bucket that others may share."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Self
+
+from aiohttp import ClientResponse, ClientSession
+from aiohttp.test_utils import TestServer
+from yarl import URL
 
 from prewmanager.adapters.memory_store import MemoryFlightStore
 from prewmanager.errors import failure_classes
-from prewmanager.flights.result import Answer
 from prewmanager.flights.coalescer import Coalescer
-from prewmanager.flights.ports import FlightStore
+from prewmanager.flights.flight import FlightParts
 from prewmanager.flights.lease import Lifetimes, Timing
+from prewmanager.flights.placeholder import FallbackFinder, FallbackPreviews
+from prewmanager.flights.ports import FlightObserver, FlightStore, FlightTracer, PreviewProvider
+from prewmanager.flights.result import Answer
+from prewmanager.previews.catalogue import Catalogue
+from prewmanager.previews.ports import PreviewStore
 from prewmanager.resizing.load import Load
+from prewmanager.resizing.ports import Resizer
+from prewmanager.telemetry.metrics import Metrics
+from prewmanager.telemetry.tracing import NoSpans, NoTracing, Tracing
+from prewmanager.web.app import Service, make_app
+from prewmanager.web.ports import Probe
 from tests.support.fakes import CATALOGUE, FakeStore, GatedResizer, RecordingObserver
 
 TIMING = Timing(lease_s=0.3, lock_ttl_s=3, invoke_s=5, wait_s=10, first_poll_s=0.001, longest_poll_s=0.005)
 
 
 class InMemoryReplica:
-    """A replica, of the presets of `catalogue`."""
+    """A replica with the presets of `catalogue`; each part can be replaced."""
 
-    catalogue = CATALOGUE
-
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- each part of a replica
         self,
         flight_store: FlightStore | None = None,
+        *,
+        catalogue: Catalogue = CATALOGUE,
         store: FakeStore | None = None,
         error: Exception | None = None,
         timing: Timing = TIMING,
         max_flights: int = 100,
+        failures_s: float = 2.0,
+        fallback_after_s: float | None = None,
+        observer: FlightObserver | None = None,
+        tracer: FlightTracer | None = None,
+        traced_store: Callable[[PreviewStore], PreviewStore] = lambda store: store,
+        traced_resizer: Callable[[Resizer], Resizer] = lambda resizer: resizer,
     ) -> None:
+        self.catalogue = catalogue
         self.flight_store = flight_store or MemoryFlightStore()
         self.store = store or FakeStore()
         self.resizer = GatedResizer(self.store, error)
         self.observer = RecordingObserver()
-        self.coalescer = Coalescer(
+        parts = FlightParts(
             flight_store=self.flight_store,
-            resizer=self.resizer,
-            store=self.store,
-            observer=self.observer,
+            store=traced_store(self.store),
+            resizer=traced_resizer(self.resizer),
+            observer=observer or self.observer,
             timing=timing,
-            lifetimes=Lifetimes(30, dict.fromkeys(failure_classes(), 2.0)),
+            lifetimes=Lifetimes(30, dict.fromkeys(failure_classes(), failures_s)),
+        )
+        self.coalescer = Coalescer(
+            parts,
+            tracer=tracer or NoSpans(),
             load=Load(at_once=2),
             max_flights=max_flights,
-            companions=self.catalogue.companions,
+            companions=catalogue.companions,
         )
+        self.provider: PreviewProvider = self.coalescer
+        if fallback_after_s is not None:
+            finder = FallbackFinder(catalogue, self.store)
+            self.provider = FallbackPreviews(self.coalescer, finder, after_s=fallback_after_s)
 
     def ask(self, path: str = "/prew/card/a.jpg") -> asyncio.Task[Answer]:
-        """A request for a preview."""
-        return asyncio.create_task(self.coalescer.preview(self.catalogue.resolve(path)))
+        """Start a request for a preview."""
+        return asyncio.create_task(self.provider.preview(self.catalogue.resolve(path)))
+
+
+class FakeProbe:
+    """A dependency that answers, fails or hangs."""
+
+    def __init__(self, error: Exception | None = None, *, hangs: bool = False) -> None:
+        self.error = error
+        self.hangs = hangs
+
+    async def ping(self) -> None:
+        if self.hangs:
+            await asyncio.Event().wait()
+        if self.error is not None:
+            raise self.error
+
+
+class WebReplica(InMemoryReplica):
+    """An in-memory replica that serves HTTP on loopback, and a client of it."""
+
+    def __init__(self, tracing: Tracing | None = None) -> None:
+        self.metrics = Metrics()
+        self.tracing = tracing or NoTracing()
+        super().__init__(
+            self.tracing.flight_store(MemoryFlightStore()),
+            timing=Timing(lease_s=5, lock_ttl_s=20, invoke_s=5, wait_s=15),
+            max_flights=10,
+            failures_s=0,
+            observer=self.metrics,
+            tracer=self.tracing.flights,
+            traced_store=self.tracing.store,
+            traced_resizer=self.tracing.resizer,
+        )
+        self.s3, self.redis = FakeProbe(), FakeProbe()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[Self]:
+        required: dict[str, Probe] = {"s3": self.s3}
+        service = Service(
+            self.catalogue,
+            self.coalescer,
+            self.coalescer,
+            self.tracing.store(self.store),
+            self.metrics,
+            required,
+            {"redis": self.redis},
+            middlewares=self.tracing.middlewares,
+        )
+        async with TestServer(make_app(service)) as server, ClientSession() as session:
+            self._url, self._session = f"http://{server.host}:{server.port}", session
+            yield self
+            await self.coalescer.close(5)
+
+    async def request(self, method: str, path: str, headers: Mapping[str, str] | None = None) -> ClientResponse:
+        """Send a request and read its answer; `path` goes over the wire as it is."""
+        response = await self._session.request(method, URL(self._url + path, encoded=True), headers=headers)
+        await response.read()
+        return response
+
+    async def get(self, path: str, headers: Mapping[str, str] | None = None) -> ClientResponse:
+        """Send a GET request."""
+        return await self.request("GET", path, headers)

@@ -15,11 +15,10 @@ from prewmanager.errors import (
     ResizerFailed,
     StorageFailed,
 )
-from prewmanager.flights.result import Answer
-from prewmanager.flights.result import Completed, Held
-from prewmanager.flights.ports import Lease
-from prewmanager.previews.outcome import Outcome, Source
 from prewmanager.flights.lease import Timing
+from prewmanager.flights.ports import Lease
+from prewmanager.flights.result import Answer, Completed, Held
+from prewmanager.previews.outcome import Outcome, Source
 from tests.support.fakes import FakeClock, FakeStore, made, preview, until
 from tests.support.replica import InMemoryReplica
 
@@ -51,7 +50,7 @@ async def test_different_previews_do_not_wait_for_each_other() -> None:
 async def test_three_replicas_on_one_board_make_it_once() -> None:
     """Replicas that share a board share the flight; those that waited say joined."""
     flight_store, store = MemoryFlightStore(), FakeStore()
-    houses = [InMemoryReplica(flight_store, store) for _ in range(3)]
+    houses = [InMemoryReplica(flight_store, store=store) for _ in range(3)]
     requests = [replica.ask() for replica in houses for _ in range(20)]
     await until(lambda: any(replica.resizer.calls for replica in houses))
     for replica in houses:
@@ -107,8 +106,8 @@ class RememberingBoard(MemoryFlightStore):
     async def acquire(self, key: str) -> Lease | Completed | Held:
         return Completed(self.cached_results) if self.cached_results else await super().acquire(key)
 
-    async def evict(self, key: str, settled: Completed) -> None:  # noqa: ARG002 -- it knows one flight
-        assert settled.outcome is self.cached_results
+    async def evict(self, key: str, completed: Completed) -> None:  # noqa: ARG002 -- it knows one flight
+        assert completed.outcome is self.cached_results
         self.cached_results = None
 
 
@@ -282,7 +281,7 @@ async def test_takeover_when_the_owner_is_gone() -> None:
 async def test_the_lease_is_kept_while_the_work_goes_on() -> None:
     """Work that takes longer than the lease is not taken over, because the lease is renewed."""
     flight_store, store = MemoryFlightStore(lease_s=0.3), FakeStore()
-    slow, other = InMemoryReplica(flight_store, store), InMemoryReplica(flight_store, store)
+    slow, other = InMemoryReplica(flight_store, store=store), InMemoryReplica(flight_store, store=store)
     first = slow.ask()
     await slow.resizer.entered.wait()
     second = other.ask()
@@ -309,7 +308,7 @@ async def test_closing_waits_for_flights() -> None:
 async def test_closing_hands_over_what_does_not_land() -> None:
     """A flight that outlasts the grace time is given back, and another replica takes it at once."""
     flight_store, store = MemoryFlightStore(), FakeStore()
-    leaving, staying = InMemoryReplica(flight_store, store), InMemoryReplica(flight_store, store)
+    leaving, staying = InMemoryReplica(flight_store, store=store), InMemoryReplica(flight_store, store=store)
     staying.resizer.gate.set()
     abandoned = leaving.ask()
     await leaving.resizer.entered.wait()

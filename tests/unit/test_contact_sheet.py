@@ -15,9 +15,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from prewmanager.errors import InvalidKey, Overloaded
-from prewmanager.previews.outcome import Failure, Source
 from prewmanager.flights.result import FlightResult, InFlight
 from prewmanager.previews.inventory import ListedPage, StoredObject
+from prewmanager.previews.outcome import Failure, Source
 from prewmanager.web.contact_sheet.files import CONTENT_SECURITY_POLICY, page_files
 from prewmanager.web.contact_sheet.photos import PAGE, Found, PhotoFinder
 from prewmanager.web.contact_sheet.reports import MOST_FLIGHTS, MOST_LANDED, CompletedFlights, Replica, report

@@ -6,7 +6,6 @@ import asyncio
 
 import pytest
 
-from prewmanager.adapters.memory_store import MemoryFlightStore
 from prewmanager.errors import (
     DeadlineExceeded,
     Overloaded,
@@ -15,18 +14,16 @@ from prewmanager.errors import (
     PreviewFailed,
     ResizerFailed,
     StorageFailed,
-    failure_classes,
 )
-from prewmanager.flights.result import Answer
-from prewmanager.flights.coalescer import Coalescer
+from prewmanager.flights.lease import Timing
 from prewmanager.flights.placeholder import FALLBACK_CACHE_CONTROL, MAX_LOOKUPS, FallbackFinder
-from prewmanager.previews.outcome import Made, Source
-from prewmanager.flights.lease import Lifetimes, Timing
+from prewmanager.flights.result import Answer
 from prewmanager.previews.catalogue import Catalogue, Preview
+from prewmanager.previews.outcome import Made, Source
 from prewmanager.previews.preset import Preset
 from prewmanager.previews.variants import all_variants
-from prewmanager.resizing.load import Load
-from tests.support.fakes import FakeStore, GatedResizer, RecordingObserver, made, until
+from tests.support.fakes import FakeStore, made, until
+from tests.support.replica import InMemoryReplica
 
 PRESETS = {
     "thumb": Preset(width=200),
@@ -52,30 +49,27 @@ class CountingStore(FakeStore):
         return await super().find(key)
 
 
-class InMemoryReplica:
-    """A coalescer whose requests get stand-ins after so many seconds."""
+class Replica(InMemoryReplica):
+    """A replica whose requests get fallback previews after so many seconds."""
 
     def __init__(self, after_s: float, error: PreviewFailed | None = None) -> None:
-        self.store = CountingStore()
-        self.resizer = GatedResizer(self.store, error)
-        self.observer = RecordingObserver()
-        self.coalescer = Coalescer(
-            flight_store=MemoryFlightStore(),
-            resizer=self.resizer,
-            store=self.store,
-            observer=self.observer,
-            timing=TIMING,
-            lifetimes=Lifetimes(30, dict.fromkeys(failure_classes(), 2.0)),
-            load=Load(at_once=2),
-            max_flights=100,
-            fallback=FallbackFinder(CATALOGUE, self.store, after_s=after_s),
+        super().__init__(
+            catalogue=CATALOGUE, store=CountingStore(), error=error, timing=TIMING, fallback_after_s=after_s
         )
 
-    def put(self, name: str, body: bytes | None = None) -> None:
-        self.store.objects[f"prew/{name}/a.jpg"] = made(body or name.encode())
+    @property
+    def keys(self) -> list[str]:
+        """The keys that the bucket was asked for."""
+        assert isinstance(self.store, CountingStore)
+        return self.store.keys
 
-    def ask(self, name: str = "card") -> asyncio.Task[Answer]:
-        return asyncio.create_task(self.coalescer.preview(wanted(name)))
+    def put(self, name: str) -> None:
+        """Store the photo's preview in this variant."""
+        self.store.objects[f"prew/{name}/a.jpg"] = made(name.encode())
+
+    def ask_for(self, name: str = "card") -> asyncio.Task[Answer]:
+        """Request the photo's preview in this variant."""
+        return self.ask(f"/prew/{name}/a.jpg")
 
 
 def wanted(name: str = "card") -> Preview:
@@ -85,7 +79,7 @@ def wanted(name: str = "card") -> Preview:
 
 def names(name: str) -> list[str]:
     """The candidates for a preview, by preset."""
-    return [each.preset_name for each in FallbackFinder(CATALOGUE, FakeStore(), after_s=0).candidates(wanted(name))]
+    return [each.preset_name for each in FallbackFinder(CATALOGUE, FakeStore()).candidates(wanted(name))]
 
 
 def test_the_nearest_by_width_comes_first() -> None:
@@ -100,7 +94,7 @@ def test_of_two_as_near_the_larger_one_is_better() -> None:
     """Browsers scale down better than up."""
     presets = {"low": Preset(width=100), "mid": Preset(width=200), "high": Preset(width=300)}
     catalogue = Catalogue(presets, "photo", "prew")
-    found = FallbackFinder(catalogue, FakeStore(), after_s=0).candidates(catalogue.resolve("/prew/mid/a.jpg"))
+    found = FallbackFinder(catalogue, FakeStore()).candidates(catalogue.resolve("/prew/mid/a.jpg"))
 
     assert [each.preset_name for each in found] == ["high", "low"]
 
@@ -108,46 +102,46 @@ def test_of_two_as_near_the_larger_one_is_better() -> None:
 def test_a_key_that_is_too_long_is_no_candidate() -> None:
     """A longer preset's name may lead beyond what S3 takes."""
     photo = "x" * (1024 - len("prew/card/"))
-    found = FallbackFinder(CATALOGUE, FakeStore(), after_s=0).candidates(CATALOGUE.resolve(f"/prew/card/{photo}"))
+    found = FallbackFinder(CATALOGUE, FakeStore()).candidates(CATALOGUE.resolve(f"/prew/card/{photo}"))
 
     assert [each.preset_name for each in found] == ["wide", "hero"]
 
 
 async def test_who_waits_gets_the_nearest_and_the_flight_goes_on() -> None:
     """All who wait and all who come get one stand-in of one set of looks; later ones the preview itself."""
-    replica = InMemoryReplica(after_s=0)
+    replica = Replica(after_s=0)
     replica.put("thumb")
     replica.put("hero")
-    answers = await asyncio.gather(*(replica.ask() for _ in range(50)))
-    looks = len(replica.store.keys)
-    late = await replica.ask()
+    answers = await asyncio.gather(*(replica.ask_for() for _ in range(50)))
+    lookups = len(replica.keys)
+    late = await replica.ask_for()
     replica.resizer.gate.set()
     await until(lambda: bool(replica.observer.flights))
     await until(lambda: not replica.coalescer.in_flight())
-    after = await replica.ask()
+    after = await replica.ask_for()
 
     assert {(answer.source, answer.made.body) for answer in [*answers, late]} == {(Source.FALLBACK, b"thumb")}
     assert {answer.made.cache_control for answer in answers} == {FALLBACK_CACHE_CONTROL}
     assert answers[0].made.etag != after.made.etag
-    assert looks <= 1 + MAX_LOOKUPS
+    assert lookups <= 1 + MAX_LOOKUPS
     assert (after.source, replica.resizer.calls) == (Source.FOUND, ["prew/card/a.jpg"])
 
 
 async def test_what_is_made_in_time_is_not_replaced() -> None:
     """Nothing is looked for before its time."""
-    replica = InMemoryReplica(after_s=NEVER_S)
+    replica = Replica(after_s=NEVER_S)
     replica.put("thumb")
     replica.resizer.gate.set()
 
-    assert (await replica.ask()).source is Source.MADE
-    assert replica.store.keys == ["prew/card/a.jpg"]
+    assert (await replica.ask_for()).source is Source.MADE
+    assert replica.keys == ["prew/card/a.jpg"]
 
 
 async def test_without_a_stand_in_requests_wait_on() -> None:
     """Nothing else of this photo exists: they get what they wanted when it is made."""
-    replica = InMemoryReplica(after_s=0)
-    asking = replica.ask()
-    await until(lambda: len(replica.store.keys) == 1 + len(names("card")))
+    replica = Replica(after_s=0)
+    asking = replica.ask_for()
+    await until(lambda: len(replica.keys) == 1 + len(names("card")))
     replica.resizer.gate.set()
 
     assert (await asking).source is Source.MADE
@@ -156,33 +150,33 @@ async def test_without_a_stand_in_requests_wait_on() -> None:
 @pytest.mark.parametrize("error", [Overloaded(), DeadlineExceeded(), ResizerFailed(), StorageFailed()])
 async def test_a_failure_that_is_not_the_photos_gets_a_stand_in(error: PreviewFailed) -> None:
     """Those who waited get it, and those who come while the failure is remembered."""
-    replica = InMemoryReplica(after_s=NEVER_S, error=error)
+    replica = Replica(after_s=NEVER_S, error=error)
     replica.put("hero")
     replica.resizer.gate.set()
-    asking = [replica.ask() for _ in range(10)]
+    asking = [replica.ask_for() for _ in range(10)]
     sources = {answer.source for answer in await asyncio.gather(*asking)}
 
-    assert sources == {(await replica.ask()).source} == {Source.FALLBACK}
+    assert sources == {(await replica.ask_for()).source} == {Source.FALLBACK}
     assert len(replica.resizer.calls) == 1
 
 
 @pytest.mark.parametrize("error", [PhotoMissing(), PhotoCorrupt()])
 async def test_a_failure_of_the_photo_is_told(error: PreviewFailed) -> None:
     """A photo that is gone shall not live on in its other previews; nothing is looked for."""
-    replica = InMemoryReplica(after_s=NEVER_S, error=error)
+    replica = Replica(after_s=NEVER_S, error=error)
     replica.put("hero")
     replica.resizer.gate.set()
     with pytest.raises(type(error)):
-        await replica.ask()
+        await replica.ask_for()
 
-    assert replica.store.keys == ["prew/card/a.jpg"]
+    assert replica.keys == ["prew/card/a.jpg"]
 
 
 async def test_a_failure_without_a_stand_in_is_told() -> None:
     """Also where S3 cannot even be asked for one."""
-    replica = InMemoryReplica(after_s=NEVER_S, error=ResizerFailed())
+    replica = Replica(after_s=NEVER_S, error=ResizerFailed())
     replica.put("hero")
     replica.store.broken = True
     replica.resizer.gate.set()
     with pytest.raises(ResizerFailed):
-        await replica.ask()
+        await replica.ask_for()

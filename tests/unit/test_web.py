@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 from collections.abc import AsyncIterator
 
 import pytest
-from aiohttp import ClientResponse, ClientSession
-from aiohttp.test_utils import TestServer
-from yarl import URL
 
-from prewmanager.adapters.memory_store import MemoryFlightStore
 from prewmanager.errors import (
     DeadlineExceeded,
     Overloaded,
@@ -22,77 +17,22 @@ from prewmanager.errors import (
     PhotoUnsupported,
     ResizerFailed,
     StorageFailed,
-    failure_classes,
 )
-from prewmanager.flights.coalescer import Coalescer
 from prewmanager.previews.outcome import Made
-from prewmanager.flights.lease import Lifetimes, Timing
-from prewmanager.resizing.load import Load
-from prewmanager.telemetry.metrics import Metrics
-from prewmanager.web.app import Service, make_app
-from tests.support.fakes import CATALOGUE, FakeStore, GatedResizer, made, until
-
-TIMING = Timing(lease_s=5, lock_ttl_s=20, invoke_s=5, wait_s=15)
-
-
-class FakeProbe:
-    """A dependency that answers, fails or hangs."""
-
-    def __init__(self, error: Exception | None = None, *, hangs: bool = False) -> None:
-        self.error = error
-        self.hangs = hangs
-
-    async def ping(self) -> None:
-        if self.hangs:
-            await asyncio.Event().wait()
-        if self.error is not None:
-            raise self.error
-
-
-class Site:
-    """A running application with its fakes, and a client."""
-
-    def __init__(self) -> None:
-        self.store = FakeStore()
-        self.resizer = GatedResizer(self.store)
-        self.resizer.gate.set()
-        self.metrics = Metrics()
-        self.redis, self.s3 = FakeProbe(), FakeProbe()
-
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[Site]:
-        coalescer = Coalescer(
-            flight_store=MemoryFlightStore(),
-            resizer=self.resizer,
-            store=self.store,
-            observer=self.metrics,
-            timing=TIMING,
-            lifetimes=Lifetimes(30, dict.fromkeys(failure_classes(), 0.0)),
-            load=Load(at_once=2),
-            max_flights=10,
-        )
-        service = Service(CATALOGUE, coalescer, self.store, self.metrics, {"s3": self.s3}, {"redis": self.redis})
-        async with TestServer(make_app(service)) as server, ClientSession() as session:
-            self._server, self._session = server, session
-            yield self
-
-    async def request(self, method: str, path: str, headers: dict[str, str] | None = None) -> ClientResponse:
-        url = URL(f"http://{self._server.host}:{self._server.port}{path}", encoded=True)
-        response = await self._session.request(method, url, headers=headers)
-        await response.read()
-        return response
-
-    async def get(self, path: str, headers: dict[str, str] | None = None) -> ClientResponse:
-        return await self.request("GET", path, headers)
+from prewmanager.resizing.render import RenderJob, RenderResult
+from tests.support.fakes import made, until
+from tests.support.replica import WebReplica
 
 
 @pytest.fixture(name="site")
-async def _site() -> AsyncIterator[Site]:
-    async with Site().running() as site:
+async def _site() -> AsyncIterator[WebReplica]:
+    replica = WebReplica()
+    replica.resizer.gate.set()
+    async with replica.running() as site:
         yield site
 
 
-async def test_a_preview_comes_with_its_headers(site: Site) -> None:
+async def test_a_preview_comes_with_its_headers(site: WebReplica) -> None:
     """Type, length, ETag, Cache-Control as stored, how it came about and what took how long."""
     response = await site.get("/prew/card/a.jpg")
     body = await response.read()
@@ -112,7 +52,7 @@ async def test_a_preview_comes_with_its_headers(site: Site) -> None:
     }
 
 
-async def test_a_placeholder_comes_with_the_preview(site: Site) -> None:
+async def test_a_placeholder_comes_with_the_preview(site: WebReplica) -> None:
     """The photo's ThumbHash is a header where the preview has one, with the bytes and with 304."""
     site.store.objects["prew/card/a.jpg"] = dataclasses.replace(made(), thumbhash="1Q/+HQ==")
     there = await site.get("/prew/card/a.jpg")
@@ -124,7 +64,7 @@ async def test_a_placeholder_comes_with_the_preview(site: Site) -> None:
     assert "X-ThumbHash" not in without.headers
 
 
-async def test_head_makes_the_preview_and_sends_no_body(site: Site) -> None:
+async def test_head_makes_the_preview_and_sends_no_body(site: WebReplica) -> None:
     """HEAD has the headers of GET, also for a preview that had to be made."""
     response = await site.request("HEAD", "/prew/card/a.jpg")
 
@@ -134,7 +74,7 @@ async def test_head_makes_the_preview_and_sends_no_body(site: Site) -> None:
     assert len(site.resizer.calls) == 1
 
 
-async def test_a_client_that_has_it_already_gets_304(site: Site) -> None:
+async def test_a_client_that_has_it_already_gets_304(site: WebReplica) -> None:
     """If-None-Match with the stored ETag is answered without the bytes."""
     etag = (await site.get("/prew/card/a.jpg")).headers["ETag"]
     response = await site.get("/prew/card/a.jpg", {"If-None-Match": f'W/"other", {etag}'})
@@ -146,18 +86,18 @@ async def test_a_client_that_has_it_already_gets_304(site: Site) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-async def test_a_large_preview_is_streamed_from_the_bucket(site: Site, method: str) -> None:
+async def test_a_large_preview_is_streamed_from_the_bucket(site: WebReplica, method: str) -> None:
     """What was too large to be carried around comes from S3, with the headers stored there."""
     site.store.objects["prew/card/a.jpg"] = Made("image/png", 9, '"large"', None, b"123456789")
 
-    async def resize_too_large(*_: object) -> Made:
-        return Made("image/png", 9, '"large"', "max-age=1", None)
+    async def resize_too_large(_: RenderJob) -> RenderResult:
+        return RenderResult(Made("image/png", 9, '"large"', "max-age=1", None))
 
     site.resizer.resize = resize_too_large  # type: ignore[method-assign]
-    looks = iter([None])
+    lookups = iter([None])
 
     async def find(key: str) -> Made | None:
-        return next(looks, site.store.objects[key])
+        return next(lookups, site.store.objects[key])
 
     site.store.find = find  # type: ignore[method-assign]
     response = await site.request(method, "/prew/card/a.jpg")
@@ -183,7 +123,7 @@ async def test_a_large_preview_is_streamed_from_the_bucket(site: Site, method: s
         (RuntimeError("secret"), 502, "failed"),
     ],
 )
-async def test_each_failure_has_its_status(site: Site, error: Exception, status: int, kind: str) -> None:
+async def test_each_failure_has_its_status(site: WebReplica, error: Exception, status: int, kind: str) -> None:
     """The table of statuses; the body is a short problem, never stored, with nothing internal in it."""
     site.resizer.error = error
     response = await site.get("/prew/card/a.jpg")
@@ -198,25 +138,25 @@ async def test_each_failure_has_its_status(site: Site, error: Exception, status:
         assert response.headers["Retry-After"] == ("8" if retry_after_s else "1")
 
 
-async def test_an_unknown_preset_costs_nothing(site: Site) -> None:
+async def test_an_unknown_preset_costs_nothing(site: WebReplica) -> None:
     """404, and neither S3 nor the resizer was asked."""
     response = await site.get("/prew/cart/a.jpg")
 
     assert response.status == 404
-    assert (site.store.looks, site.resizer.calls) == (0, [])
+    assert (site.store.requests, site.resizer.calls) == (0, [])
 
 
 @pytest.mark.parametrize("path", ["/prew/card/%2e%2e/x", "/prew/card/a%00", "/prew/card/%ff", "/prew/card//a", "/%0a"])
-async def test_a_bad_key_is_a_bad_request(site: Site, path: str) -> None:
+async def test_a_bad_key_is_a_bad_request(site: WebReplica, path: str) -> None:
     """400, and neither S3 nor the resizer was asked."""
     response = await site.get(path)
 
     assert response.status == 400
-    assert (site.store.looks, site.resizer.calls) == (0, [])
+    assert (site.store.requests, site.resizer.calls) == (0, [])
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
-async def test_other_methods_are_not_allowed(site: Site, method: str) -> None:
+async def test_other_methods_are_not_allowed(site: WebReplica, method: str) -> None:
     """405 with Allow, whatever the path."""
     response = await site.request(method, "/prew/card/a.jpg")
 
@@ -225,7 +165,7 @@ async def test_other_methods_are_not_allowed(site: Site, method: str) -> None:
     assert site.resizer.calls == []
 
 
-async def test_an_error_of_our_own_is_told_to_nobody(site: Site) -> None:
+async def test_an_error_of_our_own_is_told_to_nobody(site: WebReplica) -> None:
     """What breaks outside of a flight is a 500 with nothing in it."""
 
     def broken(*_: object) -> None:
@@ -238,14 +178,14 @@ async def test_an_error_of_our_own_is_told_to_nobody(site: Site) -> None:
     assert "secret" not in await response.text()
 
 
-async def test_alive_whatever_else(site: Site) -> None:
+async def test_alive_whatever_else(site: WebReplica) -> None:
     """Liveness asks nobody."""
     site.s3.error = RuntimeError("away")
 
     assert (await site.get("/healthz")).status == 200
 
 
-async def test_ready_when_everything_answers(site: Site) -> None:
+async def test_ready_when_everything_answers(site: WebReplica) -> None:
     """Each dependency is named."""
     response = await site.get("/readyz")
 
@@ -253,9 +193,9 @@ async def test_ready_when_everything_answers(site: Site) -> None:
     assert await response.json() == {"ready": True, "degraded": False, "redis": "ok", "s3": "ok"}
 
 
-async def test_not_ready_names_the_culprit(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_not_ready_names_the_culprit(site: WebReplica, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that fails and one that hangs are both named; the error's text stays in the log."""
-    monkeypatch.setattr("prewmanager.web.app.PROBE_WITHIN_S", 0.05)
+    monkeypatch.setattr("prewmanager.web.app.PROBE_TIMEOUT_S", 0.05)
     site.s3.error = RuntimeError("secret host")
     site.redis.hangs = True
     response = await site.get("/readyz")
@@ -264,7 +204,7 @@ async def test_not_ready_names_the_culprit(site: Site, monkeypatch: pytest.Monke
     assert await response.json() == {"ready": False, "degraded": False, "redis": "failed", "s3": "failed"}
 
 
-async def test_without_redis_it_is_degraded_and_ready(site: Site) -> None:
+async def test_without_redis_it_is_degraded_and_ready(site: WebReplica) -> None:
     """The process can do its work alone; whoever watches it is told."""
     site.redis.error = RuntimeError("away")
     response = await site.get("/readyz")
@@ -273,7 +213,7 @@ async def test_without_redis_it_is_degraded_and_ready(site: Site) -> None:
     assert await response.json() == {"ready": True, "degraded": True, "redis": "failed", "s3": "ok"}
 
 
-async def test_metrics_count_requests_and_flights(site: Site) -> None:
+async def test_metrics_count_requests_and_flights(site: WebReplica) -> None:
     """Requests by preset, status and source; names that a client made up become no labels."""
     await site.get("/prew/card/a.jpg")
     await site.get("/prew/made-up/a.jpg")
