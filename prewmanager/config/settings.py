@@ -46,7 +46,7 @@ class Settings(BaseSettings):
         description="the presets, as one JSON object or field by field: `PREW_PRESETS__CARD__WIDTH=720`"
     )
 
-    source_bucket: Name = Field(description="bucket of the photos")
+    source_bucket: Name = Field(description="the bucket of the photos")
     preview_bucket: Name | None = Field(None, description="bucket of the previews; unset: that of the photos")
     source_prefix: Prefix = Field("photo", description="first path segment of photos")
     preview_prefix: Prefix = Field("prew", description="first path segment of previews")

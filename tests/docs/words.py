@@ -1,4 +1,4 @@
-"""Retired phrases in prose, file and line: `python -m tests.docs.words`.
+"""Retired phrases in prose, by file and line: `python -m tests.docs.words [FILE…]`.
 
 The phrases are the "quoted" ones in the last column of docs/glossary.md. Prose is every document, every docstring and
 comment of Python, and the comments of the other files that people edit.
@@ -103,4 +103,5 @@ def _python(text: str) -> str:
 
 if __name__ == "__main__":
     listed = offences([Path(name).resolve() for name in sys.argv[1:]] or None)
-    sys.exit("\n".join(map(str, listed)) or 0)
+    sys.stdout.writelines(f"{each}\n" for each in listed)
+    sys.exit(1 if listed else 0)
