@@ -1,7 +1,7 @@
 """Benchmarks: real programs on loopback, compared side by side in one run.
 
-python -m benchmarks.road       a preview that exists, a miss and its parts, memory at rest
-python -m benchmarks.flights    many waiters for one preview, against the original's algorithm and the physical limit
+python -m benchmarks.request_path    a preview that exists, a miss and its parts, memory at rest
+python -m benchmarks.flights         many waiters for one preview, against the reference implementation and the limit
 
 Machines differ and are noisy, so rounds alternate between what is compared, and ratios are what to keep.
 """

@@ -1,4 +1,4 @@
-"""A Lambda that answers when it is told to: the Invoke API with one answer of 70 KB, and a gate before it.
+"""A Lambda that answers on command: the Invoke API with one answer of 70 KB, and a gate before it.
 
 SIGUSR1                                       opens the gate
 POST /-/gate?open=0&delay_ms=0                sets it, and how long an invocation takes

@@ -14,8 +14,8 @@ from benchmarks.waiters import Waiters
 _MANY = 1000
 _ROUNDS_OF_MANY = 3
 _NOTE = (
-    "In the original, whoever arrives before the lock is set makes the preview for himself: these do not wait for a "
-    "poll, and among few waiters they are the most."
+    "In the reference implementation, each request that arrives before the lock is set renders the preview itself. "
+    "These requests do not wait for a poll, and among few waiters they are the majority."
 )
 Lags = dict[tuple[str, int], list[list[float]]]
 

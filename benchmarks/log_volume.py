@@ -23,7 +23,7 @@ def measured(level: str) -> dict[str, tuple[int, int]]:
         redis, s3 = parts.redis(), parts.s3()
         function, function_log = parts.function(s3)
         service = parts.service(redis, s3, function.url, PREW_LOG_LEVEL=level)
-        nginx = parts.road(s3, [service])
+        nginx = parts.nginx_before(s3, [service])
         photo = parts.folder("photo") / "photo.jpg"
         enlarged("day", 680, 556, 1)(photo)
         names = [f"2026/11/holiday-in-the-mountains-{number:04}.jpg" for number in range(2 * _MISSES)]

@@ -1,4 +1,4 @@
-"""Names that somebody makes up, against a ration of resizes: what it costs, and what the others notice."""
+"""Made-up names against a rate limit of resizes: what they cost, and what other clients notice."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def measure(parts: Parts, count: int) -> tuple[Flood, Known, Known]:
     gate.set(is_open=True)
     rate_limit = {"PREW_MAX_RESIZES_PER_SECOND": str(PER_SECOND), "PREW_RESIZE_BURST": str(BURST)}
     replicas = [parts.service(redis, s3, gate.server.url, **rate_limit) for _ in range(REPLICAS)]
-    nginx = parts.road(s3, replicas)
+    nginx = parts.nginx_before(s3, replicas)
     body = random.Random(1).randbytes(_BODY_BYTES)
     s3_client(s3).put_object(Bucket=s3.bucket, Key=_KNOWN, Body=body, ContentType="image/jpeg")
     quiet = _asked_beside(nginx.port, threading.Event(), within_s=3)
@@ -122,9 +122,9 @@ def tell(report: Report, flood: Flood, quiet: Known, known: Known) -> None:
     asked = flood.statuses.total()
     allowed = BURST + PER_SECOND * flood.took_s
     report.figures += [
-        Figure(f"invocations for {asked:,} made-up names: of those that the ration allows", flood.invocations / allowed,
-               "times", 1.0),
-        Figure("previews that exist, asked for meanwhile: failed", known.failed, "", 0),
+        Figure(f"invocations for {asked:,} made-up names: of those that the rate limit allows",
+               flood.invocations / allowed, "times", 1.0),
+        Figure("requests for existing previews meanwhile: failed", known.failed, "", 0),
     ]  # fmt: skip
     retries = ", ".join(f"{seconds} s: {times:,}" for seconds, times in sorted(flood.retry_after_s.items()))
     rows = [
@@ -136,9 +136,7 @@ def tell(report: Report, flood: Flood, quiet: Known, known: Known) -> None:
         ["a preview that exists, before, p50 / p99 ms", _both(quiet)],
         ["the same during it", _both(known)],
     ]
-    note = (
-        "The flood takes all that two cores have; what those who ask for a known preview wait is their share of them."
-    )
+    note = "The flood takes all that two cores have; requests for a known preview wait for their share of them."
     report.tables.append(Table(f"{asked:,} made-up names, {REPLICAS} replicas", ["", ""], rows, note))
 
 

@@ -95,19 +95,21 @@ def tell(report: Report, times: MissTimes) -> dict[str, float]:
     }
     parts["function: the rest, and the runtime client"] = sandbox - sum(parts.values())
     parts["Lambda: invocation around the function"] = _timing(times, "lambda") - sandbox
-    parts["service: look at S3"] = _timing(times, "s3")
-    parts["service: claim in Redis"] = _timing(times, "lock")
+    parts["service: existence check in S3"] = _timing(times, "s3")
+    parts["service: acquire in Redis"] = _timing(times, "lock")
     parts["service: the rest, and the result to Redis"] = direct - sum(parts.values())
-    parts["nginx, and its look at S3"] = wall - direct
+    parts["nginx, and its request to S3"] = wall - direct
     rows: list[list[Cell]] = [[name, ms, ms / wall * 100] for name, ms in parts.items()]
     count = len(times.through_nginx)
     title = f"A miss at concurrency 1, {count} each way, medians: a JPEG of 2724 by 2224 pixels, 720 wide"
     report.tables.append(Table(title, ["part", "ms", "% of all"], [*rows, ["all, through nginx", wall, 100.0]]))
     nginx_look = statistics.mean(times.looks_ms)
-    what = "a miss less Lambda and both looks at S3, through nginx"
+    what = "a miss less Lambda and both requests to S3, through nginx"
     report.figures.append(Figure(what, own["through nginx"] - nginx_look, "ms", OWN_SHARE_TARGET_MS))
-    report.figures.append(Figure("nginx's look at S3, left out above (whole ms in its log, mean)", nginx_look, "ms"))
-    report.figures.append(Figure("a miss less Lambda and the look at S3, of the service alone", own["direct"], "ms"))
+    report.figures.append(Figure("nginx's request to S3, left out above (whole ms in its log, mean)", nginx_look, "ms"))
+    report.figures.append(
+        Figure("a miss less Lambda and the existence check, of the service alone", own["direct"], "ms")
+    )
     return parts
 
 

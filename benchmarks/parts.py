@@ -87,7 +87,7 @@ class Parts:
         program.wait_ready(functools.partial(is_ok, f"{replica.url}/readyz"))
         return replica
 
-    def road(self, s3: S3, replicas: Sequence[Replica]) -> Nginx:
+    def nginx_before(self, s3: S3, replicas: Sequence[Replica]) -> Nginx:
         """The product's nginx in front of this S3 and these replicas."""
         return self.nginx(
             {

@@ -19,7 +19,7 @@ mpl.rcParams.update(
 _COLOURS = {
     "prewmanager": "#1769aa",
     "service": "#1769aa",
-    "original": "#c2410c",
+    "reference": "#c2410c",
     "function": "#15803d",
     "Lambda": "#86b88f",
     "resize": "#15803d",

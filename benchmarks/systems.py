@@ -1,4 +1,4 @@
-"""What is compared: prewmanager, the original's algorithm and the physical limit, around one Redis and one Lambda."""
+"""What is compared around one Redis and one Lambda: prewmanager, the reference implementation, the physical limit."""
 
 from __future__ import annotations
 
@@ -81,10 +81,10 @@ class Stage:
         started = [self.parts.service(self._redis, self._s3, self.gate.server.url) for _ in range(replicas)]
         return System("prewmanager", started, self.gate)
 
-    def original(self, replicas: int) -> System:
-        """The original's algorithm."""
+    def reference(self, replicas: int) -> System:
+        """The algorithm that this project replaces."""
         options = (f"--redis-url={self._redis.url}", f"--lambda-url={self.gate.server.url}")
-        return System("original", [self.parts.module("original", *options) for _ in range(replicas)], self.gate)
+        return System("reference", [self.parts.module("reference", *options) for _ in range(replicas)], self.gate)
 
     def limit(self, replicas: int) -> System:
         """The bare handler."""
@@ -92,7 +92,7 @@ class Stage:
 
     def all_three(self, replicas: int) -> list[System]:
         """One of each, in the order in which rounds alternate."""
-        return [self.prewmanager(replicas), self.original(replicas), self.limit(replicas)]
+        return [self.prewmanager(replicas), self.reference(replicas), self.limit(replicas)]
 
     def redis_commands(self) -> int:
         """Commands that Redis has run so far, those inside scripts included, INFO left out."""

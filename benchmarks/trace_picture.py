@@ -19,7 +19,7 @@ PICTURE = ROOT / "docs" / "images" / "trace.svg"
 _REQUEST_ID = "00000000000000000000000000007ace"
 _WARM_UP = 5
 _NS_IN_MS = 10**6
-_ORDER = ("nginx GET", "nginx s3", "GET preview", "flight", "redis claim", "s3 look", "resize", "redis settle")
+_ORDER = ("nginx GET", "nginx s3", "GET preview", "flight", "redis acquire", "s3 find", "resize", "redis complete")
 
 
 async def traced() -> dict[str, Received]:
@@ -35,7 +35,7 @@ def _ask(collector_url: str) -> None:
         redis, s3 = parts.redis(), parts.s3()
         function, _ = parts.function(s3)
         service = parts.service(redis, s3, function.url, OTEL_EXPORTER_OTLP_ENDPOINT=collector_url)
-        nginx = parts.road(s3, [service])
+        nginx = parts.nginx_before(s3, [service])
         with tempfile.TemporaryDirectory() as folder:
             photo = Path(folder) / "photo.jpg"
             enlarged("day", 1362, 1112, 2)(photo)

@@ -1,6 +1,6 @@
 """The command line: `serve` runs the service, the other commands are for operators.
 
-Exit codes: 0 success, 1 something failed or needs attention, 2 wrong settings or wrong arguments.
+Exit codes: 0 success, 1 something failed or needs attention, 2 invalid settings or arguments.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ EXIT_SETTINGS = 2
 Presets = Annotated[
     list[str] | None, typer.Argument(metavar="PRESET", help="Presets, or variants such as card.avif, by name.")
 ]
-Prefix = Annotated[str, typer.Option(help="Only photos whose name, without the photos' prefix, begins so.")]
-Concurrency = Annotated[int, typer.Option(min=1, max=1000, help="Previews that are worked on at once.")]
-Exact = Annotated[bool, typer.Option("--exact", help="A preset's name is that one variant, not all of its variants.")]
+Prefix = Annotated[str, typer.Option(help="Only photos whose name, after the source prefix, begins with this.")]
+Concurrency = Annotated[int, typer.Option(min=1, max=1000, help="Previews to work on at once.")]
+Exact = Annotated[
+    bool, typer.Option("--exact", help="A preset's name means that one variant, not all of its variants.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 
 app = typer.Typer(
@@ -37,7 +39,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Image previews, rendered once and served from S3.",
-    epilog="Exit codes: 0 success, 1 something failed or needs attention, 2 wrong settings or wrong arguments.",
+    epilog="Exit codes: 0 success, 1 something failed or needs attention, 2 invalid settings or arguments.",
 )
 
 
@@ -58,9 +60,9 @@ def main(
 
 @app.command()
 def serve(
-    workers: Annotated[int, typer.Option(min=1, help="Processes that share the port, one for each core at most.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that share the port, at most one for each core.")] = 1,
 ) -> None:
-    """Run the service, configured by the environment alone. Ends on SIGTERM or SIGINT, after the requests under way."""
+    """Run the service, configured by the environment. SIGTERM or SIGINT stops it, after the requests in flight."""
     settings = _settings()
     with contextlib.ExitStack() as exits:
         if workers > 1:
@@ -94,9 +96,9 @@ def serve(
 
 @app.command(epilog="Example: prewmanager presets --json")
 def presets(as_json: AsJson = False) -> None:
-    """Show the presets that the environment asks for, each with its variants and their fingerprints.
+    """Show the presets that the environment configures, with their variants and fingerprints.
 
-    A variant is one format of an auto preset (card.avif), or one of its densities (card@2x).
+    A variant is a format of an auto preset (card.avif) or a density (card@2x).
     """
     from prewmanager.commands import presets as command  # noqa: PLC0415 -- so that the other commands start at once
 
@@ -105,9 +107,9 @@ def presets(as_json: AsJson = False) -> None:
 
 @app.command(epilog="Example: prewmanager stats --json")
 def stats(as_json: AsJson = False) -> None:
-    """Show what is stored for each preset and each variant: previews, bytes, the oldest and the newest.
+    """Show what is stored for each preset and variant: previews, bytes, the oldest and the newest.
 
-    Those that are in the bucket and no longer in the settings are shown as not known.
+    Variants that are stored but no longer configured are not known.
     """
     from prewmanager.commands import stats as command  # noqa: PLC0415 -- so that the other commands start at once
 
@@ -121,19 +123,17 @@ def purge(  # noqa: PLR0913, PLR0917 -- options of the command line
     photo: Annotated[str, typer.Option(help="Only the previews of this photo, by its key, in all presets.")] = "",
     exact: Exact = False,
     orphans: Annotated[
-        bool, typer.Option("--orphans", help="Also presets that are not in the settings; alone, all of those.")
+        bool, typer.Option("--orphans", help="Also presets that are not configured; without names, all of those.")
     ] = False,
     nginx_cache: Annotated[
-        Path | None, typer.Option(help="Also from this folder of nginx's cache; this machine's nginx alone has it.")
+        Path | None, typer.Option(help="Also from this folder, the cache of this machine's nginx.")
     ] = None,
-    yes: Annotated[
-        bool, typer.Option("--yes", help="Delete; without it nothing is, and the counts are shown.")
-    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete; without it, only count.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete previews, and what Redis remembers of them; the next request makes each again. Photos are never touched.
+    """Delete previews and their cached results; the next request renders each again. Photos are never touched.
 
-    A preset's variants go with it; copies at CloudFront as well, where PREW_CLOUDFRONT_DISTRIBUTION is set. A dry run
+    A preset's name includes its variants. With PREW_CLOUDFRONT_DISTRIBUTION, copies at CloudFront go too. A dry run
     unless --yes is given.
     """
     from prewmanager.commands import purge as command  # noqa: PLC0415 -- so that the other commands start at once
@@ -150,20 +150,18 @@ def warm(  # noqa: PLR0913, PLR0917 -- options of the command line
     prefix: Prefix = "",
     exact: Exact = False,
     concurrency: Concurrency = 8,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only count, and estimate what Lambda would cost.")
-    ] = False,
-    seconds: Annotated[float, typer.Option(min=0, help="Of Lambda for one resize, for the estimate.")] = 0.5,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count, and estimate Lambda's price.")] = False,
+    seconds: Annotated[float, typer.Option(min=0, help="Lambda's time for one resize, for the estimate.")] = 0.5,
     memory_mb: Annotated[int, typer.Option(min=1, help="The function's memory, for the estimate.")] = ONE_CPU_MB,
     gb_second_usd: Annotated[
         float, typer.Option(min=0, help="Price of a GB-second; the default is AWS's list price for x86 in us-east-1.")
     ] = LIST_GB_SECOND_USD,
     as_json: AsJson = False,
 ) -> None:
-    """Make the previews that are missing, of all presets unless some are named, in all variants; skip what is there.
+    """Render missing previews, of all presets unless some are named, in all variants.
 
-    A running site, and other warmers, share the work: no preview is made twice. Ended and started again it goes on
-    with what is missing. Exit code 1 where some could not be made.
+    A running site and other warmers share the work: no preview is rendered twice. Stopped and started again, it
+    continues with what is missing. Exit code 1 if some failed.
     """
     from prewmanager.commands import warm as command  # noqa: PLC0415 -- so that the other commands start at once
 
@@ -184,13 +182,15 @@ def stale(  # noqa: PLR0913, PLR0917 -- options of the command line
     presets: Presets = None,
     prefix: Prefix = "",
     exact: Exact = False,
-    fix: Annotated[bool, typer.Option("--fix", help="Make them anew, and delete those whose photo is gone.")] = False,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Render them again, and delete those whose photo is gone.")
+    ] = False,
     concurrency: Concurrency = 16,
     as_json: AsJson = False,
 ) -> None:
-    """Find previews whose preset has changed since, or whose photo is newer or gone.
+    """Find previews whose preset has changed, or whose photo is newer or gone.
 
-    --fix brings them in line while the site runs: each is made over the old one. Exit code 1 where stale ones are left.
+    --fix repairs them while the site runs, each over the old one. Exit code 1 if stale ones are left.
     """
     from prewmanager.commands import stale as command  # noqa: PLC0415 -- so that the other commands start at once
 
@@ -201,16 +201,16 @@ def stale(  # noqa: PLR0913, PLR0917 -- options of the command line
 
 @app.command(epilog="Example: prewmanager doctor --url https://images.example.com")
 def doctor(
-    url: Annotated[str, typer.Option(help="nginx's address as clients see it; without it nginx is left out.")] = "",
+    url: Annotated[str, typer.Option(help="nginx's address as clients see it; without it, nginx is not checked.")] = "",
     replica: Annotated[
-        list[str] | None, typer.Option(help="A replica's own address, host:port; several: once for each.")
+        list[str] | None, typer.Option(help="A replica's own address, host:port; repeat it for each.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look at everything that the service needs, and say what is wrong and how to mend it.
+    """Check everything that the service needs, and say what is wrong and how to fix it.
 
-    Settings, port, Redis, clock, each right on the buckets, the function, nginx, and whether replicas have the same
-    presets. The function makes one preview, which is deleted. Exit code 1 where something is wrong.
+    Settings, port, Redis, clock, each permission on the buckets, the function, nginx, and whether replicas have the
+    same presets. The function renders one preview, which is deleted. Exit code 1 if something is wrong.
     """
     from prewmanager.commands import doctor as command  # noqa: PLC0415 -- so that the other commands start at once
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes site.env, and new keys for S3, into the folder $1; what is there already is left as it is.
+# Writes site.env, and new keys for S3, into the folder $1; existing files stay unchanged.
 set -eu
 umask 027
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Renders nginx/templates into the folder $1, as the official image's entry point does. What is wrong with a variable
-# is said before anything is written.
+# Renders nginx/templates into the folder $1, as the official image's entry point does. An invalid variable aborts it
+# before it writes anything.
 set -eu
 
 sources=$(cd "$(dirname "$0")/../../nginx" && pwd)

@@ -43,83 +43,87 @@ class Settings(BaseSettings):
     )
 
     presets: Annotated[dict[PresetName, Preset], Field(min_length=1)] = Field(
-        description="the presets, all as JSON, or field by field: `PREW_PRESETS__CARD__WIDTH=720`"
+        description="the presets, as one JSON object or field by field: `PREW_PRESETS__CARD__WIDTH=720`"
     )
 
     source_bucket: Name = Field(description="the bucket of the photos")
-    preview_bucket: Name | None = Field(None, description="the bucket of the previews; unset: the photos' own")
+    preview_bucket: Name | None = Field(None, description="bucket of the previews; unset: that of the photos")
     source_prefix: Prefix = Field("photo", description="first path segment of photos")
     preview_prefix: Prefix = Field("prew", description="first path segment of previews")
-    cache_control: str = Field("public, max-age=31536000", description="`Cache-Control` that previews are stored with")
+    cache_control: str = Field("public, max-age=31536000", description="`Cache-Control` of stored previews")
 
     thumbhash: bool = Field(
-        False, description="whether previews get the photo's ThumbHash, a placeholder of some 25 bytes: `X-ThumbHash`"
+        False, description="send the photo's ThumbHash, a placeholder of some 25 bytes, as `X-ThumbHash`"
     )
 
     host: str = Field("0.0.0.0", description="address that the service listens on")  # noqa: S104 -- as containers need
     port: Port = Field(8180, description="port that the service listens on")
-    shutdown_grace: Seconds = Field(25, description="time for requests under way when the service is told to stop")
+    shutdown_grace: Seconds = Field(25, description="time for requests in flight at shutdown")
     log_level: LogLevel = Field("info", description="`debug`, `info`, `warning` or `error`")
     contact_sheet: bool = Field(
-        False, description="whether the service shows a page of presets, photos and flights at `/-/presets`"
+        False, description="serve the contact sheet, a page of presets, photos and flights, at `/-/presets`"
     )
 
     redis_url: RedisUrl | None = Field(
         None,
         description="Redis, such as `redis://host:6379/0`, `redis+cluster://host,host` or "
-        "`redis+sentinel://host,host/name`; unset: coalescing inside this one process",
+        "`redis+sentinel://host,host/name`; unset: each process coalesces alone",
     )
-    lease: Seconds = Field(5, description="time after which a replica that died is replaced")
-    lock_ttl: Seconds = Field(30, description="longest time for which one replica holds a preview's lock")
+    lease: Seconds = Field(
+        5, description="life of a lease between renewals; a dead replica's flight is taken over after it"
+    )
+    lock_ttl: Seconds = Field(30, description="longest time that one replica holds a preview's lease")
     wait_timeout: Seconds = Field(45, description="longest time that a request waits for its preview")
-    proxy_read_timeout: Seconds = Field(60, description="nginx's time-out for the service; nginx reads it as well")
+    proxy_read_timeout: Seconds = Field(60, description="nginx's time-out for the service; nginx reads it too")
     fallback_after: Annotated[float, Field(ge=0, le=900)] | None = Field(
         None,
-        description="time after which a request gets the nearest preview of the photo that exists, while its own is "
-        "made, or has failed for no fault of the photo's; 0: at once; unset: never",
+        description="time after which a request gets a fallback preview of the photo while its own is rendered, or "
+        "after a failure that is not the photo's fault; 0: at once; unset: never",
     )
-    max_flights: Count = Field(2000, description="previews that one process makes or waits for at once; above: 503")
-    max_result_bytes: Bytes = Field(1024 * 1024, description="largest preview that is kept in Redis and memory")
+    max_flights: Count = Field(2000, description="most flights of one process at once; above: 503")
+    max_result_bytes: Bytes = Field(
+        1024 * 1024, description="largest preview that Redis and memory hold; larger ones are streamed from S3"
+    )
 
     lambda_function: Name | None = Field(
-        None, description="the resize function's name or ARN; unset: worker processes of the service's own"
+        None, description="the resize function's name or ARN; unset: worker processes of the service render"
     )
-    lambda_timeout: Seconds = Field(10, description="the function's own time-out, as set in AWS")
-    invoke_timeout: Seconds = Field(15, description="longest time for the look at S3 and the resize together")
+    lambda_timeout: Seconds = Field(10, description="the function's time-out, as set in AWS")
+    invoke_timeout: Seconds = Field(15, description="longest time for the existence check and the resize together")
     max_resizes_per_second: Rate | None = Field(
-        None, description="resizes a second over all replicas together; above: 503. Unset: no bound"
+        None, description="most resizes a second over all replicas; above: 503. Unset: no limit"
     )
-    resize_burst: Count = Field(20, description="resizes that may come at once where there is a bound on their rate")
-    max_invocations: Count = Field(64, description="invocations under way at once from one process")
-    resize_workers: Count = Field(2, description="worker processes where no function is set")
+    resize_burst: Count = Field(20, description="most resizes at once under that rate limit")
+    max_invocations: Count = Field(64, description="most concurrent invocations of one process")
+    resize_workers: Count = Field(2, description="worker processes if no function is set")
 
-    result_ttl: Seconds = Field(30, description="how long the result of a flight is told to whoever still asks")
-    missing_ttl: Seconds = Field(60, description="how long a missing photo is remembered")
-    rejected_ttl: Seconds = Field(300, description="how long an unsupported, corrupt or too large photo is remembered")
-    transient_ttl: Seconds = Field(2, description="how long any other failure is remembered")
+    result_ttl: Seconds = Field(30, description="how long a finished result stays cached in Redis")
+    missing_ttl: Seconds = Field(60, description="how long a missing photo stays cached")
+    rejected_ttl: Seconds = Field(300, description="how long an unsupported, corrupt or too large photo stays cached")
+    transient_ttl: Seconds = Field(2, description="how long any other failure stays cached")
 
     cloudfront_distribution: Name | None = Field(
-        None, description="the CloudFront distribution in front, whose copies `purge` invalidates as well"
+        None, description="CloudFront distribution in front, which `purge` invalidates too"
     )
 
     aws_region: str = Field(
-        "us-east-1", validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION"), description="the AWS region"
+        "us-east-1", validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION"), description="AWS region"
     )
     s3_endpoint: str | None = Field(
         None,
         validation_alias=AliasChoices("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
-        description="an S3 other than Amazon's, addressed path-style",
+        description="endpoint of another S3 than Amazon's, addressed path-style",
     )
     lambda_endpoint: str | None = Field(
         None,
         validation_alias=AliasChoices("AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL"),
-        description="a Lambda other than Amazon's",
+        description="endpoint of another Lambda than Amazon's",
     )
 
     otlp_endpoint: Annotated[str, StringConstraints(pattern=r"^https?://.+")] | None = Field(
         None,
         validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
-        description="OpenTelemetry collector that traces are sent to, by OTLP over HTTP; unset: no traces",
+        description="OpenTelemetry collector for traces, by OTLP over HTTP; unset: no traces",
     )
 
     @field_validator("otlp_endpoint")

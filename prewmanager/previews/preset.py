@@ -72,46 +72,47 @@ Also = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
 
 
 class Preset(BaseModel):
-    """How a preview is made; the words are sharp's. Descriptions are what the README says of each field."""
+    """How a preview is rendered, in sharp's words. The descriptions appear in docs/reference/presets.md."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    width: Side | None = Field(None, description="pixels; without it, as the height and the photo's proportions say")
-    height: Side | None = Field(None, description="likewise; one of the two is needed")
-    fit: Fit = Field("cover", description="how the photo meets the box, in the words of the sharp library")
-    position: Position = Field("centre", description="which part `cover` keeps, and where `contain` puts the photo")
+    width: Side | None = Field(None, description="pixels; unset: follows from the height and the photo's proportions")
+    height: Side | None = Field(None, description="likewise; one of the two is required")
+    fit: Fit = Field("cover", description="how the photo fits the box, in the words of the sharp library")
+    position: Position = Field("centre", description="which part `cover` keeps, and where `contain` places the photo")
     format: Format = Field(
         "keep",
-        description="`keep`: the photo's own, where browsers show it; `auto`: AVIF, WebP, or JPEG (PNG where one can "
-        "see through it), as the browser accepts",
+        description="`keep`: the photo's own, if browsers show it; `auto`: AVIF, WebP, or JPEG (PNG if transparent), "
+        "as the browser accepts",
     )
     quality: Quality | None = Field(None, description="unset: 80 for JPEG and WebP, 50 for AVIF; PNG has none")
-    jpeg_quality: Quality | None = Field(None, description="that of JPEG, where it differs from `__QUALITY`")
-    webp_quality: Quality | None = Field(None, description="likewise of WebP")
-    avif_quality: Quality | None = Field(None, description="likewise of AVIF")
+    jpeg_quality: Quality | None = Field(None, description="quality of JPEG, if it differs from `__QUALITY`")
+    webp_quality: Quality | None = Field(None, description="likewise for WebP")
+    avif_quality: Quality | None = Field(None, description="likewise for AVIF")
     webp_effort: WebpEffort | None = Field(
-        None, description="work of WebP's encoder: `0` is the fastest, `6` the smallest; unset: 1"
+        None, description="effort of WebP's encoder: `0` is fastest, `6` smallest; unset: 1"
     )
-    avif_effort: AvifEffort | None = Field(None, description="likewise of AVIF's, up to `9`; unset: 1")
+    avif_effort: AvifEffort | None = Field(None, description="likewise for AVIF, up to `9`; unset: 1")
     dpr: Densities = Field(
-        (), description="denser variants for fine screens: with `2`, `card@2x` has twice the width and height of `card`"
+        (),
+        description="variants for high-density screens: with `2`, `card@2x` has twice the width and height of `card`",
     )
-    enlarge: bool = Field(False, description="whether a photo that is smaller is scaled up")
+    enlarge: bool = Field(False, description="scale a smaller photo up")
     background: Colour = Field(
-        "#ffffff", description="behind `contain`, and in place of transparency where the format has none"
+        "#ffffff", description="colour behind `contain`, and instead of transparency if the format has none"
     )
     transparent: Transparent = Field(
         "flatten",
-        description="where a format has no transparency: `flatten` onto the background, `keep` as PNG; `auto` keeps it",
+        description="if the format has no transparency: `flatten` onto the background, `keep` as PNG; `auto` keeps it",
     )
-    sharpen: Sharpen | None = Field(None, description="strength (sigma, pixels) of an unsharp mask after scaling")
-    blur: Blur | None = Field(None, description="strength (sigma, pixels) of a blur after scaling")
+    sharpen: Sharpen | None = Field(None, description="sigma in pixels of an unsharp mask after scaling")
+    blur: Blur | None = Field(None, description="sigma in pixels of a blur after scaling")
     also: Also = Field(
         (),
-        description="presets that a photo is soon wanted in as well: what is missing of them is made along with this",
+        description="presets that are usually requested next: one invocation renders the missing ones too",
     )
-    animated: bool = Field(False, description="whether an animation stays one, in WebP; else its first frame is taken")
-    best_effort: bool = Field(False, description="whether what can be decoded of a damaged photo is better than none")
+    animated: bool = Field(False, description="keep an animation, as WebP; else render its first frame")
+    best_effort: bool = Field(False, description="render what can be decoded of a damaged photo")
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Preset:

@@ -1,4 +1,4 @@
-"""The pages of docs/reference, made of the code: `python -m tests.docs.reference --write` brings them up to date."""
+"""The generated pages of docs/reference: `python -m tests.docs.reference --write` updates them."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ FOLDER = ROOT / "docs" / "reference"
 EXAMPLES = ROOT / "tests" / "contract_examples"
 
 _CONTRACTS = {
-    "request_original": "The smallest request: that of the original system, which the function answers as well.",
-    "request_full": "What the service sends.",
-    "response_full": "What the function answers; without `data` where it would be too large to carry.",
-    "response_original": "The smallest answer that the service understands.",
-    "response_failed": "A failure, with its kind.",
+    "request_original": "The smallest request, as the first source system sends it:",
+    "request_full": "A request of the service:",
+    "response_full": "The answer; without `data` if the preview is too large to inline:",
+    "response_original": "The smallest answer that the service accepts:",
+    "response_failed": "A failure, with its kind:",
 }
 
 
 def commands() -> str:
-    """Each command with what it takes."""
-    lines = ["# Commands", "", "`prewmanager COMMAND --help` says the same.", ""]
+    """Each command with its options."""
+    lines = ["# Commands", "", "`prewmanager COMMAND --help` prints the same.", ""]
     group: Any = typer.main.get_command(app)
     lines += [group.epilog, ""]
     for name, command in group.commands.items():
@@ -62,19 +62,19 @@ def metrics() -> str:
         name = f"{family.name}_total" if family.type == "counter" else family.name
         if family.name.startswith("prewmanager"):
             rows.append(f"| `{name}` | {family.type} | {family.documentation} |")
-    text = "`/metrics` of each replica, on its own port, for Prometheus; beside these, those of the process"
+    text = "Each replica serves these at `/metrics`, on its own port, with those of the process"
     head = ["# Metrics", "", f"{text} (`process_…`).", "", "| metric | type | |", "|---|---|---|"]
     return "\n".join([*head, *sorted(rows)]) + "\n"
 
 
 def function() -> str:
-    """The function's contract, by the examples that both sides are tested with."""
+    """The function's contract, by the examples that test both sides."""
     lines = ["# The resize function's contract", ""]
-    lines += ["JSON in, JSON out. Fields are only ever added, and each side works with the other's older ones."]
-    for name, said in _CONTRACTS.items():
+    lines += ["JSON in, JSON out. Fields are only ever added, and each side works with older versions of the other."]
+    for name, caption in _CONTRACTS.items():
         example = json.loads((EXAMPLES / f"{name}.json").read_text(encoding="utf-8"))
         shown = json.dumps(example, indent=2, ensure_ascii=False).splitlines()
-        lines += ["", said, "", *(f"    {line}" for line in shown)]
+        lines += ["", caption, "", *(f"    {line}" for line in shown)]
     return "\n".join(lines) + "\n"
 
 

@@ -1,6 +1,6 @@
-"""The tables of README.md that follow from the code: `python -m tests.docs.tables --write` brings them up to date.
+"""The tables of docs/reference that follow from the code: `python -m tests.docs.tables --write` updates them.
 
-Each stands between `<!-- name -->` and `<!-- /name -->`.
+Each is between `<!-- name -->` and `<!-- /name -->` on its page.
 """
 
 from __future__ import annotations
@@ -19,35 +19,42 @@ from prewmanager.config.settings import Settings
 from prewmanager.previews.preset import Preset
 
 ROOT = Path(__file__).resolve().parents[2]
-README = ROOT / "README.md"
+REFERENCE = ROOT / "docs" / "reference"
 
-# How the values of a preset's field are written, where its schema has no list of them.
+# The page of each table.
+PAGES = {
+    "settings": REFERENCE / "settings.md",
+    "function": REFERENCE / "settings.md",
+    "presets": REFERENCE / "presets.md",
+}
+
+# The values of a preset's field, if its schema has no list of them.
 PRESET_VALUES = {
     "width": "1 to 10000",
     "height": "1 to 10000",
     **dict.fromkeys(("quality", "jpeg_quality", "webp_quality", "avif_quality"), "1 to 100"),
     "webp_effort": "0 to 6",
     "avif_effort": "0 to 9",
-    "dpr": "some of 2, 3 and 4, as `2,3`",
-    "also": "at most 16 presets, as `card,hero`",
+    "dpr": "any of 2, 3 and 4, such as `2,3`",
+    "also": "at most 16 presets, such as `card,hero`",
     "background": "`#rrggbb`",
     "sharpen": "0.1 to 10",
     "blur": "0.3 to 20",
 }
 FUNCTION_FIELDS = {
-    "max_source_bytes": "largest photo that is read, in bytes; above: 422",
-    "max_source_pixels": "largest photo that is decoded, width x height; above: 422",
-    "max_frame_pixels": "the same where a decoder holds the whole picture (progressive JPEG, WebP, …)",
-    "max_seconds": "time for decoding, scaling and encoding of one photo; above: 504",
-    "max_data_bytes": "largest preview that is sent along in the answer; larger ones are streamed from S3",
-    "object_acl": "canned ACL of the previews; unset for buckets with ACLs disabled, which is S3's default",
-    "allow_svg": "whether SVG is taken; what it draws on is a library that libvips does not trust",
+    "max_source_bytes": "largest photo that the function reads, in bytes; above: 422",
+    "max_source_pixels": "largest photo that the function decodes, width x height; above: 422",
+    "max_frame_pixels": "the same for formats whose decoder holds the whole picture (progressive JPEG, WebP, …)",
+    "max_seconds": "time limit for decoding, scaling and encoding one photo; above: 504",
+    "max_data_bytes": "largest preview that the answer includes; the service streams larger ones from S3",
+    "object_acl": "canned ACL of the previews; leave unset if the bucket has ACLs disabled, which is S3's default",
+    "allow_svg": "accept SVG; libvips does not trust the library that draws it",
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Variable:
-    """One setting: its variable, its default as it is written in a file of variables, and its meaning."""
+    """One setting: its variable, its default as a file of variables has it, and its meaning."""
 
     name: str
     default: str
@@ -99,14 +106,15 @@ def tables() -> dict[str, str]:
     }
 
 
-def with_tables(text: str) -> str:
-    """The text with each table in its place. Raises `ValueError` where a place is missing."""
-    for name, table in tables().items():
+def with_tables(page: Path) -> str:
+    """The text of a page with its tables up to date. Raises `ValueError` if a place is missing."""
+    text, made = page.read_text(encoding="utf-8"), tables()
+    for name in (name for name, target in PAGES.items() if target == page):
         start, found, rest = text.partition(f"<!-- {name} -->\n")
         _, found_end, end = rest.partition(f"<!-- /{name} -->\n")
         if not (found and found_end):
-            raise ValueError(f"README.md needs a place between <!-- {name} --> and <!-- /{name} -->")
-        text = f"{start}{found}{table}\n{found_end}{end}"
+            raise ValueError(f"{page.name} needs a place between <!-- {name} --> and <!-- /{name} -->")
+        text = f"{start}{found}{made[name]}\n{found_end}{end}"
     return text
 
 
@@ -124,7 +132,7 @@ def _written(value: object) -> str:
 
 
 if __name__ == "__main__":
-    written = with_tables(README.read_text(encoding="utf-8"))
     if sys.argv[1:] != ["--write"]:
         sys.exit("usage: python -m tests.docs.tables --write")
-    README.write_text(written, encoding="utf-8")
+    for each in set(PAGES.values()):
+        each.write_text(with_tables(each), encoding="utf-8")

@@ -16,7 +16,7 @@ from prewmanager.config.settings import Settings, read_settings
 from prewmanager.errors import failure_classes
 from prewmanager.previews.preset import Preset
 from prewmanager.web.problems import _STATUSES
-from tests.docs.tables import README, ROOT, function_variables, service_variables, with_tables
+from tests.docs.tables import PAGES, REFERENCE, ROOT, function_variables, service_variables, with_tables
 
 DOCUMENTS = sorted(
     [
@@ -30,6 +30,9 @@ EXAMPLES = sorted([*ROOT.glob("examples/*.env"), *ROOT.glob("infra/**/*.env")])
 CONFIGURATION = sorted(
     [*ROOT.glob(".env.example"), *EXAMPLES, *ROOT.glob("*compose*.y*ml"), *ROOT.glob("infra/**/*.yaml")]
 )
+
+HTTP = REFERENCE / "http.md"
+MAX_README_WORDS = 1000
 
 SetEnvironment = Callable[[Mapping[str, str]], None]
 _ASSIGNMENT = re.compile(r"^#?([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)
@@ -93,9 +96,15 @@ def _links(path: Path) -> Iterator[tuple[str, str]]:
             yield file, anchor
 
 
-def test_the_readmes_tables_are_the_codes() -> None:
-    """`python -m tests.docs.tables --write` brings them up to date."""
-    assert with_tables(_text(README)) == _text(README)
+@pytest.mark.parametrize("page", sorted(set(PAGES.values())), ids=_name)
+def test_the_tables_are_the_codes(page: Path) -> None:
+    """`python -m tests.docs.tables --write` updates them."""
+    assert with_tables(page) == _text(page)
+
+
+def test_the_readme_is_short() -> None:
+    """What, how and where to read on; tables belong to docs/reference."""
+    assert len(_text(ROOT / "README.md").split()) <= MAX_README_WORDS
 
 
 def test_env_example_has_every_setting_with_its_default() -> None:
@@ -133,19 +142,19 @@ def test_every_variable_that_is_named_exists(path: Path) -> None:
 @pytest.mark.parametrize("path", DOCUMENTS, ids=_name)
 def test_times_in_brackets_are_the_defaults(path: Path) -> None:
     """Where a document says "`PREW_LEASE` (5 s)", five seconds it is."""
-    said = set(re.findall(r"`(PREW_\w+)` \(([\d.]+) s\)", _text(path)))
+    stated = set(re.findall(r"`(PREW_\w+)` \(([\d.]+) s\)", _text(path)))
     defaults = {(variable.name, variable.default) for variable in service_variables()}
 
-    assert said <= defaults
+    assert stated <= defaults
 
 
 def test_the_time_line_has_the_default_times() -> None:
     """The lines of docs/architecture.md that name a variable begin with its default."""
-    said = re.findall(r"^ +~?([\d.]+) s +(PREW_\w+)", _text(ROOT / "docs" / "architecture.md"), re.MULTILINE)
+    stated = re.findall(r"^ +~?([\d.]+) s +(PREW_\w+)", _text(ROOT / "docs" / "architecture.md"), re.MULTILINE)
     defaults = {variable.name: variable.default for variable in service_variables()}
 
-    assert len(said) == 4
-    assert [(seconds, name) for seconds, name in said if defaults[name] != seconds] == []
+    assert len(stated) == 4
+    assert [(seconds, name) for seconds, name in stated if defaults[name] != seconds] == []
 
 
 def test_nginxs_table_is_what_its_files_use() -> None:
@@ -159,41 +168,54 @@ def test_nginxs_table_is_what_its_files_use() -> None:
     assert table - in_templates - set(re.findall(r"\$\{?(PREW_\w+)", checks)) == set()
 
 
-def test_the_readme_lists_every_status() -> None:
-    """Of the service's table of errors, and the three that are none."""
-    listed = {int(status) for status in re.findall(r"^\| (\d{3}) \|", _text(README), re.MULTILINE)}
+def test_the_statuses_are_the_codes() -> None:
+    """Those of the service's table of errors with their titles, and the three that are none."""
+    listed = re.findall(r"^\| (\d{3}) \| ([\w ]*?) *\|", _text(HTTP), re.MULTILINE)
+    expected = {(str(int(status)), title) for _, status, title in _STATUSES}
 
-    assert listed == {int(status) for _, status, _ in _STATUSES} | {200, 304, 500}
+    assert set(listed) == expected | {("200", ""), ("304", ""), ("500", "Internal error")}
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/architecture.md"])
-def test_every_kind_of_failure_is_told(document: str) -> None:
+@pytest.mark.parametrize("document", [HTTP, ROOT / "docs" / "architecture.md"], ids=_name)
+def test_every_kind_of_failure_is_listed(document: Path) -> None:
     """By the word that clients and Redis see."""
-    text = _text(ROOT / document)
-
-    assert {kind for kind in failure_classes() if f"`{kind}`" not in text} == set()
+    assert {kind for kind in failure_classes() if f"`{kind}`" not in _text(document)} == set()
 
 
 @pytest.mark.parametrize("document", ["docs/architecture.md", "docs/operations.md"])
-def test_the_redis_key_is_told_as_it_is(document: str) -> None:
+def test_the_redis_key_is_the_codes(document: str) -> None:
     """Whoever wants to delete one has to find it."""
     assert f"{KEY_PREFIX}<bucket" in _text(ROOT / document)
 
 
-def test_the_channel_is_told_as_it_is() -> None:
-    """It stands in the table of what is in Redis."""
+def test_the_channel_is_the_codes() -> None:
+    """The table of Redis keys lists it."""
     assert f"`{CHANNEL}`" in _text(ROOT / "docs" / "architecture.md")
 
 
-@pytest.mark.parametrize("package", ["prewmanager", "lambda_resize"])
-def test_architecture_lists_every_module(package: str) -> None:
-    """Each file once, with a word on what it is, and no file that is gone."""
-    text = _text(ROOT / "docs" / "architecture.md")
-    listing = re.search(rf"^    {package}/\n((?:^      .+\n)+)", text, re.MULTILINE)
+def _listing(package: str) -> set[str]:
+    """Files and folders that docs/architecture.md lists for a package, by their paths in it."""
+    listing = re.search(
+        rf"^    {package}/ .*\n((?:^      .+\n)+)", _text(ROOT / "docs" / "architecture.md"), re.MULTILINE
+    )
     assert listing
-    listed = sorted(re.findall(r"^ +(\w+\.py) +\S", listing[1], re.MULTILINE))
+    listed, folder = set(), ""
+    for indent, name in re.findall(r"^    ( +)([\w.]+/?)", listing[1], re.MULTILINE):
+        folder = folder if len(indent) > 2 else ""
+        listed.add(folder + name)
+        folder = name if name.endswith("/") and not folder else folder
+    return listed
 
-    assert listed == sorted(path.name for path in (ROOT / package).rglob("*.py") if path.name != "__init__.py")
+
+@pytest.mark.parametrize("package", ["prewmanager", "prewmanager_presets", "lambda_resize"])
+def test_architecture_lists_every_module_and_package(package: str) -> None:
+    """Of the top level each once; below it only what exists."""
+    listed, folder = _listing(package), ROOT / package
+    modules = {path.name for path in folder.glob("*.py") if not path.name.startswith("__")}
+    packages = {f"{path.parent.name}/" for path in folder.glob("*/__init__.py")}
+
+    assert {name for name in listed if not re.search("/.", name)} == modules | packages
+    assert {name for name in listed if not (folder / name).exists()} == set()
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=_name)

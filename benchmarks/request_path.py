@@ -1,4 +1,4 @@
-"""The road of a preview: one that exists, one that is missing, and what the programs need while nothing happens."""
+"""The request path: a preview that exists, one that is missing, and the memory of idle programs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def main(quick: Annotated[bool, typer.Option("--quick", help="half a minute, int
     existing_previews.wrk()
     raise_open_files(_OPEN_FILES)
     folder, console = results_folder(quick=quick), Console()
-    report = Report("road", "A preview's road")
+    report = Report("request-path", "The request path")
     with running_parts() as parts:
         s3 = parts.s3()
         _misses(parts, s3, report, folder, count=10 if quick else 50)
@@ -38,7 +38,7 @@ def main(quick: Annotated[bool, typer.Option("--quick", help="half a minute, int
 
 
 def _misses(parts: Parts, s3: S3, report: Report, folder: Path, *, count: int) -> None:
-    """The whole system, asked for what does not exist."""
+    """The whole system, and requests for missing previews."""
     function, function_log = parts.function(s3)
     service = parts.service(parts.redis(), s3, function.url)
     variables = {

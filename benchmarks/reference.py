@@ -1,10 +1,10 @@
-"""The original system's algorithm, to compare with: a lock without NX, and every waiter polls for itself.
+"""The reference implementation to compare with: a lock without NX, and every waiter polls for itself.
 
 GET key ── a result ─▶ answer
         ├─ absent ──▶ SET key "blocked" EX 30, invoke, SET key <the answer's JSON> EX 30, answer
         └─ "blocked" ▶ GET again every 500 ms, up to 100 times, then 500
 
-Between GET and SET others find the key absent as well, and invoke too.
+Between GET and SET other requests find the key absent too, and invoke as well.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _POLL_S = 0.5
 _POLLS = 100
 
 
-class Original:
-    """One replica of the original service."""
+class Reference:
+    """One replica."""
 
     def __init__(self, redis_url: str, lambda_url: str) -> None:
         # As wide as the service's; one that does not wait would answer 500 to the hundred-and-first waiter.
@@ -97,10 +97,10 @@ def main(
     lambda_url: Annotated[str, typer.Option()],
 ) -> None:
     """Serve until the process is ended."""
-    original = Original(redis_url, lambda_url)
+    reference = Reference(redis_url, lambda_url)
     app = web.Application()
-    app.cleanup_ctx.append(original.running)
-    app.router.add_get("/{path:.*}", original.preview)
+    app.cleanup_ctx.append(reference.running)
+    app.router.add_get("/{path:.*}", reference.preview)
     serve(app, port)
 
 

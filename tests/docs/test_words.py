@@ -1,0 +1,42 @@
+"""The glossary's words: nothing is written in terms that it retired."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.docs import words
+
+RETIRED = words.phrases('| term | meaning | formerly |\n| a | b "no" c | `house`, "gone by", "stands in" |\n')
+
+
+def test_phrases_are_the_quoted_ones_of_the_last_column() -> None:
+    """Names in backquotes are another test's."""
+    assert RETIRED == ["gone by", "stands in"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "found"),
+    [
+        ("page.md", "It Stands\n  in for it.\n", [(1, "stands in")]),
+        ("page.md", "It standstill in, or stands inside.\n", []),
+        ("code.py", '"""First.\n\nIt is gone by.\n"""\n', [(3, "gone by")]),
+        ("code.py", "x = 1  # which stands\n# in for two\n", [(1, "stands in")]),
+        ("code.py", 'x = "stands in"\n', []),
+        ("code.py", "x = 1  # it stands\ny = 2\n# in for two\n", []),
+        (".env.example", "# It stands\n# in for it.\n", [(1, "stands in")]),
+        ("page.js", "// It is gone\n// by then.\n", [(1, "gone by")]),
+    ],
+)
+def test_a_planted_phrase_is_found(tmp_path: Path, name: str, text: str, found: list[tuple[int, str]]) -> None:
+    """In any case and over line breaks, in documents, docstrings and comments; not in code."""
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+
+    assert list(words.find(words.prose(path), RETIRED)) == found
+
+
+def test_prose_is_free_of_retired_phrases() -> None:
+    """`python -m tests.docs.words` lists them, with file and line."""
+    assert [str(each) for each in words.offences()] == []

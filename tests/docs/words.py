@@ -1,0 +1,107 @@
+"""Retired phrases in prose, by file and line: `python -m tests.docs.words [FILE…]`.
+
+The phrases are the "quoted" ones in the last column of docs/glossary.md. Prose is every document, every docstring and
+comment of Python, and the comments of the other files that people edit.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import sys
+import tokenize
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+GLOSSARY = ROOT / "docs" / "glossary.md"
+SUFFIXES = {".md", ".py", ".env", ".example", ".yml", ".yaml", ".toml", ".js", ".html", ".sh", ".Dockerfile"}
+_GENERATED = {"dist", "build", "htmlcov", "node_modules", "__pycache__"}
+_MARKS = ("#", "//", "*", ">")  # of comments and quotations
+_GAP = rf"\s+(?:(?:{'|'.join(map(re.escape, _MARKS))})\s+)?"  # a phrase may go on in the next line
+
+
+@dataclass(frozen=True)
+class Offence:
+    """A retired phrase, and where it stands."""
+
+    path: Path
+    line: int
+    phrase: str
+
+    def __str__(self) -> str:
+        """As an editor opens it."""
+        return f'{self.path.relative_to(ROOT)}:{self.line}: "{self.phrase}"'
+
+
+def phrases(glossary: str) -> list[str]:
+    """The quoted phrases in the last column of the glossary's tables."""
+    rows = (line.rsplit("|", 2) for line in glossary.splitlines() if line.startswith("|"))
+    return [phrase for row in rows for phrase in re.findall(r'"([^"]+)"', row[-2])]
+
+
+def prose(path: Path) -> str:
+    """What people read of a file, at its place: of Python the docstrings and comments, all else blanked out."""
+    text = path.read_text(encoding="utf-8")
+    return _python(text) if path.suffix == ".py" else text
+
+
+def find(text: str, retired: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """Line and phrase of each retired phrase in a text, in any case and over any line break."""
+    patterns = (_GAP.join(map(re.escape, phrase.split())) for phrase in sorted(retired, key=len, reverse=True))
+    for match in re.finditer(rf"\b(?:{'|'.join(patterns)})\b", text, re.IGNORECASE):
+        found = " ".join(word for word in match[0].lower().split() if word not in _MARKS)
+        yield text.count("\n", 0, match.start()) + 1, found
+
+
+def files() -> list[Path]:
+    """All files that hold prose, but for the glossary itself."""
+    return sorted(_files(ROOT))
+
+
+def offences(paths: Iterable[Path] | None = None) -> list[Offence]:
+    """Every retired phrase in these files, or in all of them."""
+    retired = phrases(GLOSSARY.read_text(encoding="utf-8"))
+    found = (
+        Offence(path, line, phrase)
+        for path in (files() if paths is None else paths)
+        for line, phrase in find(prose(path), retired)
+    )
+    return sorted(found, key=lambda each: (each.path, each.line))
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path in folder.iterdir():
+        if path.is_dir():
+            if path.name not in _GENERATED and not path.name.startswith("."):
+                yield from _files(path)
+        elif path != GLOSSARY and (path.suffix in SUFFIXES or path.name in {"Makefile", "Dockerfile"}):
+            yield path
+
+
+def _python(text: str) -> str:
+    """The text with everything but docstrings and comments replaced, so that lines stay where they are."""
+    lines = text.splitlines(keepends=True)
+    kept = [[False] * len(line) for line in lines]
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+                for number in range(first.lineno - 1, first.end_lineno or first.lineno):
+                    kept[number] = [True] * len(lines[number])
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            number, start = token.start
+            kept[number - 1][start:] = [True] * (len(lines[number - 1]) - start)
+    return "".join(
+        "".join(char if keep or char.isspace() else "\0" for char, keep in zip(line, flags, strict=True))
+        for line, flags in zip(lines, kept, strict=True)
+    )
+
+
+if __name__ == "__main__":
+    listed = offences([Path(name).resolve() for name in sys.argv[1:]] or None)
+    sys.stdout.writelines(f"{each}\n" for each in listed)
+    sys.exit(1 if listed else 0)
