@@ -121,7 +121,7 @@ lock: install ## resolve the dependencies of pyproject.toml into requirements/*.
 		-o requirements/uv.txt $(ARGS)
 
 bench: install $(BENCH_STAMP) ## previews that exist, misses, memory at rest, against their targets (ARGS=--quick)
-	$(BIN)/python -m benchmarks.road $(ARGS)
+	$(BIN)/python -m benchmarks.request_path $(ARGS)
 
 bench-flights: install $(BENCH_STAMP) ## many waiters for one preview, against the original and the limit
 	$(BIN)/python -m benchmarks.flights $(ARGS)

@@ -37,7 +37,7 @@ class MissTimes:
     function_ms: dict[str, list[float]] = field(default_factory=dict)
 
 
-def measure(s3: S3, function: Lambda, function_log: Path, service: Replica, nginx: Nginx, *, count: int) -> MissTimes:  # noqa: PLR0913 -- the parts of the system
+def measure(s3: S3, function: Lambda, function_log: Path, service: Replica, nginx: Nginx, *, count: int) -> MissTimes:
     """Ask for `count` previews each way, in turn."""
     names = [f"miss-{number}.jpg" for number in range(_WARM_UP + 2 * count)]
     _store(s3, names)

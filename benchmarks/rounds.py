@@ -13,7 +13,7 @@ _NUMBERS = itertools.count()
 _HTTP_OK = 200
 
 
-class RoundFailed(Exception):  # noqa: N818 -- names the situation
+class RoundFailed(Exception):
     """Not every waiter got its preview."""
 
 

@@ -68,7 +68,7 @@ def die_with_parent(number: signal.Signals = signal.SIGTERM) -> None:
 class Program:
     """One running program in a process group of its own, its output in `log`."""
 
-    def __init__(  # noqa: PLR0913 -- what subprocess.Popen is told, by its names
+    def __init__(
         self,
         name: str,
         argv: Sequence[str],

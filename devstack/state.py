@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 
-class AlreadyRunning(Exception):  # noqa: N818 -- names the situation
+class AlreadyRunning(Exception):
     """A local system runs in this checkout; `pid` is its process id as it wrote it down."""
 
     def __init__(self, pid: str) -> None:

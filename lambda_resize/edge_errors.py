@@ -22,49 +22,49 @@ class EdgeError(Exception):
     title: ClassVar[str]
 
 
-class BadQuery(EdgeError):  # noqa: N818 -- named by the situation, as the whole tree is
+class BadQuery(EdgeError):
     """The query cannot be understood."""
 
     status = 400
     title = "The query asks for no image that can be made"
 
 
-class Refused(EdgeError):  # noqa: N818 -- named by the situation
+class Refused(EdgeError):
     """The image's address is not allowed."""
 
     status = 403
     title = "Images from there are not allowed"
 
 
-class SourceMissing(EdgeError):  # noqa: N818 -- named by the situation
+class SourceMissing(EdgeError):
     """The image does not exist."""
 
     status = 404
     title = "There is no such image"
 
 
-class TooMuch(EdgeError):  # noqa: N818 -- named by the situation
+class TooMuch(EdgeError):
     """Above a limit in bytes or pixels."""
 
     status = 413
     title = "The image is too large"
 
 
-class NotAnImage(EdgeError):  # noqa: N818 -- named by the situation
+class NotAnImage(EdgeError):
     """What was fetched cannot be decoded."""
 
     status = 422
     title = "No preview can be made of this image"
 
 
-class SourceFailed(EdgeError):  # noqa: N818 -- named by the situation
+class SourceFailed(EdgeError):
     """The image's host failed."""
 
     status = 502
     title = "The image could not be fetched"
 
 
-class SourceSlow(EdgeError):  # noqa: N818 -- named by the situation
+class SourceSlow(EdgeError):
     """The image's host took too long."""
 
     status = 504

@@ -24,49 +24,49 @@ class ResizeError(Exception):
     kind: ClassVar[str]
 
 
-class InvalidRequest(ResizeError):  # noqa: N818 -- named by the situation, as the whole tree is
+class InvalidRequest(ResizeError):
     """The event lacks a field, or has one that is out of bounds."""
 
     kind = "invalid"
 
 
-class Missing(ResizeError):  # noqa: N818 -- named by the situation
+class Missing(ResizeError):
     """The original does not exist."""
 
     kind = "missing"
 
 
-class Forbidden(ResizeError):  # noqa: N818 -- named by the situation
+class Forbidden(ResizeError):
     """S3 refused the function's credentials for this object."""
 
     kind = "forbidden"
 
 
-class StorageFailed(ResizeError):  # noqa: N818 -- named by the situation
+class StorageFailed(ResizeError):
     """S3 could not be reached, gave up, or has no such bucket."""
 
     kind = "storage"
 
 
-class Unsupported(ResizeError):  # noqa: N818 -- named by the situation
+class Unsupported(ResizeError):
     """The original is of no format that the function accepts."""
 
     kind = "unsupported"
 
 
-class Corrupt(ResizeError):  # noqa: N818 -- named by the situation
+class Corrupt(ResizeError):
     """The original begins as an image and does not go on as one."""
 
     kind = "corrupt"
 
 
-class TooLarge(ResizeError):  # noqa: N818 -- named by the situation
+class TooLarge(ResizeError):
     """The original, or what would be made of it, is beyond the limits."""
 
     kind = "too_large"
 
 
-class TimedOut(ResizeError):  # noqa: N818 -- named by the situation
+class TimedOut(ResizeError):
     """Decoding, scaling and encoding together took longer than the limit."""
 
     kind = "timeout"

@@ -90,7 +90,7 @@ class Storage:
         with _translated(f"{bucket}/{key}", writing=True):
             obstore.delete(self._store(bucket), key)
 
-    def write(  # noqa: PLR0913 -- an object is a place, its bytes and its headers
+    def write(
         self,
         bucket: str,
         key: str,
@@ -140,7 +140,7 @@ class Storage:
             )
         return self._stores[bucket]
 
-    def _write_with_acl(  # noqa: PLR0913, PLR0917 -- as `write`
+    def _write_with_acl(  # noqa: PLR0917 -- as `write`
         self, bucket: str, key: str, data: bytes, content_type: str, cache_control: str, metadata: dict[str, str]
     ) -> str:
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 -- see `_boto3_client`

@@ -117,7 +117,7 @@ def stats(as_json: AsJson = False) -> None:
 
 
 @app.command(epilog="Examples: prewmanager purge thumb --prefix 2024/ --yes; prewmanager purge --photo photo/a/b.jpg")
-def purge(  # noqa: PLR0913, PLR0917 -- options of the command line
+def purge(  # noqa: PLR0917 -- options of the command line
     presets: Presets = None,
     prefix: Prefix = "",
     photo: Annotated[str, typer.Option(help="Only the previews of this photo, by its key, in all presets.")] = "",
@@ -145,7 +145,7 @@ def purge(  # noqa: PLR0913, PLR0917 -- options of the command line
 
 
 @app.command(epilog="Examples: prewmanager warm --dry-run; prewmanager warm card thumb --prefix 2024/ --concurrency 32")
-def warm(  # noqa: PLR0913, PLR0917 -- options of the command line
+def warm(  # noqa: PLR0917 -- options of the command line
     presets: Presets = None,
     prefix: Prefix = "",
     exact: Exact = False,
@@ -178,7 +178,7 @@ def warm(  # noqa: PLR0913, PLR0917 -- options of the command line
 
 
 @app.command(epilog="Examples: prewmanager stale --json; prewmanager stale card --fix --concurrency 32")
-def stale(  # noqa: PLR0913, PLR0917 -- options of the command line
+def stale(  # noqa: PLR0917 -- options of the command line
     presets: Presets = None,
     prefix: Prefix = "",
     exact: Exact = False,

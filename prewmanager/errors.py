@@ -30,7 +30,7 @@ class PrewError(Exception):
     """Any error of this service's own."""
 
 
-class InvalidSettings(PrewError):  # noqa: N818 -- named by the situation, as the tree above reads
+class InvalidSettings(PrewError):
     """One or more settings cannot work; `lines` has one line for each, naming the variable and the cure."""
 
     def __init__(self, lines: list[str]) -> None:
@@ -38,27 +38,27 @@ class InvalidSettings(PrewError):  # noqa: N818 -- named by the situation, as th
         self.lines = lines
 
 
-class UnknownPreset(PrewError):  # noqa: N818 -- named by the situation
+class UnknownPreset(PrewError):
     """The request names a preset that is not configured."""
 
 
-class InvalidKey(PrewError):  # noqa: N818 -- named by the situation
+class InvalidKey(PrewError):
     """The request's path is no acceptable key; the message is safe to show."""
 
 
-class MethodNotAllowed(PrewError):  # noqa: N818 -- named by the situation
+class MethodNotAllowed(PrewError):
     """The request is neither GET nor HEAD."""
 
 
-class FlightStoreUnavailable(PrewError):  # noqa: N818 -- named by the situation
+class FlightStoreUnavailable(PrewError):
     """The flight board cannot be reached, or holds something that this version cannot read."""
 
 
-class CacheUnavailable(PrewError):  # noqa: N818 -- named by the situation
+class CacheUnavailable(PrewError):
     """A cache in front of the previews could not be read or purged."""
 
 
-class PreviewFailed(PrewError):  # noqa: N818 -- named by the situation
+class PreviewFailed(PrewError):
     """A flight ended without a preview.
 
     The message is for the log and may name buckets and hosts; what a client sees is decided by the class alone.

@@ -29,7 +29,7 @@ OTHERS = re.compile(
 _SUITE = re.compile(r"""'(\w+)': _dehex\(b\"{3}([0-9a-fA-F\s]+)\"{3}""")
 
 
-class NoCorpora(Exception):  # noqa: N818 -- named by the situation
+class NoCorpora(Exception):
     """They cannot be downloaded here."""
 
 

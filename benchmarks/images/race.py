@@ -29,7 +29,7 @@ class Result:
     peak_mb: float = 0.0
 
 
-def run(  # noqa: PLR0913, PLR0917 -- what a race is
+def run(  # noqa: PLR0917 -- what a race is
     contestants: Sequence[Contestant], photo: Path, work: Path, output: str, threads: int | None, rounds: int
 ) -> dict[str, Result]:
     """One format with a number of threads; two rounds beforehand are not counted."""

@@ -17,7 +17,7 @@ from devstack.programs import LOOPBACK
 from devstack.serving import serve as serve_app
 
 
-def main(  # noqa: PLR0913, PLR0917 -- one parameter for each option
+def main(  # noqa: PLR0917 -- one parameter for each option
     function: Annotated[list[str], typer.Option(help="NAME=package.module.attribute[@SECONDS]; repeatable")],
     port: Annotated[int, typer.Option(help="where the Invoke API listens")] = 9001,
     host: Annotated[str, typer.Option(help="address to listen on")] = LOOPBACK,

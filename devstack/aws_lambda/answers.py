@@ -71,14 +71,14 @@ class ServiceError(Exception):
         return {"Type": "User", "message": self.message}
 
 
-class ResourceNotFound(ServiceError):  # noqa: N818 -- the API's own name, less its Exception
+class ResourceNotFound(ServiceError):
     """No function of that name (or no such version) is here."""
 
     def __init__(self, arn: str) -> None:
         super().__init__(f"Function not found: {arn}", 404, "ResourceNotFoundException")
 
 
-class TooManyRequests(ServiceError):  # noqa: N818 -- the API's own name, less its Exception
+class TooManyRequests(ServiceError):
     """As many invocations as allowed are running."""
 
     def __init__(self) -> None:
@@ -89,7 +89,7 @@ class TooManyRequests(ServiceError):  # noqa: N818 -- the API's own name, less i
         return {"Reason": "ReservedFunctionConcurrentInvocationLimitExceeded", **super().body()}
 
 
-class RequestTooLarge(ServiceError):  # noqa: N818 -- the API's own name, less its Exception
+class RequestTooLarge(ServiceError):
     """The event is above the limit of its kind of invocation."""
 
     def __init__(self, limit_bytes: int = PAYLOAD_LIMIT_BYTES) -> None:
@@ -97,7 +97,7 @@ class RequestTooLarge(ServiceError):  # noqa: N818 -- the API's own name, less i
         super().__init__(text, 413, "RequestTooLargeException")
 
 
-class InvalidRequestContent(ServiceError):  # noqa: N818 -- the API's own name, less its Exception
+class InvalidRequestContent(ServiceError):
     """The event is no JSON."""
 
     def __init__(self, why: str) -> None:
@@ -105,7 +105,7 @@ class InvalidRequestContent(ServiceError):  # noqa: N818 -- the API's own name, 
         super().__init__(text, 400, "InvalidRequestContentException")
 
 
-class InvalidParameterValue(ServiceError):  # noqa: N818 -- the API's own name, less its Exception
+class InvalidParameterValue(ServiceError):
     """A header or the name says something that is wrong or not emulated here."""
 
     def __init__(self, why: str) -> None:

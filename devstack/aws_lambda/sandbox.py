@@ -23,7 +23,7 @@ from devstack.programs import die_with_parent
 INIT_TIMEOUT_S = 10.0
 
 
-class InitFailed(Exception):  # noqa: N818 -- names the situation
+class InitFailed(Exception):
     """The sandbox did not come up: `outcome` is what the caller is told."""
 
     def __init__(self, outcome: Outcome) -> None:

@@ -23,7 +23,7 @@ _DISTRIBUTION = web.AppKey("distribution", Distribution)
 _PREFIX = web.AppKey("prefix", str)
 
 
-def main(  # noqa: PLR0913, PLR0917 -- one parameter for each option
+def main(  # noqa: PLR0917 -- one parameter for each option
     origin: Annotated[str, typer.Option(help="http://host:port that is asked")],
     invoke_url: Annotated[str, typer.Option(help="where the origin-response function is invoked")],
     domain: Annotated[str, typer.Option(help="the distribution's name, as the function sees it")],

@@ -49,7 +49,7 @@ class Answer:
     age: int | None = None
 
 
-class _Refused(Exception):  # noqa: N818 -- names the situation
+class _Refused(Exception):
     """CloudFront itself answers: `x_cache` is the error's name."""
 
     def __init__(self, status: HTTPStatus, x_cache: str, why: str) -> None:

@@ -45,7 +45,7 @@ _FIRST_STATUS, _LAST_STATUS = 200, 599
 Headers = dict[str, list[dict[str, str]]]
 
 
-class InvalidAnswer(Exception):  # noqa: N818 -- names the situation
+class InvalidAnswer(Exception):
     """The function's answer is none that CloudFront accepts; the viewer gets 502 with this text."""
 
 

@@ -13,7 +13,7 @@ IN_KEY = ("s", "w", "h")
 _Query = dict[str, dict[str, Any]]
 
 
-class FunctionFailed(Exception):  # noqa: N818 -- names the situation
+class FunctionFailed(Exception):
     """The viewer-request function raised; CloudFront answers 503."""
 
 

@@ -15,7 +15,7 @@ FOLDER = ".herd"
 _LISTED = 200
 
 
-class NoPhoto(LookupError):  # noqa: N818 -- names the situation
+class NoPhoto(LookupError):
     """The bucket has no photo to be copied."""
 
 

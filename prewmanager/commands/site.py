@@ -45,7 +45,7 @@ def catalogue(settings: Settings) -> Catalogue:
 
 @contextlib.asynccontextmanager
 async def open_result_cache(settings: Settings) -> AsyncIterator[ResultCache | None]:
-    """What Redis remembers, or None where none is configured. Raises `FlightStoreUnavailable` where it does not answer."""
+    """Redis' cached results, or None without Redis. Raises `FlightStoreUnavailable` where it does not answer."""
     if settings.redis_url is None:
         yield None
         return

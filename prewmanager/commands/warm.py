@@ -33,7 +33,7 @@ class Gaps:
     unusable: int = 0
 
 
-async def gaps(found: Folders, known: Catalogue, preset: str, prefix: str, on_item: OnOne, order: Order) -> Gaps:  # noqa: PLR0913, PLR0917 -- what, where, how
+async def gaps(found: Folders, known: Catalogue, preset: str, prefix: str, on_item: OnOne, order: Order) -> Gaps:  # noqa: PLR0917 -- what, where, how
     """Count without rendering anything. Raises `StorageFailed`."""
     counted = Gaps(preset)
     async for pair in found.pairs(prefix, order):
@@ -100,7 +100,7 @@ class Warmer:
         return report
 
 
-async def run(  # noqa: PLR0913 -- the command's options
+async def run(
     settings: Settings,
     named: Selection,
     *,

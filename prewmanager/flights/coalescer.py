@@ -56,7 +56,7 @@ class SharedFlight:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """One request's place in a flight; `task` ends with the flight, `joined` is False for the request that started it."""
+    """One request's place in a flight; `task` is the flight's; the request that started it has not `joined`."""
 
     flight: SharedFlight
     task: asyncio.Task[None]

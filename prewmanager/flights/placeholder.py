@@ -112,8 +112,8 @@ class FallbackFinder:
             for made in stored:
                 if made is not None:
                     spent_ms = (time.perf_counter() - started) * 1000
-                    made = replace(made, cache_control=FALLBACK_CACHE_CONTROL)
-                    return Answer(made, Source.FALLBACK, (("s3", spent_ms),))
+                    brief = replace(made, cache_control=FALLBACK_CACHE_CONTROL)
+                    return Answer(brief, Source.FALLBACK, (("s3", spent_ms),))
         return None
 
     async def _stored(self, candidate: Preview) -> Made | None:

@@ -1,4 +1,4 @@
-"""What is asked of buckets and of cached results, by role. Adapters implement these; no third-party type crosses them."""
+"""Buckets and cached results, by role. Adapters implement these ports; no third-party type crosses them."""
 
 from __future__ import annotations
 

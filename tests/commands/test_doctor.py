@@ -389,7 +389,7 @@ def _nginx(shop: Shop, folder: Path, port: int, **changed: str) -> Nginx:
         ({"PREW_NGINX_AUTO_PRESETS": "card thumb"}, {"nginx: formats by Accept"}),
     ],
 )
-async def test_the_road_from_outside(  # noqa: PLR0913, PLR0917 -- fixtures and a case
+async def test_the_road_from_outside(  # noqa: PLR0917 -- fixtures and a case
     shop: Shop, function: CountingLambda, port: int, tmp_path: Path, changed: dict[str, str], wrong: set[str]
 ) -> None:
     """A healthy one; an nginx that asks S3 for another bucket, does not find the service, or has other auto presets."""

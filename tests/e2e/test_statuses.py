@@ -113,7 +113,7 @@ def test_original_rejected(site: Site, function: Lambda, name: str, kind: str) -
     ("function_name", "status", "kind"),
     [("raises", 502, "failed"), ("nonsense", 502, "failed"), ("sleeps", 504, "timeout")],
 )
-def test_function_fails(  # noqa: PLR0913, PLR0917 -- the row's parts
+def test_function_fails(  # noqa: PLR0917 -- the row's parts
     run_site: Callable[..., Site],
     redis_server: Redis,
     faulty_functions: Lambda,

@@ -42,7 +42,7 @@ OTHER = {"Bucket": BUCKET, "Key": "other/a.jpg"}
         ("ServiceRole", "list_objects_v2", {"Bucket": BUCKET}, True),
     ],
 )
-def test_a_role_may_do_its_own_work_and_no_other(  # noqa: PLR0913, PLR0917 -- a table of permissions
+def test_a_role_may_do_its_own_work_and_no_other(  # noqa: PLR0917 -- a table of permissions
     aws: Aws,
     allowed_as: Allowed,
     role: str,

@@ -32,7 +32,7 @@ class Answer:
         return json.loads(self.body)
 
 
-def ask(  # noqa: PLR0913, PLR0917 -- all that a request can differ in
+def ask(  # noqa: PLR0917 -- all that a request can differ in
     port: int,
     target: str | bytes,
     method: str = "GET",

@@ -35,7 +35,7 @@ TIMING = Timing(lease_s=0.3, lock_ttl_s=3, invoke_s=5, wait_s=10, first_poll_s=0
 class InMemoryReplica:
     """A replica with the presets of `catalogue`; each part can be replaced."""
 
-    def __init__(  # noqa: PLR0913 -- each part of a replica
+    def __init__(
         self,
         flight_store: FlightStore | None = None,
         *,

@@ -44,7 +44,7 @@ class Reply:
 class LambdaClient:
     """Sends each request exactly once: a retry after a time-out would run the function twice."""
 
-    def __init__(  # noqa: PLR0913 -- where, who, and how
+    def __init__(
         self,
         http: aiohttp.ClientSession,
         *,
@@ -126,7 +126,7 @@ def error_message(body: bytes) -> str:
 
 
 @contextlib.asynccontextmanager
-async def open_lambda_client(  # noqa: PLR0913 -- the settings of one client
+async def open_lambda_client(
     function: str, *, region: str, endpoint_url: str | None, connect_s: float, read_s: float, max_connections: int
 ) -> AsyncIterator[LambdaClient]:
     """A client of one function, over persistent connections; closed with the block."""

@@ -24,7 +24,7 @@ class S3Inventory:
     """An `Inventory` of one bucket."""
 
     def __init__(self, client: Any, bucket: str, *, deletes_under: str | None = None) -> None:
-        """`client` is an `s3_client`; only keys that begin with `deletes_under` can be deleted, none where it is None."""
+        """`client` is an `s3_client`; only keys under `deletes_under` can be deleted, none where it is None."""
         if deletes_under is not None and not deletes_under.endswith("/"):
             raise ValueError(f"deletes_under={deletes_under!r} does not end with a slash")
         self._client = client

@@ -20,7 +20,7 @@ class CircuitBreaker:
     def __init__(
         self, ping: Callable[[], Awaitable[None]], *, probe_every_s: float, on_change: Callable[[bool], None]
     ) -> None:
-        """`ping` raises `FlightStoreUnavailable` while Redis is away; `on_change` gets whether the circuit is closed."""
+        """`ping` raises `FlightStoreUnavailable` while Redis is away; `on_change` gets whether it is closed."""
         self._ping = ping
         self._probe_every_s = probe_every_s
         self._on_change = on_change

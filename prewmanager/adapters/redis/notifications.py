@@ -28,7 +28,7 @@ class RedisNotifications:
     def __init__(
         self, redis: Redis | RedisCluster, channel: str, *, resubscribe_s: float = 1.0, linger_s: float = 10.0
     ) -> None:
-        """`resubscribe_s`: the pause before a lost subscription is renewed; `linger_s`: how long it outlasts the last wait."""
+        """`resubscribe_s`: the pause before a lost subscription is renewed; `linger_s`: how long it outlasts a wait."""
         self._redis = redis
         self._channel = channel
         self._resubscribe_s = resubscribe_s
