@@ -18,10 +18,10 @@ install = $(BIN)/uv pip install --quiet --compile-bytecode --python $(2) --requi
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: system $(STAMP) ## make .venv with the locked packages; nginx and Redis from apt where missing
+install: system $(STAMP) ## make .venv with the locked packages; nginx, Redis and what tests ask from apt where missing
 
 system:
-	@PYTHON="$(PYTHON)" sh devstack/bootstrap.sh
+	@PYTHON="$(PYTHON)" sh devstack/bootstrap.sh $(PROGRAMS)
 
 $(STAMP): requirements/dev.txt requirements/uv.txt pyproject.toml | system
 	@echo "Installing the locked packages"
@@ -53,7 +53,8 @@ test: install ## run all tests with branch coverage; ARGS="-k lambda -x" for pyt
 	$(BIN)/python -m pytest -n $$(expr $$(getconf _NPROCESSORS_ONLN) + 1) --dist loadfile --no-loadscope-reorder --cov --cov-branch --cov-report=term-missing:skip-covered \
 		$(or $(ARGS),--cov-fail-under=95)
 
-test-browser: install .venv/.installed-browser ## look at the page in headless Chromium (apt-get install chromium)
+test-browser: PROGRAMS := chromium
+test-browser: install .venv/.installed-browser ## look at the page in headless Chromium
 	PREW_TEST_BROWSER=1 $(BIN)/python -m pytest tests/browser $(ARGS)
 
 test-compose: install ## bring docker-compose.yml up with a Docker engine, and test the whole of it
@@ -62,6 +63,7 @@ test-compose: install ## bring docker-compose.yml up with a Docker engine, and t
 test-package: install ## run the functions' packages on Lambda's own Python version: LAMBDA_PYTHON=/path/to/python3.14
 	PREW_TEST_LAMBDA_PYTHON="$(LAMBDA_PYTHON)" $(BIN)/python -m pytest tests/shipping $(ARGS)
 
+test-infra: PROGRAMS := kubectl
 test-infra: install .venv/.installed-infra $(CHECKOV_STAMP) ## lint what is deployed, deploy the templates to moto's server, and test what came of it
 	$(BIN)/cfn-lint infra/*.yaml
 	$(BIN)/hadolint nginx/Dockerfile containers/*.Dockerfile
