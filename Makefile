@@ -5,6 +5,8 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 CHECKOV_STAMP := .local/checkov/.installed
 ARGS ?=
+# What a target asks of apt besides; a line of its own beside the target.
+PROGRAMS :=
 
 # uv installs in a tenth of pip's time. Where it cannot (it does not read pip's own configuration of proxies and
 # indexes), pip does; both refuse what is not as it was locked. Compiled at once, as pip does too: each of the many
@@ -13,7 +15,7 @@ install = $(BIN)/uv pip install --quiet --compile-bytecode --python $(2) --requi
 	$(2) -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help install system up test lint format lock bench bench-flights bench-images package test-browser test-compose test-infra test-package test-observability test-one-server test-docs docs clean
+.PHONY: help install system up test lint format lock bench bench-flights bench-images package test-all test-browser test-compose test-corpora test-infra test-package test-observability test-one-server test-docs docs clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +55,9 @@ test: install ## run all tests with branch coverage; ARGS="-k lambda -x" for pyt
 	$(BIN)/python -m pytest -n $$(expr $$(getconf _NPROCESSORS_ONLN) + 1) --dist loadfile --no-loadscope-reorder --cov --cov-branch --cov-report=term-missing:skip-covered \
 		$(or $(ARGS),--cov-fail-under=95)
 
+test-all: install ## run all suites in a row, one table at the end; takes a quarter of an hour (ARGS="test-docs test-infra")
+	$(BIN)/python -m tests.all_suites $(ARGS)
+
 test-browser: PROGRAMS := chromium
 test-browser: install .venv/.installed-browser ## look at the page in headless Chromium
 	PREW_TEST_BROWSER=1 $(BIN)/python -m pytest tests/browser $(ARGS)
@@ -69,6 +74,9 @@ test-infra: install .venv/.installed-infra $(CHECKOV_STAMP) ## lint what is depl
 	$(BIN)/hadolint nginx/Dockerfile containers/*.Dockerfile
 	.local/checkov/bin/checkov --config-file infra/.checkov.yaml --directory infra
 	$(BIN)/python -m pytest tests/infra $(ARGS)
+
+test-corpora: install ## make previews of the test images of Pillow, thumbor and pypng (50 MB from PyPI)
+	PREW_TEST_CORPORA=1 $(BIN)/python -m pytest tests/lambda_resize/test_trials.py $(ARGS)
 
 test-observability: install .venv/.installed-observability ## dashboard and alerts by promtool, Grafana's SDK, and a real Prometheus under load
 	PREW_TEST_PROMETHEUS=1 $(BIN)/python -m pytest tests/observability tests/e2e/test_prometheus.py $(ARGS)
