@@ -24,7 +24,7 @@ class _Size:
     """How much is run."""
 
     waiters: tuple[int, ...]
-    on_item: int
+    on_one: int
     rounds: int
     at_once: dict[str, int]
     commands: tuple[int, ...]
@@ -84,9 +84,9 @@ def _many(stage: Stage, size: _Size, report: Report, folder: Path, console: Cons
 def _on_one(stage: Stage, size: _Size, report: Report, folder: Path) -> None:
     """Replicas of their own, since memory is taken from fresh processes."""
     systems = stage.all_three(1)
-    kilobytes = waiting_memory.measure(systems, size.on_item)
-    waiting_memory.tell(report, kilobytes, size.on_item)
-    lag.tell(report, lag.measure(systems, [size.on_item], size.rounds), "one replica", compared_at=[size.on_item])
+    kilobytes = waiting_memory.measure(systems, size.on_one)
+    waiting_memory.tell(report, kilobytes, size.on_one)
+    lag.tell(report, lag.measure(systems, [size.on_one], size.rounds), "one replica", compared_at=[size.on_one])
     plots.bars(folder / "waiter-memory.svg", f"Memory of one of {size.on_one} held waiters", "KB", kilobytes)
     report.plots.append("waiter-memory.svg")
 
