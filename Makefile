@@ -3,13 +3,10 @@
 
 BIN := .venv/bin
 STAMP := .venv/.installed
-BENCH_STAMP := .venv/.installed-bench
-INFRA_STAMP := .venv/.installed-infra
-DOCS_STAMP := .venv/.installed-docs
-OBSERVABILITY_STAMP := .venv/.installed-observability
-BROWSER_STAMP := .venv/.installed-browser
 CHECKOV_STAMP := .local/checkov/.installed
 ARGS ?=
+# What a target asks of apt besides; a line of its own beside the target.
+PROGRAMS :=
 
 # uv installs in a tenth of pip's time. Where it cannot (it does not read pip's own configuration of proxies and
 # indexes), pip does; both refuse what is not as it was locked. Compiled at once, as pip does too: each of the many
@@ -18,23 +15,36 @@ install = $(BIN)/uv pip install --quiet --compile-bytecode --python $(2) --requi
 	$(2) -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help install system up test lint format lock bench bench-flights bench-images package test-browser test-compose test-infra test-package test-observability test-one-server test-docs docs clean
+.PHONY: help install system up test lint format lock bench bench-flights bench-images package test-all test-browser test-compose test-corpora test-infra test-package test-observability test-one-server test-docs docs clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: system $(STAMP) ## make .venv with the locked packages; nginx and Redis from apt where missing
+install: system $(STAMP) ## make .venv with the locked packages; nginx, Redis and what tests ask from apt where missing
 
 system:
-	@PYTHON="$(PYTHON)" sh devstack/bootstrap.sh
+	@PYTHON="$(PYTHON)" sh devstack/bootstrap.sh $(PROGRAMS)
 
 $(STAMP): requirements/dev.txt requirements/uv.txt pyproject.toml | system
 	@echo "Installing the locked packages"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
-	@$(call install,requirements/dev.txt,$(BIN)/python)
+	@$(call install,$<,$(BIN)/python)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 	@echo "Installed: .venv/bin/prewmanager"
+
+# What only some targets need stays out of the others' way: the templates' tests alone take half as much again.
+.venv/.installed-%: requirements/%.txt | $(STAMP)
+	@echo "Installing what $< locks"
+	@$(call install,$<,$(BIN)/python)
+	@touch $@
+
+# An environment of its own, since checkov pins what the others need newer.
+$(CHECKOV_STAMP): requirements/checkov.txt | $(STAMP)
+	@echo "Installing what $< locks"
+	@$(BIN)/python -m venv --clear $(@D)
+	@$(call install,$<,$(@D)/bin/python)
+	@touch $@
 
 # One simple command: make runs it without a shell between, so that signals reach it.
 up: install ## start the whole system on this machine, in the foreground
@@ -45,7 +55,11 @@ test: install ## run all tests with branch coverage; ARGS="-k lambda -x" for pyt
 	$(BIN)/python -m pytest -n $$(expr $$(getconf _NPROCESSORS_ONLN) + 1) --dist loadfile --no-loadscope-reorder --cov --cov-branch --cov-report=term-missing:skip-covered \
 		$(or $(ARGS),--cov-fail-under=95)
 
-test-browser: install $(BROWSER_STAMP) ## look at the page in headless Chromium (apt-get install chromium)
+test-all: install ## run all suites in a row, one table at the end; takes a quarter of an hour (ARGS="test-docs test-infra")
+	$(BIN)/python -m tests.all_suites $(ARGS)
+
+test-browser: PROGRAMS := chromium
+test-browser: install .venv/.installed-browser ## look at the page in headless Chromium
 	PREW_TEST_BROWSER=1 $(BIN)/python -m pytest tests/browser $(ARGS)
 
 test-compose: install ## bring docker-compose.yml up with a Docker engine, and test the whole of it
@@ -54,16 +68,23 @@ test-compose: install ## bring docker-compose.yml up with a Docker engine, and t
 test-package: install ## run the functions' packages on Lambda's own Python version: LAMBDA_PYTHON=/path/to/python3.14
 	PREW_TEST_LAMBDA_PYTHON="$(LAMBDA_PYTHON)" $(BIN)/python -m pytest tests/shipping $(ARGS)
 
-test-infra: install $(INFRA_STAMP) $(CHECKOV_STAMP) ## lint what is deployed, deploy the templates to moto's server, and test what came of it
+test-infra: PROGRAMS := kubectl
+test-infra: install .venv/.installed-infra $(CHECKOV_STAMP) ## lint what is deployed, deploy the templates to moto's server, and test what came of it
 	$(BIN)/cfn-lint infra/*.yaml
 	$(BIN)/hadolint nginx/Dockerfile containers/*.Dockerfile
 	.local/checkov/bin/checkov --config-file infra/.checkov.yaml --directory infra
 	$(BIN)/python -m pytest tests/infra $(ARGS)
 
+test-corpora: install ## make previews of the test images of Pillow, thumbor and pypng (50 MB from PyPI)
+	PREW_TEST_CORPORA=1 $(BIN)/python -m pytest tests/lambda_resize/test_trials.py $(ARGS)
+
+test-observability: install .venv/.installed-observability ## dashboard and alerts by promtool, Grafana's SDK, and a real Prometheus under load
+	PREW_TEST_PROMETHEUS=1 $(BIN)/python -m pytest tests/observability tests/e2e/test_prometheus.py $(ARGS)
+
 test-one-server: install ## install docs/how-to/one-server.md on a machine of its own with a real systemd; takes root
 	PREW_TEST_ONE_SERVER=1 $(BIN)/python -m pytest tests/one_server/test_with_systemd.py $(ARGS)
 
-test-docs: install $(DOCS_STAMP) ## run the commands of the documents on a local system, and build the site
+test-docs: install .venv/.installed-docs ## run the commands of the documents on a local system, and build the site
 	PREW_TEST_DOCS=1 $(BIN)/python -m pytest tests/docs $(ARGS)
 
 lint: install ## formatting, ruff, mypy, and who may import whom
@@ -77,99 +98,37 @@ format: install ## format the code, and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 
 LOCKED := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+LOCKS := dev bench browser build checkov docs function infra local observability server service uv
+# What each is resolved from, where that is not the group of its own name.
+from_dev := pyproject.toml --extra resize --extra otel $(addprefix --group ,devstack test lint build ship)
+from_local := pyproject.toml --extra resize --group local
+from_server := pyproject.toml --extra resize --group server
+from_service := pyproject.toml
+from_uv := --group pyproject.toml:install
+# All but these keep to the versions of `dev`.
+FREE_LOCKS := dev checkov uv
 
-lock: install ## resolve the dependencies of pyproject.toml into requirements/*.txt; ARGS=--upgrade for newer ones
-	$(BIN)/uv pip compile pyproject.toml --quiet --extra resize --extra otel \
-		--group devstack --group test --group lint --group build --group ship \
-		$(LOCKED) \
-		-o requirements/dev.txt $(ARGS)
-	$(BIN)/uv pip compile --quiet --group pyproject.toml:bench --constraint requirements/dev.txt \
-		$(LOCKED) \
-		-o requirements/bench.txt $(ARGS)
-	$(BIN)/uv pip compile --quiet --group pyproject.toml:browser --constraint requirements/dev.txt \
-		$(LOCKED) \
-		-o requirements/browser.txt $(ARGS)
-	$(BIN)/uv pip compile --quiet --group pyproject.toml:docs --constraint requirements/dev.txt \
-		$(LOCKED) \
-		-o requirements/docs.txt $(ARGS)
-	$(BIN)/uv pip compile --quiet --group pyproject.toml:infra --constraint requirements/dev.txt \
-		$(LOCKED) \
-		-o requirements/infra.txt $(ARGS)
-	$(BIN)/uv pip compile --quiet --group pyproject.toml:checkov \
-		$(LOCKED) \
-		-o requirements/checkov.txt $(ARGS)
-	$(BIN)/uv pip compile --quiet --group pyproject.toml:function --constraint requirements/dev.txt \
-		$(LOCKED) \
-		-o requirements/function.txt $(ARGS)
-	$(BIN)/uv pip compile --quiet --group pyproject.toml:observability --constraint requirements/dev.txt \
-		$(LOCKED) \
-		-o requirements/observability.txt $(ARGS)
-	$(BIN)/uv pip compile pyproject.toml --quiet --constraint requirements/dev.txt \
-		$(LOCKED) \
-		-o requirements/service.txt $(ARGS)
-	$(BIN)/uv pip compile pyproject.toml --quiet --extra resize --group local --constraint requirements/dev.txt \
-		$(LOCKED) \
-		-o requirements/local.txt $(ARGS)
-	$(BIN)/uv pip compile pyproject.toml --quiet --extra resize --group server --constraint requirements/dev.txt \
-		$(LOCKED) \
-		-o requirements/server.txt $(ARGS)
-	$(BIN)/uv pip compile --quiet --group pyproject.toml:build --constraint requirements/dev.txt \
-		$(LOCKED) \
-		-o requirements/build.txt $(ARGS)
-	$(BIN)/uv pip compile --quiet --group pyproject.toml:install \
-		$(LOCKED) \
-		-o requirements/uv.txt $(ARGS)
+.PHONY: $(LOCKS:%=lock-%)
+lock: $(LOCKS:%=lock-%) ## resolve the dependencies of pyproject.toml into requirements/*.txt; ARGS=--upgrade for newer ones
 
-bench: install $(BENCH_STAMP) ## previews that exist, misses, memory at rest, against their targets (ARGS=--quick)
+$(LOCKS:%=lock-%): lock-%: install
+	$(BIN)/uv pip compile --quiet $(or $(from_$*),--group pyproject.toml:$*) \
+		$(if $(filter $*,$(FREE_LOCKS)),,--constraint requirements/dev.txt) $(LOCKED) -o requirements/$*.txt $(ARGS)
+
+$(patsubst %,lock-%,$(filter-out $(FREE_LOCKS),$(LOCKS))): lock-dev
+
+bench: install .venv/.installed-bench ## previews that exist, misses, memory at rest, against their targets (ARGS=--quick)
 	$(BIN)/python -m benchmarks.request_path $(ARGS)
 
-bench-flights: install $(BENCH_STAMP) ## many waiters for one preview, against the original and the limit
+bench-flights: install .venv/.installed-bench ## many waiters for one preview, against the original and the limit
 	$(BIN)/python -m benchmarks.flights $(ARGS)
 
-bench-images: install $(BENCH_STAMP) ## the image core against sharp, Pillow, thumbor, ImageMagick (ARGS=--quick)
+bench-images: install .venv/.installed-bench ## the image core against sharp, Pillow, thumbor, ImageMagick (ARGS=--quick)
 	$(BIN)/python -m benchmarks.images $(ARGS)
 
-test-observability: install $(OBSERVABILITY_STAMP) ## dashboard and alerts by promtool, Grafana's SDK, and a real Prometheus under load
-	PREW_TEST_PROMETHEUS=1 $(BIN)/python -m pytest tests/observability tests/e2e/test_prometheus.py $(ARGS)
-
-$(OBSERVABILITY_STAMP): requirements/observability.txt | $(STAMP)
-	@echo "Installing Grafana's SDK"
-	@$(call install,requirements/observability.txt,$(BIN)/python)
-	@touch $@
-
-# What only the templates' tests need stays out likewise: it is half as much again as everything else.
-$(INFRA_STAMP): requirements/infra.txt | $(STAMP)
-	@echo "Installing cfn-lint, moto, hadolint and the schemas of Kubernetes"
-	@$(call install,requirements/infra.txt,$(BIN)/python)
-	@touch $@
-
-# An environment of its own, since checkov pins what the others need newer.
-$(CHECKOV_STAMP): requirements/checkov.txt | $(STAMP)
-	@echo "Installing checkov"
-	@$(BIN)/python -m venv --clear .local/checkov
-	@$(call install,requirements/checkov.txt,.local/checkov/bin/python)
-	@touch $@
-
-# Playwright brings no browser here: Debian's Chromium, which gets its security updates.
-$(BROWSER_STAMP): requirements/browser.txt | $(STAMP)
-	@echo "Installing Playwright and axe"
-	@$(call install,requirements/browser.txt,$(BIN)/python)
-	@touch $@
-
-docs: install $(DOCS_STAMP) ## build the documents as a site into .local/site; a broken link is an error
+docs: install .venv/.installed-docs ## build the documents as a site into .local/site; a broken link is an error
 	@$(BIN)/python -m devstack.docs_source .local/docs-source
 	$(BIN)/zensical build --strict --config-file zensical.toml
-
-$(DOCS_STAMP): requirements/docs.txt | $(STAMP)
-	@echo "Installing zensical"
-	@$(call install,requirements/docs.txt,$(BIN)/python)
-	@touch $@
-
-# What only the plots need stays out of every other target's way.
-$(BENCH_STAMP): requirements/bench.txt | $(STAMP)
-	@echo "Installing matplotlib"
-	@$(call install,requirements/bench.txt,$(BIN)/python)
-	@touch $@
 
 package: install ## build the functions' deployment packages for x86_64 and arm64 into dist/
 	@$(BIN)/python -m shipping $(ARGS)

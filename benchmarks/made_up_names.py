@@ -17,7 +17,7 @@ from aiohttp import ClientSession, TCPConnector
 
 from benchmarks.parts import Parts
 from benchmarks.percentiles import percentile
-from benchmarks.report import Figure, Report, Table
+from benchmarks.report import Cell, Figure, Report, Table
 from benchmarks.systems import REPLICAS, Gate
 from devstack.backends import s3_client
 from devstack.programs import LOOPBACK
@@ -127,7 +127,7 @@ def tell(report: Report, flood: Flood, quiet: Known, known: Known) -> None:
         Figure("requests for existing previews meanwhile: failed", known.failed, "", 0),
     ]  # fmt: skip
     retries = ", ".join(f"{seconds} s: {times:,}" for seconds, times in sorted(flood.retry_after_s.items()))
-    rows = [
+    rows: list[list[Cell]] = [
         ["answers", ", ".join(f"{status}: {times:,}" for status, times in sorted(flood.statuses.items()))],
         ["seconds", flood.took_s],
         ["invocations", flood.invocations],

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from benchmarks.existing_previews import wrk
 from benchmarks.processes import children, memory
-from benchmarks.report import Figure, Report, Table
+from benchmarks.report import Cell, Figure, Report, Table
 from devstack.one_server import OneServer, running_one_server
 from devstack.programs import LOOPBACK
 from devstack.samples.catalogue import enlarged
@@ -86,7 +86,7 @@ def main() -> None:
         Figure("a miss, slowest", max(times), "ms"),
         Figure("a preview that exists", hits, "requests/s"),
     ]
-    rows = [[f"prewmanager-{name}", idle[name], after[name]] for name in idle]
+    rows: list[list[Cell]] = [[f"prewmanager-{name}", idle[name], after[name]] for name in idle]
     report.tables.append(Table("Memory by unit, PSS in MB", ["unit", "idle", "after"], rows))
     report.tell(Console())
     report.write(_RESULTS)

@@ -1,9 +1,11 @@
 #!/bin/sh
 # What `make install` needs before it can use pip: Python 3.11 or later with venv, nginx, redis-server, and `.venv`.
 # Missing programs are installed through apt-get, as root or with sudo; without those it says what to install.
+# So is what the tests ask besides, and the programs that are named as arguments; nothing else fails without those.
 set -eu
 
 VENV=.venv
+NJS_MODULE=/usr/lib/nginx/modules/ngx_http_js_module.so
 POLICY=/usr/sbin/policy-rc.d
 # A python3 that comes first on PATH need not be a whole one; Debian's own is tried after it.
 CANDIDATES=${PYTHON:-python3 /usr/bin/python3}
@@ -31,6 +33,17 @@ missing_packages() {
     has nginx || printf 'nginx '
     has redis-server || printf 'redis-server '
 }
+
+missing_for_tests() {
+    [ -e "$NJS_MODULE" ] || printf 'libnginx-mod-http-js '
+    has envsubst || printf 'gettext-base '
+    has systemd-analyze || printf 'systemd '
+    for program in "$@"; do
+        has "$program" || printf '%s ' "$(package_of "$program")"
+    done
+}
+
+package_of() { if [ "$1" = kubectl ]; then echo kubernetes-client; else echo "$1"; fi; }
 
 give_up() {
     echo "Please install what is missing. On Debian or Ubuntu, as root:" >&2
@@ -65,6 +78,25 @@ install_packages() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $1 >/dev/null
 }
 
+# Of Debian's Prometheus the two programs alone: the package with what it depends on is 330 MB, and a daemon.
+unpack_prometheus() {
+    PATH=$PWD/$VENV/bin:$PATH
+    ! { has promtool && has prometheus; } || return 0
+    has apt-get || return 1
+    echo "Unpacking promtool and prometheus from Debian's package"
+    folder=$(mktemp -d)
+    status=0
+    (cd "$folder" && download_prometheus && dpkg-deb -x prometheus_*.deb .) &&
+        cp "$folder/usr/bin/promtool" "$folder/usr/bin/prometheus" "$VENV/bin/" || status=1
+    rm -rf "$folder"
+    return $status
+}
+
+download_prometheus() {
+    set -- apt-get download -qq -o APT::Sandbox::User=root prometheus
+    "$@" 2>/dev/null || { can_be_root && as_root apt-get update -qq && "$@"; }
+}
+
 # An environment that works stays as it is, whichever Python it was made with.
 make_venv() {
     ! "$VENV/bin/python" -c 'import ssl, pip' >/dev/null 2>&1 || return 0
@@ -74,11 +106,14 @@ make_venv() {
     "$python" -m venv "$VENV"
 }
 
-packages=$(missing_packages)
-if [ -n "$packages" ]; then
-    { has apt-get && can_be_root; } || give_up "$packages"
-    install_packages "$packages" || give_up "$packages"
-    packages=$(missing_packages)
-    [ -z "$packages" ] || give_up "$packages"
+needed=$(missing_packages)
+wanted=$(missing_for_tests "$@")
+if [ -n "$needed$wanted" ] && has apt-get && can_be_root; then
+    install_packages "$needed$wanted" || install_packages "$needed" || true # what is missing still is said below
+    needed=$(missing_packages)
+    wanted=$(missing_for_tests "$@")
 fi
+[ -z "$needed" ] || give_up "$needed"
 make_venv
+[ -z "$wanted" ] || echo "Without these some tests fail: apt-get install $wanted" >&2
+unpack_prometheus || echo "Without promtool some tests fail: apt-get install prometheus" >&2

@@ -65,6 +65,21 @@ def die_with_parent(number: signal.Signals = signal.SIGTERM) -> None:
     _LIBC.prctl(_PR_SET_PDEATHSIG, number)
 
 
+def ignore_no_signal() -> None:
+    """Have the calling process ignore none of what is sent to end it.
+
+    A shell's background job inherits SIGINT as ignored, and what nohup starts SIGHUP; so would all that they start, of
+    which many programs leave it at that.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def _begin() -> None:
+    ignore_no_signal()
+    die_with_parent()
+
+
 class Program:
     """One running program in a process group of its own, its output in `log`."""
 
@@ -97,7 +112,7 @@ class Program:
                     env=None if env is None else dict(env),
                     cwd=cwd,
                     start_new_session=True,
-                    preexec_fn=die_with_parent,  # noqa: PLW1509 -- runs one prctl; the parent forks before it has threads
+                    preexec_fn=_begin,  # noqa: PLW1509 -- a few system calls; the parent forks before it has threads
                 )
             except OSError as error:
                 raise ProgramError(f"{name} could not be started: {error}") from error

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.images.contestants import HERE
 from benchmarks.parts import ROOT, plain_environment
-from benchmarks.report import Figure, Report, Table
+from benchmarks.report import Cell, Figure, Report, Table
 from devstack.backends import S3, s3_client
 
 _OURS = (
@@ -49,7 +49,7 @@ def _by_turns(commands: Mapping[str, Sequence[str]], env: Mapping[str, str], rou
 def tell(report: Report, times: Mapping[str, Sequence[float]]) -> dict[str, float]:
     """Figures and table; the medians by name."""
     medians = {name: statistics.median(each) for name, each in times.items()}
-    rows = [[name, medians[name], min(each), len(each)] for name, each in times.items()]
+    rows: list[list[Cell]] = [[name, medians[name], min(each), len(each)] for name, each in times.items()]
     title = "Cold start: process started, 720 wide JPEG read from and written to S3, process ended (ms)"
     report.tables.append(Table(title, ["", "median", "fastest", "rounds"], rows))
     mine, *others = medians.values()

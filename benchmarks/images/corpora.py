@@ -15,7 +15,7 @@ from rich.console import Console
 from benchmarks.images import trials
 from benchmarks.images.trials import Outcome, Trial
 from benchmarks.parts import ROOT
-from benchmarks.report import Table
+from benchmarks.report import Cell, Table
 
 CACHE = ROOT / ".local" / "corpora"
 PACKAGES = ("pillow==12.3.0", "thumbor==7.8.0", "pypng==0.20220715.0")
@@ -85,7 +85,7 @@ def table(outcome: Outcome) -> Table:
     """How many files of each corpus became what."""
     kinds = sorted({kind for _, kind in outcome.kinds}, key=lambda kind: (kind != "preview", kind))
     groups = sorted({group for group, _ in outcome.kinds})
-    rows = [
+    rows: list[list[Cell]] = [
         [group, sum(outcome.kinds[group, kind] for kind in kinds), *(outcome.kinds[group, kind] for kind in kinds)]
         for group in groups
     ]

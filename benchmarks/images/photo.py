@@ -6,6 +6,7 @@ import itertools
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyvips
 
 from benchmarks.parts import ROOT
@@ -44,17 +45,19 @@ def _made(path: Path, width: int, height: int) -> Path:
 def _image(width: int, height: int) -> pyvips.Image:
     """Noise of falling strength at rising frequency, which is what photos are to an encoder; a tile repeated."""
     side = 2048
-    tile = sum(_noise(side, octave) for octave in range(1, 12))
+    tile = sum((_noise(side, octave) for octave in range(1, 12)), np.zeros((side, side, 3)))
     across, down = -(-width // side), -(-height // side)
     return pyvips.Image.new_from_array(_bytes(tile)).replicate(across, down).crop(0, 0, width, height)
 
 
-def _noise(side: int, octave: int) -> np.ndarray:
-    coarse = np.random.default_rng(octave).normal(size=(2**octave + 1, 2**octave + 1, 3)) / 1.5**octave
+def _noise(side: int, octave: int) -> npt.NDArray[np.float64]:
+    coarse: npt.NDArray[np.float64] = (
+        np.random.default_rng(octave).normal(size=(2**octave + 1, 2**octave + 1, 3)) / 1.5**octave
+    )
     for _ in itertools.takewhile(lambda n: n < side, (2**octave * 2**step for step in range(12))):
         coarse = np.repeat(np.repeat(coarse, 2, axis=0), 2, axis=1)
     return coarse[:side, :side]
 
 
-def _bytes(values: np.ndarray) -> np.ndarray:
+def _bytes(values: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
     return np.clip(128 + 60 * values, 0, 255).astype(np.uint8)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from benchmarks.images import quality
 from benchmarks.images.contestants import CODECS_ALONE, Contestant, Worker
-from benchmarks.report import Figure, Report, Table
+from benchmarks.report import Cell, Figure, Report, Table
 
 WIDTH = 720
 SHARP, OURS, THUMBOR = "sharp", "prewmanager", "thumbor"
@@ -60,7 +60,7 @@ def tell(report: Report, output: str, threads: int | None, results: dict[str, Re
     """Table and figures; the medians by name."""
     medians = {name: statistics.median(result.times) for name, result in results.items()}
     how = "one thread" if threads == 1 else "default threads"
-    rows = [
+    rows: list[list[Cell]] = [
         [name, medians[name], min(each.times), each.size / 1000, round(each.ssim, 4), each.peak_mb]
         for name, each in results.items()
     ]

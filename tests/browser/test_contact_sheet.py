@@ -32,7 +32,7 @@ PRESETS = {
     "PREW_PRESETS__PLACEHOLDER__BLUR": "2",
 }
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
-LOOKS = {
+LOOKS: dict[str, dict[str, Any]] = {
     "light": DESKTOP | {"color_scheme": "light"},
     "dark": DESKTOP | {"color_scheme": "dark"},
     "phone": {

@@ -15,7 +15,7 @@ from uuid import uuid4
 import pytest
 
 from devstack.backends import S3, Redis, s3_client
-from devstack.programs import find
+from devstack.programs import find, ignore_no_signal
 from tests.commands.counting_lambda import CountingLambda
 from tests.commands.ready_made import ReadyMade
 
@@ -60,7 +60,12 @@ class Shop:
     async def start(self, *arguments: str, **changed: str) -> Process:
         """Start a command."""
         return await create_subprocess_exec(
-            find("prewmanager"), *arguments, env=self.environment | changed, stdout=PIPE, stderr=PIPE
+            find("prewmanager"),
+            *arguments,
+            env=self.environment | changed,
+            stdout=PIPE,
+            stderr=PIPE,
+            preexec_fn=ignore_no_signal,
         )
 
     async def run_beside(self, *arguments: str, exit_code: int = 0, **changed: str) -> Any:

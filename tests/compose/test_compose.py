@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -90,15 +91,15 @@ def test_a_photo_that_is_overwritten_changes_its_previews(project: Project) -> N
     """From S3's event through the cleaner to the next request."""
     container = str(project.containers("lambda")[0]["Id"])
 
-    def grey() -> int:
+    def is_grey(wanted: int) -> bool:
         answer = project.get("/prew/card/changing.jpg")
         colour = Image.open(io.BytesIO(answer.body)).convert("L").getpixel((50, 50)) if answer.status == 200 else 0
         assert isinstance(colour, int)
-        return round(colour, -1)
+        return round(colour, -1) == wanted
 
     for wanted in (50, 200):
         project.run_in(container, PUT.format(grey=wanted))
-        eventually(lambda wanted=wanted: grey() == wanted, f"a preview of grey {wanted}")
+        eventually(functools.partial(is_grey, wanted), f"a preview of grey {wanted}")
 
 
 def test_the_bucket_is_readable_but_not_listed(project: Project) -> None:

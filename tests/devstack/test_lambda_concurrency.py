@@ -52,7 +52,7 @@ def test_one_more_is_throttled(service: Lambda, invoke: Invoke, closed_gate: Gat
         refused["Error"]["Code"],
     ) == (429, "TooManyRequestsException")
     assert refused["ResponseMetadata"]["HTTPHeaders"]["retry-after"] == "1"
-    assert refused["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+    assert dict(refused)["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
     assert all("FunctionError" not in answer for answer in answers)
     assert before + 1 == service.stats()["throttled"]
 

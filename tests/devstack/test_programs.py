@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
-import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,9 @@ import pytest
 from devstack.__main__ import check_port
 from devstack.local_settings import LocalSettingsError
 from devstack.programs import LOOPBACK, Program, ProgramError, find, free_ports
+
+ROOT = Path(__file__).resolve().parents[2]
+ENDS_WITHIN_S = 20
 
 
 def test_what_a_program_leaves_is_removed(tmp_path: Path) -> None:
@@ -82,22 +86,69 @@ def test_a_taken_port_is_named() -> None:
     check_port(port)
 
 
+def test_a_program_ignores_no_signal_that_its_starter_ignores(tmp_path: Path) -> None:
+    """A background job of a shell, and nohup, hand SIGINT and SIGHUP on as ignored; it would never end by them."""
+    numbers = (signal.SIGINT, signal.SIGHUP)
+    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+    try:
+        program = Program("status", ["grep", "SigIgn", "/proc/self/status"], tmp_path / "log")
+        program.wait_done()
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+    ignored = int(program.tail().split()[1], 16)
+
+    assert [number for number in numbers if ignored & 1 << (number - 1)] == []
+
+
+@contextlib.contextmanager
+def _make(folder: Path, program: str, *before: str) -> Iterator[Program]:
+    """Make with this Python program in its recipe, which has written a line; it is killed at the end."""
+    (folder / "program.py").write_text(program)
+    (folder / "Makefile").write_text(f"up:\n\t@{sys.executable} program.py\n")
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    make = Program("make", [*before, "make", "--no-print-directory", "up"], folder / "log", environment, cwd=folder)
+    try:
+        make.wait_ready(lambda: make.tail() != "")
+        yield make
+    finally:
+        make.kill()
+
+
 def test_sigint_to_make_alone_ends_what_it_runs(tmp_path: Path) -> None:
     """`kill -INT` of make is noticed by the program in its recipe, which make would not tell."""
-    (tmp_path / "program.py").write_text(
+    program = (
         "import os\n"
         "from devstack.make_signals import make_was_interrupted, started_by_make\n"
         "print(started_by_make(), make_was_interrupted(), flush=True)\n"
         "while not make_was_interrupted(): os.sched_yield()\n"
         "print('told', flush=True)\n"
     )
-    (tmp_path / "Makefile").write_text(f"up:\n\t@{sys.executable} program.py\n")
-    with subprocess.Popen(
-        ["make", "--no-print-directory", "up"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
-    ) as make:
-        assert make.stdout
-        before = make.stdout.readline()
-        make.send_signal(signal.SIGINT)
-        after = make.stdout.readline()
+    with _make(tmp_path, program) as make:
+        os.kill(make.pid, signal.SIGINT)
+        make.process.wait(ENDS_WITHIN_S)
 
-    assert (before, after) == ("True False\n", "told\n")
+        assert make.tail().splitlines()[:2] == ["True False", "told"]
+
+
+@pytest.mark.parametrize("to_make", [True, False], ids=["SIGTERM to make", "SIGINT to all"])
+def test_make_in_the_background_ends_what_it_runs(tmp_path: Path, *, to_make: bool) -> None:
+    """There make ignores SIGINT itself; the local system does not, and SIGTERM comes through make."""
+    program = (
+        "import signal\n"
+        "from devstack.__main__ import StopRequested, stop_on_signals\n"
+        "stop_on_signals()\n"
+        "try:\n"
+        "    print('runs', flush=True)\n"
+        "    signal.pause()\n"
+        "except StopRequested:\n"
+        "    print('told', flush=True)\n"
+    )
+    with _make(tmp_path, program, "sh", "-c", 'trap "" INT HUP; exec "$@"', "sh") as make:
+        if to_make:
+            os.kill(make.pid, signal.SIGTERM)
+        else:
+            make.signal(signal.SIGINT)
+        make.process.wait(ENDS_WITHIN_S)
+
+        assert make.tail().splitlines()[:2] == ["runs", "told"]

@@ -15,7 +15,7 @@ from prewmanager.adapters.redis.flight_store import CHANNEL, KEY_PREFIX
 from prewmanager.config.settings import Settings, read_settings
 from prewmanager.errors import failure_classes
 from prewmanager.previews.preset import Preset
-from prewmanager.web.problems import _STATUSES
+from prewmanager.web.problems import STATUSES
 from tests.docs.tables import PAGES, REFERENCE, ROOT, function_variables, service_variables, with_tables
 
 DOCUMENTS = sorted(
@@ -171,7 +171,7 @@ def test_nginxs_table_is_what_its_files_use() -> None:
 def test_the_statuses_are_the_codes() -> None:
     """Those of the service's table of errors with their titles, and the three that are none."""
     listed = re.findall(r"^\| (\d{3}) \| ([\w ]*?) *\|", _text(HTTP), re.MULTILINE)
-    expected = {(str(int(status)), title) for _, status, title in _STATUSES}
+    expected = {(str(int(status)), title) for _, status, title in STATUSES}
 
     assert set(listed) == expected | {("200", ""), ("304", ""), ("500", "Internal error")}
 

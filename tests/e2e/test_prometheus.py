@@ -7,7 +7,6 @@ import contextlib
 import json
 import math
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from urllib.request import urlopen
 import pytest
 import yaml
 
-from devstack.programs import LOOPBACK, Program, free_ports
+from devstack.programs import LOOPBACK, Program, find, free_ports
 from tests.e2e.test_request_path import photo
 from tests.observability.promql import FOLDER, alerts, panels
 from tests.support.fakes import until_reported
@@ -40,7 +39,7 @@ class Prometheus:
         configuration["scrape_configs"][0] |= {"scrape_interval": "1s", "static_configs": [{"targets": targets}]}
         (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration))
         argv = [
-            str(shutil.which("prometheus")),
+            find("prometheus"),
             f"--config.file={folder / 'prometheus.yml'}",
             f"--storage.tsdb.path={folder / 'data'}",
             f"--web.listen-address={LOOPBACK}:{port}",
@@ -65,8 +64,6 @@ class Prometheus:
 
 @pytest.fixture(name="prometheus")
 def _prometheus(tmp_path: Path, site: Site) -> Iterator[Prometheus]:
-    if shutil.which("prometheus") is None:
-        pytest.skip("prometheus is not installed: apt-get install prometheus")
     prometheus = Prometheus(tmp_path, site)
     try:
         prometheus.program.wait_ready(prometheus.is_ready)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,8 +46,8 @@ class Aws:
         with urlopen(request, timeout=10):  # noqa: S310 -- of this machine
             pass
 
-    def deploy(self, template: str, *, outputs: bool = True, **parameters: str) -> dict[str, str]:
-        """Deploy a template of ours, and return its resources' names in AWS by those in the template.
+    def deploy(self, template: str, parameters: Mapping[str, str], *, outputs: bool = True) -> dict[str, str]:
+        """Deploy a template of ours with these parameters; returns its resources' names in AWS by those in it.
 
         moto leaves out what it does not know, and breaks where an output asks for it: then without `outputs`.
         """
@@ -111,7 +111,7 @@ def _aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
 @pytest.fixture(scope="session", name="resources")
 def _resources(aws: Aws) -> dict[str, str]:
     """The main template with a bucket of its own, deployed."""
-    return aws.deploy("prewmanager.yaml", BucketName=BUCKET, CreateBucket="true", **PACKAGE)
+    return aws.deploy("prewmanager.yaml", {"BucketName": BUCKET, "CreateBucket": "true", **PACKAGE})
 
 
 @pytest.fixture(name="allowed_as")
@@ -140,7 +140,8 @@ def _template() -> Callable[[str], dict[str, Any]]:
     Loader.add_multi_constructor("!", held)
 
     def load(name: str) -> dict[str, Any]:
-        loaded: dict[str, Any] = yaml.load((TEMPLATES / name).read_text(), Loader)  # noqa: S506 -- a SafeLoader, extended
-        return loaded["Resources"]  # type: ignore[no-any-return]
+        loaded = yaml.load((TEMPLATES / name).read_text(), Loader)  # noqa: S506 -- a SafeLoader, extended
+        resources: dict[str, Any] = loaded["Resources"]
+        return resources
 
     return load

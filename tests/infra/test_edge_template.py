@@ -34,7 +34,7 @@ def test_cloudfront_runs_a_numbered_version_on_origin_responses(template: Templa
 def test_the_function_may_log_under_its_own_name_and_nothing_else(aws: Aws) -> None:
     """Deployed without what moto does not know: CloudFront."""
     package = {"PackageBucket": "packages", "PackageKey": "resize.zip", "PackageSha256": "A" * 43 + "="}
-    deployed = aws.deploy("edge.yaml", outputs=False, OriginDomainName="images.example.com", **package)
+    deployed = aws.deploy("edge.yaml", {"OriginDomainName": "images.example.com", **package}, outputs=False)
     function = aws.client("lambda").get_function_configuration(FunctionName=deployed["EdgeFunction"])
     role = deployed["EdgeRole"]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
@@ -12,12 +12,14 @@ import pytest
 import yaml
 
 from devstack.nginx_server import effective_environment
+from devstack.programs import find
 from prewmanager.config.settings import Settings
 from tests.infra.conftest import TEMPLATES
 
 FOLDER = TEMPLATES / "kubernetes"
 ROOT = TEMPLATES.parent
 Resource = dict[str, Any]
+Check = Callable[[Resource], None]
 KINDS = [
     *["Deployment", "HorizontalPodAutoscaler", "NetworkPolicy", "PodDisruptionBudget", "Service"] * 2,
     "ServiceAccount",
@@ -44,45 +46,48 @@ def _settings() -> dict[str, str]:
 
 
 def _rendered() -> list[Resource]:
-    kubectl = shutil.which("kubectl")
-    if kubectl is None:
-        pytest.skip("kubectl is not installed")
-    done = subprocess.run([kubectl, "kustomize", str(FOLDER)], capture_output=True, text=True, check=False)
+    done = subprocess.run([find("kubectl"), "kustomize", str(FOLDER)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return list(yaml.safe_load_all(done.stdout))
 
 
-def _check(resource: Resource) -> None:
+@pytest.fixture(name="check")
+def _check() -> Check:
+    """Raises `ValueError` where Kubernetes would refuse a resource."""
     schemas = pytest.importorskip("kubernetes_validate", reason="the schemas are not installed: `make test-infra`")
-    try:
-        schemas.validate(resource, schemas.latest_version(), strict=True)
-    except schemas.ValidationError as error:
-        raise ValueError(f"{resource['kind']} {resource['metadata']['name']}: {error.message}") from error
+
+    def check(resource: Resource) -> None:
+        try:
+            schemas.validate(resource, schemas.latest_version(), strict=True)
+        except schemas.ValidationError as error:
+            raise ValueError(f"{resource['kind']} {resource['metadata']['name']}: {error.message}") from error
+
+    return check
 
 
-def test_every_manifest_is_valid() -> None:
+def test_every_manifest_is_valid(check: Check) -> None:
     """By Kubernetes' own schemas, which know no field that is not theirs."""
     resources = _loaded()
     for resource in resources:
-        _check(resource)
+        check(resource)
 
     assert sorted(resource["kind"] for resource in resources) == sorted(KINDS)
 
 
-def test_a_misspelt_field_is_found() -> None:
+def test_a_misspelt_field_is_found(check: Check) -> None:
     """What the test before relies on."""
     (deployment,) = (each for each in _loaded("nginx.yaml") if each["kind"] == "Deployment")
     deployment["spec"]["template"]["spec"]["containers"][0]["readynessProbe"] = {}
 
     with pytest.raises(ValueError, match="readynessProbe"):
-        _check(deployment)
+        check(deployment)
 
 
-def test_kustomize_makes_one_map_of_the_settings() -> None:
+def test_kustomize_makes_one_map_of_the_settings(check: Check) -> None:
     """Both deployments read it under a name that changes with it, and the images have their registry."""
     rendered = _rendered()
     for resource in rendered:
-        _check(resource)
+        check(resource)
         assert resource["metadata"]["namespace"] == "previews"
     (settings,) = (each for each in rendered if each["kind"] == "ConfigMap")
     pods = [each["spec"]["template"]["spec"] for each in rendered if each["kind"] == "Deployment"]

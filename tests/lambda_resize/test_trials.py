@@ -39,7 +39,7 @@ def test_a_surprise_would_be_seen() -> None:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.skipif(os.environ.get("RUN_CORPORA") != "1", reason="RUN_CORPORA=1 downloads 50 MB and takes minutes")
+@pytest.mark.skipif("PREW_TEST_CORPORA" not in os.environ, reason="takes minutes and 50 MB: `make test-corpora`")
 def test_the_test_images_of_others_get_a_preview_or_the_right_failure() -> None:
     """All of Pillow's, thumbor's and pypng's; and memory stays within bounds."""
     try:

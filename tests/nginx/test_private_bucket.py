@@ -16,11 +16,8 @@ from tests.nginx.conftest import StartNginx
 from tests.nginx.recorder import Recorder
 from tests.support.asking import ask, lazily, strictly
 
-MODULE = Path("/usr/lib/nginx/modules/ngx_http_js_module.so")
 BUCKET = "private"
 KEYS = ["photo/a.jpg", "photo/a b+c%20d.jpg", "photo/ключ/クズ箱 (1)'!*=@:,;&$~.jpg", 'photo/100%/#?"[x].jpg']
-
-with_njs = pytest.mark.skipif(not MODULE.exists(), reason="nginx's njs module is missing (libnginx-mod-http-js)")
 
 
 @pytest.fixture(scope="module", name="credentials")
@@ -76,7 +73,6 @@ def test_unsigned_requests_are_refused(start: StartNginx, usual: dict[str, str])
     assert ask(nginx.port, "/photo/a.jpg").status == 404
 
 
-@with_njs
 @pytest.mark.parametrize("written", [strictly, lazily])
 @pytest.mark.parametrize("key", KEYS)
 def test_every_key_is_signed_as_s3_reads_it(signing: Nginx, key: str, written: Callable[[str], str]) -> None:
@@ -88,7 +84,6 @@ def test_every_key_is_signed_as_s3_reads_it(signing: Nginx, key: str, written: C
     assert ask(signing.port, path, "HEAD").status == 200
 
 
-@with_njs
 def test_a_part_is_signed_too(signing: Nginx) -> None:
     """Ranges and conditions are no part of what is signed."""
     answer = ask(signing.port, "/photo/a.jpg", headers={"Range": "bytes=0-4"})
@@ -96,7 +91,6 @@ def test_a_part_is_signed_too(signing: Nginx) -> None:
     assert (answer.status, answer.body) == (206, b"photo")
 
 
-@with_njs
 def test_missing_is_missing(signing: Nginx, service: Recorder) -> None:
     """The signer may list the bucket, so S3 says 404: a photo has the picture, a preview is made."""
     photo, preview = ask(signing.port, "/photo/none.jpg"), ask(signing.port, "/prew/card/none.jpg")
@@ -106,7 +100,6 @@ def test_missing_is_missing(signing: Nginx, service: Recorder) -> None:
     assert "Authorization" not in service.seen[0].headers
 
 
-@with_njs
 def test_new_credentials_need_no_reload(
     start: StartNginx, usual: dict[str, str], as_it_was: Path, service: Recorder
 ) -> None:
@@ -125,7 +118,6 @@ def test_new_credentials_need_no_reload(
     assert len(service.seen) == 2
 
 
-@with_njs
 @pytest.mark.parametrize("name", ["SessionToken", "Token"])
 def test_a_role_has_a_token(
     start: StartNginx, usual: dict[str, str], as_it_was: Path, bucket: Recorder, name: str

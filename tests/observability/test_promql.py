@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from devstack.programs import find
 from prewmanager.errors import failure_classes
 from prewmanager.flights.result import FlightResult
 from prewmanager.previews.outcome import Source
@@ -44,10 +44,7 @@ async def _after_a_flight() -> str:
 
 @pytest.fixture(name="promtool")
 def _promtool() -> str:
-    found = shutil.which("promtool")
-    if found is None:
-        pytest.skip("promtool is not installed: apt-get install prometheus")
-    return found
+    return find("promtool")
 
 
 def run(*argv: str, text: str = "") -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from devstack.one_server import EXAMPLE, ROOT, UNITS, OneServer
+from devstack.programs import find
 from tests.docs.blocks import blocks
 from tests.support.asking import ask
 
@@ -20,8 +21,6 @@ PAGE = ROOT / "docs" / "how-to" / "one-server.md"
 @pytest.fixture(name="units")
 def _units(tmp_path: Path) -> Path:
     """The units with the paths of this checkout, whose programs systemd looks for."""
-    if shutil.which("systemd-analyze") is None:
-        pytest.skip("systemd-analyze is not installed")
     shutil.copytree(EXAMPLE / "systemd", tmp_path, dirs_exist_ok=True)
     for unit in tmp_path.glob("*.service"):
         text = unit.read_text().replace("/opt/prewmanager/.venv", sys.prefix)
@@ -30,7 +29,7 @@ def _units(tmp_path: Path) -> Path:
 
 
 def _analyze(*arguments: str) -> str:
-    done = subprocess.run(["systemd-analyze", *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run([find("systemd-analyze"), *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 

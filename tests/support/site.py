@@ -62,11 +62,15 @@ class Site:
         self._exits = contextlib.ExitStack()
         self.ports = free_ports(self.replicas)
         self.services = [self._start_service(port) for port in self.ports]
-        self._exits.callback(lambda: [service.stop() for service in self.services])
+        self._exits.callback(self._stop_services)
         for replica in range(self.replicas):
             self._wait_for(replica)
         self.nginx = self._start_nginx()
         return self
+
+    def _stop_services(self) -> None:
+        for service in self.services:
+            service.stop()
 
     def __exit__(self, *_: object) -> None:
         self._exits.close()
