@@ -34,11 +34,10 @@ def _told() -> str:
 
 async def _after_a_flight() -> str:
     all_metrics = Metrics()
-    result = FlightResult(made(), Source.MADE)
-    with result.timed("lambda"):
-        all_metrics.load_is(running=1, queued=0)
-    all_metrics.completed(preview(), result, 0.1)
-    all_metrics.usage.invoked("card", InvocationCost(cold_start=True, gb_seconds=0.1))
+    all_metrics.load_is(running=1, queued=0)
+    result = FlightResult(made(), Source.MADE, (("lambda", 100.0),))
+    all_metrics.completed(preview(), result, waiters=1, seconds=0.1)
+    all_metrics.costs.invoked("card", InvocationCost(cold_start=True, gb_seconds=0.1))
     return all_metrics.text().decode()
 
 
