@@ -110,7 +110,7 @@ FLIGHTS = (
         ('sum by (state) (prewmanager_resizes{job=~"$job"})', "{{state}}"),
     ),
     panel(
-        "Taken over",
+        "Takeovers",
         "Do replicas die with flights under way?",
         "ops",
         (rate("prewmanager_takeovers_total"), "takeovers"),

@@ -38,8 +38,8 @@ from prewmanager.flights.coalescer import Coalescer
 from prewmanager.flights.flight import FlightParts
 from prewmanager.flights.lease import Lifetimes, Timing
 from prewmanager.flights.placeholder import FallbackFinder, FallbackPreviews
-from prewmanager.flights.ports import FlightStore, PreviewProvider
-from prewmanager.previews.catalogue import Catalogue
+from prewmanager.flights.ports import FlightStore, from prewmanager.previews.catalogue import Catalogue
+from prewmanager.web.ports import PreviewProvider
 from prewmanager.previews.ports import PreviewStore
 from prewmanager.resizing.contract import ResizeContract
 from prewmanager.resizing.limits import ConcurrencyLimitedResizer, RateLimitedResizer, RetryingResizer

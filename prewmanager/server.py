@@ -60,7 +60,7 @@ async def _serve(
         await runner.setup()
         try:
             await web.SockSite(runner, sock, backlog=BACKLOG).start()
-            _give_back_memory()
+            _trim_memory()
             _log.info("serving", host=settings.host, port=settings.port, presets=sorted(settings.presets))
             await stopping.wait()
             _log.info("stopping", grace_s=settings.shutdown_grace)
@@ -87,8 +87,8 @@ def _stop_event(signals: tuple[signal.Signals, ...], ends_with: int | None) -> a
     return stopping
 
 
-def _give_back_memory() -> None:
-    """What the start needed and the service does not: the SDK's parsed descriptions of AWS are some ten megabytes."""
+def _trim_memory() -> None:
+    """Return the memory that only the start needs: the SDK's parsed API descriptions are some ten megabytes."""
     gc.collect()
     gc.freeze()
     with contextlib.suppress(AttributeError, OSError):  # malloc_trim is glibc's

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import structlog
@@ -17,7 +16,7 @@ import structlog
 from prewmanager.errors import Overloaded
 from prewmanager.flights.batch import open_batch
 from prewmanager.flights.flight import CRASHED, Flight, FlightParts
-from prewmanager.flights.ports import FlightObserver, FlightSpan, FlightTracer
+from prewmanager.flights.ports import FlightSpan, FlightTracer
 from prewmanager.flights.result import Answer, FlightResult, InFlight
 from prewmanager.flights.waiters import Waiters
 from prewmanager.previews.catalogue import Preview
@@ -34,49 +33,36 @@ def no_companions(_: Preview) -> Sequence[Preview]:
 
 
 class SharedFlight:
-    """A flight of this process, with the requests that wait for it."""
+    """A flight of this process, with the requests that wait for it; `task` ends with the flight."""
 
-    def __init__(self, preview: Preview, span: FlightSpan, wait_s: float) -> None:
-        """`wait_s`: seconds that each request waits."""
+    task: asyncio.Task[None]
+
+    def __init__(self, preview: Preview, span: FlightSpan, parts: FlightParts) -> None:
         self.preview = preview
         self.span = span
-        self.waiters = Waiters(wait_s)
+        self.waiters = Waiters(parts.timing.wait_s)
+        self._observer = parts.observer
         self._started = time.perf_counter()
 
     @property
-    def in_flight(self) -> InFlight:
-        """The flight's state now."""
-        return InFlight(self.preview, len(self.waiters), self.seconds)
-
-    @property
     def seconds(self) -> float:
-        """Time since it started."""
+        """Time since the flight started."""
         return time.perf_counter() - self._started
 
-
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """One request's place in a flight; `task` is the flight's; the request that started it has not `joined`."""
-
-    flight: SharedFlight
-    task: asyncio.Task[None]
-    joined: bool
-    observer: FlightObserver
-
-    async def answer(self) -> Answer:
+    async def answer(self, *, joined: bool) -> Answer:
         """Wait for the preview. Hot path: runs once per waiter, serially on the event loop.
 
         Raises the `PreviewFailed` that the flight ended with, and `DeadlineExceeded` when it does not complete before
         the waiter's deadline (it goes on all the same).
         """
-        self.observer.waiting(1)
+        self._observer.waiting(1)
         try:
-            result = await self.flight.waiters.wait()
+            result = await self.waiters.wait()
         finally:
-            self.observer.waiting(-1)
+            self._observer.waiting(-1)
         if isinstance(result.outcome, Failure):
             raise result.outcome.error()
-        return Answer(result.outcome, Source.JOINED if self.joined else result.source, result.timings_ms)
+        return Answer(result.outcome, Source.JOINED if joined else result.source, result.timings_ms)
 
 
 class Coalescer:
@@ -97,38 +83,39 @@ class Coalescer:
         self._load = load
         self._max_flights = max_flights
         self._companions = companions
-        self._flights: dict[str, tuple[SharedFlight, asyncio.Task[None]]] = {}
+        self._flights: dict[str, SharedFlight] = {}
 
     async def preview(self, preview: Preview) -> Answer:
         """Return the preview, rendered now or by whoever is rendering it. Raises what `join` and `answer` raise."""
-        return await self.join(preview).answer()
+        flight, joined = self.join(preview)
+        return await flight.answer(joined=joined)
 
-    def join(self, preview: Preview) -> Ticket:
-        """Join the preview's flight, or start one. Raises `Overloaded` when `max_flights` are in flight."""
+    def join(self, preview: Preview) -> tuple[SharedFlight, bool]:
+        """Join the preview's flight (True), or start one. Raises `Overloaded` when `max_flights` are in flight."""
         known = self._flights.get(preview.flight_key)
-        flight, task = known or self._start(preview)
-        if known:
-            flight.span.joined()
-        return Ticket(flight, task, known is not None, self._parts.observer)
+        if known is None:
+            return self._start(preview), False
+        known.span.joined()
+        return known, True
 
     def in_flight(self) -> list[InFlight]:
         """The flights of this process now."""
-        return [flight.in_flight for flight, _ in self._flights.values()]
+        return [InFlight(each.preview, len(each.waiters), each.seconds) for each in self._flights.values()]
 
     async def close(self, grace_s: float) -> None:
         """Wait for the flights; after `grace_s` seconds release those that are left to other replicas."""
-        tasks = [task for _, task in self._flights.values()]
+        tasks = [flight.task for flight in self._flights.values()]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=grace_s)
             await asyncio.gather(*map(end, late))
 
-    def _start(self, preview: Preview) -> tuple[SharedFlight, asyncio.Task[None]]:
+    def _start(self, preview: Preview) -> SharedFlight:
         if len(self._flights) >= self._max_flights:
             raise Overloaded("as many flights as this process may have", self._load.drain_s(len(self._flights)))
-        flight = SharedFlight(preview, self._tracer.start(preview), self._parts.timing.wait_s)
-        task = asyncio.create_task(self._run(flight), name=f"flight {preview.flight_key}")
-        self._flights[preview.flight_key] = flight, task
-        return flight, task
+        flight = SharedFlight(preview, self._tracer.start(preview), self._parts)
+        flight.task = asyncio.create_task(self._run(flight), name=f"flight {preview.flight_key}")
+        self._flights[preview.flight_key] = flight
+        return flight
 
     async def _run(self, flight: SharedFlight) -> None:
         preview = flight.preview

@@ -43,22 +43,16 @@ class Lifetimes:
 @contextlib.asynccontextmanager
 async def kept(lease: Lease, timing: Timing) -> AsyncIterator[None]:
     """Renew the lease inside the block, until its lock TTL; release it where the block ends by an exception."""
+    # A third leaves room for one lost renewal before the lease expires.
+    renewal = _Renewal(lease, every_s=timing.lease_s / 3, for_s=timing.lock_ttl_s - timing.lease_s)
     try:
-        # A third leaves room for one lost renewal before the lease expires.
-        async with _renewed(lease, every_s=timing.lease_s / 3, for_s=timing.lock_ttl_s - timing.lease_s):
+        try:
             yield
+        finally:
+            await renewal.close()
     except BaseException:
         await asyncio.shield(lease.release())
         raise
-
-
-@contextlib.asynccontextmanager
-async def _renewed(lease: Lease, *, every_s: float, for_s: float) -> AsyncIterator[None]:
-    renewal = _Renewal(lease, every_s, for_s)
-    try:
-        yield
-    finally:
-        await renewal.close()
 
 
 class _Renewal:

@@ -40,9 +40,9 @@ class FallbackPreviews:
 
     async def preview(self, preview: Preview) -> Answer:
         """Return the preview, or the fallback preview. Raises what the coalescer raises."""
-        ticket = self._coalescer.join(preview)
-        search = self._searches.get(ticket.task) or self._start(preview, ticket.task)
-        requested = asyncio.ensure_future(ticket.answer())
+        flight, joined = self._coalescer.join(preview)
+        search = self._searches.get(flight.task) or self._start(preview, flight.task)
+        requested = asyncio.ensure_future(flight.answer(joined=joined))
         try:
             await asyncio.wait((requested, search.found), return_when=asyncio.FIRST_COMPLETED)
             if not requested.done() and (fallback := search.found.result()) is not None:

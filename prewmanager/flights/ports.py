@@ -6,7 +6,7 @@ from collections.abc import Coroutine, Mapping
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
-from prewmanager.flights.result import Answer, Completed, FlightResult, Held
+from prewmanager.flights.result import Completed, FlightResult, Held
 from prewmanager.previews.catalogue import Preview
 from prewmanager.previews.outcome import Outcome
 
@@ -114,12 +114,4 @@ class Batch(Protocol):
 
     async def complete(self, requested: Preview, outcome: Outcome, rendered: Mapping[str, Outcome]) -> None:
         """Complete the companions' leases, given the requested preview's outcome and the companions' own by preset."""
-        ...
-
-
-class PreviewProvider(Protocol):
-    """Answers requests for previews."""
-
-    async def preview(self, preview: Preview) -> Answer:
-        """Return the preview. Raises the `PreviewFailed` that says why there is none."""
         ...

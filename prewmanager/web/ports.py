@@ -5,6 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Protocol
 
+from prewmanager.flights.result import Answer
+from prewmanager.previews.catalogue import Preview
+
+
+class PreviewProvider(Protocol):
+    """Answers requests for previews."""
+
+    async def preview(self, preview: Preview) -> Answer:
+        """Return the preview. Raises the `PreviewFailed` that says why there is none."""
+        ...
+
 
 class Probe(Protocol):
     """A dependency of the service."""

@@ -15,8 +15,8 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from prewmanager.errors import MethodNotAllowed
-from prewmanager.flights.ports import PreviewProvider
-from prewmanager.flights.result import Answer, Timings
+from prewmanager.flights.ports import from prewmanager.flights.result import Answer, Timings
+from prewmanager.web.ports import PreviewProvider
 from prewmanager.previews.catalogue import Catalogue, Preview
 from prewmanager.previews.outcome import Source
 from prewmanager.previews.ports import PreviewStore

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs import words
+from tests.docs import names, words
 
 RETIRED = words.phrases('| term | meaning | formerly |\n| a | b "no" c | `house`, "gone by", "stands in" |\n')
 
@@ -40,3 +40,33 @@ def test_a_planted_phrase_is_found(tmp_path: Path, name: str, text: str, found: 
 def test_prose_is_free_of_retired_phrases() -> None:
     """`python -m tests.docs.words` lists them, with file and line."""
     assert [str(each) for each in words.offences()] == []
+
+
+NAMES = names.retired_names('| term | meaning | formerly |\n| a | b `no` c | `house`, `give_back`, "gone by" |\n')
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "found"),
+    [
+        ("code.py", "def build(dollHouse): ...\n", [(1, "dollHouse", "house")]),
+        ("code.py", "class HouseBoat: ...\n", [(1, "HouseBoat", "house")]),
+        ("code.py", "def give_back_all(): ...\n", [(1, "give_back_all", "give back")]),
+        ("code.py", "def give(back): ...\n", []),
+        ("code.py", "library.house(warehouse)\n", []),
+        ("code.py", "log.info('house.lost')\n", [(1, "house.lost", "house")]),
+        ("code.py", "KEY = 'prew:house:'\n", [(1, "prew:house:", "house")]),
+        ("code.py", "Gauge('prewmanager_house', 'About it')\n", [(1, "prewmanager_house", "house")]),
+        ("code.py", "TITLE = 'Full house'\n", [(1, "Full house", "house")]),
+        ("house.py", "", [(1, "house", "house")]),
+        ("page.js", "function toHouse() {\n  const a = 1;\n}\n", [(1, "toHouse", "house")]),
+        ("page.html", '<p id="house-title">house</p>\n', [(1, "house-title", "house")]),
+    ],
+)
+def test_a_planted_name_is_found(tmp_path: Path, name: str, text: str, found: list[tuple[int, str, str]]) -> None:
+    """In what this project names, not in what it uses."""
+    assert list(names.find(tmp_path / name, text, NAMES)) == found
+
+
+def test_names_are_free_of_retired_words() -> None:
+    """`python -m tests.docs.names` lists them, with file and line."""
+    assert [str(each) for each in names.offences()] == []

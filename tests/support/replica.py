@@ -17,8 +17,8 @@ from prewmanager.flights.coalescer import Coalescer
 from prewmanager.flights.flight import FlightParts
 from prewmanager.flights.lease import Lifetimes, Timing
 from prewmanager.flights.placeholder import FallbackFinder, FallbackPreviews
-from prewmanager.flights.ports import FlightObserver, FlightStore, FlightTracer, PreviewProvider
-from prewmanager.flights.result import Answer
+from prewmanager.flights.ports import FlightObserver, FlightStore, FlightTracer, from prewmanager.flights.result import Answer
+from prewmanager.web.ports import PreviewProvider
 from prewmanager.previews.catalogue import Catalogue
 from prewmanager.previews.ports import PreviewStore
 from prewmanager.resizing.load import Load

@@ -129,13 +129,12 @@ class RedisFlightStore:
         await translated(self._redis.ping(), "no answer to PING")
 
     async def renew(self, name: str, lease: bytes) -> bool:
-        """Renew a lease; False where another process has it. Raises `FlightStoreUnavailable`."""
-        return bool(
-            await translated(self._renew(keys=[name], args=[lease, self._lease_ms]), "a lease could not be renewed")
-        )
+        """Part of the lease."""
+        kept = await translated(self._renew(keys=[name], args=[lease, self._lease_ms]), "a lease could not be renewed")
+        return bool(kept)
 
     async def complete(self, name: str, lease: bytes, outcome: Outcome, ttl_s: float) -> bool:
-        """Replace a lease by its outcome; False where another process has it. Raises `FlightStoreUnavailable`."""
+        """Part of the lease."""
         value = encode_outcome(outcome, self._max_body_bytes)
         args: list[bytes | str | int] = [lease, value, max(1, round(ttl_s * 1000)), self._channel]
         completed = bool(await translated(self._complete(keys=[name], args=args), "a result could not be written"))
@@ -143,7 +142,7 @@ class RedisFlightStore:
         return completed
 
     async def release(self, name: str, lease: bytes) -> None:
-        """Delete a lease. Raises `FlightStoreUnavailable`."""
+        """Part of the lease."""
         args: list[bytes | str | int] = [lease, self._channel]
         await translated(self._release(keys=[name], args=args), "a lease could not be released")
         await self._publish(name)
