@@ -38,8 +38,8 @@ from prewmanager.flights.coalescer import Coalescer
 from prewmanager.flights.flight import FlightParts
 from prewmanager.flights.lease import Lifetimes, Timing
 from prewmanager.flights.placeholder import FallbackFinder, FallbackPreviews
-from prewmanager.flights.ports import FlightStore, from prewmanager.previews.catalogue import Catalogue
-from prewmanager.web.ports import PreviewProvider
+from prewmanager.flights.ports import FlightStore
+from prewmanager.previews.catalogue import Catalogue
 from prewmanager.previews.ports import PreviewStore
 from prewmanager.resizing.contract import ResizeContract
 from prewmanager.resizing.limits import ConcurrencyLimitedResizer, RateLimitedResizer, RetryingResizer
@@ -52,7 +52,7 @@ from prewmanager.web.contact_sheet.photos import PhotoFinder
 from prewmanager.web.contact_sheet.reports import Replica
 from prewmanager.web.contact_sheet.routes import ContactSheet
 from prewmanager.web.contact_sheet.watch import FlightWatch
-from prewmanager.web.ports import Probe, Relay
+from prewmanager.web.ports import PreviewProvider, Probe, Relay
 
 _log = structlog.get_logger(__name__)
 

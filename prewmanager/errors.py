@@ -1,24 +1,24 @@
-"""What can go wrong, one named error per situation; statuses belong to `web`, not here.
+"""What can go wrong, one named error per situation; HTTP statuses belong to `web.problems`.
 
 PrewError
-├── InvalidSettings        the environment asks for something that cannot work; the start stops
-├── UnknownPreset          the request names a preset that is not configured
-├── InvalidKey             the request's path is no acceptable key
-├── MethodNotAllowed       the request is neither GET nor HEAD
-├── FlightStoreUnavailable       the flight board cannot be reached or read; the process goes on alone
-├── CacheUnavailable       nginx's cache or CloudFront could not be purged
-└── PreviewFailed          the outcome of a flight: it has a kind, and everybody who waits gets it
-    ├── PhotoMissing        missing
-    ├── PhotoRejected       (not an image that a preview can be made of)
-    │   ├── PhotoUnsupported    unsupported
-    │   ├── PhotoCorrupt        corrupt
-    │   ├── PhotoTooLarge       too_large
-    │   └── PhotoFatal          crashed
-    └── Transient              (worth another try soon)
-        ├── Overloaded             throttled
-        ├── DeadlineExceeded              timeout
-        ├── ResizerFailed          failed
-        └── StorageFailed          storage
+├── InvalidSettings          settings are invalid or conflict; startup aborts
+├── UnknownPreset            the request names a preset that is not configured
+├── InvalidKey               the request's path cannot be an object's key
+├── MethodNotAllowed         the request is neither GET nor HEAD
+├── FlightStoreUnavailable   the flight store cannot be reached or read; the process goes on alone
+├── CacheUnavailable         nginx's cache or CloudFront could not be purged
+└── PreviewFailed            the outcome of a flight: it has a kind, and every waiter gets it
+    ├── PhotoMissing             missing
+    ├── PhotoRejected            (no preview can be rendered from the photo)
+    │   ├── PhotoUnsupported         unsupported
+    │   ├── PhotoCorrupt             corrupt
+    │   ├── PhotoTooLarge            too_large
+    │   └── PhotoFatal               crashed
+    └── Transient                (another try may succeed soon)
+        ├── Overloaded               throttled
+        ├── DeadlineExceeded         timeout
+        ├── ResizerFailed            failed
+        └── StorageFailed            storage
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from typing import ClassVar
 
 
 class PrewError(Exception):
-    """Any error of this service's own."""
+    """An error of this service."""
 
 
 class InvalidSettings(PrewError):
-    """One or more settings cannot work; `lines` has one line for each, naming the variable and the cure."""
+    """One or more settings are invalid; `lines` has one line for each, with the variable's name and the fix."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__("\n".join(lines))
@@ -43,7 +43,7 @@ class UnknownPreset(PrewError):
 
 
 class InvalidKey(PrewError):
-    """The request's path is no acceptable key; the message is safe to show."""
+    """The request's path cannot be an object's key; the message is safe to show."""
 
 
 class MethodNotAllowed(PrewError):
@@ -51,7 +51,7 @@ class MethodNotAllowed(PrewError):
 
 
 class FlightStoreUnavailable(PrewError):
-    """The flight board cannot be reached, or holds something that this version cannot read."""
+    """The flight store cannot be reached, or has a value that this version cannot read."""
 
 
 class CacheUnavailable(PrewError):
@@ -61,8 +61,8 @@ class CacheUnavailable(PrewError):
 class PreviewFailed(PrewError):
     """A flight ended without a preview.
 
-    The message is for the log and may name buckets and hosts; what a client sees is decided by the class alone.
-    `retry_after_s` is the number of seconds after which another try makes sense, where that is known.
+    The message is for the log and may name buckets and hosts; a client sees only what the class decides.
+    `retry_after_s` is the number of seconds after which another try makes sense, or None.
     """
 
     kind: ClassVar[str]
@@ -74,17 +74,17 @@ class PreviewFailed(PrewError):
 
 
 class PhotoMissing(PreviewFailed):
-    """There is no photo under this key."""
+    """There is no such photo."""
 
     kind = "missing"
 
 
 class PhotoRejected(PreviewFailed):
-    """The photo is there, and no preview can be made of it."""
+    """No preview can be rendered from the photo."""
 
 
 class PhotoUnsupported(PhotoRejected):
-    """The object is no image, or of a format that is not accepted."""
+    """The object is not an image, or of a format that is not accepted."""
 
     kind = "unsupported"
 
@@ -102,44 +102,44 @@ class PhotoTooLarge(PhotoRejected):
 
 
 class PhotoFatal(PhotoRejected):
-    """The process that worked on the image was killed by it: it crashed, or had too little memory for it.
+    """The image killed the process that rendered it: a crash, or too little memory.
 
-    Another attempt would cost another process, so this is remembered as long as what was found out in an orderly way.
+    Another attempt would cost another process, so this failure is cached as long as the other faults of a photo.
     """
 
     kind = "crashed"
 
 
 class Transient(PreviewFailed):
-    """It may well work a moment later."""
+    """The failure says nothing about the photo; another try may succeed."""
 
 
 class Overloaded(Transient):
-    """Lambda throttles, or this process has as much to do as it may."""
+    """Lambda throttles, or this process has reached a limit."""
 
     kind = "throttled"
 
 
 class DeadlineExceeded(Transient):
-    """The preview was not made within its deadline."""
+    """The preview was not rendered before its deadline."""
 
     kind = "timeout"
 
 
 class ResizerFailed(Transient):
-    """The resizer raised, was told to end, or answered nonsense."""
+    """The resizer raised, was stopped, or its response is not one of the contract."""
 
     kind = "failed"
 
 
 class StorageFailed(Transient):
-    """S3 failed, or refused what it should allow."""
+    """S3 failed, or denied what it should allow."""
 
     kind = "storage"
 
 
 def failure_classes() -> dict[str, type[PreviewFailed]]:
-    """Every concrete failure by its kind: the words that travel through Redis and the Lambda's answers."""
+    """Every concrete failure by its kind: the word for it in Redis and in the function's responses."""
     found: dict[str, type[PreviewFailed]] = {}
     waiting: list[type[PreviewFailed]] = [PreviewFailed]
     while waiting:

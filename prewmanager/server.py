@@ -24,7 +24,7 @@ _log = structlog.get_logger(__name__)
 
 
 def listen(settings: Settings) -> socket.socket:
-    """A listening socket at the settings' address. Raises `OSError` where it cannot be had."""
+    """Open a listening socket at the settings' address. Raises `OSError`."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
 
@@ -36,12 +36,12 @@ def run(
     signals: Iterable[signal.Signals] = (signal.SIGTERM, signal.SIGINT),
     ends_with: int | None = None,
 ) -> None:
-    """Serve on a socket until one of `signals`; requests under way are answered first. A second one ends it at once.
+    """Serve on a socket until one of `signals`, and answer the requests in flight; a second signal stops it at once.
 
-    `ends_with` is a file descriptor whose end means the same as a signal.
+    The end of the file descriptor `ends_with` means the same as a signal.
     """
     configure_logging(settings.log_level)
-    # libuv's loop takes a fifth less CPU for a miss than the standard library's.
+    # libuv's event loop takes a fifth less CPU for a miss than the standard library's.
     with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, sock, tuple(signals), ends_with))
 
@@ -70,7 +70,7 @@ async def _serve(
 
 
 def _stop_event(signals: tuple[signal.Signals, ...], ends_with: int | None) -> asyncio.Event:
-    """Set by the first signal; after it the signals have their default effect, so that a second one is final."""
+    """An event set by the first signal, which also restores the signals' default effect."""
     loop, stopping = asyncio.get_running_loop(), asyncio.Event()
 
     def stop() -> None:

@@ -1,4 +1,4 @@
-"""Background tasks that end when they are told to."""
+"""Background tasks that end when they are cancelled."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
-_AGAIN_S = 0.1
+_RETRY_S = 0.1
 
 
 @contextlib.asynccontextmanager
@@ -28,7 +28,7 @@ async def end(task: asyncio.Task[None]) -> None:
     """
     while not task.done():
         task.cancel()
-        await asyncio.wait([task], timeout=_AGAIN_S)
+        await asyncio.wait([task], timeout=_RETRY_S)
 
 
 async def resume_waiter(waiters: int) -> None:

@@ -1,4 +1,4 @@
-"""Several processes of the service on one port: each accepts from the same socket, so none loses another's clients."""
+"""Several processes of the service on one port: all accept from the same socket, so that a restart loses no client."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ _log = structlog.get_logger(__name__)
 
 
 class Workers:
-    """A parent that starts `count` workers, starts again those that die, and ends with them."""
+    """A parent that starts `count` workers, restarts those that die, and ends with the last one."""
 
     def __init__(self, settings: Settings, sock: socket.socket, count: int) -> None:
-        """`sock` listens already; the workers inherit it."""
+        """`sock` is listening; the workers inherit it."""
         self._settings = settings
         self._sock = sock
         self._count = count
         self._pids: set[int] = set()
         self._stopping = False
-        # The parent keeps the one end open for as long as it lives: its end tells the workers, however it came.
+        # The parent keeps one end open as long as it lives: the pipe's end stops the workers, however the parent died.
         self._alive_read, self._alive_write = os.pipe()
 
     def run(self) -> None:
-        """Run until SIGTERM or SIGINT, which the workers are told as SIGTERM; a second one ends them at once."""
+        """Run until SIGTERM or SIGINT, which the workers get as SIGTERM; a second one kills them."""
         configure_logging(self._settings.log_level)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
@@ -55,12 +55,12 @@ class Workers:
         self._pids.add(pid)
 
     def _work(self) -> None:
-        """What a worker does, and nothing of the parent's after it."""
+        """Run one worker, and exit without returning to the parent's code."""
         code = 1
         try:
             os.close(self._alive_write)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            # A terminal sends Ctrl-C to all of them; the parent passes on what it means.
+            # A terminal sends Ctrl-C to all processes; the parent decides what it means.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             run(self._settings, self._sock, signals=(signal.SIGTERM,), ends_with=self._alive_read)
             code = 0

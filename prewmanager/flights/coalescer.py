@@ -27,11 +27,6 @@ from prewmanager.tasks import end, resume_waiter
 _log = structlog.get_logger(__name__)
 
 
-def no_companions(_: Preview) -> Sequence[Preview]:
-    """Render each preview alone."""
-    return ()
-
-
 class SharedFlight:
     """A flight of this process, with the requests that wait for it; `task` ends with the flight."""
 
@@ -75,7 +70,7 @@ class Coalescer:
         tracer: FlightTracer,
         load: Load,
         max_flights: int,
-        companions: Callable[[Preview], Sequence[Preview]] = no_companions,
+        companions: Callable[[Preview], Sequence[Preview]],
     ) -> None:
         """`max_flights` bounds the flights in flight; `companions` returns what is rendered with a preview."""
         self._parts = parts

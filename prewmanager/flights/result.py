@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from prewmanager.previews.catalogue import Preview
 from prewmanager.previews.outcome import Made, Outcome, Source
 
-Timings = tuple[tuple[str, float], ...]
-"""Milliseconds by step, in the order in which the steps began: `lock`, `s3`, `lambda`."""
+Timings = tuple[tuple[str, float], ...]  # milliseconds by step, in their order: `lock`, `s3`, `lambda`
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +68,6 @@ class Stopwatch:
 
 
 class _Step:
-    __slots__ = ("_name", "_spent_ms", "_started")
-
     def __init__(self, spent_ms: dict[str, float], name: str) -> None:
         self._spent_ms = spent_ms
         self._name = name

@@ -21,12 +21,11 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from prewmanager.flights.coalescer import Coalescer
-from prewmanager.flights.ports import from prewmanager.previews.catalogue import Catalogue
-from prewmanager.web.ports import PreviewProvider
+from prewmanager.previews.catalogue import Catalogue
 from prewmanager.previews.ports import PreviewStore
 from prewmanager.telemetry.metrics import Metrics
 from prewmanager.web.contact_sheet.routes import ContactSheet
-from prewmanager.web.ports import Probe
+from prewmanager.web.ports import PreviewProvider, Probe
 from prewmanager.web.previews import PreviewHandler
 from prewmanager.web.problems import problem
 

@@ -15,13 +15,13 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from prewmanager.errors import MethodNotAllowed
-from prewmanager.flights.ports import from prewmanager.flights.result import Answer, Timings
-from prewmanager.web.ports import PreviewProvider
+from prewmanager.flights.result import Answer, Timings
 from prewmanager.previews.catalogue import Catalogue, Preview
 from prewmanager.previews.outcome import Source
 from prewmanager.previews.ports import PreviewStore
 from prewmanager.request_context import set_request_headers
 from prewmanager.telemetry.metrics import Metrics
+from prewmanager.web.ports import PreviewProvider
 from prewmanager.web.problems import SERVER, error_name, problem
 
 _METHODS = ("GET", "HEAD")

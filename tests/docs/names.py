@@ -1,8 +1,9 @@
 """Retired names in code, by file and line: `python -m tests.docs.names [FILE…]`.
 
-The names are the `backquoted` ones in the last column of docs/glossary.md, of one word or several. Checked are the names
-that this project gives: of functions, classes, parameters, variables, attributes and modules; of log events, metrics and
-Redis keys; problem titles; names and ids of the page. What others name (a library's method that is called) is not.
+The names are the `backquoted` ones in the last column of docs/glossary.md, of one word or several. Checked are the
+names that this project gives: of functions, classes, parameters, variables, attributes and modules; of log events,
+metrics and Redis keys; problem titles; names and ids of the page. What others name (a library's method that is called)
+is not.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ from prewmanager.flights.coalescer import Coalescer
 from prewmanager.flights.flight import FlightParts
 from prewmanager.flights.lease import Lifetimes, Timing
 from prewmanager.flights.placeholder import FallbackFinder, FallbackPreviews
-from prewmanager.flights.ports import FlightObserver, FlightStore, FlightTracer, from prewmanager.flights.result import Answer
-from prewmanager.web.ports import PreviewProvider
+from prewmanager.flights.ports import FlightObserver, FlightStore, FlightTracer
+from prewmanager.flights.result import Answer
 from prewmanager.previews.catalogue import Catalogue
 from prewmanager.previews.ports import PreviewStore
 from prewmanager.resizing.load import Load
@@ -26,7 +26,7 @@ from prewmanager.resizing.ports import Resizer
 from prewmanager.telemetry.metrics import Metrics
 from prewmanager.telemetry.tracing import NoSpans, NoTracing, Tracing
 from prewmanager.web.app import Service, make_app
-from prewmanager.web.ports import Probe
+from prewmanager.web.ports import PreviewProvider, Probe
 from tests.support.fakes import CATALOGUE, FakeStore, GatedResizer, RecordingObserver
 
 TIMING = Timing(lease_s=0.3, lock_ttl_s=3, invoke_s=5, wait_s=10, first_poll_s=0.001, longest_poll_s=0.005)

@@ -9,7 +9,9 @@ prew:completed          the channel on which the key of each completed flight is
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+from collections.abc import Iterator
 from typing import cast
 
 import structlog
@@ -113,12 +115,9 @@ class RedisFlightStore:
 
     async def evict(self, key: str, completed: Completed) -> None:
         """Delete an outcome that is still this version; while Redis is away, its TTL does that."""
-        try:
-            await translated(
-                self._evict(keys=[self._prefix + key], args=[completed.version]), "a result could not be evicted"
-            )
-        except FlightStoreUnavailable as error:
-            _log_unavailable(error)
+        command = self._evict(keys=[self._prefix + key], args=[completed.version])
+        with _logged():
+            await translated(command, "a result could not be evicted")
 
     async def wait_for_change(self, key: str, timeout_s: float) -> None:
         """Return when a notification about the flight came, after `timeout_s` at the latest."""
@@ -129,23 +128,26 @@ class RedisFlightStore:
         await translated(self._redis.ping(), "no answer to PING")
 
     async def renew(self, name: str, lease: bytes) -> bool:
-        """Part of the lease."""
-        kept = await translated(self._renew(keys=[name], args=[lease, self._lease_ms]), "a lease could not be renewed")
-        return bool(kept)
+        """Part of the lease; unreachable is not lost, as the next renewal may get through."""
+        with contextlib.suppress(FlightStoreUnavailable):
+            command = self._renew(keys=[name], args=[lease, self._lease_ms])
+            return bool(await translated(command, "a lease could not be renewed"))
+        return True
 
     async def complete(self, name: str, lease: bytes, outcome: Outcome, ttl_s: float) -> bool:
         """Part of the lease."""
-        value = encode_outcome(outcome, self._max_body_bytes)
+        value, completed = encode_outcome(outcome, self._max_body_bytes), False
         args: list[bytes | str | int] = [lease, value, max(1, round(ttl_s * 1000)), self._channel]
-        completed = bool(await translated(self._complete(keys=[name], args=args), "a result could not be written"))
-        await self._publish(name)
+        with _logged():
+            completed = bool(await translated(self._complete(keys=[name], args=args), "a result could not be written"))
+            await self._publish(name)
         return completed
 
     async def release(self, name: str, lease: bytes) -> None:
         """Part of the lease."""
-        args: list[bytes | str | int] = [lease, self._channel]
-        await translated(self._release(keys=[name], args=args), "a lease could not be released")
-        await self._publish(name)
+        with _logged():
+            await translated(self._release(keys=[name], args=[lease, self._channel]), "a lease could not be released")
+            await self._publish(name)
 
     async def _publish(self, name: str) -> None:
         if self._cluster is not None:
@@ -159,24 +161,19 @@ class _RedisLease:
         self._lease = lease
 
     async def renew(self) -> bool:
-        try:
-            return await self._flight_store.renew(self._name, self._lease)
-        except FlightStoreUnavailable:
-            return True  # unreachable is not lost: the next renewal may get through
+        return await self._flight_store.renew(self._name, self._lease)
 
     async def complete(self, outcome: Outcome, ttl_s: float) -> bool:
-        try:
-            return await self._flight_store.complete(self._name, self._lease, outcome, ttl_s)
-        except FlightStoreUnavailable as error:
-            _log_unavailable(error)
-            return False
+        return await self._flight_store.complete(self._name, self._lease, outcome, ttl_s)
 
     async def release(self) -> None:
-        try:
-            await self._flight_store.release(self._name, self._lease)
-        except FlightStoreUnavailable as error:
-            _log_unavailable(error)
+        await self._flight_store.release(self._name, self._lease)
 
 
-def _log_unavailable(error: FlightStoreUnavailable) -> None:
-    _log.warning("flight_store.unavailable", error=str(error))
+@contextlib.contextmanager
+def _logged() -> Iterator[None]:
+    """Log that Redis is unavailable, and go on."""
+    try:
+        yield
+    except FlightStoreUnavailable as error:
+        _log.warning("flight_store.unavailable", error=str(error))
