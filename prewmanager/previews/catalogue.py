@@ -1,7 +1,7 @@
-"""From a request's path to what is to be made: the preset, the photo's key, the preview's key. No I/O.
+"""Resolves a request's path to a preview: its preset, the photo's key, the preview's key. No I/O.
 
-The path is taken as nginx got it from the client, percent-encoded, because that is what S3 was asked for: both sides
-have to arrive at the same bytes, or a preview is made again at each request.
+The path is the client's, percent-encoded, as nginx passed it to S3: nginx and the service must derive the same key, or a
+preview is rendered again at each request.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from prewmanager.previews.variants import like
 MAX_KEY_BYTES = 1024  # S3's limit, for the whole key
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-# A backslash is an ordinary character of a key, but some S3 servers take it for a slash.
+# S3 stores a backslash like any character, but some S3 servers treat it as a slash.
 _SEGMENTS = re.compile(r"[/\\]")
 
 
@@ -33,9 +33,9 @@ class Preview:
 
     @property
     def flight_key(self) -> str:
-        """What all requests for the same preview share.
+        """The key of the preview's flight, the same for every request.
 
-        It holds the fingerprint, so that a changed preset never gets the result of the old definition.
+        It includes the fingerprint, so that a changed preset never gets a result of the old definition.
         """
         return f"{self.preview_key}@{self.preset.fingerprint}"
 
@@ -49,9 +49,9 @@ class Catalogue:
     preview_prefix: str
 
     def resolve(self, raw_path: str) -> Preview:
-        """The preview that a percent-encoded path asks for; a query string is ignored.
+        """Resolve a percent-encoded path; a query string is ignored.
 
-        Raises `InvalidKey` where the path cannot name an object, `UnknownPreset` where it names no preset of ours.
+        Raises `InvalidKey` where the path cannot name an object, `UnknownPreset` where it names no configured preset.
         """
         key = decode_path(raw_path)
         prefix, _, rest = key.partition("/")
@@ -63,7 +63,7 @@ class Catalogue:
         return self.preview(preset_name, photo)
 
     def preview(self, preset_name: str, photo: str) -> Preview:
-        """The preview of the photo with this name, given without its prefix.
+        """The preview of the photo with this name, which has no prefix.
 
         Raises `InvalidKey` where a key would be longer than S3 allows.
         """
@@ -73,7 +73,7 @@ class Catalogue:
         return Preview(preset_name, self.presets[preset_name], photo_key, preview_key)
 
     def companions(self, preview: Preview) -> list[Preview]:
-        """Of the presets that are made along with this one, the variants that go with this one, of the same photo."""
+        """The companions of a preview: of each preset that its own names, the variant like this one."""
         names = dict.fromkeys(like(preview.preset_name, each, self.presets) for each in preview.preset.also)
         return [companion for name in names if (companion := self.other(preview, name))]
 
@@ -86,10 +86,10 @@ class Catalogue:
 
 
 def decode_path(raw_path: str) -> str:
-    """The S3 key that a percent-encoded absolute path asks for: decoded once, checked, without its first slash.
+    """Decode a percent-encoded absolute path to an S3 key: once, checked, without its first slash.
 
     Raises `InvalidKey` for a malformed escape, text that is not UTF-8, control characters, and empty, `.` or `..`
-    segments (what a proxy, S3 and a file system may each read in their own way).
+    segments (a proxy, S3 and a file system each interpret them differently).
     """
     path = raw_path.partition("?")[0]
     if not path.startswith("/") or _BAD_ESCAPE.search(path):
