@@ -1,7 +1,7 @@
 """Resolves a request's path to a preview: its preset, the photo's key, the preview's key. No I/O.
 
-The path is the client's, percent-encoded, as nginx passed it to S3: nginx and the service must derive the same key, or a
-preview is rendered again at each request.
+The path is the client's, percent-encoded, as nginx passed it to S3: nginx and the service must derive the same key, or
+a preview is rendered again at each request.
 """
 
 from __future__ import annotations
