@@ -1,4 +1,4 @@
-"""The page's own files, read once: HTML, CSS and JavaScript modules as they are, without a build step."""
+"""The page's static files, read once: HTML, CSS and JavaScript modules, served without a build step."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import mimetypes
 from dataclasses import dataclass
 from importlib.resources import files
 
-# The page's own files and previews fetched by its scripts, and nothing else: a photo's name that were taken for HTML
-# could load and run nothing.
+# Allows the page's own files and the previews that its scripts fetch, nothing else: a photo's name that a bug
+# interprets as HTML can neither load nor run anything.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -23,14 +23,14 @@ INDEX = "index.html"
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One file; `content_type` has its charset."""
+    """One file; `content_type` includes its charset."""
 
     body: bytes
     content_type: str
 
 
 def page_files() -> dict[str, File]:
-    """All files of the page by name."""
+    """Read all files of the page; returns them by name."""
     folder = files("prewmanager.web.contact_sheet") / "static"
     return {each.name: File(each.read_bytes(), _content_type(each.name)) for each in folder.iterdir()}
 

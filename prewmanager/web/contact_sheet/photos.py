@@ -12,14 +12,14 @@ from prewmanager.previews.catalogue import Catalogue, decode_path
 from prewmanager.previews.inventory import StoredObject
 from prewmanager.previews.ports import Pages
 
-PAGE = 60
-LISTED_AT_ONCE = 1000  # S3's limit
-MOST_LOOKED_AT = 20_000  # names in one request; a search through more is gone on with by its cursor
+PAGE_SIZE = 60
+LIST_LIMIT = 1000  # S3's maximum for one request
+MAX_SEARCHED = 20_000  # names in one request; the cursor continues a longer search
 
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A photo by its name without the prefix; `size` is in bytes. Of an unusable one no path can ask for a preview."""
+    """A photo by its name without the source prefix; `size` is in bytes. No path can request an unusable one."""
 
     name: str
     size: int
@@ -28,49 +28,49 @@ class Photo:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """One page of photos, how many names were looked at for it, and where the next page begins, if there is one."""
+class PhotoPage:
+    """One page of photos, the number of names searched for it, and where the next page begins, if there is one."""
 
     photos: list[Photo]
-    looked_at: int
+    searched: int
     cursor: str | None
 
 
 class PhotoFinder:
-    """Finds photos in a listing that is read as far as one page needs."""
+    """Finds photos in a listing, of which it reads only as much as one page needs."""
 
     def __init__(self, pages: Pages, catalogue: Catalogue) -> None:
         self._pages = pages
         self._catalogue = catalogue
 
-    async def find(self, prefix: str, search: str, cursor: str | None) -> Found:
-        """The next photos whose name begins with `prefix` and has `search` in it, in any case of letters.
+    async def find(self, prefix: str, search: str, cursor: str | None) -> PhotoPage:
+        """Return the next photos whose names begin with `prefix` and contain `search`, ignoring case.
 
-        Raises `InvalidKey` for a cursor that is none of ours, and `StorageFailed`.
+        Raises `InvalidKey` for an invalid cursor, and `StorageFailed`.
         """
-        token, skip = _parse(cursor)
-        wanted, photos, looked_at = search.casefold(), list[Photo](), 0
-        while looked_at < MOST_LOOKED_AT:
+        token, skip = _parse_cursor(cursor)
+        wanted, photos, searched = search.casefold(), list[Photo](), 0
+        while searched < MAX_SEARCHED:
             page = await self._pages.page(
-                f"{self._catalogue.source_prefix}/{prefix}", LISTED_AT_ONCE if wanted else PAGE, token
+                f"{self._catalogue.source_prefix}/{prefix}", LIST_LIMIT if wanted else PAGE_SIZE, token
             )
             for number, photo in self._photos(page.objects):
                 if number < skip:
                     continue
-                if len(photos) == PAGE:
-                    return Found(photos, looked_at, f"{number}:{token or ''}")
-                looked_at += 1
+                if len(photos) == PAGE_SIZE:
+                    return PhotoPage(photos, searched, f"{number}:{token or ''}")
+                searched += 1
                 if wanted in photo.name.casefold():
                     photos.append(photo)
             if page.token is None:
-                return Found(photos, looked_at, None)
+                return PhotoPage(photos, searched, None)
             token, skip = page.token, 0
-            if len(photos) == PAGE:
+            if len(photos) == PAGE_SIZE:
                 break
-        return Found(photos, looked_at, f"0:{token}")
+        return PhotoPage(photos, searched, f"0:{token}")
 
     def _photos(self, objects: list[StoredObject]) -> Iterator[tuple[int, Photo]]:
-        """With their places in the listing; what ends with a slash is a folder that some tool made."""
+        """Yield photos with their positions in the listing, without the folder objects that some tools create."""
         for number, each in enumerate(objects):
             if not each.key.endswith("/"):
                 name = each.key.removeprefix(f"{self._catalogue.source_prefix}/")
@@ -86,11 +86,11 @@ class PhotoFinder:
         return True
 
 
-def _parse(cursor: str | None) -> tuple[str | None, int]:
-    """S3's token, and how many objects of its page belong to the page before."""
+def _parse_cursor(cursor: str | None) -> tuple[str | None, int]:
+    """Return S3's token, and how many objects of the listing behind it the page before has used."""
     if not cursor:
         return None, 0
     number, colon, token = cursor.partition(":")
-    if not (colon and number.isascii() and number.isdigit() and int(number) <= LISTED_AT_ONCE):
-        raise InvalidKey("the cursor is none of ours")
+    if not (colon and number.isascii() and number.isdigit() and int(number) <= LIST_LIMIT):
+        raise InvalidKey("the cursor is invalid")
     return token or None, int(number)

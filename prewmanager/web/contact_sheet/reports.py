@@ -1,11 +1,12 @@
 """One replica's report on its flights, as JSON.
 
-replica     six hexadecimal digits, another one for each process
+replica     six hexadecimal digits, different for each process
 name        host, port and process, for people
-in_flight   the number of flights now; waiting: of requests that wait for them
+in_flight   the number of flights
+waiting     the number of requests that wait for them
 flights     those with the most waiters: preview, waiting, seconds so far
-completed   flights since the report before: preview, outcome, failed, seconds, waiters, steps (milliseconds)
-omitted     completed flights that this report has no room for
+completed   flights completed since the report before: preview, outcome, failed, seconds, waiters, steps (milliseconds)
+omitted     the number of completed flights that this report leaves out
 """
 
 from __future__ import annotations
@@ -29,26 +30,26 @@ MAX_COMPLETED = 100
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """The replica that reports."""
+    """The sender of a report."""
 
     id: str
     name: str
 
     @classmethod
     def this(cls, port: int) -> Replica:
-        """This process, which listens on `port`; call it after a fork."""
+        """Identify this process, which listens on `port`; call it after a fork."""
         return cls(secrets.token_hex(3), f"{socket.gethostname()}:{port}, process {os.getpid()}")
 
 
 @dataclass(slots=True)
 class CompletedFlights:
-    """Flights completed since the last report: at most `MAX_COMPLETED`, and the number of the others."""
+    """Flights completed since the last report, at most `MAX_COMPLETED`; `omitted` counts the others."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     omitted: int = 0
 
     def add(self, preview: Preview, result: FlightResult, waiters: int, seconds: float) -> None:
-        """Add one, or count it where there is no room."""
+        """Add a flight, or count it as omitted when `MAX_COMPLETED` is reached."""
         if len(self.rows) == MAX_COMPLETED:
             self.omitted += 1
             return
@@ -66,8 +67,8 @@ class CompletedFlights:
 
 
 def report(replica: Replica, flights: Sequence[InFlight], completed: CompletedFlights) -> str:
-    """Build one line of JSON; the two limits above and the length of keys bound its size."""
-    most_wanted = heapq.nlargest(MAX_FLIGHTS, flights, key=lambda flight: flight.waiters)
+    """Build one line of JSON, whose size the two limits above and the length of keys bound."""
+    most_waiters = heapq.nlargest(MAX_FLIGHTS, flights, key=lambda flight: flight.waiters)
     content = {
         "replica": replica.id,
         "name": replica.name,
@@ -75,7 +76,7 @@ def report(replica: Replica, flights: Sequence[InFlight], completed: CompletedFl
         "waiting": sum(flight.waiters for flight in flights),
         "flights": [
             {"preview": each.preview.preview_key, "waiting": each.waiters, "seconds": round(each.seconds, 2)}
-            for each in most_wanted
+            for each in most_waiters
         ],
         "completed": completed.rows,
         "omitted": completed.omitted,

@@ -1,12 +1,12 @@
 """The contact sheet over HTTP.
 
 GET /-/presets                the page
-GET /-/presets/facts          presets, prefixes, and which replica this is
+GET /-/presets/facts          presets, prefixes, and this replica
 GET /-/presets/photos         photos: ?prefix=, ?search=, ?cursor=
 GET /-/presets/flights        reports on flights, as server-sent events
 GET /-/presets/<file>         the page's files
 
-Each answer of the service, previews too, says in X-Replica which replica gave it.
+While the page is on, X-Replica names the replica in each answer of the service, previews included.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from prewmanager.web.contact_sheet.watch import FlightWatch
 
 PATH = "/-/presets"
 REPLICA_HEADER = "X-Replica"
-# A viewer that takes nothing for so long is gone, or may ask again; it must not hold up the end of the service.
-WRITE_WITHIN_S = 3.0
+# A viewer that reads nothing for this long is disconnected, so that it cannot delay the service's shutdown.
+WRITE_TIMEOUT_S = 3.0
 _NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _EVENTS = {**_NO_STORE, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
 
 
 @dataclass(frozen=True, slots=True)
 class ContactSheet:
-    """What the page is made of."""
+    """The page's handlers, and what they work with."""
 
     presets: Mapping[str, Preset]
     catalogue: Catalogue
@@ -46,7 +46,7 @@ class ContactSheet:
     watch: FlightWatch
 
     def add_to(self, app: web.Application) -> None:
-        """Add its routes, before any that take every path, and end its streams with the application."""
+        """Add the routes and end the streams at shutdown; call it before a route that matches every path is added."""
         pages = page_files()
         app.router.add_get(PATH, _file(pages[INDEX]))
         for name, each in pages.items():
@@ -63,20 +63,19 @@ class ContactSheet:
             "shared": self.watch.shared,
             "source_prefix": self.catalogue.source_prefix,
             "preview_prefix": self.catalogue.preview_prefix,
-            "presets": [_told(name, preset) for name, preset in sorted(self.presets.items())],
+            "presets": [_describe(name, preset) for name, preset in sorted(self.presets.items())],
         }
         return web.json_response(facts, headers=_NO_STORE)
 
     async def _photos(self, request: web.Request) -> web.Response:
-        asked = request.query
-        prefix = asked.get("prefix", "")
+        query = request.query
+        prefix = query.get("prefix", "")
         if len(prefix.encode(errors="replace")) > MAX_KEY_BYTES:
             raise InvalidKey(f"the prefix is longer than {MAX_KEY_BYTES} bytes")
-        found = await self.finder.find(prefix, asked.get("search", ""), asked.get("cursor"))
-        photos = [asdict(photo) | {"modified": photo.modified.isoformat()} for photo in found.photos]
-        return web.json_response(
-            {"photos": photos, "looked_at": found.looked_at, "cursor": found.cursor}, headers=_NO_STORE
-        )
+        page = await self.finder.find(prefix, query.get("search", ""), query.get("cursor"))
+        photos = [asdict(photo) | {"modified": photo.modified.isoformat()} for photo in page.photos]
+        content = {"photos": photos, "searched": page.searched, "cursor": page.cursor}
+        return web.json_response(content, headers=_NO_STORE)
 
     async def _flights(self, request: web.Request) -> web.StreamResponse:
         async with self.watch.viewer() as viewer:
@@ -95,8 +94,8 @@ class ContactSheet:
         self.watch.close()
 
 
-def _told(name: str, preset: Preset) -> dict[str, object]:
-    """A preset: its definition without the fields at their defaults, and the fingerprint of each variant."""
+def _describe(name: str, preset: Preset) -> dict[str, object]:
+    """Return the definition without the fields at their defaults, and the fingerprint of each variant."""
     definition = preset.model_dump(mode="json", exclude_defaults=True)
     fingerprints = {variant: each.fingerprint for variant, each in variants(name, preset).items()}
     return {"name": name, "definition": definition, "fingerprints": fingerprints}
@@ -110,7 +109,7 @@ def _file(file: File) -> Handler:
 
 
 async def _write(response: web.StreamResponse, text: str) -> None:
-    async with asyncio.timeout(WRITE_WITHIN_S):
+    async with asyncio.timeout(WRITE_TIMEOUT_S):
         await response.write(text.encode())
 
 

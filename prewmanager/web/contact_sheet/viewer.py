@@ -1,4 +1,4 @@
-"""One who looks on: reports wait for it in a queue of bounded length."""
+"""One viewer of the page, with a bounded queue of reports."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass
 
-CAPACITY = 64  # reports, some ten seconds of two busy replicas
+CAPACITY = 64  # reports: about eight seconds of two active replicas
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """The next report, and how many before it were lost because the viewer was too slow."""
+    """The next report, and the number of reports before it that a slow viewer has lost."""
 
     report: str
     lost: int
 
 
 class Viewer:
-    """Gets reports in their order; a slow one loses the oldest, since memory is dearer than a picture of the past."""
+    """Receives reports in order; a slow viewer loses the oldest, which bounds its memory."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._reports: deque[str] = deque(maxlen=capacity)
@@ -26,20 +26,20 @@ class Viewer:
         self._lost = 0
         self._closed = False
 
-    def give(self, report: str) -> None:
-        """Add a report; never waits."""
+    def add(self, report: str) -> None:
+        """Queue a report; never waits."""
         if len(self._reports) == self._reports.maxlen:
             self._lost += 1
         self._reports.append(report)
         self._changed.set()
 
     def close(self) -> None:
-        """There will be no more; what was not taken yet is dropped."""
+        """End the stream; queued reports are dropped."""
         self._closed = True
         self._changed.set()
 
     async def next(self) -> Delivery | None:
-        """The oldest report that was not taken yet, as soon as there is one; None after `close`."""
+        """Wait for a report and return the oldest; None after `close`."""
         await self._changed.wait()
         if self._closed:
             return None
