@@ -1,4 +1,4 @@
-"""`python -m devstack.page`: the page, until SIGINT or SIGTERM; the AWS SDK's variables say where the bucket is."""
+"""`python -m devstack.page` serves the page until SIGINT or SIGTERM; the AWS SDK's variables locate the bucket."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from devstack.page.server import make_app
 
 def main(
     nginx: Annotated[str, typer.Option(help="http:// address of nginx")],
-    service: Annotated[list[str], typer.Option(help="http:// address of a replica; once for each")],
-    port: Annotated[int, typer.Option(help="where to listen")],
+    service: Annotated[list[str], typer.Option(help="http:// address of a replica; repeatable")],
+    port: Annotated[int, typer.Option(help="port to listen on")],
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
 ) -> None:
     """Serve the page."""

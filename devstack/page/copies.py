@@ -1,4 +1,4 @@
-"""Photos under names of their own, so that a preview is missing without anybody's being deleted."""
+"""Copies of photos under fresh names, whose previews are missing without any preview being deleted."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import PurePosixPath
 
 from devstack.backends import S3Address, s3_client
 
-# A hidden folder: `load_photos` never puts anything there, so everything in it is a copy.
-FOLDER = ".herd"
-_LISTED = 200
+# A hidden folder: `load_photos` stores nothing there, so everything in it is a copy.
+FOLDER = ".burst"
+_LIST_LIMIT = 200
 
 
 class NoPhoto(LookupError):
-    """The bucket has no photo to be copied."""
+    """The bucket has no photo to copy."""
 
 
 class Copies:
@@ -31,14 +31,14 @@ class Copies:
 
     @contextlib.asynccontextmanager
     async def fresh(self, preset: str) -> AsyncIterator[str]:
-        """The key of a preview that nobody ever asked for. Raises `NoPhoto`.
+        """Yield the key of a preview that was never requested. Raises `NoPhoto`.
 
-        Copies that an earlier process left behind are deleted as well, with their previews in this preset.
+        Afterwards all copies are deleted, also those of a process that was killed, with their previews in this preset.
         """
         try:
             yield await asyncio.to_thread(self._copy, preset)
         finally:
-            await asyncio.to_thread(self._sweep, preset)
+            await asyncio.to_thread(self._delete_copies, preset)
 
     def _copy(self, preset: str) -> str:
         photo = self._photo()
@@ -48,8 +48,8 @@ class Copies:
         return f"{self._preview}/{preset}/{name}"
 
     def _photo(self) -> str:
-        """The largest JPEG among the first photos, which takes longest to scale; any photo where there is none."""
-        listed = self._client.list_objects_v2(Bucket=self._bucket, Prefix=f"{self._source}/", MaxKeys=_LISTED)
+        """Return the largest JPEG of the first photos, else the largest photo: it takes longest to resize."""
+        listed = self._client.list_objects_v2(Bucket=self._bucket, Prefix=f"{self._source}/", MaxKeys=_LIST_LIMIT)
         photos = [each for each in listed.get("Contents", []) if f"/{FOLDER}/" not in each["Key"] and each["Size"]]
         jpegs = [each for each in photos if each["Key"].lower().endswith((".jpg", ".jpeg"))]
         if not photos:
@@ -57,7 +57,7 @@ class Copies:
         largest: str = max(jpegs or photos, key=lambda each: each["Size"])["Key"]
         return largest
 
-    def _sweep(self, preset: str) -> None:
+    def _delete_copies(self, preset: str) -> None:
         for prefix in (f"{self._source}/{FOLDER}/", f"{self._preview}/{preset}/{FOLDER}/"):
             listed = self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix)
             for each in listed.get("Contents", []):

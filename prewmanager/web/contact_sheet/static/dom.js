@@ -1,4 +1,4 @@
-// Elements and words. Names of photos come from users: they become text and property values here, never HTML.
+// Elements and texts. Names of photos come from users: they become text and property values here, never HTML.
 
 export function el(tag, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
@@ -15,7 +15,7 @@ export function svg(tag, attributes = {}, text = "") {
 
 export const byId = (id) => document.getElementById(id);
 
-export const badge = (how) => el("span", { className: `badge ${how.kind}`, textContent: how.says });
+export const badge = ({ kind, text }) => el("span", { className: `badge ${kind}`, textContent: text });
 
 export function bytes(count) {
   if (count < 1000) return `${count} bytes`;
@@ -29,11 +29,11 @@ export function duration(milliseconds) {
 
 export const plural = (count, one, many = `${one}s`) => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 
-// The path of a key, encoded as the service and S3 read it.
+// The path of a key, encoded as the service and S3 decode it.
 export const path = (...segments) => `/${segments.flatMap((each) => each.split("/")).map(encodeURIComponent).join("/")}`;
 
-// How an answer came about: X-Preview says it, and S3 sends none.
-export function source(status, said) {
-  if (status !== 200) return { kind: "failed", says: `failed, ${status}` };
-  return said ? { kind: said, says: said } : { kind: "s3", says: "S3" };
+// How a response came about, as kind and text; a successful one without X-Preview is S3's.
+export function source(status, xPreview) {
+  if (status !== 200) return { kind: "failed", text: status ? `failed, ${status}` : "no response" };
+  return xPreview ? { kind: xPreview, text: xPreview } : { kind: "s3", text: "S3" };
 }

@@ -1,9 +1,9 @@
-// Flights as they happen: each replica's reports, put together by preview.
+// Live flights: the reports of all replicas, merged by preview.
 
 import { badge, byId, duration, el, plural } from "./dom.js";
 
-const MOST_LANDED = 40;
-const GONE_AFTER_MS = 12_000; // an idle replica reports each five seconds
+const MAX_COMPLETED = 40;
+const GONE_AFTER_MS = 12_000; // an idle replica reports every five seconds
 
 export function watchFlights(facts) {
   const view = new View();
@@ -13,9 +13,9 @@ export function watchFlights(facts) {
 
   function start() {
     stream = new EventSource(new URL("flights", import.meta.url));
-    stream.onmessage = (event) => view.take(JSON.parse(event.data));
-    stream.addEventListener("lost", (event) => view.lost(Number(event.data)));
-    stream.onopen = () => note(facts.shared ? "" : "Of the replica that served this page alone: there is no Redis.");
+    stream.onmessage = (event) => view.receive(JSON.parse(event.data));
+    stream.addEventListener("lost", (event) => view.omit(Number(event.data)));
+    stream.onopen = () => note(facts.shared ? "" : "Without Redis, only the flights of the replica that served this page.");
     stream.onerror = () => (stream?.readyState === EventSource.CLOSED ? refused() : note("Reconnecting …"));
     toggle.textContent = "Pause";
   }
@@ -23,18 +23,18 @@ export function watchFlights(facts) {
   function stop() {
     stream.close();
     stream = null;
-    toggle.textContent = "Go on";
+    toggle.textContent = "Resume";
     note("Paused.");
   }
 
   function refused() {
     wanted = false;
     stop();
-    note("The service refuses: perhaps too many look on.");
+    note("Connection refused: too many viewers?");
   }
 
-  // A page that nobody sees must not hold one of the browser's six connections.
-  function decide() {
+  // A hidden page must not hold one of the browser's six connections.
+  function update() {
     const needed = wanted && !document.hidden;
     if (needed && !stream) start();
     if (!needed && stream) stop();
@@ -42,10 +42,10 @@ export function watchFlights(facts) {
 
   toggle.addEventListener("click", () => {
     wanted = !stream;
-    decide();
+    update();
   });
-  document.addEventListener("visibilitychange", decide);
-  decide();
+  document.addEventListener("visibilitychange", update);
+  update();
 }
 
 const note = (text) => (byId("flights-note").textContent = text);
@@ -57,16 +57,21 @@ class View {
     setInterval(() => this.#draw(), GONE_AFTER_MS / 4);
   }
 
-  take(report) {
-    this.replicas.set(report.replica, { ...report, seen: performance.now() });
-    byId("landed").prepend(...report.landed.map((flight) => landed(flight, report)).reverse());
-    while (byId("landed").children.length > MOST_LANDED) byId("landed").lastChild.remove();
-    if (report.omitted) this.lost(report.omitted);
+  receive(report) {
+    this.replicas.set(report.replica, { ...report, received: performance.now() });
+    this.#prepend(...report.completed.map((flight) => completedRow(flight, report.replica)).reverse());
+    if (report.omitted) this.omit(report.omitted);
     this.#draw();
   }
 
-  lost(count) {
-    byId("landed").prepend(el("li", { className: "how", textContent: `… ${plural(count, "entry", "entries")} left out` }));
+  omit(count) {
+    this.#prepend(el("li", { className: "detail", textContent: `… ${plural(count, "entry", "entries")} omitted` }));
+  }
+
+  #prepend(...rows) {
+    const list = byId("completed");
+    list.prepend(...rows);
+    while (list.children.length > MAX_COMPLETED) list.lastChild.remove();
   }
 
   #draw() {
@@ -74,57 +79,46 @@ class View {
     this.drawing = true;
     requestAnimationFrame(() => {
       this.drawing = false;
-      for (const [id, { seen }] of this.replicas) if (performance.now() - seen > GONE_AFTER_MS) this.replicas.delete(id);
+      const expired = performance.now() - GONE_AFTER_MS;
+      for (const [id, { received }] of this.replicas) if (received < expired) this.replicas.delete(id);
       const reports = [...this.replicas.values()].sort((one, other) => one.name.localeCompare(other.name));
-      byId("replicas").replaceChildren(...reports.map(replica));
-      byId("under-way").replaceChildren(...underWay(reports));
+      byId("replicas").replaceChildren(...reports.map(replicaItem));
+      byId("in-flight").replaceChildren(...inFlightRows(reports));
     });
   }
 }
 
-function replica(report) {
-  const said = `${plural(report.under_way, "flight")}, ${report.waiting} waiting`;
-  return el("li", { title: report.name }, el("code", { textContent: report.replica }), ` ${said}`);
+function replicaItem({ replica, name, in_flight: flights, waiting }) {
+  const text = ` ${plural(flights, "flight")}, ${waiting} waiting`;
+  return el("li", { title: name }, el("code", { textContent: replica }), text);
 }
 
-function underWay(reports) {
+function inFlightRows(reports) {
   const flights = new Map();
-  for (const { replica: id, flights: theirs } of reports) {
-    for (const { preview, waiting, seconds } of theirs) {
-      const flight = flights.get(preview) ?? { preview, waiting: 0, seconds: 0, where: [] };
+  for (const { replica, flights: reported } of reports) {
+    for (const { preview, waiting, seconds } of reported) {
+      const flight = flights.get(preview) ?? { preview, waiting: 0, seconds: 0, replicas: [] };
       flight.waiting += waiting;
       flight.seconds = Math.max(flight.seconds, seconds);
-      flight.where.push(`${waiting} at ${id}`);
+      flight.replicas.push(`${waiting} on ${replica}`);
       flights.set(preview, flight);
     }
   }
   const sorted = [...flights.values()].sort((one, other) => other.waiting - one.waiting);
-  return sorted.map((flight) => flying(flight, Math.max(1, sorted[0].waiting)));
+  return sorted.map((flight) => inFlightRow(flight, Math.max(1, sorted[0].waiting)));
 }
 
-function flying(flight, most) {
+function inFlightRow({ preview, waiting, seconds, replicas }, most) {
   const bar = el("div");
-  bar.style.width = `${(100 * flight.waiting) / most}%`;
-  return el(
-    "li",
-    {},
-    el("div", { className: "name", textContent: flight.preview }),
-    el("div", {
-      className: "how",
-      textContent: `${flight.waiting} waiting for ${duration(flight.seconds * 1000)}: ${flight.where.join(", ")}`,
-    }),
-    el("div", { className: "level" }, bar),
-  );
+  bar.style.width = `${(100 * waiting) / most}%`;
+  const text = `${waiting} waiting, ${duration(seconds * 1000)} so far: ${replicas.join(", ")}`;
+  return row(preview, el("div", { className: "detail", textContent: text }), el("div", { className: "level" }, bar));
 }
 
-function landed(flight, report) {
-  const how = { kind: flight.failed ? "failed" : flight.outcome, says: flight.outcome };
-  const said = ` ${duration(flight.seconds * 1000)}, ${flight.waited} waited at ${report.replica}`;
-  return el(
-    "li",
-    {},
-    el("div", { className: "name", textContent: flight.preview }),
-    badge(how),
-    el("span", { className: "how", textContent: said }),
-  );
+function completedRow({ preview, outcome, failed, seconds, waiters }, replica) {
+  const text = ` ${duration(seconds * 1000)}, ${plural(waiters, "waiter")} on ${replica}`;
+  const kind = failed ? "failed" : outcome;
+  return row(preview, badge({ kind, text: outcome }), el("span", { className: "detail", textContent: text }));
 }
+
+const row = (preview, ...details) => el("li", {}, el("div", { className: "name", textContent: preview }), ...details);

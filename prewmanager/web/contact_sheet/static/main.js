@@ -1,8 +1,8 @@
-// The page's parts, each started with the facts of the replica that served it.
+// Starts each part of the page with the facts of the replica that served it.
 
+import { offerBurst } from "./burst.js";
 import { byId } from "./dom.js";
 import { watchFlights } from "./flights.js";
-import { offerHerd } from "./herd.js";
 import { showPhotos } from "./photos.js";
 import { showPresets } from "./presets.js";
 
@@ -11,8 +11,8 @@ if (response?.ok) {
   const facts = await response.json();
   showPresets(facts);
   watchFlights(facts);
-  if (facts.herd) offerHerd(facts);
+  if (facts.burst) offerBurst(facts);
   showPhotos(facts);
 } else {
-  byId("trouble").textContent = "The service does not answer. Reload the page to try again.";
+  byId("trouble").textContent = "The service does not respond. Reload the page to try again.";
 }

@@ -1,4 +1,4 @@
-// The presets' table: what each definition says beyond the defaults.
+// The table of presets: their definitions without the fields at their defaults, and their fingerprints.
 
 import { byId, el } from "./dom.js";
 
@@ -6,24 +6,24 @@ export function showPresets(facts) {
   byId("presets").replaceChildren(...facts.presets.map(row));
 }
 
-function row(preset) {
-  const said = Object.entries(preset.definition).map(([field, value]) => `${field} ${inWords(value)}`);
+function row({ name, definition, fingerprints }) {
+  const fields = Object.entries(definition).map(([field, value]) => `${field} ${format(value)}`);
   return el(
     "tr",
     {},
-    el("th", { scope: "row", textContent: preset.name }),
-    el("td", { textContent: said.join(", ") }),
-    el("td", {}, el("div", { className: "digits" }, ...fingerprints(preset))),
+    el("th", { scope: "row", textContent: name }),
+    el("td", { textContent: fields.join(", ") }),
+    el("td", {}, el("div", { className: "digits" }, ...codes(fingerprints))),
   );
 }
 
 // One for each variant: a preset of format auto, or with densities, has several.
-function fingerprints(preset) {
-  const all = Object.entries(preset.fingerprints);
+function codes(fingerprints) {
+  const all = Object.entries(fingerprints);
   return all.map(([name, digits]) => {
     const code = el("code", { textContent: digits });
     return all.length === 1 ? code : el("span", {}, code, ` ${name}`);
   });
 }
 
-const inWords = (value) => (Array.isArray(value) ? value.join(" and ") : String(value));
+const format = (value) => (Array.isArray(value) ? value.join(" and ") : String(value));

@@ -1,21 +1,21 @@
-// One preview: fetched, so that its headers can be read, then shown from memory.
+// One preview: fetched by script, because an image element does not expose headers, then shown from memory.
 
 import { badge, bytes, duration, el, source } from "./dom.js";
 
-// A browser has six connections to a host; the flights' stream has one, and the user may want one.
-const AT_ONCE = 4;
-// As for a picture in a page, so that a preset of format auto gives what it would give there.
+// Of a browser's six connections to a host, the stream of flights holds one, and one is left to the user.
+const MAX_LOADING = 4;
+// What an image element sends, so that a preset of format auto responds with the same format.
 const ACCEPT = "image/avif,image/webp,image/*,*/*;q=0.8";
 const queue = [];
 let running = 0;
 
-// The figure of a preview, empty at first, and what fills it.
+// Returns the figure of a preview, empty at first, and the function that loads it.
 export function preview(preset, address, photo) {
   const frame = el("a", { className: "frame empty", href: address });
   frame.setAttribute("aria-label", `${photo} as ${preset.name}`);
-  const said = el("div", {}, el("span", { className: "how", textContent: "waits its turn" }));
-  const figure = el("figure", {}, frame, el("figcaption", {}, el("b", { textContent: preset.name }), said));
-  return { figure, load: () => enqueue(() => load(address, frame, said)) };
+  const details = el("div", {}, line("queued"));
+  const figure = el("figure", {}, frame, el("figcaption", {}, el("b", { textContent: preset.name }), details));
+  return { figure, load: () => enqueue(() => load(address, frame, details)) };
 }
 
 function enqueue(work) {
@@ -24,7 +24,7 @@ function enqueue(work) {
 }
 
 function next() {
-  if (running === AT_ONCE || queue.length === 0) return;
+  if (running === MAX_LOADING || queue.length === 0) return;
   running += 1;
   queue.shift()().finally(() => {
     running -= 1;
@@ -32,20 +32,20 @@ function next() {
   });
 }
 
-async function load(address, frame, said) {
-  const began = performance.now();
+async function load(address, frame, details) {
+  const started = performance.now();
   try {
-    // Not from the browser's cache: what is told is how the preview came now.
+    // Past the browser's cache, so that X-Preview is this response's.
     const response = await fetch(address, { cache: "no-store", headers: { Accept: ACCEPT } });
     const blob = await response.blob();
-    const took = performance.now() - began;
+    const elapsed = duration(performance.now() - started);
     frame.classList.remove("empty");
-    said.replaceChildren(...(await (response.ok ? shown(frame, blob) : refused(response, blob))));
+    details.replaceChildren(...(await (response.ok ? shown(frame, blob) : explained(response, blob))));
     const steps = response.headers.get("Server-Timing")?.replaceAll(";dur=", " ");
-    said.append(line(steps ? `${duration(took)}, of it ${steps}` : duration(took)));
-    said.append(badge(source(response.status, response.headers.get("X-Preview"))));
+    details.append(line(steps ? `${elapsed}: ${steps}` : elapsed));
+    details.append(badge(source(response.status, response.headers.get("X-Preview"))));
   } catch {
-    said.replaceChildren(badge({ kind: "failed", says: "no answer" }));
+    details.replaceChildren(badge(source(0)));
   }
 }
 
@@ -57,13 +57,13 @@ async function shown(frame, blob) {
     await image.decode();
     return [line(`${image.naturalWidth} × ${image.naturalHeight} px`), line(`${bytes(blob.size)} ${format}`)];
   } catch {
-    return [line("cannot be shown here"), line(`${bytes(blob.size)} ${format}`)];
+    return [line("not displayable here"), line(`${bytes(blob.size)} ${format}`)];
   }
 }
 
-async function refused(response, blob) {
+async function explained(response, blob) {
   const problem = await blob.text().then(JSON.parse).catch(() => ({}));
   return [line(problem.title ?? response.statusText)];
 }
 
-const line = (text) => el("span", { className: "how", textContent: text });
+const line = (text) => el("span", { className: "detail", textContent: text });
