@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 from urllib.request import urlopen
 
 from aiohttp import ClientSession, TCPConnector
@@ -41,6 +41,13 @@ def start_function(s3: S3, folder: Path) -> Lambda:
     )
 
 
+class Function(Protocol):
+    """Where a function is invoked: the local Lambda service, or a gated one."""
+
+    @property
+    def url(self) -> str: ...
+
+
 @dataclass
 class Site:
     """Runs while its block is open.
@@ -51,7 +58,7 @@ class Site:
     folder: Path
     s3: S3
     redis: Redis | None = None
-    function: Lambda | None = None
+    function: Function | None = None
     function_name: str = FUNCTION
     replicas: int = 1
     settings: Mapping[str, str] = field(default_factory=dict)
