@@ -5,11 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from io import BytesIO
-from pathlib import Path
-from typing import Any
 
 import pytest
 from aiohttp import ClientSession, StreamReader
@@ -18,35 +15,25 @@ from redis import Redis as RedisClient
 
 from devstack.backends import S3, Redis, s3_client
 from devstack.lambda_server import Lambda
-from devstack.programs import LOOPBACK, Program, answers, free_ports
+from devstack.programs import LOOPBACK
 from prewmanager.adapters.redis.relay import RELAY_CHANNEL
 from tests.support.asking import Answer, ask
 from tests.support.fakes import until_reported
+from tests.support.page import page_site
 from tests.support.site import Site
 
-ROOT = Path(__file__).resolve().parents[2]
 HOSTILE = "<img src=x onerror=alert(1)>.jpg"
 
 
 @pytest.fixture(scope="module", name="shown")
 def _shown(s3: S3, redis_server: Redis, function: Lambda, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Two replicas with the sheet on, and the page's server at nginx's root."""
-    folder, port = tmp_path_factory.mktemp("shown"), free_ports(1)[0]
-    variables = {"PREW_NGINX_WWW": f"http://{LOOPBACK}:{port}"}
-    settings = {"PREW_CONTACT_SHEET": "true"}
-    with Site(folder, s3, redis_server, function, replicas=2, settings=settings, nginx_variables=variables) as site:
-        services = [f"--service=http://{LOOPBACK}:{each}" for each in site.ports]
-        argv = [sys.executable, "-m", "devstack.page", f"--port={port}", f"--nginx={site.nginx.url}", *services]
-        environment = os.environ | s3.aws_environment() | {"PREW_SOURCE_BUCKET": s3.bucket}
-        page = Program("page", argv, folder / "page.log", environment, cwd=ROOT)
-        page.wait_ready(lambda: answers(port))
+    with page_site(tmp_path_factory.mktemp("shown"), s3, redis_server, function) as site:
         yield site
-        page.stop()
 
 
 @pytest.fixture(name="photo")
 def _photo(shown: Site) -> Iterator[str]:
-    """A photo whose name would like to be HTML; all others of the bucket are older tests' affair."""
+    """A photo whose name is HTML; other tests leave others in the bucket."""
     file = BytesIO()
     Image.new("RGB", (800, 600), "teal").save(file, "JPEG")
     shown.put(f"sheet/{HOSTILE}", file.getvalue())
@@ -54,19 +41,23 @@ def _photo(shown: Site) -> Iterator[str]:
     s3_client(shown.s3).delete_object(Bucket=shown.s3.bucket, Key=f"photo/sheet/{HOSTILE}")
 
 
-async def _events(content: StreamReader) -> AsyncIterator[dict[str, Any]]:
-    async for line in content:
+async def _until_completed(stream: StreamReader, key: str) -> tuple[str, str]:
+    """Read reports until a flight of this preview has completed; return its replica and its outcome."""
+    async for line in stream:
         if line.startswith(b"data: "):
-            yield json.loads(line.removeprefix(b"data: "))
+            report = json.loads(line.removeprefix(b"data: "))
+            for flight in report["completed"]:
+                if flight["preview"] == key:
+                    return report["replica"], flight["outcome"]
+    raise AssertionError("the stream has ended")
 
 
-def _of_service(site: Site, path: str) -> Answer:
+def _ask_replica(site: Site, path: str) -> Answer:
     return ask(site.ports[0], f"/-/presets{path}")
 
 
-def test_presets_with_definition_and_fingerprint(shown: Site) -> None:
-    """As the environment has them, fields at their defaults left out."""
-    facts = json.loads(_of_service(shown, "/facts").body)
+def test_facts_list_presets_without_defaults_and_with_fingerprints(shown: Site) -> None:
+    facts = json.loads(_ask_replica(shown, "/facts").body)
 
     assert [preset["name"] for preset in facts["presets"]] == ["card", "square", "thumb"]
     assert facts["presets"][0] == {
@@ -74,83 +65,71 @@ def test_presets_with_definition_and_fingerprint(shown: Site) -> None:
         "definition": {"width": 720},
         "fingerprints": {"card": "3ad352d9f8a5"},
     }
-    assert "herd" not in facts
+    assert "burst" not in facts
 
 
-def test_the_page_may_load_its_own_files_alone(shown: Site) -> None:
-    """Each file has its type and the policy; what is no file of it is not there."""
-    page, script = _of_service(shown, ""), _of_service(shown, "/main.js")
+def test_the_page_serves_its_files_with_type_and_policy_and_nothing_else(shown: Site) -> None:
+    page, script = _ask_replica(shown, ""), _ask_replica(shown, "/main.js")
 
     assert (page.status, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert page.headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self'; style-src 'self'")
     assert script.headers["Content-Type"] == "text/javascript; charset=utf-8"
     assert script.headers["X-Content-Type-Options"] == "nosniff"
-    assert _of_service(shown, "/none.js").status == 404
+    assert _ask_replica(shown, "/none.js").status == 404
     assert ask(shown.ports[0], "/-/presets", "POST").status == 405
 
 
-def test_photos_as_they_are_called(shown: Site, photo: str) -> None:
-    """A name is data in JSON, whatever is in it; a cursor that is none of ours is a bad request."""
-    found = _of_service(shown, "/photos?prefix=sheet/&search=ALERT")
+def test_photos_are_found_by_name_and_invalid_parameters_are_bad_requests(shown: Site, photo: str) -> None:
+    found = _ask_replica(shown, "/photos?prefix=sheet/&search=ALERT")
 
     assert [each["name"] for each in json.loads(found.body)["photos"]] == [photo]
     assert found.headers["Content-Type"] == "application/json; charset=utf-8"
-    assert _of_service(shown, "/photos?cursor=nonsense").status == 400
-    assert _of_service(shown, f"/photos?prefix={'x' * 1025}").status == 400
+    assert _ask_replica(shown, "/photos?cursor=nonsense").status == 400
+    assert _ask_replica(shown, f"/photos?prefix={'x' * 1025}").status == 400
 
 
 @pytest.mark.parametrize("path", ["/-/presets", "/-/presets/facts", "/-/presets/flights"])
-def test_nothing_of_it_comes_through_nginx(shown: Site, path: str) -> None:
-    """It is for the inside, like the metrics."""
+def test_nginx_serves_nothing_of_the_contact_sheet(shown: Site, path: str) -> None:
     assert shown.get(path).status == 404
 
 
-async def test_flights_of_all_replicas_as_they_happen(shown: Site, redis_server: Redis) -> None:
-    """Two viewers at one replica are told of a flight at the other, from who waits to how it ended."""
+async def test_viewers_of_one_replica_receive_the_flights_of_another(shown: Site, redis_server: Redis) -> None:
     key, channel = f"prew/card/sheet/none-{os.getpid()}.jpg", f"{RELAY_CHANNEL}{shown.s3.bucket}"
     async with ClientSession() as session:
         address = f"http://{LOOPBACK}:{shown.ports[0]}/-/presets/flights"
         async with session.get(address) as one, session.get(address) as two:
             assert one.headers["Content-Type"] == "text/event-stream"
-            streams = [_events(stream.content) for stream in (one, two)]
-            seen: list[list[dict[str, Any]]] = [[], []]
             with RedisClient.from_url(redis_server.url) as redis:
                 await until_reported(lambda: redis.pubsub_numsub(channel)[0][1] == 1)
             other = await asyncio.to_thread(ask, shown.ports[1], f"/{key}")
-            for stream, reports in zip(streams, seen, strict=True):
-                while not any(result["preview"] == key for report in reports for result in report["landed"]):
-                    reports.append(await anext(stream))
+            received = [await _until_completed(stream.content, key) for stream in (one, two)]
 
-    result = [(report["replica"], each["outcome"]) for report in seen[1] for each in report["landed"]]
-    assert result == [(other.headers["X-Replica"], "missing")]
+    assert received == [(other.headers["X-Replica"], "missing")] * 2
 
 
-def test_the_local_page_is_the_services(shown: Site, photo: str) -> None:
-    """At nginx's root, with the same files, facts that also offer a herd, and photos by the same search."""
+def test_the_local_page_forwards_a_replicas_files_and_photos_and_offers_bursts(shown: Site, photo: str) -> None:
     facts = json.loads(shown.get("/presets/facts").body)
 
-    assert shown.get("/").body == _of_service(shown, "").body
-    assert shown.get("/presets/sheet.css").body == _of_service(shown, "/sheet.css").body
-    assert (facts["herd"]["path"], facts["photo_links"]) == ("/herd", True)
+    assert shown.get("/").body == _ask_replica(shown, "").body
+    assert shown.get("/presets/sheet.css").body == _ask_replica(shown, "/sheet.css").body
+    assert (facts["burst"]["path"], facts["photos_served"]) == ("/burst", True)
     found = json.loads(shown.get("/presets/photos?prefix=sheet/").body)["photos"]
     assert [each["name"] for each in found] == [photo]
 
 
 @pytest.mark.usefixtures("photo")
-def test_a_herd_makes_one_preview(shown: Site) -> None:
-    """Each answer tells how it came, and from which replica; neither copy nor preview is left."""
+def test_a_burst_renders_one_preview_and_leaves_neither_copy_nor_preview(shown: Site) -> None:
     file = BytesIO()
     Image.effect_noise((2000, 1500), 90).save(file, "JPEG", quality=95)
-    shown.put("the-largest.jpg", file.getvalue())  # so that it is copied, and none that another test has damaged
-    answer = shown.get("/herd?preset=card&count=50", headers={"X-Herd": "1"})
-    answered = [json.loads(line) for line in answer.body.splitlines()]
-    by_source = [each["source"] for each in answered]
+    shown.put("the-largest.jpg", file.getvalue())  # is copied rather than one that another test has damaged
+    answer = shown.get("/burst?preset=card&count=50", headers={"X-Burst": "1"})
+    answers = [json.loads(line) for line in answer.body.splitlines()]
 
-    assert [each["status"] for each in answered] == [200] * 50
-    assert by_source.count("made") == 1
-    assert len({each["replica"] for each in answered if each["source"]}) == 2
+    assert [each["status"] for each in answers] == [200] * 50
+    assert [each["source"] for each in answers].count("made") == 1
+    assert len({each["replica"] for each in answers if each["source"]}) == 2
     client = s3_client(shown.s3)
-    for prefix in ("photo/.herd/", "prew/card/.herd/"):
+    for prefix in ("photo/.burst/", "prew/card/.burst/"):
         assert "Contents" not in client.list_objects_v2(Bucket=shown.s3.bucket, Prefix=prefix)
 
 
@@ -158,12 +137,13 @@ def test_a_herd_makes_one_preview(shown: Site) -> None:
     ("query", "headers", "status"),
     [
         ("preset=card&count=5", {}, 403),
-        ("preset=none&count=5", {"X-Herd": "1"}, 400),
-        ("preset=card&count=0", {"X-Herd": "1"}, 400),
-        ("preset=card&count=501", {"X-Herd": "1"}, 400),
-        ("preset=card&count=many", {"X-Herd": "1"}, 400),
+        ("preset=none&count=5", {"X-Burst": "1"}, 400),
+        ("preset=card&count=0", {"X-Burst": "1"}, 400),
+        ("preset=card&count=501", {"X-Burst": "1"}, 400),
+        ("preset=card&count=many", {"X-Burst": "1"}, 400),
     ],
 )
-def test_a_herd_is_asked_for_in_one_way(shown: Site, query: str, headers: dict[str, str], status: int) -> None:
-    """By the page itself, with a preset that there is and a number that may be."""
-    assert shown.get(f"/herd?{query}", headers=headers).status == status
+def test_a_burst_with_invalid_parameters_is_refused(
+    shown: Site, query: str, headers: dict[str, str], status: int
+) -> None:
+    assert shown.get(f"/burst?{query}", headers=headers).status == status
