@@ -1,4 +1,4 @@
-"""Programs that end while the local system runs; real ones."""
+"""Real programs that end while the local system runs."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ from devstack.programs import Program, ProgramError
 from devstack.watch import RESTARTS, WITHIN_S, Watched
 
 
-def _ended(folder: Path, code: int = 3) -> Program:
-    program = Program("replica", ["sh", "-c", f"echo the reason; exit {code}"], folder / "replica.log")
+def _running(folder: Path) -> Program:
+    return Program("replica", ["sleep", "60"], folder / "running.log")
+
+
+def _ended(folder: Path) -> Program:
+    program = Program("replica", ["sh", "-c", "echo the reason; exit 3"], folder / "ended.log")
     program.process.wait()
     return program
 
 
-def test_a_program_that_runs_is_left_alone(tmp_path: Path) -> None:
-    """Nothing happens and nothing is said."""
-    watched = Watched(Program("sleeper", ["sleep", "60"], tmp_path / "log"))
-    said = watched.look_after()
+def test_a_running_program_is_left_alone(tmp_path: Path) -> None:
+    watched = Watched(_running(tmp_path))
+    event = watched.look_after()
     watched.stop()
 
-    assert said is None
+    assert event is None
     assert not watched.program.alive
 
 
-def test_one_that_may_be_started_again_is(tmp_path: Path) -> None:
-    """Which one, its exit code and the end of its log are said; the new one is watched from then on."""
-    again = Program("replica", ["sleep", "60"], tmp_path / "again.log")
-    watched = Watched(_ended(tmp_path), lambda: again)
-    said = watched.look_after()
+def test_an_ended_program_is_restarted_with_its_exit_code_and_log_reported(tmp_path: Path) -> None:
+    replacement = _running(tmp_path)
+    watched = Watched(_ended(tmp_path), lambda: replacement)
+    event = watched.look_after()
     watched.stop()
 
-    assert said is not None
-    assert said.startswith("replica ended with 3")
-    assert "the reason" in said
-    assert watched.program is again
-    assert not again.alive
+    assert event is not None
+    assert event.startswith("replica ended with 3")
+    assert "the reason" in event
+    assert watched.program is replacement
+    assert not replacement.alive
 
 
-def test_one_that_must_not_is_the_end(tmp_path: Path) -> None:
-    """Without a way to start it again, its end is an error that shows its log."""
+def test_the_end_of_a_program_without_restart_is_an_error_with_its_log(tmp_path: Path) -> None:
     with pytest.raises(ProgramError, match=r"(?s)replica ended with 3.*the reason"):
         Watched(_ended(tmp_path)).look_after()
 
 
-def test_one_that_keeps_ending_is_given_up(tmp_path: Path) -> None:
-    """After so many restarts within a minute the next end counts; spread over more time it does not."""
+def test_too_many_restarts_within_a_minute_are_an_error(tmp_path: Path) -> None:
     watched = Watched(_ended(tmp_path), lambda: _ended(tmp_path))
     for second in range(RESTARTS):
         watched.look_after(now=float(second))
