@@ -1,28 +1,30 @@
-"""Debian's Chromium, headless, and sites for it to look at. `make test-browser` runs these tests; others skip them."""
+"""Debian's Chromium, headless, and sites for it. `make test-browser` runs these tests; otherwise they are skipped."""
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import os
 import shutil
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from devstack.backends import S3, Redis
 from devstack.lambda_server import Lambda
-from devstack.programs import LOOPBACK, Program, answers, free_ports
-from tests.support.site import ROOT, Site, start_function
+from tests.support.page import RunPage, page_site
+from tests.support.site import start_function
 
-# Rendered in a folder that is kept where it is set, so that somebody can look at the pictures.
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
+
+# A folder that keeps the screenshots; unset, each test has a temporary one.
 SCREENSHOTS = os.environ.get("PREW_TEST_SCREENSHOTS")
 
 
 @pytest.fixture(autouse=True)
-def _only_when_asked_for() -> None:
+def _require_chromium() -> None:
     if "PREW_TEST_BROWSER" not in os.environ:
         pytest.skip("takes Chromium and a minute: make test-browser")
     if shutil.which("chromium") is None:
@@ -30,12 +32,11 @@ def _only_when_asked_for() -> None:
 
 
 @pytest.fixture(name="browser")
-async def _browser() -> AsyncIterator[Any]:
-    """A browser of Playwright's async API."""
+async def _browser() -> AsyncIterator[Browser]:
     from playwright.async_api import async_playwright
 
     async with async_playwright() as playwright:
-        # Root, as in CI's containers, has no sandbox of Chromium's.
+        # Chromium's sandbox does not run as root, which is the user in CI's containers.
         options = ["--no-sandbox"] if os.geteuid() == 0 else []
         browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=options)
         yield browser
@@ -57,25 +58,5 @@ def _function(s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lamb
 
 
 @pytest.fixture(name="run_page")
-def _run_page(s3: S3, redis_server: Redis, tmp_path: Path) -> Callable[..., contextlib.AbstractContextManager[Site]]:
-    """Runs the local system's page on a site of two replicas: `with run_page(function, …) as site`."""
-
-    @contextlib.contextmanager
-    def run(function: Lambda, **settings: str) -> Iterator[Site]:
-        port = free_ports(1)[0]
-        variables = {"PREW_NGINX_WWW": f"http://{LOOPBACK}:{port}"}
-        switched_on = {"PREW_CONTACT_SHEET": "true", **settings}
-        with Site(
-            tmp_path, s3, redis_server, function, replicas=2, settings=switched_on, nginx_variables=variables
-        ) as site:
-            services = [f"--service=http://{LOOPBACK}:{each}" for each in site.ports]
-            argv = [sys.executable, "-m", "devstack.page", f"--port={port}", f"--nginx={site.nginx.url}", *services]
-            environment = os.environ | s3.aws_environment() | {"PREW_SOURCE_BUCKET": s3.bucket}
-            page = Program("page", argv, tmp_path / "page.log", environment, cwd=ROOT)
-            page.wait_ready(lambda: answers(port))
-            try:
-                yield site
-            finally:
-                page.stop()
-
-    return run
+def _run_page(s3: S3, redis_server: Redis, tmp_path: Path) -> RunPage:
+    return functools.partial(page_site, tmp_path, s3, redis_server)

@@ -1,11 +1,11 @@
-"""A page of images in a real browser: its `Accept` chooses the format, its screen the density, and S3 answers alone."""
+"""Images in a real browser: `Accept` selects the format, the screen the density; S3 answers the next visit."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
@@ -13,8 +13,11 @@ from PIL import Image
 from devstack.backends import S3, Redis
 from devstack.lambda_server import Lambda
 from devstack.samples.scene import LIGHTS, render
-from tests.browser.screenshots import Looked
+from tests.browser.observed_page import ObservedPage
 from tests.support.site import Site
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, Response, Route
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -32,18 +35,18 @@ PAGE = """<!doctype html><meta charset="utf-8"><title>formats</title><link rel="
 <img id="tile" src="/prew/tile/lake.jpg" srcset="/prew/tile@2x/lake.jpg 2x" width="160">
 <img id="clear" src="/prew/tile/clear.png">
 """
-# Chromium's own; and what a browser without AVIF, or without both, would say, put in place on the way.
+# Chromium's own, and the headers of a browser without AVIF, and of one without AVIF and WebP.
 ACCEPTS = {"avif": None, "webp": "image/webp,image/apng,image/*,*/*;q=0.8", "jpeg": "image/png,image/*;q=0.8,*/*;q=0.5"}
 LOADED = """async () => {
     await Promise.all([...document.images].map((image) => image.decode()));
-    const told = (image) => [image.id, image.naturalWidth, image.naturalHeight, new URL(image.currentSrc).pathname];
-    return [...document.images].map(told);
+    const describe = (image) => [image.id, image.naturalWidth, image.naturalHeight, new URL(image.currentSrc).pathname];
+    return [...document.images].map(describe);
 }"""
 
 
 @pytest.fixture(scope="module", name="album")
 def _album(s3: S3, redis_server: Redis, function: Lambda, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A site with a page of its own at /, a photo and a picture that one can see through."""
+    """A site with a page of its own at /, a photo and a transparent image."""
     www = tmp_path_factory.mktemp("www")
     www.chmod(0o755)
     (www / "index.html").write_text(PAGE)
@@ -61,37 +64,43 @@ def _album(s3: S3, redis_server: Redis, function: Lambda, tmp_path_factory: pyte
         yield site
 
 
-async def _visit(browser: Any, site: Site, accept: str | None, picture: Path) -> tuple[list[list[Any]], dict[str, Any]]:
-    """What the page's images are, and the answers to them by path, in a browser that has cached nothing."""
-    looked = await Looked.at(browser, viewport={"width": 1100, "height": 520}, device_scale_factor=2)
-    page, answers = looked.page, {}
+async def _visit(
+    browser: Browser, site: Site, accept: str | None, screenshot: Path
+) -> tuple[list[list[Any]], dict[str, dict[str, str]]]:
+    """Return the page's images, and the headers of the responses by path, in a browser with an empty cache."""
+    observed = await ObservedPage.open(browser, viewport={"width": 1100, "height": 520}, device_scale_factor=2)
+    page, headers = observed.page, dict[str, dict[str, str]]()
 
-    async def rewritten(route: Any) -> None:
-        await route.continue_(headers={**route.request.headers, "accept": accept})
+    def record(response: Response) -> None:
+        headers[response.url.partition("/prew/")[2]] = response.headers
 
     if accept is not None:
-        await page.route("**/prew/**", rewritten)
-    page.on("response", lambda answer: answers.update({answer.url.partition("/prew/")[2]: answer.headers}))
+        override = {"accept": accept}
+
+        async def rewrite(route: Route) -> None:
+            await route.continue_(headers=route.request.headers | override)
+
+        await page.route("**/prew/**", rewrite)
+    page.on("response", record)
     await page.goto(site.nginx.url)
     images = await page.evaluate(LOADED)
-    await page.screenshot(path=picture)
+    await page.screenshot(path=screenshot)
     await page.context.close()
-    assert looked.complaints == []
-    return images, answers
+    assert observed.complaints == []
+    return images, headers
 
 
 @pytest.mark.parametrize("kind", list(ACCEPTS))
-async def test_an_image_comes_in_the_format_that_is_accepted(
-    browser: Any, album: Site, screenshots: Path, kind: str
+async def test_images_have_the_accepted_format_and_no_replica_is_asked_again(
+    browser: Browser, album: Site, screenshots: Path, kind: str
 ) -> None:
-    """It decodes at the preset's size; loaded again by somebody else, no replica hears of it."""
     images, first = await _visit(browser, album, ACCEPTS[kind], screenshots / f"formats-{kind}.png")
-    heard = album.requests_to_services()
+    requests = album.requests_to_services()
     again, second = await _visit(browser, album, ACCEPTS[kind], screenshots / f"formats-{kind}-again.png")
 
     paths = ("hero/lake.jpg", "tile@2x/lake.jpg", "tile/clear.png")
-    see_through = "png" if kind == "jpeg" else kind
-    # The width of a picture at 2x is told in CSS's pixels.
+    transparent = "png" if kind == "jpeg" else kind
+    # At 2x, the browser reports the width in CSS pixels.
     assert images == again
     assert images == [
         ["hero", 640, 427, f"/prew/{paths[0]}"],
@@ -102,12 +111,12 @@ async def test_an_image_comes_in_the_format_that_is_accepted(
         assert [answers[path]["content-type"] for path in paths] == [
             f"image/{kind}",
             f"image/{kind}",
-            f"image/{see_through}",
+            f"image/{transparent}",
         ]
         assert {answers[path]["vary"] for path in paths} == {"Accept"}
     assert {first[path]["x-preview"] for path in paths} == {"made"}
     assert [path for path in paths if "x-preview" in second[path]] == []
-    assert album.requests_to_services() == heard
+    assert album.requests_to_services() == requests
     stored = album.stored(f"prew/tile@2x{'' if kind == 'jpeg' else f'.{kind}'}/lake.jpg")
     assert stored is not None
     assert Image.open(BytesIO(stored["Body"])).size == (320, 320)
