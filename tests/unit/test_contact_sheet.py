@@ -216,7 +216,7 @@ async def _all_pages(pages: FakePages, search: str = "") -> list[PhotoPage]:
     return found
 
 
-async def test_a_page_of_photos_takes_one_request_to_s3() -> None:
+async def test_a_page_of_photos_costs_one_request_to_s3() -> None:
     names = [f"{number:03}.jpg" for number in range(PAGE_SIZE + 5)]
     pages = FakePages(*names)
     found = await _all_pages(pages)

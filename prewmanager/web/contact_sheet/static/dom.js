@@ -35,5 +35,6 @@ export const path = (...segments) => `/${segments.flatMap((each) => each.split("
 // How a response came about, as kind and text; a successful one without X-Preview is S3's.
 export function source(status, xPreview) {
   if (status !== 200) return { kind: "failed", text: status ? `failed, ${status}` : "no response" };
-  return xPreview ? { kind: xPreview, text: xPreview } : { kind: "s3", text: "S3" };
+  if (!xPreview) return { kind: "s3", text: "S3" };
+  return { kind: xPreview === "nearest" ? "fallback" : xPreview, text: xPreview };
 }
