@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from devstack.cloudfront.local_edge import local_network
-from lambda_resize.edge_address import check
-from lambda_resize.edge_errors import Refused
-from lambda_resize.edge_settings import EdgeSettings
+from lambda_resize.edge.address import allowed_address
+from lambda_resize.edge.errors import Refused
+from lambda_resize.edge.settings import EdgeSettings
 
 ADDRESSES = {
     "nginx": ["172.18.0.2"],
@@ -21,7 +21,7 @@ NETWORK = local_network({"photos.localhost": "nginx"}, lambda host, _port: ADDRE
 
 
 def _address(url: str) -> str:
-    return check(url, SETTINGS, NETWORK.lookup, NETWORK.permits).ip
+    return allowed_address(url, SETTINGS, NETWORK.lookup, NETWORK.permits).ip
 
 
 @pytest.mark.parametrize(

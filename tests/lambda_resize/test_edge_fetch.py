@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from lambda_resize.edge_errors import EdgeError, Refused, SourceFailed, SourceMissing, SourceSlow, TooMuch
-from lambda_resize.edge_fetch import Network, fetch
+from lambda_resize.edge.errors import EdgeError, Refused, SourceFailed, SourceMissing, SourceSlow, TooMuch
+from lambda_resize.edge.fetch import Network, fetch
 from tests.lambda_resize.edge_event import LOOPBACK, ImageHost, reply
 from tests.support.certificates import self_signed
 

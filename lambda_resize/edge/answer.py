@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from lambda_resize.edge_errors import EdgeError, NotAnImage, TooMuch
-from lambda_resize.edge_query import EdgeQuery
-from lambda_resize.edge_settings import EdgeSettings
+from lambda_resize.edge.errors import EdgeError, NotAnImage, TooMuch
+from lambda_resize.edge.query import EdgeQuery
+from lambda_resize.edge.settings import EdgeSettings
 from lambda_resize.errors import ResizeError, TooLarge
 from lambda_resize.resize import Preview, resize
 from lambda_resize.settings import Limits
@@ -51,7 +51,7 @@ _OF_THE_BODY = frozenset(
 )
 
 
-def image(source: bytes, query: EdgeQuery, settings: EdgeSettings, headers: Headers) -> dict[str, Any]:
+def image_response(source: bytes, query: EdgeQuery, settings: EdgeSettings, headers: Headers) -> dict[str, Any]:
     """`source` fitted into the size on white, as a response of at most `settings.max_answer_bytes`.
 
     Raises:
@@ -64,13 +64,13 @@ def image(source: bytes, query: EdgeQuery, settings: EdgeSettings, headers: Head
         preview = _made(source, spec, limits)
         response = _response(HTTPStatus.OK, headers, preview.content_type, MAX_AGE)
         response |= {"body": base64.b64encode(preview.data).decode(), "bodyEncoding": "base64"}
-        smallest = size(response)
+        smallest = response_bytes(response)
         if smallest <= settings.max_answer_bytes:
             return response
     raise TooMuch(f"{smallest} bytes at the lowest quality, the limit is {settings.max_answer_bytes}")
 
 
-def problem(error: EdgeError, headers: Headers) -> dict[str, Any]:
+def problem_response(error: EdgeError, headers: Headers) -> dict[str, Any]:
     """The response that says why there is no image."""
     max_age = _ERROR_MAX_AGE.get(error.status)
     cache_control = f"max-age={max_age}" if max_age else "no-store"
@@ -79,7 +79,7 @@ def problem(error: EdgeError, headers: Headers) -> dict[str, Any]:
     return response | {"body": text, "bodyEncoding": "text"}
 
 
-def size(response: Mapping[str, Any]) -> int:
+def response_bytes(response: Mapping[str, Any]) -> int:
     """Bytes of a response as the function hands it over."""
     return len(json.dumps(response, ensure_ascii=False).encode())
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
-from lambda_resize.edge_errors import Refused, SourceFailed
-from lambda_resize.edge_settings import EdgeSettings
+from lambda_resize.edge.errors import Refused, SourceFailed
+from lambda_resize.edge.settings import EdgeSettings
 
 Resolve = Callable[[str, int], Sequence[str]]
 
@@ -58,7 +58,7 @@ def is_public(ip: str) -> bool:
     return address.is_global and not (address.is_multicast or address.is_reserved)
 
 
-def check(
+def allowed_address(
     url: str, settings: EdgeSettings, lookup: Resolve = resolve, permits: Callable[[str], bool] = is_public
 ) -> Address:
     """The one address to fetch `url` from.

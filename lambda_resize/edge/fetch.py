@@ -12,10 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import urljoin
 
-from lambda_resize import edge_address
-from lambda_resize.edge_address import Address, Resolve
-from lambda_resize.edge_errors import Refused, SourceFailed, SourceMissing, SourceSlow, TooMuch
-from lambda_resize.edge_settings import EdgeSettings
+from lambda_resize.edge.address import Address, Resolve, allowed_address, is_public, resolve
+from lambda_resize.edge.errors import Refused, SourceFailed, SourceMissing, SourceSlow, TooMuch
+from lambda_resize.edge.settings import EdgeSettings
 
 _OK = 200
 _GONE = frozenset({404, 410})
@@ -28,8 +27,8 @@ _HEADERS = {"User-Agent": "prewmanager-edge", "Accept": "image/*", "Accept-Encod
 class Network:
     """What the fetch sees of the world; the defaults are the real one."""
 
-    lookup: Resolve = edge_address.resolve
-    permits: Callable[[str], bool] = edge_address.is_public
+    lookup: Resolve = resolve
+    permits: Callable[[str], bool] = is_public
     tls: ssl.SSLContext = field(default_factory=ssl.create_default_context)
 
 
@@ -52,7 +51,7 @@ def fetch(url: str, settings: EdgeSettings, network: Network) -> bytes:
     """
     deadline = time.monotonic() + settings.fetch_timeout_s
     for _ in range(settings.max_redirects + 1):
-        address = edge_address.check(url, settings, network.lookup, network.permits)
+        address = allowed_address(url, settings, network.lookup, network.permits)
         answer = _request(address, deadline, settings.max_source_bytes, network.tls)
         if answer.status not in _REDIRECTS:
             return _image(url, answer)

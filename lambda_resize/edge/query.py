@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
-from lambda_resize.edge_errors import BadQuery
-from lambda_resize.edge_settings import EdgeSettings
+from lambda_resize.edge.errors import BadQuery
+from lambda_resize.edge.settings import EdgeSettings
 
 _NUMBER = re.compile(r"[0-9]{1,5}")
 
@@ -21,7 +21,7 @@ class EdgeQuery:
     height: int
 
 
-def parse(querystring: str, settings: EdgeSettings) -> EdgeQuery | None:
+def parse_query(querystring: str, settings: EdgeSettings) -> EdgeQuery | None:
     """The query, or None where it has no `s` and so is not for this function. Raises `BadQuery`."""
     try:
         pairs = parse_qsl(querystring, keep_blank_values=True, max_num_fields=20, errors="strict")

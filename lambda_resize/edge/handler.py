@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from lambda_resize import edge_answer, edge_query
-from lambda_resize.edge_errors import EdgeError, Refused, SourceFailed
-from lambda_resize.edge_fetch import Network, fetch
-from lambda_resize.edge_query import EdgeQuery
-from lambda_resize.edge_settings import EdgeSettings
+from lambda_resize.edge.answer import image_response, problem_response
+from lambda_resize.edge.errors import EdgeError, Refused, SourceFailed
+from lambda_resize.edge.fetch import Network, fetch
+from lambda_resize.edge.query import EdgeQuery, parse_query
+from lambda_resize.edge.settings import EdgeSettings
 
 Response = dict[str, Any]
 Fetch = Callable[[str], bytes]
@@ -37,10 +37,10 @@ def handler(event: Mapping[str, Any], _context: Any) -> Response:
     The event's form: docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-event-structure.html.
     """
     settings, network = _packaged()
-    return answer(event, settings, lambda url: fetch(url, settings, network))
+    return respond(event, settings, lambda url: fetch(url, settings, network))
 
 
-def answer(event: Mapping[str, Any], settings: EdgeSettings, fetch_image: Fetch) -> Response:
+def respond(event: Mapping[str, Any], settings: EdgeSettings, fetch_image: Fetch) -> Response:
     """The response to one event, with images from `fetch_image`, which raises `EdgeError`s."""
     cf = event["Records"][0]["cf"]
     response: Response = cf["response"]
@@ -49,16 +49,16 @@ def answer(event: Mapping[str, Any], settings: EdgeSettings, fetch_image: Fetch)
         return response
     entry: dict[str, Any] = {"query": request["querystring"][:2048], "origin_status": response["status"]}
     try:
-        query = edge_query.parse(request["querystring"], settings)
+        query = parse_query(request["querystring"], settings)
         if query is None:
             return response
         made = _generated(query, cf, settings, fetch_image)
     except EdgeError as error:
         entry |= {"error": str(error)}
-        made = edge_answer.problem(error, response["headers"])
+        made = problem_response(error, response["headers"])
     except Exception as error:  # noqa: BLE001 -- an answer is due, whatever happened
         entry |= {"error": type(error).__name__, "traceback": traceback.format_exc()}
-        made = edge_answer.problem(SourceFailed(str(error)), response["headers"])
+        made = problem_response(SourceFailed(str(error)), response["headers"])
     logger.info(json.dumps(entry | {"status": made["status"], "bytes": len(made["body"])}, ensure_ascii=False))
     return made
 
@@ -66,7 +66,7 @@ def answer(event: Mapping[str, Any], settings: EdgeSettings, fetch_image: Fetch)
 def _generated(query: EdgeQuery, cf: Mapping[str, Any], settings: EdgeSettings, fetch_image: Fetch) -> Response:
     if cf["config"]["distributionDomainName"].lower() in query.url.lower():
         raise Refused(f"{query.url!r}: the distribution itself, which would ask this function again")
-    return edge_answer.image(fetch_image(query.url), query, settings, cf["response"]["headers"])
+    return image_response(fetch_image(query.url), query, settings, cf["response"]["headers"])
 
 
 @cache
