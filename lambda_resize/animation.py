@@ -1,4 +1,4 @@
-"""Animations that stay animations: each frame is made like a preview of its own, and they are joined again."""
+"""Animations that stay animations: each frame is rendered like a preview of its own, then the frames are joined."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from lambda_resize.sources import Photo
 from lambda_resize.spec import STRATEGIES, Spec
 
 
-def moving(photo: Photo, decoded: Decoded, sizes: Geometry, spec: Spec) -> pyvips.Image:
-    """All frames one below the other, with their height and their delays, as libvips' WebP encoder takes them.
+def render_frames(photo: Photo, decoded: Decoded, sizes: Geometry, spec: Spec) -> pyvips.Image:
+    """All frames one below the other, with their height and delays, as libvips' WebP encoder expects them.
 
-    The part that `cover` keeps must not jump from frame to frame, so positions that look at the content are the centre.
+    The part that `cover` keeps must not jump from frame to frame, so positions chosen by content become the centre.
 
-    Raises `TimedOut` between two frames; what it holds at that time is the small frames and the decoded whole.
+    Raises `TimedOut` between two frames. Holds the decoded photo and the small frames in memory.
     """
     if spec.position in STRATEGIES:
         spec = replace(spec, position="centre")

@@ -1,8 +1,7 @@
-"""Lambda@Edge, on CloudFront's origin response: where the origin has nothing, the image of the query takes its place.
+"""Lambda@Edge, on CloudFront's origin response: replaces an error of the origin by the resized image of the query.
 
-Only a response that is no success, to a GET or HEAD whose query has `s`, is answered here; any other passes through as
-it is. Nothing is stored: CloudFront caches by `s`, `w` and `h`. The function does not raise, since CloudFront would
-make a 502 of that.
+Only errors, for GET or HEAD with `s` in the query, are replaced; other responses pass unchanged. Nothing is stored:
+CloudFront caches by `s`, `w` and `h`. The function never raises: CloudFront would answer 502.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from lambda_resize.edge.settings import EdgeSettings
 Response = dict[str, Any]
 Fetch = Callable[[str], bytes]
 
-# The origin has it: whole, in part, or as the viewer has it already.
+# The origin has the object: whole, in part, or unchanged.
 _PRESENT = frozenset({"200", "206", "304"})
 _METHODS = frozenset({"GET", "HEAD"})
 
@@ -32,7 +31,7 @@ logger.setLevel(logging.INFO)  # Lambda's runtime leaves the root logger at WARN
 
 
 def handler(event: Mapping[str, Any], _context: Any) -> Response:
-    """The function's entry point: CloudFront's origin-response event in, response out.
+    """The entry point: CloudFront's origin-response event in, response out.
 
     The event's form: docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-event-structure.html.
     """
@@ -52,20 +51,22 @@ def respond(event: Mapping[str, Any], settings: EdgeSettings, fetch_image: Fetch
         query = parse_query(request["querystring"], settings)
         if query is None:
             return response
-        made = _generated(query, cf, settings, fetch_image)
+        replacement = _image(query, cf, settings, fetch_image)
     except EdgeError as error:
         entry |= {"error": str(error)}
-        made = problem_response(error, response["headers"])
-    except Exception as error:  # noqa: BLE001 -- an answer is due, whatever happened
+        replacement = problem_response(error, response["headers"])
+    except Exception as error:  # noqa: BLE001 -- the viewer gets an answer in any case
         entry |= {"error": type(error).__name__, "traceback": traceback.format_exc()}
-        made = problem_response(SourceFailed(str(error)), response["headers"])
-    logger.info(json.dumps(entry | {"status": made["status"], "bytes": len(made["body"])}, ensure_ascii=False))
-    return made
+        replacement = problem_response(SourceFailed(str(error)), response["headers"])
+    logger.info(
+        json.dumps(entry | {"status": replacement["status"], "bytes": len(replacement["body"])}, ensure_ascii=False)
+    )
+    return replacement
 
 
-def _generated(query: EdgeQuery, cf: Mapping[str, Any], settings: EdgeSettings, fetch_image: Fetch) -> Response:
+def _image(query: EdgeQuery, cf: Mapping[str, Any], settings: EdgeSettings, fetch_image: Fetch) -> Response:
     if cf["config"]["distributionDomainName"].lower() in query.url.lower():
-        raise Refused(f"{query.url!r}: the distribution itself, which would ask this function again")
+        raise Refused(f"{query.url!r}: the distribution itself, which would call this function again")
     return image_response(fetch_image(query.url), query, settings, cf["response"]["headers"])
 
 

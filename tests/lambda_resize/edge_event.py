@@ -109,7 +109,7 @@ class ImageHost:
 
     @property
     def name(self) -> str:
-        """The host as it stands in URLs and in the allow list."""
+        """The host as it is in URLs and in the allow list."""
         return f"images.test:{self.port}"
 
     def url(self, path: str) -> str:

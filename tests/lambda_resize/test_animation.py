@@ -74,7 +74,7 @@ def test_all_frames_are_kept(source: str, spec: Spec) -> None:
     ],
 )
 @pytest.mark.parametrize("source", ["GIF", "WEBP"])
-def test_the_first_frame_is_taken_otherwise(source: str, spec: Spec) -> None:
+def test_otherwise_the_first_frame_is_rendered(source: str, spec: Spec) -> None:
     """Without being asked, and where the output cannot move."""
     preview = resize(animation(source), spec)
     assert len(frames(preview.data)) == 1

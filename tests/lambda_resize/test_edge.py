@@ -66,7 +66,7 @@ def test_everything_else_passes_as_it_is(event: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("status", ["403", "404", "410", "500", "503"])
-def test_where_the_origin_has_nothing_the_image_takes_its_place(status: str) -> None:
+def test_an_error_of_the_origin_is_replaced_by_the_image(status: str) -> None:
     """200, the type of what is made, a year's Cache-Control, and 1200x627 unless the query says otherwise."""
     response = respond(
         origin_response({"s": URL}, status=status), SETTINGS, lambda _: (IMAGES / "source.png").read_bytes()
@@ -213,7 +213,7 @@ def test_too_many_pixels_are_413() -> None:
     assert _problem({"s": URL}, lambda _: buffer.getvalue())["status"] == "413"
 
 
-def test_whatever_else_happens_is_told_without_detail() -> None:
+def test_any_other_error_is_answered_without_detail() -> None:
     """The function never raises, and a viewer never reads why."""
 
     def broken(_url: str) -> bytes:

@@ -75,20 +75,20 @@ def test_the_time_is_limited(encode: Any, noise: Image.Image, position: Any) -> 
 
 
 def test_a_deadline_ends_what_is_given_to_it_before_and_after() -> None:
-    """Both images give no more pixels, and the end is told as such."""
+    """Both images give no more pixels, and the error is `TimedOut`."""
     with Deadline(3600) as deadline:
         before = deadline.watch(pyvips.Image.black(100, 100).copy())
         deadline.check()
         deadline.expire()
         after = deadline.watch(pyvips.Image.black(100, 100).copy())
         for image in (before, after):
-            with pytest.raises(TimedOut), deadline.told(), vips.decoding():
+            with pytest.raises(TimedOut), deadline.translated(), vips.decoding():
                 image.avg()
 
 
 def test_an_error_in_time_is_itself() -> None:
     """What is corrupt is not late."""
-    with Deadline(3600) as deadline, pytest.raises(Corrupt), deadline.told():
+    with Deadline(3600) as deadline, pytest.raises(Corrupt), deadline.translated():
         raise Corrupt("damaged")
 
 
