@@ -1,4 +1,4 @@
-"""The packages that there are: which of this project's files each has, and which distributions."""
+"""The packages: which of this project's files and which distributions each contains."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Package:
     generated: Files = field(default_factory=dict)
 
 
-# The cleaner comes along: two functions of one deployment out of one file.
+# With the cleaner: two functions are deployed from one file.
 RESIZE = Package("resize", needed_by(ROOT, "lambda_resize.handler", "lambda_resize.cleaner"))
 
 
@@ -61,7 +61,7 @@ def file_name(package: Package, target: Target) -> str:
 
 
 def build(package: Package, target: Target, folder: Path, downloads: Path) -> Sizes:
-    """Write the package into `folder`; what is downloaded is kept in `downloads`.
+    """Write the package into `folder`; `downloads` caches the distributions.
 
     Raises `DownloadError`, or `TooLargeError` where Lambda would refuse it.
     """

@@ -28,7 +28,7 @@ def _address(url: str) -> str:
     ("url", "ip"),
     [("http://photos.localhost:8080/a.jpg", "172.18.0.2"), ("https://public.example/a.jpg", "93.184.216.34")],
 )
-def test_local_names_lead_where_they_are_said_to(url: str, ip: str) -> None:
+def test_local_names_lead_where_they_are_configured_to(url: str, ip: str) -> None:
     """A private address is fine for them; others are looked up as ever."""
     assert _address(url) == ip
 

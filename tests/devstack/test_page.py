@@ -1,4 +1,4 @@
-"""The server of the local system's page, where what it stands in front of is not there."""
+"""The server of the local system's page, where what is behind it is not there."""
 
 from __future__ import annotations
 

@@ -17,25 +17,25 @@ def _ended(folder: Path, code: int = 3) -> Program:
 
 
 def test_a_program_that_runs_is_left_alone(tmp_path: Path) -> None:
-    """Nothing happens and nothing is said."""
+    """Nothing happens and nothing is ended."""
     watched = Watched(Program("sleeper", ["sleep", "60"], tmp_path / "log"))
-    said = watched.look_after()
+    ended = watched.check()
     watched.stop()
 
-    assert said is None
+    assert ended is None
     assert not watched.program.alive
 
 
 def test_one_that_may_be_started_again_is(tmp_path: Path) -> None:
-    """Which one, its exit code and the end of its log are said; the new one is watched from then on."""
+    """Which one, its exit code and the end of its log are ended; the new one is watched from then on."""
     again = Program("replica", ["sleep", "60"], tmp_path / "again.log")
     watched = Watched(_ended(tmp_path), lambda: again)
-    said = watched.look_after()
+    ended = watched.check()
     watched.stop()
 
-    assert said is not None
-    assert said.startswith("replica ended with 3")
-    assert "the reason" in said
+    assert ended is not None
+    assert ended.startswith("replica ended with 3")
+    assert "the reason" in ended
     assert watched.program is again
     assert not again.alive
 
@@ -43,15 +43,15 @@ def test_one_that_may_be_started_again_is(tmp_path: Path) -> None:
 def test_one_that_must_not_is_the_end(tmp_path: Path) -> None:
     """Without a way to start it again, its end is an error that shows its log."""
     with pytest.raises(ProgramError, match=r"(?s)replica ended with 3.*the reason"):
-        Watched(_ended(tmp_path)).look_after()
+        Watched(_ended(tmp_path)).check()
 
 
 def test_one_that_keeps_ending_is_given_up(tmp_path: Path) -> None:
     """After so many restarts within a minute the next end counts; spread over more time it does not."""
     watched = Watched(_ended(tmp_path), lambda: _ended(tmp_path))
     for second in range(RESTARTS):
-        watched.look_after(now=float(second))
+        watched.check(now=float(second))
     with pytest.raises(ProgramError, match="ended"):
-        watched.look_after(now=WITHIN_S - 1)
+        watched.check(now=WITHIN_S - 1)
 
-    assert watched.look_after(now=WITHIN_S)
+    assert watched.check(now=WITHIN_S)
