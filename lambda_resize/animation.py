@@ -10,7 +10,7 @@ from lambda_resize import finishing, scaling
 from lambda_resize.geometry import Geometry
 from lambda_resize.scaling import Decoded
 from lambda_resize.sources import Photo
-from lambda_resize.spec import STRATEGIES, Spec
+from prewmanager_presets import CONTENT_POSITIONS, Spec
 
 
 def render_frames(photo: Photo, decoded: Decoded, sizes: Geometry, spec: Spec) -> pyvips.Image:
@@ -20,7 +20,7 @@ def render_frames(photo: Photo, decoded: Decoded, sizes: Geometry, spec: Spec) -
 
     Raises `TimedOut` between two frames. Holds the decoded photo and the small frames in memory.
     """
-    if spec.position in STRATEGIES:
+    if spec.position in CONTENT_POSITIONS:
         spec = replace(spec, position="centre")
     frames = []
     for number in range(photo.frames):

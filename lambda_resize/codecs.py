@@ -10,7 +10,7 @@ import pyvips
 
 from lambda_resize import vips
 from lambda_resize.errors import TooLarge
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 
 # Below, Huffman tables computed for the image save 5 to 12 % of a JPEG in under a millisecond; above, hardly more than
 # 1 % (720x588: 68.0 instead of 68.9 KB) for a tenth of the whole time (3 of 31 ms).
@@ -105,11 +105,23 @@ def encode(image: pyvips.Image, target: str, spec: Spec) -> bytes:
         raise TooLarge(f"{width}x{height} pixels, {target} holds at most {encoder.max_side} a side")
     options = dict(encoder.options)
     if encoder.quality is not None:
-        options["Q"] = spec.quality_of(target) or encoder.quality
+        options["Q"] = quality(spec, target) or encoder.quality
     if encoder.effort is not None:
-        wanted = spec.effort_of(target)
+        wanted = effort(spec, target)
         options["effort"] = encoder.effort if wanted is None else wanted
     if target == "jpeg":
         options["optimize_coding"] = width * height <= OPTIMIZED_JPEG_PIXELS
     with vips.decoding():
         return cast("bytes", getattr(image, encoder.saver)(keep="none", **options))
+
+
+def quality(spec: Spec, target: str) -> int | None:
+    """The quality that the spec has for an output format, the format's own before the common one."""
+    own: int | None = getattr(spec, f"{target}_quality", None)
+    return own or spec.quality
+
+
+def effort(spec: Spec, target: str) -> int | None:
+    """The effort that the spec has for an output format."""
+    own: int | None = getattr(spec, f"{target}_effort", None)
+    return own

@@ -6,7 +6,7 @@ import pyvips
 
 from lambda_resize import codecs, geometry
 from lambda_resize.geometry import Geometry, Size
-from lambda_resize.spec import STRATEGIES, Spec
+from prewmanager_presets import CONTENT_POSITIONS, Spec
 
 OPAQUE = 255
 
@@ -44,14 +44,14 @@ def _sharpened(image: pyvips.Image, sigma: float) -> pyvips.Image:
 def _on_background(image: pyvips.Image, target: str, sizes: Geometry, spec: Spec) -> pyvips.Image:
     """Replace transparency where the format has none; a grey photo on a coloured background becomes colour."""
     flatten = image.hasalpha() and not codecs.ENCODERS[target].alpha
-    if (flatten or sizes.scaled != sizes.result) and len(set(spec.background_rgb)) > 1:
+    if (flatten or sizes.scaled != sizes.result) and len(set(background_rgb(spec))) > 1:
         image = image.colourspace("srgb")
     return image.flatten(background=_background(image, spec)[: image.bands - 1]) if flatten else image
 
 
 def _background(image: pyvips.Image, spec: Spec) -> list[int]:
     """The background as one opaque pixel with the bands of the image."""
-    colour = list(spec.background_rgb)[: 3 if image.bands >= 3 else 1]  # noqa: PLR2004 -- red, green and blue
+    colour = list(background_rgb(spec))[: 3 if image.bands >= 3 else 1]  # noqa: PLR2004 -- red, green and blue
     return [*colour, OPAQUE][: image.bands]
 
 
@@ -59,7 +59,7 @@ def _cut(image: pyvips.Image, size: Size, spec: Spec) -> pyvips.Image:
     room = Size(image.width - size.width, image.height - size.height)
     if room == (0, 0):
         return image
-    if spec.position in STRATEGIES:
+    if spec.position in CONTENT_POSITIONS:
         # They read every pixel before they decide, and a decoder reads from top to bottom only once.
         return image.copy_memory().smartcrop(size.width, size.height, interesting=spec.position)
     return image.crop(*geometry.offset(room, spec.position, rounding=1), size.width, size.height)
@@ -71,3 +71,9 @@ def _pad(image: pyvips.Image, size: Size, spec: Spec) -> pyvips.Image:
         return image
     left, top = geometry.offset(room, spec.position, rounding=0)
     return image.embed(left, top, size.width, size.height, extend="background", background=_background(image, spec))
+
+
+def background_rgb(spec: Spec) -> tuple[int, int, int]:
+    """The background as red, green, blue, 0 to 255 each."""
+    red, green, blue = bytes.fromhex(spec.background[1:])
+    return red, green, blue

@@ -25,7 +25,7 @@ from fractions import Fraction
 from math import floor
 from typing import NamedTuple
 
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 
 
 class Size(NamedTuple):

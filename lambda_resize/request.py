@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from lambda_resize.errors import InvalidRequest
-from lambda_resize.spec import Spec
+from prewmanager_presets import MAX_COMPANIONS, PresetError, Spec, definitions
 
 DEFAULT_CACHE_CONTROL = "public, max-age=31536000"
 MAX_KEY_BYTES = 1024  # S3's own limit, in UTF-8
@@ -24,9 +24,6 @@ MAX_KEY_BYTES = 1024  # S3's own limit, in UTF-8
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]{1,1024}")
 _BUCKET = re.compile(r"[A-Za-z0-9._-]{1,255}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-MAX_COMPANIONS = 16
-
-_SPEC_FIELDS = tuple(field.name for field in fields(Spec))
 
 
 @dataclass(frozen=True)
@@ -103,7 +100,10 @@ def _output(given: Mapping[str, Any], own: Mapping[str, Any]) -> Output:
     name = _preset_name(own)
     key = preview_key(_text(given, "src_key"), _text(given, "rewrite_part"), _text(given, "root_folder"), name)
     _check_key("the preview's key", key)
-    spec = Spec(**{field: own[field] for field in _SPEC_FIELDS if field in own})
+    try:
+        spec = Spec(**{field: own[field] for field in definitions(Spec) if field in own})
+    except PresetError as error:
+        raise InvalidRequest(str(error)) from error
     return Output(
         preset_name=name,
         dst_key=key,

@@ -14,7 +14,7 @@ from lambda_resize.geometry import Size
 from lambda_resize.scaling import Decoded
 from lambda_resize.settings import Limits
 from lambda_resize.sources import Photo, check_pixels, open_photo
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 
 DEFAULT_LIMITS = Limits()
 
@@ -76,9 +76,9 @@ def resize_many(
     with Deadline(limits.max_seconds) as deadline:
         renderers: dict[tuple[bool, bool], _Renderer | ResizeError] = {}
         for spec in specs:
-            kind = (spec.may_move, spec.best_effort)
+            kind = (_may_move(spec), spec.best_effort)
             if kind not in renderers:
-                alike = [other for other in specs if (other.may_move, other.best_effort) == kind]
+                alike = [other for other in specs if (_may_move(other), other.best_effort) == kind]
                 renderers[kind] = _renderer(data, alike, deadline, limits, placeholder=placeholder)
             renderer = renderers[kind]
             yield renderer if isinstance(renderer, ResizeError) else renderer.attempt(spec)
@@ -90,7 +90,7 @@ def _renderer(
     try:
         with deadline.translated(), vips.decoding():
             first = specs[0]
-            photo = open_photo(data, deadline, limits, animated=first.may_move, best_effort=first.best_effort)
+            photo = open_photo(data, deadline, limits, animated=_may_move(first), best_effort=first.best_effort)
             return _Renderer(photo, specs, placeholder=placeholder)
     except ResizeError as error:
         return error
@@ -158,3 +158,8 @@ def _target_format(photo: Photo, spec: Spec, image: pyvips.Image) -> str:
     if spec.transparent == "keep" and not codecs.ENCODERS[target].alpha and finishing.is_transparent(image):
         return "png"
     return target
+
+
+def _may_move(spec: Spec) -> bool:
+    """Whether an animation stays one, in WebP: clients that show AVIF show it too."""
+    return spec.animated and spec.format in {"keep", "webp", "avif"}

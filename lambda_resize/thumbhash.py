@@ -13,7 +13,7 @@ from math import cos, floor, pi
 from operator import mul
 
 from lambda_resize.geometry import Size
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 
 # What is hashed. The format allows 100 pixels a side; no frequency in the hash needs more than these.
 SPEC = Spec(width=32, height=32, fit="inside")

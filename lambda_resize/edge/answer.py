@@ -14,7 +14,7 @@ from lambda_resize.edge.settings import EdgeSettings
 from lambda_resize.errors import ResizeError, TooLarge
 from lambda_resize.resize import Preview, resize
 from lambda_resize.settings import Limits
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 
 Headers = Mapping[str, Any]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from lambda_resize.settings import MIB, SettingsError
-from lambda_resize.spec import MAX_SIDE
+from prewmanager_presets import MAX_SIDE
 
 CONFIG_FILE = "edge_config.json"
 

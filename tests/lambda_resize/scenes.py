@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lambda_resize.resize import resize
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 from tests.lambda_resize.wide_gamut import ADOBE_RGB, DISPLAY_P3, PROPHOTO, Space
 
 GOLDENS = Path(__file__).parent / "goldens"

@@ -12,7 +12,7 @@ from PIL import Image
 from lambda_resize.errors import TimedOut, TooLarge
 from lambda_resize.resize import resize
 from lambda_resize.settings import Limits
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 
 COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
 DURATIONS = [100, 200, 300]

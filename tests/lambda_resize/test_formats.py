@@ -12,9 +12,9 @@ import pytest
 import pyvips
 from PIL import Image, ImageCms
 
-from lambda_resize import codecs
+from lambda_resize import codecs, finishing
 from lambda_resize.resize import resize
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 
 SOURCES = ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "AVIF"]
 KEPT = {"JPEG": "jpeg", "PNG": "png", "WEBP": "webp", "GIF": "png", "TIFF": "jpeg", "AVIF": "avif"}
@@ -199,3 +199,23 @@ def test_jpeg_is_baseline_with_half_the_colour(encode: Any, noise: Image.Image) 
     stored = pyvips.Image.new_from_buffer(data, "")
     assert stored.get("jpeg-chroma-subsample") == "4:2:0"
     assert "progressive" not in Image.open(io.BytesIO(data)).info
+
+
+def test_a_formats_own_quality_goes_before_the_common_one() -> None:
+    """What neither says is the format's default."""
+    spec = Spec(width=1, quality=70, avif_quality=40)
+
+    assert [codecs.quality(spec, target) for target in ("avif", "webp", "jpeg", "png")] == [40, 70, 70, 70]
+    assert codecs.quality(Spec(width=1, avif_quality=40), "jpeg") is None
+
+
+def test_effort_belongs_to_one_format() -> None:
+    """0 is an effort, and not the default; JPEG and PNG have none."""
+    spec = Spec(width=1, webp_effort=0)
+
+    assert [codecs.effort(spec, target) for target in ("webp", "avif", "jpeg", "png")] == [0, None, None, None]
+
+
+def test_the_background_is_read_as_red_green_blue() -> None:
+    """#rrggbb in the order of the letters, whatever their case."""
+    assert finishing.background_rgb(Spec(width=1, background="#fF8001")) == (255, 128, 1)

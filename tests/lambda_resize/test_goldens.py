@@ -11,7 +11,7 @@ from PIL import Image, ImageCms
 
 from benchmarks.images.quality import similarity
 from lambda_resize.resize import resize
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 from tests.lambda_resize import scenes
 from tests.lambda_resize.scenes import GOLDENS
 

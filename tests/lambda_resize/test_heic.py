@@ -14,7 +14,7 @@ from PIL import Image, ImageCms
 from lambda_resize.errors import Corrupt, TooLarge
 from lambda_resize.resize import resize
 from lambda_resize.settings import Limits
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 
 
 def heic(image: Image.Image, **options: Any) -> bytes:

@@ -19,7 +19,7 @@ from lambda_resize.deadline import Deadline
 from lambda_resize.errors import Corrupt, TimedOut, TooLarge, Unsupported
 from lambda_resize.resize import resize
 from lambda_resize.settings import Limits
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 
 SMALL = Spec(width=20)
 SVG = (
@@ -128,7 +128,7 @@ def test_damage_is_no_chatter_and_no_end(encode: Any, noise: Image.Image, tmp_pa
     damaged = tmp_path / "damaged.png"
     damaged.write_bytes(encode(noise, "PNG")[:20_000])
     code = (
-        "import sys; from lambda_resize.resize import resize; from lambda_resize.spec import Spec\n"
+        "import sys; from lambda_resize.resize import resize; from prewmanager_presets import Spec\n"
         "data = open(sys.argv[1], 'rb').read()\n"
         "for _ in range(20): resize(data, Spec(width=20, best_effort=True))\n"
     )

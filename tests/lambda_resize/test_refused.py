@@ -15,7 +15,7 @@ from lambda_resize import vips
 from lambda_resize.errors import Corrupt, TooLarge, Unsupported
 from lambda_resize.resize import resize
 from lambda_resize.settings import Limits
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 
 FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "AVIF"]
 SMALL = Spec(width=50)

@@ -8,7 +8,7 @@ import pytest
 
 from lambda_resize.errors import InvalidRequest
 from lambda_resize.request import DEFAULT_CACHE_CONTROL, Output, ResizeRequest, parse
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 
 
 def test_the_first_source_systems_fields_are_enough(example: Any) -> None:

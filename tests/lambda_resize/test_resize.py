@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 from lambda_resize.geometry import Size, plan
 from lambda_resize.resize import Preview, resize
 from lambda_resize.scaling import shrink_on_load
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 from tests.lambda_resize.scenes import ORIENTATION, TREATMENTS
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)

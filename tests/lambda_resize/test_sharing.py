@@ -13,7 +13,7 @@ from PIL import Image
 from lambda_resize.errors import Corrupt, ResizeError, TooLarge, Unsupported
 from lambda_resize.resize import Preview, resize, resize_many
 from lambda_resize.sources import Photo
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 
 
 @pytest.fixture(name="opened")

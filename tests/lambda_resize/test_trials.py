@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.images import corpora, fuzz, trials
 from benchmarks.images.trials import Trial
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 
 MUTANTS = 400
 

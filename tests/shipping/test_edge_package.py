@@ -34,7 +34,8 @@ def _edge_task(unpack: Callable[[Package], Path]) -> Path:
 # The image core and the edge's own; no storage, and no second decoder: pi-heif is no distribution of this package.
 MODULES = {
     "lambda_resize": "__init__ animation codecs deadline errors finishing geometry heic resize scaling settings "
-    "sources spec thumbhash vips",
+    "sources thumbhash vips",
+    "prewmanager_presets": "__init__ fields kinds",
     "lambda_resize/edge": "__init__ address answer errors fetch handler query settings",
 }
 
@@ -46,7 +47,7 @@ def test_it_holds_exactly_these_modules() -> None:
     package = edge(ROOT / "examples" / "edge.json")
 
     assert set(package.sources) == expected
-    assert package.distributions == {"cffi", "pycparser", "pyvips", "pyvips-binary"}
+    assert package.distributions == frozenset({"cffi", "pycparser", "pyvips", "pyvips-binary"})
 
 
 async def test_it_starts_with_only_the_runtime_beside_it(edge_task: Path, running: Running) -> None:

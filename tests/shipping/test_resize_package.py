@@ -52,6 +52,7 @@ def test_it_holds_its_own_modules_and_no_other(task: Path) -> None:
 
     assert packed == {path.name for path in (ROOT / "lambda_resize").glob("*.py")}
     assert not (task / "lambda_resize" / "edge").exists()
+    assert (task / "prewmanager_presets" / "fields.py").exists()
     assert not (task / "prewmanager").exists()
     assert not list(task.rglob("*.pyc"))
 
