@@ -1,4 +1,4 @@
-# What stands in for AWS on one machine: S3 (SeaweedFS), the Lambda service with the resize function, and the job that
+# Emulates AWS on one machine: S3 (SeaweedFS), the Lambda service with the resize function, and the job that
 # fills the bucket. Not for production. Context: the repository's root.
 FROM python:3.13-slim AS build
 
@@ -17,6 +17,7 @@ RUN python containers/trim_botocore.py /opt/local lambda s3 sso sso-oidc sts
 
 COPY LICENSE README.md pyproject.toml ./
 COPY prewmanager/ prewmanager/
+COPY prewmanager_presets/ prewmanager_presets/
 COPY lambda_resize/ lambda_resize/
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
     && /opt/build/bin/pip --python /opt/local/bin/python install --no-deps dist/*.whl
@@ -25,7 +26,7 @@ FROM python:3.13-slim
 
 COPY --from=build /opt/local /opt/local
 COPY devstack/ /srv/devstack/
-# Of the stand-in for CloudFront: the viewer-request function, and what the edge function may fetch.
+# Of the CloudFront emulator: the viewer-request function, and what the edge function may fetch.
 COPY infra/sizes.js /srv/infra/
 COPY containers/edge_config.json /srv/
 ENV PATH=/opt/local/bin:$PATH PYTHONPATH=/srv PYTHONUNBUFFERED=1

@@ -17,6 +17,7 @@ RUN python containers/trim_botocore.py /opt/prewmanager cloudfront lambda s3 sso
 
 COPY LICENSE README.md pyproject.toml ./
 COPY prewmanager/ prewmanager/
+COPY prewmanager_presets/ prewmanager_presets/
 COPY lambda_resize/ lambda_resize/
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
     && /opt/build/bin/pip --python /opt/prewmanager/bin/python install --no-deps dist/*.whl

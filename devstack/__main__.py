@@ -1,6 +1,6 @@
 """`python -m devstack`, which is `make up`: the whole system on this machine, until SIGINT or SIGTERM.
 
-Exit codes: 0 when it was told to end, 1 when a part could not be started or ended by itself, 2 when something has to
+Exit codes: 0 when it was asked to end, 1 when a part could not be started or ended by itself, 2 when something has to
 be set differently.
 """
 
@@ -23,7 +23,7 @@ from devstack.programs import LOOPBACK, ProgramError
 from devstack.state import AlreadyRunning, StackFile, only_one
 
 ROOT = Path(__file__).resolve().parents[1]
-_LOOK_EVERY_S = 0.2
+_CHECK_EVERY_S = 0.2
 
 
 class StopRequested(BaseException):
@@ -78,18 +78,18 @@ def run(settings: LocalSettings, stack_file: StackFile, console: Console) -> NoR
             system.start()
             stack_file.write(system.endpoints | {"pids": system.pids})
             console.print(f"ready http://{LOOPBACK}:{settings.port}/", highlight=False)
-            look_after(system, stack_file, console)
+            supervise(system, stack_file, console)
         finally:
             stack_file.remove()
 
 
-def look_after(system: LocalSystem, stack_file: StackFile, console: Console) -> NoReturn:
+def supervise(system: LocalSystem, stack_file: StackFile, console: Console) -> NoReturn:
     """Start again what ended, where that does no harm; raises `ProgramError` where it would."""
     with_make = started_by_make()
     while not (with_make and make_was_interrupted()):
-        time.sleep(_LOOK_EVERY_S)
+        time.sleep(_CHECK_EVERY_S)
         for watched in system.watched:
-            happened = watched.look_after()
+            happened = watched.check()
             if happened:
                 console.print(happened, markup=False, highlight=False, soft_wrap=True)
                 stack_file.write(system.endpoints | {"pids": system.pids})

@@ -1,4 +1,4 @@
-"""The edge of the local system: CloudFront's stand-in, the function behind it, and nginx's way to both."""
+"""The edge of the local system: the CloudFront emulator, the function behind it, and nginx's location for both."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HOST = "photos.localhost"
 
 @dataclass(frozen=True)
 class CloudFront:
-    """A running stand-in for CloudFront."""
+    """A running CloudFront emulator."""
 
     program: Program
     port: int

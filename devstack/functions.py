@@ -35,7 +35,7 @@ def start_functions(root: Path, folder: Path, settings: LocalSettings, s3: S3, *
 
 
 def start_s3_events(folder: Path, function: Lambda, port: int) -> Program:
-    """Start what SeaweedFS tells its changes, on `port`; it need not answer yet, for what it misses is told again."""
+    """Start what SeaweedFS tells its changes, on `port`; it need not answer yet: missed events are sent again."""
     argv = [
         sys.executable,
         "-m",

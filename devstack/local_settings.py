@@ -1,4 +1,4 @@
-"""What `make up` is told: its own variables (`PREW_LOCAL_…`), and the environments that it gives to the programs.
+"""The settings of `make up`: its own variables (`PREW_LOCAL_…`), and the environments that it gives to the programs.
 
 Everything comes from `.env`, overridden by the process's environment. Nothing of a developer's own AWS configuration
 is passed on: the local system must not reach a real account.
@@ -63,7 +63,7 @@ class LocalSettings:
 
     @property
     def lambda_timeout_s(self) -> float:
-        """The function's time-out, as the service is told it."""
+        """The function's time-out, which the service is configured with."""
         return float(self.environment.get("PREW_LAMBDA_TIMEOUT") or _DEFAULT_LAMBDA_TIMEOUT_S)
 
 

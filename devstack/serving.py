@@ -11,7 +11,7 @@ _SHUTDOWN_S = 0.5
 
 
 async def serve(app: web.Application, host: str, port: int, name: str) -> None:
-    """Serve until SIGINT or SIGTERM; `name` is what stands in the line that says where."""
+    """Serve until SIGINT or SIGTERM; `name` begins the line that says where."""
     stop = asyncio.Event()
     # Set explicitly: a program started in the background inherits SIGINT as ignored.
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,4 +1,4 @@
-"""Programs that are looked after: restarted where that does no harm, or the end of all where it would."""
+"""Supervised programs: restarted where that is harmless; where it is not, their end stops the whole system."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ _TAIL_LINES = 8
 
 @dataclass
 class Watched:
-    """A program and how it is started again; without `restart` its end is the end of the local system."""
+    """A program and how to start it again; without `restart`, its end stops the local system."""
 
     program: Program
     restart: Callable[[], Program] | None = None
     _restarts: deque[float] = field(default_factory=lambda: deque(maxlen=RESTARTS))
 
-    def look_after(self, now: float | None = None) -> str | None:
-        """Nothing while it is alive; else it is started again, and what happened is returned.
+    def check(self, now: float | None = None) -> str | None:
+        """Return None while it is alive; else start it again, and return what happened.
 
         Raises `ProgramError` when it has no `restart`, or was restarted `RESTARTS` times within `WITHIN_S` seconds.
         """
         if self.program.alive:
             return None
-        said = f"{self.program.name} ended with {self.program.process.returncode}"
-        ending = f"{said}; the end of {self.program.log}:\n{self.program.tail(_TAIL_LINES)}"
+        ended = f"{self.program.name} ended with {self.program.process.returncode}"
+        ending = f"{ended}; the end of {self.program.log}:\n{self.program.tail(_TAIL_LINES)}"
         now = time.monotonic() if now is None else now
         too_often = len(self._restarts) == RESTARTS and now - self._restarts[0] < WITHIN_S
         if self.restart is None or too_often:

@@ -1,4 +1,4 @@
-"""Animations that stay animations: each frame is made like a preview of its own, and they are joined again."""
+"""Animations that stay animations: each frame is rendered like a preview of its own, then the frames are joined."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from lambda_resize import finishing, scaling
 from lambda_resize.geometry import Geometry
 from lambda_resize.scaling import Decoded
 from lambda_resize.sources import Photo
-from lambda_resize.spec import STRATEGIES, Spec
+from prewmanager_presets import CONTENT_POSITIONS, Spec
 
 
-def moving(photo: Photo, decoded: Decoded, sizes: Geometry, spec: Spec) -> pyvips.Image:
-    """All frames one below the other, with their height and their delays, as libvips' WebP encoder takes them.
+def render_frames(photo: Photo, decoded: Decoded, sizes: Geometry, spec: Spec) -> pyvips.Image:
+    """All frames one below the other, with their height and delays, as libvips' WebP encoder expects them.
 
-    The part that `cover` keeps must not jump from frame to frame, so positions that look at the content are the centre.
+    The part that `cover` keeps must not jump from frame to frame, so positions chosen by content become the centre.
 
-    Raises `TimedOut` between two frames; what it holds at that time is the small frames and the decoded whole.
+    Raises `TimedOut` between two frames. Holds the decoded photo and the small frames in memory.
     """
-    if spec.position in STRATEGIES:
+    if spec.position in CONTENT_POSITIONS:
         spec = replace(spec, position="centre")
     frames = []
     for number in range(photo.frames):

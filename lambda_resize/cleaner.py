@@ -1,9 +1,9 @@
-"""When a photo is overwritten or removed, its previews go: the function behind the bucket's events.
+"""The function behind the bucket's events: deletes the previews of a photo that was overwritten or removed.
 
 The event is EventBridge's for S3 ("Object Created", "Object Deleted"; docs.aws.amazon.com/AmazonS3/latest/userguide/
-ev-events.html), whose keys are plain, not percent-encoded. Deleting what is not there is no error, so an event that is
-delivered twice does nothing the second time. A preview that was made of the new photo before its event came says so,
-and stays.
+ev-events.html), whose keys are plain, not percent-encoded. Deleting a missing object is no error, so an event that is
+delivered twice does nothing the second time. A preview that was already rendered from the new photo has its ETag, and
+stays.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from functools import cache
 from typing import Any
 
 SOURCE_ETAG = "source-etag"  # as `storage` writes it; not imported, since its obstore would be loaded for nothing
-_AT_ONCE = 1000  # keys that one DeleteObjects takes
+_BATCH_SIZE = 1000  # keys in one DeleteObjects request
 
 logger = logging.getLogger(__name__)
 logger.setLevel(logging.INFO)  # Lambda's runtime leaves the root logger at WARNING
 
 
 class CleanerError(Exception):
-    """S3 did not delete all of it; EventBridge tries again."""
+    """S3 did not delete every preview; EventBridge tries again."""
 
 
 def handler(event: Mapping[str, Any], _context: Any) -> dict[str, object]:
-    """Delete the previews of the event's photo in every preset there is, also in those of earlier settings.
+    """Delete the previews of the event's photo in every preset of the bucket, also in those of earlier settings.
 
-    Those that were made of the photo that the event tells of are left.
+    Previews that were rendered from the photo as it is after the event stay.
 
     Reads `PREW_PREVIEW_BUCKET` (default: the event's), `PREW_SOURCE_PREFIX` and `PREW_PREVIEW_PREFIX`. Raises
     `CleanerError`.
@@ -44,22 +44,22 @@ def handler(event: Mapping[str, Any], _context: Any) -> dict[str, object]:
     # A deletion may name the ETag of what was deleted.
     etag = detail["object"].get("etag") if event["detail-type"] == "Object Created" else None
     previews = [f"{folder}{name}" for folder in _preset_folders(bucket)]
-    previews = [preview for preview in previews if not (etag and _is_made_of(etag, bucket, preview))]
+    previews = [preview for preview in previews if not (etag and _is_rendered_from(etag, bucket, preview))]
     _delete(bucket, previews)
     logger.info(json.dumps({"photo": key, "event": event["detail-type"], "deleted": previews}, ensure_ascii=False))
     return {"deleted": previews}
 
 
 def _preset_folders(bucket: str) -> Iterator[str]:
-    """`prew/card/` and so on, as the bucket has them; one request, however many previews there are."""
+    """The bucket's own, such as `prew/card/`; one request, however many previews there are."""
     prefix = os.environ.get("PREW_PREVIEW_PREFIX") or "prew"
     pages = _s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/", Delimiter="/")
     for page in pages:
         yield from (folder["Prefix"] for folder in page.get("CommonPrefixes", []))
 
 
-def _is_made_of(etag: str, bucket: str, key: str) -> bool:
-    """Whether there is a preview of the photo with this ETag; no, where S3 does not say."""
+def _is_rendered_from(etag: str, bucket: str, key: str) -> bool:
+    """Whether the preview was rendered from the photo with this ETag; no, if S3 does not say."""
     try:
         found = _s3().head_object(Bucket=bucket, Key=key)
     except _s3().exceptions.ClientError:
@@ -68,8 +68,8 @@ def _is_made_of(etag: str, bucket: str, key: str) -> bool:
 
 
 def _delete(bucket: str, keys: list[str]) -> None:
-    for start in range(0, len(keys), _AT_ONCE):
-        objects = [{"Key": key} for key in keys[start : start + _AT_ONCE]]
+    for start in range(0, len(keys), _BATCH_SIZE):
+        objects = [{"Key": key} for key in keys[start : start + _BATCH_SIZE]]
         answer = _s3().delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
         if errors := answer.get("Errors"):
             raise CleanerError(f"{bucket}: {errors[0]['Key']}: {errors[0]['Code']}, and {len(errors) - 1} more")

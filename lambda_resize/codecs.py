@@ -10,9 +10,9 @@ import pyvips
 
 from lambda_resize import vips
 from lambda_resize.errors import TooLarge
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 
-# Below, Huffman tables made for the image take 5 to 12 % off a JPEG in under a millisecond; above, hardly more than
+# Below, Huffman tables computed for the image save 5 to 12 % of a JPEG in under a millisecond; above, hardly more than
 # 1 % (720x588: 68.0 instead of 68.9 KB) for a tenth of the whole time (3 of 31 ms).
 OPTIMIZED_JPEG_PIXELS = 2**17
 
@@ -24,8 +24,8 @@ class Encoder:
     Attributes:
         content_type: Its media type.
         saver: libvips' operation.
-        quality: Default quality, that of sharp; None where the format has none.
-        effort: Default work of the encoder, as sharp counts it; None where the format has no choice here.
+        quality: Default quality, that of sharp; None if the format has none.
+        effort: Default effort of the encoder, in sharp's scale; None if it is fixed.
         max_side: Largest width and height that the format or its encoder can hold, in pixels.
         alpha: Whether it has transparency.
         animated: Whether it can move.
@@ -68,7 +68,7 @@ ENCODERS: Mapping[str, Encoder] = {
         max_side=16_383,
         alpha=True,
         animated=True,
-        # Somebody waits for it. The encoder for 720x588: effort 0 15 ms, 61.9 KB; 1 19 ms, 55.0 KB; 2 24 ms, 49.4 KB;
+        # A client waits for it. The encoder for 720x588: effort 0 15 ms, 61.9 KB; 1 19 ms, 55.0 KB; 2 24 ms, 49.4 KB;
         # 3 56 ms, 47.5 KB; 4, sharp's default, 61 ms, 47.5 KB.
         effort=1,
     ),
@@ -87,17 +87,17 @@ ENCODERS: Mapping[str, Encoder] = {
 
 
 def encode(image: pyvips.Image, target: str, spec: Spec) -> bytes:
-    """Decode, scale and save: all that was only planned until now is done here. No metadata is kept.
+    """Decode, scale and save: libvips only planned the operations until now. No metadata is kept.
 
     Args:
         image: The preview's pixels; all frames one below the other.
         target: One of `ENCODERS`.
-        spec: Says quality and effort.
+        spec: Has quality and effort.
 
     Raises:
         Corrupt: The pixels cannot be decoded.
-        Unsupported: Nor could those of an intact file of its kind.
-        TooLarge: A side is beyond what the format can hold.
+        Unsupported: Even an intact file of its kind could not be decoded.
+        TooLarge: A side is above the format's limit.
     """
     encoder = ENCODERS[target]
     width, height = image.width, image.get_page_height()
@@ -105,11 +105,23 @@ def encode(image: pyvips.Image, target: str, spec: Spec) -> bytes:
         raise TooLarge(f"{width}x{height} pixels, {target} holds at most {encoder.max_side} a side")
     options = dict(encoder.options)
     if encoder.quality is not None:
-        options["Q"] = spec.quality_of(target) or encoder.quality
+        options["Q"] = quality(spec, target) or encoder.quality
     if encoder.effort is not None:
-        wanted = spec.effort_of(target)
+        wanted = effort(spec, target)
         options["effort"] = encoder.effort if wanted is None else wanted
     if target == "jpeg":
         options["optimize_coding"] = width * height <= OPTIMIZED_JPEG_PIXELS
     with vips.decoding():
         return cast("bytes", getattr(image, encoder.saver)(keep="none", **options))
+
+
+def quality(spec: Spec, target: str) -> int | None:
+    """The quality that the spec has for an output format, the format's own before the common one."""
+    own: int | None = getattr(spec, f"{target}_quality", None)
+    return own or spec.quality
+
+
+def effort(spec: Spec, target: str) -> int | None:
+    """The effort that the spec has for an output format."""
+    own: int | None = getattr(spec, f"{target}_effort", None)
+    return own

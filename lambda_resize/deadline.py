@@ -1,4 +1,4 @@
-"""A time limit for one photo, kept by libvips itself: before each region of an image it asks whether to go on."""
+"""A time limit for one photo, enforced by libvips: before each region of an image it checks whether to continue."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from lambda_resize.errors import ResizeError, TimedOut
 
 
 class Deadline:
-    """Ends the work on the images given to it when the time is up, and has it told as `TimedOut`.
+    """Stops the work on the images given to it when the time is up, which raises `TimedOut`.
 
-    A decoder that works on a whole frame at once, or an encoder, is left to its current step; how long such a step
-    may be is bounded by `Limits.max_frame_pixels`.
+    An encoder, or a decoder that works on a whole frame at once, finishes its current step; `Limits.max_frame_pixels`
+    bounds how long such a step may take.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -28,7 +28,7 @@ class Deadline:
         self._timer.daemon = True
 
     def watch(self, image: pyvips.Image) -> pyvips.Image:
-        """The same image, whose pixels are no longer made once the time is up."""
+        """The same image; computing its pixels fails once the time is up."""
         with self._lock:
             self._images.append(image)
             if self._over:
@@ -36,20 +36,20 @@ class Deadline:
         return image
 
     def expire(self) -> None:
-        """The time is up now."""
+        """End the time now."""
         with self._lock:
             self._over = True
             for image in self._images:
                 image.set_kill(True)
 
     def check(self) -> None:
-        """Raise `TimedOut` if the time is up: for work that goes on from step to step."""
+        """Raise `TimedOut` if the time is up: for work that has steps of its own."""
         if self._over:
             raise TimedOut(f"not done within {self._seconds:g} seconds")
 
     @contextmanager
-    def told(self) -> Iterator[None]:
-        """An error of an image that was ended is the end of its time, not its damage: raise `TimedOut` instead."""
+    def translated(self) -> Iterator[None]:
+        """Raise `TimedOut` for errors of images that were stopped: they say nothing about the photo."""
         try:
             yield
         except ResizeError:

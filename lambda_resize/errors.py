@@ -1,16 +1,16 @@
-"""What can go wrong while a preview is made, by the name (`kind`) under which the caller is told.
+"""What can go wrong in an invocation; `kind` is the name that the answer gives it.
 
     ResizeError
-    ├── InvalidRequest   invalid       the event does not say what to do
+    ├── InvalidRequest   invalid       a field of the event is missing or out of bounds
     ├── Missing          missing       S3 has no such object (404)
     ├── Forbidden        forbidden     S3 refused (403); without s3:ListBucket that is also how it says "missing"
-    ├── StorageFailed    storage       S3 is gone, slow, or answered something else
+    ├── StorageFailed    storage       S3 does not answer, or answers something else
     ├── Unsupported      unsupported   not an image, or one of a format that is not accepted
     ├── Corrupt          corrupt       an image that cannot be decoded to its end
     ├── TooLarge         too_large     more bytes or pixels than the limits allow
-    └── TimedOut         timeout       not done in the time that one photo may take
+    └── TimedOut         timeout       above the time that one photo may take
 
-Whatever is none of these is answered as `internal` by the handler.
+The handler answers `internal` for any other exception.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from typing import ClassVar
 
 
 class ResizeError(Exception):
-    """A preview could not be made; the text is for the log, `kind` for the caller."""
+    """No preview can be rendered; the text is for the log, `kind` for the caller."""
 
     kind: ClassVar[str]
 
 
 class InvalidRequest(ResizeError):
-    """The event lacks a field, or has one that is out of bounds."""
+    """The text begins with the field's name."""
 
     kind = "invalid"
 
 
 class Missing(ResizeError):
-    """The original does not exist."""
+    """The photo does not exist."""
 
     kind = "missing"
 
@@ -49,19 +49,19 @@ class StorageFailed(ResizeError):
 
 
 class Unsupported(ResizeError):
-    """The original is of no format that the function accepts."""
+    """The photo has no format that the function accepts."""
 
     kind = "unsupported"
 
 
 class Corrupt(ResizeError):
-    """The original begins as an image and does not go on as one."""
+    """The photo begins as an image and is damaged after that."""
 
     kind = "corrupt"
 
 
 class TooLarge(ResizeError):
-    """The original, or what would be made of it, is beyond the limits."""
+    """The photo, or the preview asked for, is above a limit."""
 
     kind = "too_large"
 

@@ -1,4 +1,4 @@
-"""What is done to the scaled photo: effects, transparency, background, and the cut or the padding to its size."""
+"""After scaling: effects, transparency, background, and cutting or padding to the preview's size."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import pyvips
 
 from lambda_resize import codecs, geometry
 from lambda_resize.geometry import Geometry, Size
-from lambda_resize.spec import STRATEGIES, Spec
+from prewmanager_presets import CONTENT_POSITIONS, Spec
 
 OPAQUE = 255
 
 
 def finish(image: pyvips.Image, target: str, sizes: Geometry, spec: Spec) -> pyvips.Image:
-    """The picture as it is encoded; `image` is all of the photo, scaled."""
+    """The picture to encode; `image` is the whole photo, scaled."""
     image = _with_effects(image, spec)
     image = _on_background(image, target, sizes, spec)
     return _cut(image, sizes.result, spec) if spec.fit == "cover" else _pad(image, sizes.result, spec)
 
 
 def is_transparent(image: pyvips.Image) -> bool:
-    """Whether one can see through it anywhere; having an alpha channel alone is not that."""
+    """Whether any pixel is not opaque; an alpha channel alone does not mean that."""
     return bool(image.hasalpha() and image[image.bands - 1].min() < OPAQUE)
 
 
 def _with_effects(image: pyvips.Image, spec: Spec) -> pyvips.Image:
-    """Blur, then sharpen. A blur weighs colours by their opacity; sharpening leaves opacity alone."""
+    """Blur, then sharpen. A blur weighs colours by their opacity; sharpening does not change opacity."""
     if spec.blur:
         weighed = image.premultiply().gaussblur(spec.blur).unpremultiply() if image.hasalpha() else None
         image = (weighed or image.gaussblur(spec.blur)).cast("uchar")
@@ -42,16 +42,16 @@ def _sharpened(image: pyvips.Image, sigma: float) -> pyvips.Image:
 
 
 def _on_background(image: pyvips.Image, target: str, sizes: Geometry, spec: Spec) -> pyvips.Image:
-    """Replace transparency where the output has none, and give a grey photo colours where the background has some."""
+    """Replace transparency where the format has none; a grey photo on a coloured background becomes colour."""
     flatten = image.hasalpha() and not codecs.ENCODERS[target].alpha
-    if (flatten or sizes.scaled != sizes.result) and len(set(spec.background_rgb)) > 1:
+    if (flatten or sizes.scaled != sizes.result) and len(set(background_rgb(spec))) > 1:
         image = image.colourspace("srgb")
     return image.flatten(background=_background(image, spec)[: image.bands - 1]) if flatten else image
 
 
 def _background(image: pyvips.Image, spec: Spec) -> list[int]:
     """The background as one opaque pixel with the bands of the image."""
-    colour = list(spec.background_rgb)[: 3 if image.bands >= 3 else 1]  # noqa: PLR2004 -- red, green and blue
+    colour = list(background_rgb(spec))[: 3 if image.bands >= 3 else 1]  # noqa: PLR2004 -- red, green and blue
     return [*colour, OPAQUE][: image.bands]
 
 
@@ -59,8 +59,8 @@ def _cut(image: pyvips.Image, size: Size, spec: Spec) -> pyvips.Image:
     room = Size(image.width - size.width, image.height - size.height)
     if room == (0, 0):
         return image
-    if spec.position in STRATEGIES:
-        # They look at all of it before they decide, and a decoder reads from top to bottom only once.
+    if spec.position in CONTENT_POSITIONS:
+        # They read every pixel before they decide, and a decoder reads from top to bottom only once.
         return image.copy_memory().smartcrop(size.width, size.height, interesting=spec.position)
     return image.crop(*geometry.offset(room, spec.position, rounding=1), size.width, size.height)
 
@@ -71,3 +71,9 @@ def _pad(image: pyvips.Image, size: Size, spec: Spec) -> pyvips.Image:
         return image
     left, top = geometry.offset(room, spec.position, rounding=0)
     return image.embed(left, top, size.width, size.height, extend="background", background=_background(image, spec))
+
+
+def background_rgb(spec: Spec) -> tuple[int, int, int]:
+    """The background as red, green, blue, 0 to 255 each."""
+    red, green, blue = bytes.fromhex(spec.background[1:])
+    return red, green, blue

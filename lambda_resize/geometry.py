@@ -25,7 +25,7 @@ from fractions import Fraction
 from math import floor
 from typing import NamedTuple
 
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 
 
 class Size(NamedTuple):
@@ -42,11 +42,11 @@ class Size(NamedTuple):
 
 @dataclass(frozen=True)
 class Geometry:
-    """What to do with a photo.
+    """The two sizes of a rendering.
 
     Attributes:
-        scaled: The whole photo, upright, is scaled to this.
-        result: Then it is cut or padded to this.
+        scaled: Of the whole photo, upright, after scaling.
+        result: Of the preview, after cutting or padding.
     """
 
     scaled: Size

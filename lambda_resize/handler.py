@@ -1,7 +1,7 @@
-"""The function's entry point: event → request → read → resize → write → answer.
+"""The function's entry point: event → request → read → render → write → answer.
 
 The same callable serves AWS Lambda, its runtime client on any machine, and a worker process of the service
-(`handler(event, None)`). It does not raise: whatever happens, the answer says so, and one line of JSON goes to the log.
+(`handler(event, None)`). It never raises: failures are answers too. Each invocation logs one line of JSON.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from functools import cache
 from typing import Any
 
 from lambda_resize import vips
+from lambda_resize.batch import render_batch
 from lambda_resize.errors import ResizeError
 from lambda_resize.invocation import Invocation
-from lambda_resize.making import make
 from lambda_resize.request import parse
 from lambda_resize.settings import Limits, Settings
-from lambda_resize.storage import Storage, forget_empty_variables
+from lambda_resize.storage import Storage, unset_empty_variables
 
 SETTINGS = Settings.from_environment(os.environ)  # at import, so that a wrong value stops the function's start
 vips.allow_svg(allowed=SETTINGS.allow_svg)
@@ -29,23 +29,23 @@ vips.allow_svg(allowed=SETTINGS.allow_svg)
 RESERVED_SECONDS = 1.0  # of what Lambda leaves, for the write and the answer
 MIN_SECONDS = 0.1
 
-ALARMING = frozenset({"storage", "forbidden", "internal"})  # kinds that somebody should look at
+ALARMING = frozenset({"storage", "forbidden", "internal"})  # kinds that an operator should act on
 
 logger = logging.getLogger(__name__)
 logger.setLevel(logging.INFO)  # Lambda's runtime leaves the root logger at WARNING
 
 
 def handler(event: object, context: Any) -> dict[str, object]:
-    """Make one preview, and `also` further ones of the same photo.
+    """Render one preview, and its companions (`also`) of the same photo.
 
     Args:
         event: The request, see `lambda_resize.request`; its `request_id` and `traceparent` are for the log.
-        context: Lambda's, for its own id and the time that is left; None where there is none.
+        context: Lambda's, for its request id and remaining time; None where there is none.
 
     Returns:
         `status` true with `content_type`, `data` (base64; left out above `RESIZE_MAX_DATA_BYTES`), `key`, `size` in
         bytes, `width`, `height`, `etag`, `cache_control` and `timings` in milliseconds, `thumbhash` (base64) and
-        `also` (by the presets' names, each like an answer without data) where they were asked for; or `status` false
+        `also` (by preset name, each like an answer without data) where the request asks for them; or `status` false
         with `kind` and `error`, which is for the log. Either has `cold_start`, `duration_ms` and, at Lambda,
         `memory_mb`.
     """
@@ -55,7 +55,7 @@ def handler(event: object, context: Any) -> dict[str, object]:
         request = parse(event)
         entry |= {"src": f"{request.src_bucket}/{request.src_key}"}
         entry |= {"dst": f"{request.dst_bucket}/{request.main.dst_key}"}
-        answer = make(request, _storage(), replace(SETTINGS, limits=_limits(context)))
+        answer = render_batch(request, _storage(), replace(SETTINGS, limits=_limits(context)))
     except ResizeError as error:
         answer = {"status": False, "error": str(error), "kind": error.kind}
     except (KeyboardInterrupt, SystemExit):
@@ -69,7 +69,7 @@ def handler(event: object, context: Any) -> dict[str, object]:
 
 
 def _limits(context: Any) -> Limits:
-    """Those of the settings, with no more time than Lambda leaves: who is ended by Lambda gives no answer."""
+    """Those of the settings, with no more time than Lambda leaves: it ends the function without an answer."""
     limits = SETTINGS.limits
     if context is None or not hasattr(context, "get_remaining_time_in_millis"):
         return limits
@@ -79,8 +79,8 @@ def _limits(context: Any) -> Limits:
 
 @cache
 def _storage() -> Storage:
-    """One for all invocations of this process, made at the first."""
-    forget_empty_variables(os.environ)
+    """One for all invocations of this process."""
+    unset_empty_variables(os.environ)
     return Storage.from_environment(os.environ, object_acl=SETTINGS.object_acl)
 
 

@@ -1,4 +1,4 @@
-"""HEIC, the format of phones, whose HEVC the libvips wheel does not decode; pi-heif, where it is installed, does."""
+"""HEIC, the format of phones: the libvips wheel does not decode its HEVC; pi-heif does, if installed."""
 
 from __future__ import annotations
 

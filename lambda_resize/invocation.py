@@ -1,4 +1,4 @@
-"""What one invocation is told apart by, and what it took: for the log, for traces, and for whoever counts the money."""
+"""An invocation's ids and costs: for the log, for traces, and for the cost meter."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-# As nginx and the service check them: what is written into a log must not be able to forge a line of it.
+# As nginx and the service check them, so that no id can forge a line of a log.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 # https://www.w3.org/TR/trace-context/#traceparent-header
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _MEMORY = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"  # MB; set by Lambda's runtime
 
-# A sandbox is one process that runs one invocation after the other; its first one had to wait for its start.
+# A sandbox is one process that runs one invocation after the other; its first one waited for its start.
 _earlier = itertools.count()
 
 
@@ -23,7 +23,7 @@ class Invocation:
     """One run of the function, from the moment that it is made."""
 
     def __init__(self, event: object, context: Any) -> None:
-        """`event` may be anything: what is wrong with these fields fails no resize."""
+        """`event` may be anything: wrong ids do not fail a resize."""
         self._began = time.perf_counter()
         self._cold_start = next(_earlier) == 0
         given = event if isinstance(event, Mapping) else {}
@@ -36,7 +36,7 @@ class Invocation:
             self.ids["traceparent"] = traceparent
 
     def used(self) -> dict[str, object]:
-        """`cold_start`, `duration_ms` until now, and `memory_mb` where Lambda says it: what GB-seconds are made of."""
+        """`cold_start`, `duration_ms` until now, and `memory_mb` at Lambda: what GB-seconds are computed from."""
         used: dict[str, object] = {
             "cold_start": self._cold_start,
             "duration_ms": round((time.perf_counter() - self._began) * 1000, 1),

@@ -1,22 +1,22 @@
-"""The event of an invocation, checked and made into what the function works with; no I/O.
+"""Parses and checks the event of an invocation; no I/O.
 
-The field names are those of the original system, so that either side can be exchanged: `src_key`, `src_bucket`,
+The field names are those of the first source system, so that either side can be replaced: `src_key`, `src_bucket`,
 `dst_bucket`, `root_folder`, `preset_name`, `rewrite_part` and `width`/`height` are enough. All others have defaults,
 null means the default, and fields that this version does not know are ignored.
 
-`also` is a list of further previews of the same photo. Each is an object with a `preset_name` and the fields of its own
-look, and may have its own `fingerprint` and `cache_control`; buckets and prefixes are those of the request.
+`also` lists companions, further previews of the same photo. Each is an object with a `preset_name` and preset fields of
+its own, and may have its own `fingerprint` and `cache_control`; buckets and prefixes are those of the request.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from lambda_resize.errors import InvalidRequest
-from lambda_resize.spec import Spec
+from prewmanager_presets import MAX_COMPANIONS, PresetError, Spec, definitions
 
 DEFAULT_CACHE_CONTROL = "public, max-age=31536000"
 MAX_KEY_BYTES = 1024  # S3's own limit, in UTF-8
@@ -24,20 +24,15 @@ MAX_KEY_BYTES = 1024  # S3's own limit, in UTF-8
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]{1,1024}")
 _BUCKET = re.compile(r"[A-Za-z0-9._-]{1,255}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-MAX_ALSO = 16
-
-_SPEC_FIELDS = tuple(field.name for field in fields(Spec))
 
 
 @dataclass(frozen=True)
 class Output:
-    """One preview: where it goes, and how it shall look.
+    """One preview to render: its key and its appearance.
 
     Attributes:
-        preset_name: Of the preset that asks for it.
-        dst_key: Its key.
-        spec: How it shall look.
-        fingerprint: Of the preset; kept in the preview's metadata, so that one can see by which it was made.
+        dst_key: The preview's key.
+        fingerprint: Of the preset; stored in the preview's metadata, which shows by which definition it was rendered.
         cache_control: Header that S3 serves the preview with.
     """
 
@@ -50,28 +45,28 @@ class Output:
 
 @dataclass(frozen=True)
 class ResizeRequest:
-    """The previews to make of one photo: from where, and to where.
+    """One photo and the previews to render from it.
 
     Attributes:
-        src_bucket: Bucket of the original.
-        src_key: Its key.
+        src_bucket: Bucket of the photo.
+        src_key: Key of the photo.
         dst_bucket: Bucket of the previews.
-        main: The preview that somebody waits for, and whose bytes are answered.
-        also: Further ones, which are made from the same decoding.
-        thumbhash: Whether the photo's placeholder is answered, and kept in the previews' metadata.
+        main: The preview that a client waits for; the answer holds its bytes.
+        companions: Further previews, rendered from the same decoding.
+        thumbhash: Whether the answer and the previews' metadata hold the photo's placeholder.
     """
 
     src_bucket: str
     src_key: str
     dst_bucket: str
     main: Output
-    also: tuple[Output, ...] = ()
+    companions: tuple[Output, ...] = ()
     thumbhash: bool = False
 
     @property
     def outputs(self) -> tuple[Output, ...]:
-        """All of them, the main one first."""
-        return (self.main, *self.also)
+        """All previews, the main one first."""
+        return (self.main, *self.companions)
 
 
 def parse(event: object) -> ResizeRequest:
@@ -84,8 +79,8 @@ def parse(event: object) -> ResizeRequest:
     src_key = _text(given, "src_key")
     _check_key("src_key", src_key)
     main = _output(given, given)
-    also = tuple(_output(given, each) for each in _also(given))
-    if len({output.dst_key for output in (main, *also)}) <= len(also):
+    companions = tuple(_output(given, each) for each in _companions(given))
+    if len({output.dst_key for output in (main, *companions)}) <= len(companions):
         raise InvalidRequest("also: a preset_name is given more than once")
     thumbhash = given.get("thumbhash", False)
     if not isinstance(thumbhash, bool):
@@ -95,17 +90,20 @@ def parse(event: object) -> ResizeRequest:
         src_key=src_key,
         dst_bucket=_bucket(given, "dst_bucket"),
         main=main,
-        also=also,
+        companions=companions,
         thumbhash=thumbhash,
     )
 
 
 def _output(given: Mapping[str, Any], own: Mapping[str, Any]) -> Output:
-    """One preview of the photo that `given` names, by the fields in `own`."""
+    """A preview of the photo that `given` names, with the preset fields in `own`."""
     name = _preset_name(own)
     key = preview_key(_text(given, "src_key"), _text(given, "rewrite_part"), _text(given, "root_folder"), name)
     _check_key("the preview's key", key)
-    spec = Spec(**{field: own[field] for field in _SPEC_FIELDS if field in own})
+    try:
+        spec = Spec(**{field: own[field] for field in definitions(Spec) if field in own})
+    except PresetError as error:
+        raise InvalidRequest(str(error)) from error
     return Output(
         preset_name=name,
         dst_key=key,
@@ -115,15 +113,15 @@ def _output(given: Mapping[str, Any], own: Mapping[str, Any]) -> Output:
     )
 
 
-def _also(given: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _companions(given: Mapping[str, Any]) -> list[dict[str, Any]]:
     value = given.get("also", [])
-    if not isinstance(value, list) or len(value) > MAX_ALSO:
-        raise InvalidRequest(f"also: not a list of at most {MAX_ALSO} objects")
+    if not isinstance(value, list) or len(value) > MAX_COMPANIONS:
+        raise InvalidRequest(f"also: not a list of at most {MAX_COMPANIONS} objects")
     return [_object("also", each) for each in value]
 
 
 def _object(name: str, value: object) -> dict[str, Any]:
-    """Its fields but those that are null."""
+    """Its fields without those that are null."""
     if not isinstance(value, Mapping):
         raise InvalidRequest(f"{name} is {type(value).__name__}, not an object")
     return {str(field): each for field, each in value.items() if each is not None}
@@ -134,10 +132,10 @@ def _stated(given: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def preview_key(src_key: str, rewrite_part: str, root_folder: str, preset_name: str) -> str:
-    """The preview's key: the original's, with the leading `rewrite_part` replaced by `root_folder/preset_name`.
+    """The preview's key: the photo's, with the leading `rewrite_part` replaced by `root_folder/preset_name`.
 
     Raises:
-        InvalidRequest: The original's key does not begin with `rewrite_part/`.
+        InvalidRequest: The photo's key does not begin with `rewrite_part/`.
     """
     if not src_key.startswith(f"{rewrite_part}/"):
         raise InvalidRequest(f"src_key: {src_key!r} does not begin with rewrite_part {rewrite_part!r} and a slash")
@@ -145,7 +143,7 @@ def preview_key(src_key: str, rewrite_part: str, root_folder: str, preset_name: 
 
 
 def _check_key(name: str, key: str) -> None:
-    """Refuse what S3 does not store, and what its clients would silently change on the way (`a//b`, `a/../b`)."""
+    """Refuse keys that S3 does not store, and those that its clients would silently change (`a//b`, `a/../b`)."""
     try:
         size = len(key.encode())
     except UnicodeEncodeError as error:

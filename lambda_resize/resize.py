@@ -1,4 +1,4 @@
-"""The image core: bytes and a spec in, bytes out. Nothing here knows S3, Lambda or the environment."""
+"""The image core: bytes and a spec in, bytes out. It knows nothing of S3, Lambda or the environment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lambda_resize.geometry import Size
 from lambda_resize.scaling import Decoded
 from lambda_resize.settings import Limits
 from lambda_resize.sources import Photo, check_pixels, open_photo
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 
 DEFAULT_LIMITS = Limits()
 
@@ -31,7 +31,7 @@ class Preview:
         content_type: Its media type.
         width: Pixels.
         height: Pixels, of one frame.
-        thumbhash: Of the whole photo, see `lambda_resize.thumbhash`; None unless the spec asks for it.
+        thumbhash: Of the whole photo, see `lambda_resize.thumbhash`; None unless asked for.
     """
 
     data: bytes
@@ -42,16 +42,16 @@ class Preview:
 
 
 def resize(data: bytes, spec: Spec, limits: Limits = DEFAULT_LIMITS) -> Preview:
-    """Make a preview of an image: of its first frame or page, or of an animation where the spec says so.
+    """Render a preview of an image: of its first frame or page, or of the animation if the spec says so.
 
-    The result has exactly the size that `lambda_resize.geometry` computes from the header, whatever the decoder
-    rounds on its way.
+    The result has exactly the size that `lambda_resize.geometry` computes from the header, however the decoder
+    rounds.
 
     Raises:
         Unsupported: Not an image, or of a format that is not accepted.
-        Corrupt: Damaged, or it ends too early, in the part that is needed.
-        TooLarge: The image, or what it would be scaled to, is beyond the limits.
-        TimedOut: It takes longer than the limits allow.
+        Corrupt: The part that is needed is damaged or missing.
+        TooLarge: The image, or what it would be scaled to, is above a limit.
+        TimedOut: Rendering lasts longer than the limits allow.
     """
     (preview,) = resize_many(data, [spec], limits)
     if isinstance(preview, ResizeError):
@@ -62,42 +62,42 @@ def resize(data: bytes, spec: Spec, limits: Limits = DEFAULT_LIMITS) -> Preview:
 def resize_many(
     data: bytes, specs: Sequence[Spec], limits: Limits = DEFAULT_LIMITS, *, placeholder: bool = False
 ) -> Iterator[Preview | ResizeError]:
-    """Make a preview for each spec, in their order, and give it out as soon as it is made.
+    """Render a preview for each spec, in order, and yield each as soon as it is ready.
 
     Specs that need the same pixels of the photo (all but those that differ in `animated` or `best_effort`) share one
-    decoding, as large as the largest of them needs. A spec that cannot be met gives its error and leaves the others.
+    decoding, as large as the largest of them needs. A spec that fails yields its error; the others are not affected.
 
     Args:
-        data: The whole original.
+        data: The whole photo.
         specs: At least one.
-        limits: For the photo and for all of the work together.
+        limits: For the photo, and for the whole work together.
         placeholder: Whether each preview gets the photo's `thumbhash`.
     """
     with Deadline(limits.max_seconds) as deadline:
-        makers: dict[tuple[bool, bool], _Maker | ResizeError] = {}
+        renderers: dict[tuple[bool, bool], _Renderer | ResizeError] = {}
         for spec in specs:
-            kind = (spec.may_move, spec.best_effort)
-            if kind not in makers:
-                alike = [other for other in specs if (other.may_move, other.best_effort) == kind]
-                makers[kind] = _maker(data, alike, deadline, limits, placeholder=placeholder)
-            maker = makers[kind]
-            yield maker if isinstance(maker, ResizeError) else maker.attempt(spec)
+            kind = (_may_move(spec), spec.best_effort)
+            if kind not in renderers:
+                alike = [other for other in specs if (_may_move(other), other.best_effort) == kind]
+                renderers[kind] = _renderer(data, alike, deadline, limits, placeholder=placeholder)
+            renderer = renderers[kind]
+            yield renderer if isinstance(renderer, ResizeError) else renderer.attempt(spec)
 
 
-def _maker(
+def _renderer(
     data: bytes, specs: Sequence[Spec], deadline: Deadline, limits: Limits, *, placeholder: bool
-) -> _Maker | ResizeError:
+) -> _Renderer | ResizeError:
     try:
-        with deadline.told(), vips.decoding():
+        with deadline.translated(), vips.decoding():
             first = specs[0]
-            photo = open_photo(data, deadline, limits, animated=first.may_move, best_effort=first.best_effort)
-            return _Maker(photo, specs, placeholder=placeholder)
+            photo = open_photo(data, deadline, limits, animated=_may_move(first), best_effort=first.best_effort)
+            return _Renderer(photo, specs, placeholder=placeholder)
     except ResizeError as error:
         return error
 
 
-class _Maker:
-    """Makes previews of one photo: straight from the decoder if it is one preview, else from memory."""
+class _Renderer:
+    """Renders previews of one photo: straight from the decoder for a single preview, else from memory."""
 
     def __init__(self, photo: Photo, specs: Sequence[Spec], *, placeholder: bool) -> None:
         self._photo = photo
@@ -108,23 +108,23 @@ class _Maker:
         self._thumbhash = self._placeholder() if placeholder else None
 
     def attempt(self, spec: Spec) -> Preview | ResizeError:
-        """The preview, or what is in its way."""
+        """The preview, or its error."""
         try:
-            with self._photo.deadline.told(), vips.decoding():
-                return self._make(spec)
+            with self._photo.deadline.translated(), vips.decoding():
+                return self._render(spec)
         except ResizeError as error:
             return error
 
-    def _make(self, spec: Spec) -> Preview:
+    def _render(self, spec: Spec) -> Preview:
         photo, sizes = self._photo, geometry.plan(self._photo.upright, spec)
         every_frame = Size(sizes.scaled.width, sizes.scaled.height * photo.frames)
         check_pixels("scaled, it", every_frame, photo.limits.max_source_pixels)
         if photo.frames > 1:
-            image, target = animation.moving(photo, self._pixels(), sizes, spec), "webp"
+            image, target = animation.render_frames(photo, self._pixels(), sizes, spec), "webp"
         else:
             image = self._scaled(sizes.scaled)
             if spec.transparent == "keep" and image.hasalpha():
-                image = image.copy_memory()  # it is looked at before it is saved
+                image = image.copy_memory()  # every pixel is read before it is saved
             target = _target_format(photo, spec, image)
             image = finishing.finish(image, target, sizes, spec)
         encoded = codecs.encode(photo.deadline.watch(image), target, spec)
@@ -132,7 +132,7 @@ class _Maker:
         return Preview(encoded, content_type, image.width, sizes.result.height, self._thumbhash)
 
     def _pixels(self) -> Decoded:
-        """As large as the largest preview needs; decoded once, where more than one is made of it."""
+        """As large as the largest preview needs; decoded once if several previews are rendered from it."""
         if self._decoded is None:
             self._decoded = scaling.decode(self._photo, self._largest)
             if self._shared:
@@ -158,3 +158,8 @@ def _target_format(photo: Photo, spec: Spec, image: pyvips.Image) -> str:
     if spec.transparent == "keep" and not codecs.ENCODERS[target].alpha and finishing.is_transparent(image):
         return "png"
     return target
+
+
+def _may_move(spec: Spec) -> bool:
+    """Whether an animation stays one, in WebP: clients that show AVIF show it too."""
+    return spec.animated and spec.format in {"keep", "webp", "avif"}

@@ -1,4 +1,4 @@
-"""Scaling: as much as possible while decoding, where it costs nothing, the rest by resampling (Lanczos, a = 3)."""
+"""Scaling: as much as possible while decoding, where it is free, the rest by resampling (Lanczos, a = 3)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lambda_resize.sources import Photo
 
 @dataclass(frozen=True)
 class Decoded:
-    """A photo as its decoder gives it.
+    """A photo as its decoder returns it.
 
     Attributes:
         image: As it is stored, maybe on its side; all frames one below the other.
@@ -29,7 +29,7 @@ class Decoded:
     height: Fraction
 
     def in_memory(self) -> Decoded:
-        """The same, decoded, so that it can be read more than once and in any order."""
+        """The same, decoded: it can be read more than once and in any order."""
         return replace(self, image=self.image.copy_memory())
 
     def frame(self, number: int) -> pyvips.Image:
@@ -68,7 +68,7 @@ def scale(decoded: Decoded, frame: pyvips.Image, scaled: Size, *, transposed: bo
         frame = _resampled(frame, decoded, stored)
     if _is_done(frame, scaled):
         return frame
-    # Asked for without need, the conversion of profiles would take longer than everything else together.
+    # Converting profiles without need would last longer than everything else together.
     profile = {"output_profile": "srgb"} if frame.get_typeof("icc-profile-data") else {}
     image = frame.thumbnail_image(scaled.width, height=scaled.height, size="force", intent="perceptual", **profile)
     return image if image.interpretation == "b-w" else image.colourspace("srgb")
@@ -77,7 +77,7 @@ def scale(decoded: Decoded, frame: pyvips.Image, scaled: Size, *, transposed: bo
 def _is_done(frame: pyvips.Image, scaled: Size) -> bool:
     """Whether size, orientation and colours are those of a preview already, as those of most JPEGs are by now.
 
-    libvips would plan all the same what changes nothing, two thirds of a millisecond of a camera photo's 25.
+    libvips would plan operations that change nothing: two thirds of a millisecond of a camera photo's 25.
     """
     return (
         (frame.width, frame.height) == scaled

@@ -1,4 +1,4 @@
-"""The function's own environment variables (`RESIZE_…`), read once when the function starts."""
+"""The function's environment variables (`RESIZE_…`), read once when the function starts."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ FLAGS: Mapping[str, bool] = {"": False, "false": False, "0": False, "true": True
 
 
 class SettingsError(ValueError):
-    """A variable has a value that the function cannot work with; the text begins with its name."""
+    """A variable's value is not valid; the text begins with the variable's name."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How large an image may be: a guard against decompression bombs, checked before anything is decoded.
+    """How large a photo may be: a guard against decompression bombs, checked before anything is decoded.
 
     Attributes:
-        max_source_bytes: Size of the stored original.
-        max_source_pixels: Width x height of the original, and of what it is scaled to. The default lets the largest
+        max_source_bytes: Size of the stored photo.
+        max_source_pixels: Width x height of the photo, and of what it is scaled to. The default lets the largest
             phone cameras pass (108 megapixels). Of an animation all frames count that are read.
-        max_frame_pixels: Width x height of an original whose decoder must hold all of it at once: a progressive
+        max_frame_pixels: Width x height of a photo whose decoder must hold all of it at once: a progressive
             JPEG, an interlaced PNG, WebP, AVIF, HEIC, GIF. The default keeps each of them below 1 GB.
         max_seconds: Time for decoding, scaling and encoding; what a Lambda has left less one second, if that is less.
     """
@@ -51,9 +51,9 @@ class Settings:
     """All settings of the function.
 
     Attributes:
-        limits: What originals are accepted.
-        max_data_bytes: Largest preview that is put into the answer. A synchronous Lambda answer carries 6 MiB of
-            JSON; base64 makes 4/3 of the bytes, which leaves room for about 400 KB of other fields.
+        limits: Which photos are accepted.
+        max_data_bytes: Largest preview that is inlined in the answer. A synchronous Lambda answer holds 6 MiB of JSON;
+            base64 makes 4/3 of the bytes, which leaves room for about 400 KB of other fields.
         object_acl: Canned ACL for the preview object; None where the bucket has ACLs disabled, which is S3's default.
         allow_svg: Whether SVG is an image, see `lambda_resize.vips.allow_svg`.
     """

@@ -1,4 +1,4 @@
-"""Originals: what format some bytes are, their header held against the limits, and the options they are read with."""
+"""Opening photos: their format, the check of their header against the limits, the options of their decoders."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from lambda_resize.geometry import Size
 from lambda_resize.settings import Limits
 
 TIFF_MAGIC = (b"II*\0", b"MM\0*")
-MAX_BANDS = 5  # CMYK and transparency; a TIFF may claim thousands, each of them a pixel's worth of memory
-# Rows are held by the dozen and with four floats a pixel: a PNG of 2 KB that claims 2 million by 48 pixels, far below
-# the limit of its area, took 3.4 GB. No JPEG has more than this, the largest panoramas are half as wide.
+MAX_BANDS = 5  # CMYK and transparency; a TIFF may declare thousands, each of which needs memory
+# libvips holds dozens of rows with four floats a pixel: a PNG of 2 KB that declares 2 million by 48 pixels, far below
+# the limit of its area, needed 3.4 GB. JPEG's own limit; the largest panoramas are half as wide.
 MAX_SIDE = 65_535
 WHOLE_FRAME = frozenset({"webp", "gif", "heif"})  # their decoders hold the whole frame, as all do for interlaced ones
 MOVING = frozenset({"webp", "gif"})
-TRANSPOSED = frozenset({5, 6, 7, 8})  # EXIF orientations that lie on their side
+TRANSPOSED = frozenset({5, 6, 7, 8})  # EXIF orientations of photos stored on their side
 
 
 def source_format(data: bytes) -> str:
     """The format of an image by its first bytes: one of the values of `vips.LOADERS`, or of `vips.OPT_IN`.
 
     Raises:
-        Unsupported: It is none of those that are let in.
-        Corrupt: It is a TIFF that ends before its directory, which may stand last.
+        Unsupported: No accepted format.
+        Corrupt: A TIFF that ends before its directory, which may come last.
     """
     found = pyvips.vips_lib.vips_foreign_find_load_buffer(data, len(data))
     if found == pyvips.ffi.NULL and data.startswith(TIFF_MAGIC):
@@ -42,15 +42,15 @@ def source_format(data: bytes) -> str:
 
 @dataclass(frozen=True)
 class Photo:
-    """An original whose header was read and held against the limits.
+    """A photo whose header was read and checked against the limits.
 
     Attributes:
         data: The whole file.
         format: From `source_format`.
-        frames: How many are read: 1, but for an animation that shall stay one.
+        frames: How many are read: 1, except for an animation that stays one.
         best_effort: Whether damaged pixels are read as far as they go.
-        deadline: Watches over all images that are opened.
-        limits: Hold for each image that is opened as well, which may state another size than its container does.
+        deadline: Watches all images that are opened.
+        limits: Checked for each image that is opened as well: its size may differ from its container's.
     """
 
     data: bytes
@@ -61,17 +61,17 @@ class Photo:
     limits: Limits
 
     def open(self, **options: Any) -> pyvips.Image:
-        """Read it; pixels are decoded when the result is saved, and errors in them appear only then.
+        """Open the file; pixels are decoded when the result is saved, and errors in them appear only then.
 
-        A file that ends too early is an error. TIFF's loader tells it one level later than the others do. The next
-        level, `warning`, would refuse photos that phones really make.
+        A file that ends too early is an error, which TIFF's loader reports one level later than the others. The next
+        level, `warning`, would refuse photos that phones really produce.
 
         Args:
             options: Of libvips' loader, such as JPEG's `shrink`.
 
         Raises:
-            Corrupt: The header, or of HEIC all of it, cannot be decoded.
-            Unsupported: It is a HEIC photo, and there is no decoder for it.
+            Corrupt: The header, or for HEIC the whole file, cannot be decoded.
+            Unsupported: A HEIC photo, and its decoder is not installed.
         """
         fail_on = "error" if self.format == "tiff" else "truncated"
         options["fail_on"] = "none" if self.best_effort else fail_on
@@ -87,7 +87,7 @@ class Photo:
 
     @cached_property
     def image(self) -> pyvips.Image:
-        """It at its full size; HEIC is decoded already, upright and with 8 bits a channel."""
+        """The photo at its full size; HEIC is already decoded, upright and with 8 bits a channel."""
         header = self.open()
         self._check(header)
         if self.format == "heif" and header.get("heif-compression") != "av1":
@@ -96,12 +96,12 @@ class Photo:
 
     @property
     def size(self) -> Size:
-        """Of one frame as it is stored."""
+        """Of one frame as stored."""
         return Size(self.image.width, self.image.get_page_height())
 
     @property
     def transposed(self) -> bool:
-        """Whether it lies on its side: width and height change places when it is turned upright."""
+        """Whether turning it upright swaps width and height."""
         return orientation(self.image) in TRANSPOSED
 
     @property
@@ -122,12 +122,12 @@ class Photo:
 
 
 def open_photo(data: bytes, deadline: Deadline, limits: Limits, *, animated: bool, best_effort: bool) -> Photo:
-    """Read an original's header.
+    """Read a photo's header.
 
     Raises:
-        Unsupported: Not an image, or of a format that is not accepted.
+        Unsupported: No image of an accepted format.
         Corrupt: The header cannot be read.
-        TooLarge: It has more bytes or pixels than the limits allow.
+        TooLarge: More bytes or pixels than the limits allow.
     """
     if len(data) > limits.max_source_bytes:
         raise TooLarge(f"{len(data)} bytes, the limit is {limits.max_source_bytes}")

@@ -1,4 +1,4 @@
-"""S3 by way of obstore: originals are read, previews are written, and S3's answers become this project's errors."""
+"""S3 through obstore: reads photos, writes previews, and translates S3's errors into this project's."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ FINGERPRINT = "preset-fingerprint"
 THUMBHASH = "thumbhash"
 SOURCE_ETAG = "source-etag"  # without its quotes; `cleaner` reads it
 
-# Compose files and templates set these to nothing where they mean unset.
+# Compose files and templates set these to an empty value for unset.
 OPTIONAL_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN")
 
 # A dead S3 must end the call well within the service's deadline: refused connections fail within 0.3 s, an S3 that
-# cannot be reached within 4 s, one that accepts and says nothing within 9 s (two reads of 4 s; with an ACL, where boto3
-# tries three times, 13 s).
+# cannot be reached within 4 s, one that accepts and does not answer within 9 s (two reads of 4 s; with an ACL, where
+# boto3 tries three times, 13 s).
 CONNECT_TIMEOUT = timedelta(seconds=1)
-READ_TIMEOUT = timedelta(seconds=4)  # between two pieces of an answer, so that a slow large original still arrives
+READ_TIMEOUT = timedelta(seconds=4)  # between two pieces of an answer, so that a large photo still arrives slowly
 REQUEST_TIMEOUT = timedelta(seconds=15)
 MAX_RETRIES = 2
 RETRY_WINDOW = timedelta(seconds=5)  # no retry begins after it
 
 
 @dataclass(frozen=True)
-class Original:
-    """A photo as it was read: its bytes, and the ETag that S3 gives to just these."""
+class StoredPhoto:
+    """A photo's bytes, and the ETag that S3 gave for them."""
 
     data: bytes
     etag: str
 
 
 class Storage:
-    """Objects of any bucket, with one client for each bucket that lives as long as this object.
+    """Objects of any bucket, through one client for each bucket.
 
-    Credentials are what obstore finds where the AWS SDKs look: `AWS_ACCESS_KEY_ID`,
+    Credentials come from where the AWS SDKs read them: `AWS_ACCESS_KEY_ID`,
     `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, or the container's or instance's role. Nothing is opened before the
-    first call, so that a process may fork after making a Storage; it must not fork after using one.
+    first call, so a process may fork after creating a Storage, but not after using it.
     """
 
     def __init__(
@@ -64,8 +64,8 @@ class Storage:
         region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
         return cls(endpoint=endpoint, region=region, object_acl=object_acl)
 
-    def read(self, bucket: str, key: str, max_bytes: int) -> Original:
-        """The whole object, whose size is checked before its body is read.
+    def read(self, bucket: str, key: str, max_bytes: int) -> StoredPhoto:
+        """The whole object; its size is checked before its body is read.
 
         Raises:
             TooLarge: It has more than `max_bytes` bytes.
@@ -78,15 +78,15 @@ class Storage:
             size = found.meta["size"]
             if size > max_bytes:
                 raise TooLarge(f"{bucket}/{key}: {size} bytes, the limit is {max_bytes}")
-            return Original(bytes(found.bytes()), found.meta["e_tag"] or "")
+            return StoredPhoto(bytes(found.bytes()), found.meta["e_tag"] or "")
 
     def etag(self, bucket: str, key: str) -> str:
-        """The ETag that the object has now. Raises what `read` raises, but `TooLarge`."""
+        """The object's current ETag. Raises what `read` raises, except `TooLarge`."""
         with _translated(f"{bucket}/{key}"):
             return obstore.head(self._store(bucket), key)["e_tag"] or ""
 
     def delete(self, bucket: str, key: str) -> None:
-        """Remove an object, where there is one. Raises what `write` raises."""
+        """Delete an object if it exists. Raises what `write` raises."""
         with _translated(f"{bucket}/{key}", writing=True):
             obstore.delete(self._store(bucket), key)
 
@@ -102,9 +102,9 @@ class Storage:
         source_etag: str,
         thumbhash: str | None = None,
     ) -> str:
-        """Store an object, in one request so that readers see all of it or nothing, and return its ETag in quotes.
+        """Store an object in one request, so that readers see all of it or nothing; return its ETag in quotes.
 
-        May be called by several threads at once.
+        Safe to call from several threads at once.
 
         Raises:
             Forbidden: S3 refused.
@@ -121,9 +121,9 @@ class Storage:
 
     def _store(self, bucket: str) -> S3Store:
         if bucket not in self._stores:
-            # A bucket's name in the host name is AWS's way; it breaks the certificate's wildcard where it has dots.
+            # AWS expects the bucket in the host name; a bucket with dots does not match the certificate's wildcard.
             virtual_hosted = self._endpoint is None and "." not in bucket
-            # By this name, because obstore prefers the variable of the same name to a plain `endpoint`.
+            # By this name: obstore prefers the variable of the same name to a plain `endpoint`.
             given = {"aws_endpoint_url_s3": self._endpoint, "region": self._region}
             named: Any = {name: value for name, value in given.items() if value}
             self._stores[bucket] = S3Store(
@@ -165,7 +165,7 @@ class Storage:
 
     @cached_property
     def _boto3_client(self) -> Any:
-        """obstore cannot set an ACL; boto3 can, and takes 300 ms to import, so only those who ask for one wait."""  # noqa: D403 -- the library writes itself small
+        """obstore cannot set an ACL; boto3 can, but needs 300 ms to import; only who sets an ACL waits for it."""  # noqa: D403 -- the library writes itself small
         import boto3  # noqa: PLC0415 -- see above
         from botocore.config import Config  # noqa: PLC0415 -- see above
 
@@ -175,12 +175,12 @@ class Storage:
             retries={"total_max_attempts": 1 + MAX_RETRIES, "mode": "standard"},
             s3={"addressing_style": "path" if self._endpoint else "auto"},
         )
-        # The region is given because boto3 looks for it in AWS_DEFAULT_REGION alone.
+        # boto3 itself reads the region from AWS_DEFAULT_REGION alone.
         return boto3.Session(region_name=self._region).client("s3", endpoint_url=self._endpoint, config=config)
 
 
-def forget_empty_variables(environ: MutableMapping[str, str]) -> None:
-    """Unset what is empty: obstore would take an empty endpoint for an address, and send an empty token."""
+def unset_empty_variables(environ: MutableMapping[str, str]) -> None:
+    """Unset empty variables: obstore would use an empty endpoint as an address, and send an empty token."""
     for name in OPTIONAL_VARIABLES:
         if environ.get(name) == "":
             del environ[name]
@@ -188,11 +188,11 @@ def forget_empty_variables(environ: MutableMapping[str, str]) -> None:
 
 @contextmanager
 def _translated(name: str, *, writing: bool = False) -> Iterator[None]:
-    """Turn obstore's exceptions into ours, the cause kept; of their pages of text the first line says it."""
+    """Translate obstore's exceptions, with the first line of their text; the cause is kept."""
     try:
         yield
     except FileNotFoundError as error:
-        # A bucket that is not there is a wrong setting: it must not pass for a photo that is not there.
+        # A missing bucket is a wrong setting, and must not be reported as a missing photo.
         if writing or "NoSuchBucket" in str(error):
             raise StorageFailed(f"{name}: there is no such bucket") from error
         raise Missing(f"{name}: there is no such object") from error

@@ -1,8 +1,8 @@
 """ThumbHash, a placeholder of about 25 bytes: the lowest frequencies of a photo's brightness, colours and opacity.
 
 The format is Evan Wallace's, https://github.com/evanw/thumbhash, so any of its decoders shows it. The cosine transform
-is done for the rows first and then for the columns, which takes two milliseconds in Python where the published
-reference's four nested loops take a hundred.
+treats the rows first and then the columns, in two milliseconds in Python, where the published reference's four nested
+loops need a hundred.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from math import cos, floor, pi
 from operator import mul
 
 from lambda_resize.geometry import Size
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 
-# What is hashed. The format takes up to 100 pixels a side; no frequency in the hash needs more than these.
+# What is hashed. The format allows 100 pixels a side; no frequency in the hash needs more than these.
 SPEC = Spec(width=32, height=32, fit="inside")
 
 

@@ -50,7 +50,7 @@ def _build(package: Package, target: Target, folder: Path) -> None:
 def _line(path: Path, sizes: Sizes) -> str:
     digest = hashlib.sha256(path.read_bytes()).digest()
     zipped, unzipped = sizes.zipped / MIB, sizes.unzipped / MIB
-    code_sha256 = base64.b64encode(digest).decode()  # as Lambda's API says it
+    code_sha256 = base64.b64encode(digest).decode()  # as Lambda's API writes it
     return f"{path.name:<36} {zipped:5.1f} MB zipped {unzipped:5.1f} MB unzipped {sizes.files:4} files  {code_sha256}"
 
 

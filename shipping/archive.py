@@ -1,4 +1,4 @@
-"""Zip archives that are the same bytes whenever and wherever the same files go in, within Lambda's limits."""
+"""Reproducible zip archives, within Lambda's limits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MIB = 1024 * 1024
 MAX_ZIPPED_BYTES = 50 * MIB
 MAX_UNZIPPED_BYTES = 250 * MIB
 
-_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that the format can say
+_TIME = (1980, 1, 1, 0, 0, 0)  # the format's earliest
 _UNIX = 3
 _FILE = 0o100644
 _LIBRARY = 0o100755

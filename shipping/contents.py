@@ -58,9 +58,9 @@ def _of_source(archive: Path) -> Iterator[tuple[str, bytes]]:
                 yield f"{stem}.dist-info/licenses/{name}", content.read()
 
 
-def of_modules(folder: Path, modules: Iterable[str]) -> Files:
-    """These modules of one of the project's packages: `folder` is the package's own, `modules` without `.py`."""
-    return {f"{folder.name}/{module}.py": (folder / f"{module}.py").read_bytes() for module in modules}
+def of_project(root: Path, names: Iterable[str]) -> Files:
+    """The project's own files of these names, which are relative to `root`."""
+    return {name: (root / name).read_bytes() for name in names}
 
 
 def merged(*parts: Mapping[str, bytes]) -> Files:

@@ -19,7 +19,7 @@ SOURCES = frozenset({"pyvips"})
 
 
 class DownloadError(Exception):
-    """pip could not get what is locked; the text is what it said."""
+    """pip could not download what is locked; the text is pip's."""
 
 
 def download(locked: Iterable[Locked], target: Target, cache: Path) -> list[Path]:
@@ -34,7 +34,7 @@ def download(locked: Iterable[Locked], target: Target, cache: Path) -> list[Path
 
 
 def _pip(cache: Path, lines: Sequence[str], options: Sequence[str]) -> Path:
-    """The folder with what these options and lines of a lock file mean."""
+    """The folder with the downloads for these options and lines of a lock file."""
     folder = cache / hashlib.sha256("\n".join([*options, *lines]).encode()).hexdigest()[:16]
     cache.mkdir(parents=True, exist_ok=True)
     with _one_at_a_time(cache / f"{folder.name}.lock"):
@@ -45,7 +45,7 @@ def _pip(cache: Path, lines: Sequence[str], options: Sequence[str]) -> Path:
 
 @contextlib.contextmanager
 def _one_at_a_time(path: Path) -> Iterator[None]:
-    """Whoever comes meanwhile, from this process or another one, waits; the system ends a lock with its process."""
+    """Threads and processes wait for one another; the system releases the lock of a process that ends."""
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -61,5 +61,5 @@ def _download_into(folder: Path, lines: Sequence[str], options: Sequence[str]) -
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise DownloadError(done.stderr.strip())
-        # Whole or not at all: an interrupted run leaves nothing that the next one would take for complete.
+        # Whole or not at all: an interrupted run leaves nothing that looks complete to the next one.
         arrived.rename(folder)

@@ -1,11 +1,11 @@
-"""The packages that there are: which of this project's modules each has, and which distributions."""
+"""The packages: which of this project's files and which distributions each contains."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lambda_resize.edge_settings import CONFIG_FILE, EdgeSettings
+from lambda_resize.edge.settings import CONFIG_FILE, EdgeSettings
 from lambda_resize.settings import SettingsError
 from shipping import archive, contents, download, requirements
 from shipping.archive import Sizes
@@ -14,7 +14,6 @@ from shipping.imports import needed_by
 from shipping.target import Target
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCES = ROOT / "lambda_resize"
 LOCK = ROOT / "requirements" / "function.txt"
 
 _IMAGES = frozenset({"cffi", "pycparser", "pyvips", "pyvips-binary"})
@@ -26,21 +25,21 @@ class Package:
 
     Attributes:
         name: First part of its file's name.
-        modules: Of `lambda_resize`.
+        sources: The project's own files.
         distributions: Of the lock file; None: all.
         architectures: Where Lambda runs it.
         generated: Further files, by name.
     """
 
     name: str
-    modules: tuple[str, ...]
+    sources: tuple[str, ...]
     distributions: frozenset[str] | None = None
     architectures: tuple[str, ...] = ("x86_64", "arm64")
     generated: Files = field(default_factory=dict)
 
 
-# The cleaner comes along: two functions of one deployment out of one file.
-RESIZE = Package("resize", needed_by(SOURCES, "handler", "cleaner"))
+# With the cleaner: two functions are deployed from one file.
+RESIZE = Package("resize", needed_by(ROOT, "lambda_resize.handler", "lambda_resize.cleaner"))
 
 
 def edge(config: Path) -> Package:
@@ -52,9 +51,8 @@ def edge(config: Path) -> Package:
     text = config.read_text()
     if not EdgeSettings.from_json(text).allowed_hosts:
         raise SettingsError("allowed_hosts: is empty, the function could fetch nothing")
-    return Package(
-        "edge", needed_by(SOURCES, "edge"), _IMAGES, ("x86_64",), {f"lambda_resize/{CONFIG_FILE}": text.encode()}
-    )
+    sources = needed_by(ROOT, "lambda_resize.edge.handler")
+    return Package("edge", sources, _IMAGES, ("x86_64",), {f"lambda_resize/edge/{CONFIG_FILE}": text.encode()})
 
 
 def file_name(package: Package, target: Target) -> str:
@@ -63,15 +61,15 @@ def file_name(package: Package, target: Target) -> str:
 
 
 def build(package: Package, target: Target, folder: Path, downloads: Path) -> Sizes:
-    """Write the package into `folder`; what is downloaded is kept in `downloads`.
+    """Write the package into `folder`; `downloads` caches the distributions.
 
     Raises `DownloadError`, or `TooLargeError` where Lambda would refuse it.
     """
     locked = requirements.read_lock(LOCK, target)
     wanted = [each for each in locked if package.distributions is None or each.name in package.distributions]
     archives = download.download(wanted, target, downloads)
-    modules = contents.of_modules(SOURCES, package.modules)
-    files = contents.merged(contents.of_archives(archives), modules, package.generated)
+    own = contents.of_project(ROOT, package.sources)
+    files = contents.merged(contents.of_archives(archives), own, package.generated)
     folder.mkdir(parents=True, exist_ok=True)
     sizes = archive.write(folder / file_name(package, target), files)
     sizes.check()

@@ -32,8 +32,8 @@ class Locked:
 def read_lock(path: Path, target: Target) -> list[Locked]:
     """What `target` needs of a lock file in pip's format.
 
-    Conditions are judged here, because pip judges them by the interpreter that runs it, not by the one it downloads
-    for: the package would depend on where it is built.
+    Conditions are evaluated here: pip evaluates them for the interpreter that runs it, not for the target, so the
+    package would depend on where it is built.
     """
     return sorted(_needed(path.read_text(), target), key=lambda locked: locked.name)
 

@@ -15,8 +15,9 @@ from statistics import median
 from PIL import Image
 
 from benchmarks.images import quality
+from lambda_resize import codecs
 from lambda_resize.resize import resize
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 
 WIDTH = 720
 LOOKS = [
@@ -51,7 +52,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for look in LOOKS:
             size, likeness, ms = measure(photos, look, Path(folder))
-            effort = look.effort_of(look.format)
+            effort = codecs.effort(look, look.format)
             name = f"{look.format} {look.quality}" + (f", effort {effort}" if effort is not None else "")
             print(f"{name:18} {size:7.1f} KB  SSIM {likeness:.4f}  {ms:6.0f} ms")
 

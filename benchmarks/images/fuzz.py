@@ -16,7 +16,7 @@ from rich.console import Console
 
 from benchmarks.images import trials
 from benchmarks.images.trials import Trial
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 
 _SIZE = (64, 48)
 _HEADER = 96  # bytes in which most formats say how large they are

@@ -17,7 +17,7 @@ from PIL import Image
 from lambda_resize.errors import ResizeError
 from lambda_resize.resize import resize_many
 from lambda_resize.settings import Limits
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 
 LIMITS = Limits(max_seconds=5)
 HANGS_AFTER_S = 30

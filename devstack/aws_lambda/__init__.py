@@ -3,5 +3,5 @@
 Kept as on AWS: payload limits, time-outs, `X-Amz-Function-Error`, one invocation at a time in a sandbox, warm
 sandboxes, 429 when as many as allowed are busy, and two more tries of an asynchronous invocation that failed. Not
 emulated: destinations and dead-letter queues, log tails, client contexts, versions and aliases, and the memory limit
-(it is told to the function, not enforced).
+(the function gets it, but it is not enforced).
 """

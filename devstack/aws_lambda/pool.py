@@ -17,7 +17,7 @@ from devstack.aws_lambda.stats import Record, Stats
 
 @dataclass(frozen=True)
 class Limits:
-    """How many invocations of a function run at once, and how long one more may wait for its turn (0: not at all)."""
+    """How many invocations of a function run at once, and how long one more may wait for a slot (0: not at all)."""
 
     concurrency: int = 4
     queue_wait_s: float = 0.0
@@ -34,7 +34,7 @@ class Pool:
         self._task_root = task_root
         self._limits = limits
         self._stats = stats
-        self._turns = asyncio.Semaphore(limits.concurrency)
+        self._slots = asyncio.Semaphore(limits.concurrency)
         self._idle: list[Sandbox] = []
         self._sandboxes: set[Sandbox] = set()
         self._tasks: set[asyncio.Task[Outcome]] = set()
@@ -46,7 +46,7 @@ class Pool:
 
     async def invoke(self, invocation: Invocation) -> Outcome:
         """Run an invocation to its end, even when the caller is cancelled; raises `TooManyRequests`."""
-        await self._wait_for_turn()
+        await self._wait_for_slot()
         task = asyncio.create_task(self._count(invocation))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -59,17 +59,17 @@ class Pool:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(self._drop(sandbox) for sandbox in list(self._sandboxes)))
 
-    async def _wait_for_turn(self) -> None:
-        if not self._turns.locked():
-            await self._turns.acquire()
-        elif not await self._turn_comes():
+    async def _wait_for_slot(self) -> None:
+        if not self._slots.locked():
+            await self._slots.acquire()
+        elif not await self._slot_comes_free():
             self._stats.throttled += 1
             raise TooManyRequests
 
-    async def _turn_comes(self) -> bool:
+    async def _slot_comes_free(self) -> bool:
         try:
-            # A wait of 0 s ends before it begins, also for a turn that comes free at that moment.
-            return await asyncio.wait_for(self._turns.acquire(), self._limits.queue_wait_s)
+            # A wait of 0 s ends before it begins, also for a slot that comes free at that moment.
+            return await asyncio.wait_for(self._slots.acquire(), self._limits.queue_wait_s)
         except TimeoutError:
             return False
 
@@ -79,19 +79,19 @@ class Pool:
         try:
             with self._stats.running(self._function.name):
                 try:
-                    sandbox, init_ms = await self._take(invocation)
+                    sandbox, init_ms = await self._acquire_sandbox(invocation)
                     began = time.monotonic()
                     outcome = await self._run(sandbox, invocation)
                 except InitFailed as failure:
                     outcome = failure.outcome
         finally:
-            self._turns.release()
+            self._slots.release()
         duration_ms = round((time.monotonic() - began) * 1000, 3)
         name = self._function.name
         self._stats.ended(Record(invocation.request_id, name, duration_ms, round(init_ms, 3), outcome.status))
         return outcome
 
-    async def _take(self, invocation: Invocation) -> tuple[Sandbox, float]:
+    async def _acquire_sandbox(self, invocation: Invocation) -> tuple[Sandbox, float]:
         # The one used last first: as on AWS, few sandboxes stay warm rather than many lukewarm.
         while self._idle:
             sandbox = self._idle.pop()

@@ -24,7 +24,7 @@ INIT_TIMEOUT_S = 10.0
 
 
 class InitFailed(Exception):
-    """The sandbox did not come up: `outcome` is what the caller is told."""
+    """The sandbox did not come up: `outcome` is the caller's answer."""
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__("the function could not be loaded")

@@ -40,12 +40,12 @@ class Response:
 
 def lifetime_s(response: Response) -> int:
     """Seconds for which a response is kept; 0: not at all."""
-    said = response.header("cache-control").lower()
-    ages = {name: int(seconds) for name, seconds in _AGE.findall(said)}
+    directives = response.header("cache-control").lower()
+    ages = {name: int(seconds) for name, seconds in _AGE.findall(directives)}
     age = ages.get("s-maxage", ages.get("max-age"))
     if response.status >= _SERVER_ERRORS_FROM and _is_kept(response):
         return min(max(SERVER_ERROR_MIN_TTL, age or 0), MAX_TTL)  # whatever else the origin says
-    if _FORBIDDEN.search(said) or (response.status >= _ERRORS_FROM and age is None and not _is_kept(response)):
+    if _FORBIDDEN.search(directives) or (response.status >= _ERRORS_FROM and age is None and not _is_kept(response)):
         return 0
     if response.status >= _ERRORS_FROM:
         return min(max(ERROR_MIN_TTL, age or 0), MAX_TTL)

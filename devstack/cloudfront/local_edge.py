@@ -14,21 +14,21 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from lambda_resize import edge
-from lambda_resize.edge_address import Resolve, is_public, resolve
-from lambda_resize.edge_errors import Refused
-from lambda_resize.edge_fetch import Network, fetch
-from lambda_resize.edge_settings import EdgeSettings
+from lambda_resize.edge.address import Resolve, is_public, resolve
+from lambda_resize.edge.errors import Refused
+from lambda_resize.edge.fetch import Network, fetch
+from lambda_resize.edge.handler import respond
+from lambda_resize.edge.settings import EdgeSettings
 
 
 def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
-    """What `lambda_resize.edge.handler` does, with the settings of a file that is in no package.
+    """What `lambda_resize.edge.handler.handler` does, with the settings of a file that is in no package.
 
     Reads `LOCAL_EDGE_CONFIG`, a file like the package's `edge_config.json`, and `LOCAL_EDGE_HOSTS`, a JSON object of
     names and where they lead: a name or an address.
     """
     settings, network = _local()
-    return edge.answer(event, settings, lambda url: fetch(url, settings, network))
+    return respond(event, settings, lambda url: fetch(url, settings, network))
 
 
 def local_network(hosts: Mapping[str, str], lookup: Resolve = resolve) -> Network:

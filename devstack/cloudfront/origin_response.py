@@ -60,12 +60,12 @@ def event(domain: str, request: Mapping[str, Any], response: Response) -> dict[s
     # Hidden from functions, in both directions.
     hidden = {name: value for name, value in request.items() if name != "headers"}
     shown = {name: value for name, value in request["headers"].items() if not _disallowed(name)}
-    told = {
+    shown_response = {
         "headers": {name: each for name, each in header_object(response.headers).items() if not _disallowed(name)},
         "status": str(response.status),
         "statusDescription": response.reason,
     }
-    return {"Records": [{"cf": {"config": config, "request": hidden | {"headers": shown}, "response": told}}]}
+    return {"Records": [{"cf": {"config": config, "request": hidden | {"headers": shown}, "response": shown_response}}]}
 
 
 def header_object(headers: Iterable[tuple[str, str]]) -> Headers:
@@ -77,22 +77,22 @@ def header_object(headers: Iterable[tuple[str, str]]) -> Headers:
 
 
 def applied(answer: bytes, origin: Response) -> Response:
-    """The response that the viewer gets: the function's answer where it says something, else the origin's.
+    """The response that the viewer gets: the function's answer where it has one, else the origin's.
 
     Raises:
         InvalidAnswer: It is too large, none of the form that is documented, or touches headers that it may not.
     """
     if len(answer) > MAX_ANSWER_BYTES:
         raise InvalidAnswer("the body is not a string, is not an object, or exceeds the maximum size")
-    said = json.loads(answer)
-    if not isinstance(said, dict) or not isinstance(said.get("headers", {}), dict):
+    replacement = json.loads(answer)
+    if not isinstance(replacement, dict) or not isinstance(replacement.get("headers", {}), dict):
         raise InvalidAnswer("the response is not an object, or its headers are none")
-    status = _status(said.get("status"))
-    description = str(said.get("statusDescription", ""))
-    headers = _checked_headers(said.get("headers", {}), origin)
-    if "body" not in said:
+    status = _status(replacement.get("status"))
+    description = str(replacement.get("statusDescription", ""))
+    headers = _checked_headers(replacement.get("headers", {}), origin)
+    if "body" not in replacement:
         return Response(status, description, headers, origin.body)
-    body = _body(said["body"], said.get("bodyEncoding", "text"))
+    body = _body(replacement["body"], replacement.get("bodyEncoding", "text"))
     # It describes the body that is replaced.
     kept = tuple((name, value) for name, value in headers if name.lower() != "content-length")
     return Response(status, description, kept, body)

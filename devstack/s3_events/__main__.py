@@ -1,4 +1,4 @@
-"""`python -m devstack.s3_events`: hands SeaweedFS's changes, as they are told by its webhook, to a function."""
+"""`python -m devstack.s3_events`: passes SeaweedFS's changes, from its webhook, to a function."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _INVOKE_URL = web.AppKey("invoke_url", str)
 
 def main(
     invoke_url: Annotated[str, typer.Option(help="where the function is invoked: the Invoke API's whole URL")],
-    port: Annotated[int, typer.Option(help="where changes are told, by POST")] = 9003,
+    port: Annotated[int, typer.Option(help="where the webhook posts changes")] = 9003,
     host: Annotated[str, typer.Option(help="address to listen on")] = LOOPBACK,
 ) -> None:
     """Invoke a function asynchronously for each object that is written or removed, until SIGINT or SIGTERM."""
@@ -50,11 +50,11 @@ async def _handle(request: web.Request) -> web.Response:
     headers = {"X-Amz-Invocation-Type": "Event"}
     try:
         async with request.app[_SESSION].post(request.app[_INVOKE_URL], json=event, headers=headers) as answer:
-            taken = answer.status == _ACCEPTED
+            accepted = answer.status == _ACCEPTED
     except (ClientError, TimeoutError):
-        taken = False
-    # SeaweedFS tells it again when it is not taken.
-    return web.Response(status=204 if taken else 503)
+        accepted = False
+    # SeaweedFS sends it again unless it is accepted.
+    return web.Response(status=204 if accepted else 503)
 
 
 if __name__ == "__main__":

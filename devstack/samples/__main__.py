@@ -30,7 +30,7 @@ def make_group(folder: Path, number: int) -> None:
 
 
 def make_all(folder: Path) -> None:
-    """Render everything beside `folder`, then put it in its place: an interrupted run leaves nothing half made."""
+    """Render everything beside `folder`, then move it to `folder`: an interrupted run leaves nothing half made."""
     part = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     with ProcessPoolExecutor(initializer=die_with_parent) as processes:

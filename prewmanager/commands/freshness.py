@@ -11,8 +11,8 @@ from prewmanager.previews.catalogue import Catalogue
 from prewmanager.previews.inventory import ObjectHead
 from prewmanager.previews.outcome import Made
 from prewmanager.previews.ports import ObjectReader, PreviewStore
-from prewmanager.previews.preset import Preset
 from prewmanager.web.ports import Probe
+from prewmanager_presets import Preset
 
 
 class Stale(StrEnum):

@@ -6,8 +6,8 @@ from typing import Any
 
 from prewmanager.commands.output import print_json, print_table
 from prewmanager.config.settings import Settings
-from prewmanager.previews.preset import Preset
 from prewmanager.previews.variants import variants
+from prewmanager_presets import Preset
 
 # What the table has columns of its own for; the rest is rarely set.
 _COLUMNS = ("width", "height", "fit", "position", "format", "quality")
@@ -24,23 +24,21 @@ def show(settings: Settings, *, as_json: bool) -> None:
 
 def _described(name: str, preset: Preset) -> dict[str, Any]:
     found = variants(name, preset)
-    inside = [{"name": each, **_fields(look), "fingerprint": look.fingerprint} for each, look in found.items()]
-    fields = preset.model_dump(mode="json")
-    return {"name": name, **fields, "fingerprint": found[name].fingerprint, "variants": inside}
+    inside = [{"name": each, **_fields(variant), "fingerprint": variant.fingerprint} for each, variant in found.items()]
+    return {"name": name, **preset.as_dict(), "fingerprint": found[name].fingerprint, "variants": inside}
 
 
-def _fields(look: Preset) -> dict[str, Any]:
-    return look.model_dump(mode="json", exclude={"dpr"})
+def _fields(variant: Preset) -> dict[str, Any]:
+    return {field: value for field, value in variant.as_dict().items() if field != "dpr"}
 
 
-def _row(name: str, look: Preset) -> dict[str, object]:
-    shown = {column: getattr(look, column) for column in _COLUMNS}
-    rest = look.model_dump(exclude_defaults=True, exclude=set(_COLUMNS))
-    further = ", ".join(_said(*each) for each in rest.items())
-    return {"name": name, **shown, "further": further, "fingerprint": look.fingerprint}
+def _row(name: str, variant: Preset) -> dict[str, object]:
+    shown = {column: getattr(variant, column) for column in _COLUMNS}
+    further = ", ".join(_written(name, each) for name, each in variant.changes().items() if name not in _COLUMNS)
+    return {"name": name, **shown, "further": further, "fingerprint": variant.fingerprint}
 
 
-def _said(field: str, value: object) -> str:
+def _written(field: str, value: object) -> str:
     if isinstance(value, tuple):
         return f"{field} {','.join(value)}"
     return field if value is True else f"{field} {value}"

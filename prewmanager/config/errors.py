@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from prewmanager.previews.preset import Preset
+from prewmanager_presets import Preset, definitions
 
 PREFIX = "PREW_"
 # Read by nginx's templates and by the local system; they may stand in the same file.
@@ -62,7 +62,7 @@ def _reason(details: ErrorDetails) -> str:
     if kind == "missing":
         return "is required and not set"
     if kind == "extra_forbidden":
-        return "there is no such field of a preset; it has " + ", ".join(Preset.model_fields)
+        return "there is no such field of a preset; it has " + ", ".join(definitions(Preset))
     if kind == "value_error":
         return str(details["ctx"]["error"])
     if details["loc"] and details["loc"][-1] == "[key]":

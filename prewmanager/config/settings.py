@@ -15,9 +15,10 @@ from pydantic import AliasChoices, Field, StringConstraints, ValidationError, fi
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from prewmanager.config.errors import explain, unknown_variables
+from prewmanager.config.presets import ParsedPreset, PresetName
 from prewmanager.errors import InvalidSettings
-from prewmanager.previews.preset import Preset, PresetName
 from prewmanager.previews.variants import all_variants
+from prewmanager_presets import Preset
 
 Seconds = Annotated[float, Field(gt=0, le=900)]
 Rate = Annotated[float, Field(gt=0)]
@@ -42,7 +43,7 @@ class Settings(BaseSettings):
         extra="ignore",
     )
 
-    presets: Annotated[dict[PresetName, Preset], Field(min_length=1)] = Field(
+    presets: Annotated[dict[PresetName, ParsedPreset], Field(min_length=1)] = Field(
         description="the presets, as one JSON object or field by field: `PREW_PRESETS__CARD__WIDTH=720`"
     )
 
@@ -168,9 +169,9 @@ class Settings(BaseSettings):
     def _siblings_are_presets(self) -> Settings:
         for name, preset in self.presets.items():
             others = self.presets.keys() - {name}
-            for unknown in [each for each in preset.also if each not in others]:
+            for unknown in [each for each in preset.companions if each not in others]:
                 raise ValueError(
-                    f"PREW_PRESETS__{name.upper()}__ALSO: {unknown!r} is no other preset; there are: "
+                    f"PREW_PRESETS__{name.upper()}__COMPANIONS: {unknown!r} is no other preset; there are: "
                     f"{', '.join(sorted(others)) or 'none'}"
                 )
         return self

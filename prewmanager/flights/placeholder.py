@@ -14,7 +14,7 @@ from prewmanager.flights.result import Answer
 from prewmanager.previews.catalogue import Catalogue, Preview
 from prewmanager.previews.outcome import Made, Source
 from prewmanager.previews.ports import PreviewStore
-from prewmanager.previews.preset import Preset
+from prewmanager_presets import Preset
 
 MAX_LOOKUPS = 6  # requests to S3, at the same time, for one flight
 LOOKUPS_TIMEOUT_S = 2.0  # for all of them together: nobody shall wait longer for a failure than that

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 from prewmanager.errors import InvalidKey, UnknownPreset
-from prewmanager.previews.preset import Preset
 from prewmanager.previews.variants import like
+from prewmanager_presets import Preset
 
 MAX_KEY_BYTES = 1024  # S3's limit, for the whole key
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -74,7 +74,7 @@ class Catalogue:
 
     def companions(self, preview: Preview) -> list[Preview]:
         """The companions of a preview: of each preset that its own names, the variant like this one."""
-        names = dict.fromkeys(like(preview.preset_name, each, self.presets) for each in preview.preset.also)
+        names = dict.fromkeys(like(preview.preset_name, each, self.presets) for each in preview.preset.companions)
         return [companion for name in names if (companion := self.other(preview, name))]
 
     def other(self, preview: Preview, preset_name: str) -> Preview | None:

@@ -13,17 +13,18 @@ preset's own name has an @ or a dot, so each variant is one folder of the bucket
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
+from dataclasses import replace
+from typing import Any
 
-from prewmanager.previews.preset import MAX_VALUES, Preset
+from prewmanager_presets import Preset, definitions
 
 
 def variants(name: str, preset: Preset) -> dict[str, Preset]:
     """What can be asked for of one preset, the preset itself first; no `auto` and no `dpr` is left in any."""
     found: dict[str, Preset] = {}
     for density in (1, *preset.dpr):
-        dense = _changed(preset, _scaled(preset, density))
         full_name = name if density == 1 else f"{name}@{density}x"
-        found |= {f"{full_name}{suffix}": each for suffix, each in _formats(dense).items()}
+        found |= {f"{full_name}{suffix}": each for suffix, each in _formats(_scaled(preset, density)).items()}
     return found
 
 
@@ -40,27 +41,24 @@ def like(variant: str, preset: str, known: Container[str]) -> str:
     return next((name for name in wanted if name in known), preset)
 
 
-def _scaled(preset: Preset, density: int) -> dict[str, object]:
-    stated = {name: getattr(preset, name) for name in MAX_VALUES if getattr(preset, name) is not None}
-    return {"dpr": (), **{name: value * density for name, value in stated.items()}}
+def _scaled(preset: Preset, density: int) -> Preset:
+    scaled = {name: getattr(preset, name) for name, field in definitions(Preset).items() if field.is_scaled}
+    return replace(preset, dpr=(), **{name: value * density for name, value in scaled.items() if value is not None})
 
 
 def _formats(preset: Preset) -> dict[str, Preset]:
     """One preset by suffix; with what cannot matter to a format left out, so that its fingerprint does not change."""
     if preset.format != "auto":
         return {"": preset}
-    plain = {"format": "jpeg", "transparent": "keep", "animated": False, **_without("webp", "avif")}
     # An animation stays one as WebP.
-    avif = {"format": "avif", "transparent": "flatten", **_without("jpeg", *(() if preset.animated else ("webp",)))}
-    webp = {"format": "webp", "transparent": "flatten", **_without("jpeg", "avif")}
-    return {"": _changed(preset, plain), ".avif": _changed(preset, avif), ".webp": _changed(preset, webp)}
+    moving = () if preset.animated else ("webp",)
+    return {
+        "": replace(preset, format="jpeg", transparent="keep", animated=False, **_without("webp", "avif")),
+        ".avif": replace(preset, format="avif", transparent="flatten", **_without("jpeg", *moving)),
+        ".webp": replace(preset, format="webp", transparent="flatten", **_without("jpeg", "avif")),
+    }
 
 
-def _without(*formats: str) -> dict[str, None]:
-    """The fields of these formats alone, such as `webp_quality`, unset."""
-    return {field: None for field in Preset.model_fields for name in formats if field.startswith(f"{name}_")}
-
-
-def _changed(preset: Preset, changes: Mapping[str, object]) -> Preset:
-    # Not model_copy: it would copy the cached fingerprint as well.
-    return Preset.model_validate({**preset.model_dump(), **changes})
+def _without(*formats: str) -> dict[str, Any]:
+    """The fields of these formats alone, such as `webp_quality`, at their defaults."""
+    return {name: field.default for name, field in definitions(Preset).items() if field.format in formats}

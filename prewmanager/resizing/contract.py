@@ -122,7 +122,7 @@ def _preset_fields(preview: Preview) -> dict[str, Any]:
     preset = preview.preset
     return {
         "preset_name": preview.preset_name,
-        **preset.look,
+        **preset.spec,
         "fingerprint": preset.fingerprint,
     }
 

@@ -17,16 +17,16 @@ from prewmanager.flights.ports import FlightStore, Lease
 from prewmanager.flights.result import Answer, Completed, Held
 from prewmanager.previews.catalogue import Catalogue
 from prewmanager.previews.outcome import Failure, Made, Source
-from prewmanager.previews.preset import Preset
 from prewmanager.previews.variants import all_variants
+from prewmanager_presets import Preset
 from tests.support.fakes import FakeStore, made, until
 from tests.support.replica import InMemoryReplica
 
 PRESETS = {
-    "thumb": Preset(width=200, also=("card", "hero")),
-    "card": Preset(width=720, also=("thumb",)),
+    "thumb": Preset(width=200, companions=("card", "hero")),
+    "card": Preset(width=720, companions=("thumb",)),
     "hero": Preset(width=1600, best_effort=True),
-    "auto": Preset(width=100, format="auto", dpr=(2,), also=("fine", "card")),
+    "auto": Preset(width=100, format="auto", dpr=(2,), companions=("fine", "card")),
     "fine": Preset(width=300, format="auto"),
 }
 CATALOGUE = Catalogue(all_variants(PRESETS), "photo", "prew")
@@ -72,7 +72,7 @@ def test_siblings_are_of_the_same_kind(wanted: str, companions: list[str]) -> No
 
 def test_what_is_made_along_changes_no_preview() -> None:
     """The fingerprint stays, so that nothing has to be made anew."""
-    assert Preset(width=1, also=("card",)).fingerprint == Preset(width=1).fingerprint
+    assert Preset(width=1, companions=("card",)).fingerprint == Preset(width=1).fingerprint
 
 
 async def test_one_invocation_serves_the_waiters_of_all() -> None:

@@ -23,9 +23,9 @@ from prewmanager.errors import (
 )
 from prewmanager.previews.catalogue import Catalogue
 from prewmanager.previews.outcome import Failure, Made
-from prewmanager.previews.preset import Preset
 from prewmanager.resizing.contract import ResizeContract, invocation_cost
 from prewmanager.resizing.render import InvocationCost, RenderJob
+from prewmanager_presets import Preset
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "contract_examples"
 CONTRACT = ResizeContract("photos", "photos", "photo", "prew", "public, max-age=31536000")

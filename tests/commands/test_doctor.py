@@ -23,7 +23,7 @@ from prewmanager.adapters.aws import s3_inventory
 from prewmanager.adapters.aws.s3_permissions import S3Permissions
 from prewmanager.commands.checks import State, road
 from prewmanager.commands.checks.bucket import check_photos
-from prewmanager.previews.preset import Preset
+from prewmanager_presets import Preset
 from tests.commands.conftest import Shop, environment_of
 from tests.commands.counting_lambda import CountingLambda
 from tests.commands.ready_made import ReadyMade

@@ -64,7 +64,7 @@ async def _distribution(backend: Backend) -> AsyncIterator[Distribution]:
         ),
     ],
 )
-async def test_a_function_that_fails_is_told_by_name(
+async def test_a_function_that_fails_is_reported_by_name(
     distribution: Distribution, backend: Backend, answer: web.Response, status: int, x_cache: str
 ) -> None:
     """The status and the `X-Cache` of the real one, and nothing of it is kept."""

@@ -1,4 +1,4 @@
-"""What CloudFront's stand-in decides by itself: the key, the life-times, and which answers of a function it accepts."""
+"""The CloudFront emulator's own decisions: the key, the life-time, the event, what it accepts, what it hides."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def test_sizes_are_those_of_the_viewer_request_function(sizes: ViewerRequest, qu
 
 
 def test_a_viewer_request_function_that_raises_is_an_error(tmp_path: Path) -> None:
-    """It is told apart from every other failure, as CloudFront does."""
+    """It differs from every other failure, as CloudFront does."""
     (tmp_path / "broken.js").write_text("function handler(event) { throw new Error('no size'); }")
     with pytest.raises(FunctionFailed, match="no size"):
         ViewerRequest(tmp_path / "broken.js").normalised("/", "s=x")
 
 
 def test_the_key_is_that_of_the_template() -> None:
-    """What the stand-in keeps apart, CloudFront keeps apart."""
+    """What the emulator keeps apart, CloudFront keeps apart."""
     template = (ROOT / "infra" / "edge.yaml").read_text()
 
     assert re.findall(r"QueryStrings: \[(.*)\]", template) == [", ".join(IN_KEY)]
@@ -93,7 +93,7 @@ def test_answers_live_as_long_as_they_say(status: int, cache_control: str, secon
     assert lifetime_s(Response(status, "", headers, b"")) == seconds
 
 
-def test_the_cache_forgets_what_is_old_and_what_nobody_asks_for() -> None:
+def test_the_cache_evicts_what_is_old_and_what_nobody_asks_for() -> None:
     """Age is counted from when it was kept; above its size the one asked for longest ago goes."""
     clock = [0.0]
     cache = Cache(max_bytes=25, now=lambda: clock[0])

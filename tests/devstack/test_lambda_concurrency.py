@@ -69,7 +69,7 @@ def test_another_function_is_not_throttled_with_it(service: Lambda, invoke: Invo
             call.result()
 
 
-def test_a_call_may_wait_for_its_turn(
+def test_a_call_may_wait_for_a_slot(
     run_service: RunService, invoke_on: Callable[[Lambda], Invoke], closed_gate: Gate
 ) -> None:
     """With a queue, a call beyond the bound waits for a sandbox, and shares it with the call before."""

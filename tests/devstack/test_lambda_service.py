@@ -173,7 +173,7 @@ def test_a_wrong_call_gets_awss_error(service: Lambda, arguments: dict[str, Any]
     assert before == service.stats()["invocations"]
 
 
-def test_an_invocation_that_takes_too_long_loses_its_sandbox(
+def test_an_invocation_above_its_time_limit_loses_its_sandbox(
     run_service: Callable[..., AbstractContextManager[Lambda]], invoke_on: Callable[[Lambda], Invoke]
 ) -> None:
     """A time-out is Sandbox.Timedout; its process is gone, and the next call has a new one."""
@@ -192,7 +192,7 @@ def test_an_invocation_that_takes_too_long_loses_its_sandbox(
 def test_an_event_that_fails_is_tried_twice_more(
     run_service: Callable[..., AbstractContextManager[Lambda]],
 ) -> None:
-    """An asynchronous call is taken at once, and nobody is told how it ended; three failures are the end of it."""
+    """An asynchronous call is accepted at once, and nobody learns how it ended; three failures are the end of it."""
     with run_service("--retry-pause=0") as service:
         client = lambda_client(service)
         answer = client.invoke(FunctionName="fail", InvocationType="Event", Payload=b"{}")
@@ -204,7 +204,7 @@ def test_an_event_that_fails_is_tried_twice_more(
         assert sorted(recent) == [("echo", "ok"), ("fail", "error"), ("fail", "error"), ("fail", "error")]
 
 
-def test_an_event_waits_while_all_sandboxes_are_busy(
+def test_an_event_waits_while_all_sandboxes_are_in_use(
     run_service: Callable[..., AbstractContextManager[Lambda]],
     closed_gate: Callable[[], AbstractContextManager[dict[str, str]]],
 ) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from devstack.cloudfront.local_edge import local_network
-from lambda_resize.edge_address import check
-from lambda_resize.edge_errors import Refused
-from lambda_resize.edge_settings import EdgeSettings
+from lambda_resize.edge.address import allowed_address
+from lambda_resize.edge.errors import Refused
+from lambda_resize.edge.settings import EdgeSettings
 
 ADDRESSES = {
     "nginx": ["172.18.0.2"],
@@ -21,14 +21,14 @@ NETWORK = local_network({"photos.localhost": "nginx"}, lambda host, _port: ADDRE
 
 
 def _address(url: str) -> str:
-    return check(url, SETTINGS, NETWORK.lookup, NETWORK.permits).ip
+    return allowed_address(url, SETTINGS, NETWORK.lookup, NETWORK.permits).ip
 
 
 @pytest.mark.parametrize(
     ("url", "ip"),
     [("http://photos.localhost:8080/a.jpg", "172.18.0.2"), ("https://public.example/a.jpg", "93.184.216.34")],
 )
-def test_local_names_lead_where_they_are_said_to(url: str, ip: str) -> None:
+def test_local_names_lead_where_they_are_configured_to(url: str, ip: str) -> None:
     """A private address is fine for them; others are looked up as ever."""
     assert _address(url) == ip
 

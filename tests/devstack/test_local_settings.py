@@ -35,7 +35,7 @@ def test_defaults_without_any_variable(tmp_path: Path) -> None:
     assert (settings.redis_url, settings.function) == (None, "prew-resize")
 
 
-def test_values_are_taken_as_written(env_file: Path) -> None:
+def test_values_are_used_as_written(env_file: Path) -> None:
     """A dollar sign in `.env` is a dollar sign."""
     env_file.write_text("""PREW_PRESETS='{"thumb": {"width": 200}}'\nPREW_CACHE_CONTROL=a${HOME}b\n""")
     environment = read_local_settings(env_file, {}).environment
@@ -118,7 +118,7 @@ def test_the_functions_know_s3_but_not_the_services_settings(env_file: Path, som
 
 
 def test_nginx_gets_all_replicas(env_file: Path, some_s3: S3) -> None:
-    """Nginx is told each replica, the bucket path-style, and the user's own variables for it."""
+    """Nginx gets each replica, the bucket path-style, and the user's own variables for it."""
     settings = read_local_settings(env_file, {"PREW_NGINX_CACHE": "on", "PREW_NGINX_S3_SERVER": "elsewhere:443"})
     variables = nginx_variables(settings, some_s3, [5001, 5002], "/www")
 

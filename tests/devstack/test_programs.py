@@ -75,7 +75,7 @@ def test_free_ports_are_different() -> None:
     assert len(set(free_ports(20))) == 20
 
 
-def test_a_taken_port_is_named() -> None:
+def test_a_port_in_use_is_named() -> None:
     """A port that somebody listens on is refused with the variable's name; a free one is not."""
     with socket.socket() as other:
         other.bind((LOOPBACK, 0))

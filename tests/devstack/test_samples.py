@@ -86,7 +86,7 @@ def test_one_of_each_is_in_the_catalogue() -> None:
     assert len(names) == len(set(names))
 
 
-def test_samples_of_another_version_are_not_taken(tmp_path: Path) -> None:
+def test_samples_of_another_version_are_not_used(tmp_path: Path) -> None:
     """Only a folder that says this version is complete."""
     before = are_there(tmp_path)
     (tmp_path / ".version").write_text("0")

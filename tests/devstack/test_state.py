@@ -11,7 +11,7 @@ import pytest
 from devstack.state import AlreadyRunning, StackFile, only_one
 
 
-def test_a_second_one_is_told_of_the_first(tmp_path: Path) -> None:
+def test_a_second_one_reports_the_first(tmp_path: Path) -> None:
     """While one holds the folder another gets its process id; afterwards it is free."""
     with only_one(tmp_path), pytest.raises(AlreadyRunning, match=str(os.getpid())), only_one(tmp_path):
         pytest.fail("two at once")

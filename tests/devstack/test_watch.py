@@ -22,7 +22,7 @@ def _ended(folder: Path) -> Program:
 
 def test_a_running_program_is_left_alone(tmp_path: Path) -> None:
     watched = Watched(_running(tmp_path))
-    event = watched.look_after()
+    event = watched.check()
     watched.stop()
 
     assert event is None
@@ -32,7 +32,7 @@ def test_a_running_program_is_left_alone(tmp_path: Path) -> None:
 def test_an_ended_program_is_restarted_with_its_exit_code_and_log_reported(tmp_path: Path) -> None:
     replacement = _running(tmp_path)
     watched = Watched(_ended(tmp_path), lambda: replacement)
-    event = watched.look_after()
+    event = watched.check()
     watched.stop()
 
     assert event is not None
@@ -44,14 +44,14 @@ def test_an_ended_program_is_restarted_with_its_exit_code_and_log_reported(tmp_p
 
 def test_the_end_of_a_program_without_restart_is_an_error_with_its_log(tmp_path: Path) -> None:
     with pytest.raises(ProgramError, match=r"(?s)replica ended with 3.*the reason"):
-        Watched(_ended(tmp_path)).look_after()
+        Watched(_ended(tmp_path)).check()
 
 
 def test_too_many_restarts_within_a_minute_are_an_error(tmp_path: Path) -> None:
     watched = Watched(_ended(tmp_path), lambda: _ended(tmp_path))
     for second in range(RESTARTS):
-        watched.look_after(now=float(second))
+        watched.check(now=float(second))
     with pytest.raises(ProgramError, match="ended"):
-        watched.look_after(now=WITHIN_S - 1)
+        watched.check(now=WITHIN_S - 1)
 
-    assert watched.look_after(now=WITHIN_S)
+    assert watched.check(now=WITHIN_S)

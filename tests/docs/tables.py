@@ -16,7 +16,8 @@ from pydantic.fields import FieldInfo
 from lambda_resize.settings import Limits
 from lambda_resize.settings import Settings as FunctionSettings
 from prewmanager.config.settings import Settings
-from prewmanager.previews.preset import Preset
+from prewmanager_presets import Preset, definitions
+from prewmanager_presets.kinds import written
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -28,19 +29,6 @@ PAGES = {
     "presets": REFERENCE / "presets.md",
 }
 
-# The values of a preset's field, if its schema has no list of them.
-PRESET_VALUES = {
-    "width": "1 to 10000",
-    "height": "1 to 10000",
-    **dict.fromkeys(("quality", "jpeg_quality", "webp_quality", "avif_quality"), "1 to 100"),
-    "webp_effort": "0 to 6",
-    "avif_effort": "0 to 9",
-    "dpr": "any of 2, 3 and 4, such as `2,3`",
-    "also": "at most 16 presets, such as `card,hero`",
-    "background": "`#rrggbb`",
-    "sharpen": "0.1 to 10",
-    "blur": "0.3 to 20",
-}
 FUNCTION_FIELDS = {
     "max_source_bytes": "largest photo that the function reads, in bytes; above: 422",
     "max_source_pixels": "largest photo that the function decodes, width x height; above: 422",
@@ -87,12 +75,10 @@ def function_variables() -> Iterator[Variable]:
 
 def preset_rows() -> Iterator[str]:
     """One row for each field of a preset."""
-    for name, schema in Preset.model_json_schema()["properties"].items():
-        listed = ", ".join(f"`{value}`" for value in schema.get("enum", ()))
-        values = PRESET_VALUES.get(name) or listed or "true, false"
-        default = _written(schema["default"])
+    for name, field in definitions(Preset).items():
+        default = _written(field.default)
         shown = f"`{default}`" if default else "unset"
-        yield f"| `__{name.upper()}` | {values} | {shown} | {schema['description']} |"
+        yield f"| `__{name.upper()}` | {written(field.kind)} | {shown} | {field.description} |"
 
 
 def tables() -> dict[str, str]:
@@ -126,7 +112,7 @@ def _names(name: str, field: FieldInfo) -> list[str]:
 
 
 def _written(value: object) -> str:
-    if value is None or value == []:
+    if value is None or value == ():
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value)
 

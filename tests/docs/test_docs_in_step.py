@@ -14,8 +14,8 @@ from devstack.nginx_server import SOURCES, effective_environment
 from prewmanager.adapters.redis.flight_store import CHANNEL, KEY_PREFIX
 from prewmanager.config.settings import Settings, read_settings
 from prewmanager.errors import failure_classes
-from prewmanager.previews.preset import Preset
 from prewmanager.web.problems import STATUSES
+from prewmanager_presets import Preset, definitions
 from tests.docs.tables import PAGES, REFERENCE, ROOT, function_variables, service_variables, with_tables
 
 DOCUMENTS = sorted(
@@ -36,7 +36,7 @@ MAX_README_WORDS = 1000
 
 SetEnvironment = Callable[[Mapping[str, str]], None]
 _ASSIGNMENT = re.compile(r"^#?([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)
-_PRESET_VARIABLE = re.compile(rf"PREW_PRESETS__[A-Z0-9_]+?__({'|'.join(name.upper() for name in Preset.model_fields)})")
+_PRESET_VARIABLE = re.compile(rf"PREW_PRESETS__[A-Z0-9_]+?__({'|'.join(name.upper() for name in definitions(Preset))})")
 _LOCAL = {"PREW_LOCAL_PORT", "PREW_LOCAL_PHOTOS", "PREW_LOCAL_REPLICAS"}
 
 

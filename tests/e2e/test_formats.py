@@ -12,8 +12,8 @@ from PIL import Image
 
 from devstack.backends import S3, Redis
 from devstack.lambda_server import Lambda
-from prewmanager.previews.preset import Preset
 from prewmanager.previews.variants import variants
+from prewmanager_presets import Preset
 from tests.support.asking import Answer
 from tests.support.fakes import until_reported
 from tests.support.site import Site
@@ -24,7 +24,7 @@ AUTO = {
     "PREW_PRESETS__TILE__DPR": "2",
     "PREW_PRESETS__TILE__ANIMATED": "true",
     "PREW_THUMBHASH": "true",
-    "PREW_PRESETS__THUMB__ALSO": "card,tile",
+    "PREW_PRESETS__THUMB__COMPANIONS": "card,tile",
 }
 ACCEPTS = {"avif": "image/avif,image/webp,*/*;q=0.8", "webp": "image/webp,*/*;q=0.8", "jpeg": "*/*"}
 

@@ -1,4 +1,4 @@
-"""moto's server, a stand-in for AWS that knows CloudFormation and IAM, with the main template deployed."""
+"""moto's server, a fake AWS that knows CloudFormation and IAM, with the main template deployed."""
 
 from __future__ import annotations
 
@@ -65,10 +65,10 @@ class Aws:
         resources = formation.list_stack_resources(StackName=name)["StackResourceSummaries"]
         names = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
         for role in (each for each in names if each.endswith("Role")):
-            self._mend_policies(names[role])
+            self._repair_policies(names[role])
         return names
 
-    def _mend_policies(self, role: str) -> None:
+    def _repair_policies(self, role: str) -> None:
         """Write anew what moto keeps of a template as Python prints it, and cannot read as JSON."""
         iam = self.client("iam")
         for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:

@@ -39,7 +39,7 @@ def test_the_function_may_log_under_its_own_name_and_nothing_else(aws: Aws) -> N
     role = deployed["EdgeRole"]
 
     assert function["Role"].endswith(f"/{role}")
-    assert (function["Runtime"], function["Handler"]) == ("python3.14", "lambda_resize.edge.handler")
+    assert (function["Runtime"], function["Handler"]) == ("python3.14", "lambda_resize.edge.handler.handler")
     assert "Environment" not in function
     policy = aws.client("iam").get_role_policy(RoleName=role, PolicyName="log")["PolicyDocument"]
     (statement,) = policy["Statement"]

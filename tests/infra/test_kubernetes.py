@@ -103,7 +103,7 @@ def test_kustomize_makes_one_map_of_the_settings(check: Check) -> None:
 
 
 @pytest.mark.parametrize("name", ["nginx", "prewmanager"])
-def test_no_pod_can_change_itself_or_gain_rights(name: str) -> None:
+def test_no_pod_can_change_itself_or_gain_permissions(name: str) -> None:
     """As in the compose files: no root, no capability, a read-only root file system, no token of the cluster's."""
     pod = _pod(name)
     (container,) = pod["containers"]
@@ -129,7 +129,7 @@ def test_no_pod_can_change_itself_or_gain_rights(name: str) -> None:
     ],
 )
 def test_a_pod_is_given_the_time_to_end(name: str, needed: float) -> None:
-    """The sleep before the signal, and then what requests under way may take."""
+    """The sleep before the signal, and then what requests in flight may take."""
     pod = _pod(name)
     before = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
 

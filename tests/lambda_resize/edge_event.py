@@ -9,9 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import urlencode
 
-from lambda_resize.edge_address import Resolve
-from lambda_resize.edge_fetch import Network
-from lambda_resize.edge_settings import EdgeSettings
+from lambda_resize.edge.address import Resolve
+from lambda_resize.edge.fetch import Network
+from lambda_resize.edge.settings import EdgeSettings
 
 LOOPBACK = "127.0.0.1"
 DISTRIBUTION = "d0123456789abc.cloudfront.net"
@@ -109,7 +109,7 @@ class ImageHost:
 
     @property
     def name(self) -> str:
-        """The host as it stands in URLs and in the allow list."""
+        """The host as it is in URLs and in the allow list."""
         return f"images.test:{self.port}"
 
     def url(self, path: str) -> str:

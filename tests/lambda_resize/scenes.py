@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lambda_resize.resize import resize
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 from tests.lambda_resize.wide_gamut import ADOBE_RGB, DISPLAY_P3, PROPHOTO, Space
 
 GOLDENS = Path(__file__).parent / "goldens"
@@ -66,7 +66,7 @@ def landscape() -> NDArray[np.float64]:
     picture[hills] = np.stack([0.2 + 0.15 * x, 0.6 - 0.25 * x, 0.15 + 0.1 * y], axis=2)[hills]
     trunks = (np.sin(70 * x) > 0.3) & (x > 0.62) & (y > 0.3) & (y < 0.75)
     picture[trunks] = (0.35, 0.2, 0.1)
-    hue = np.stack([0.5 + 0.4 * np.cos(6.283 * (x - turn / 3)) for turn in range(3)], axis=2)
+    hue = np.stack([0.5 + 0.4 * np.cos(6.283 * (x - phase / 3)) for phase in range(3)], axis=2)
     return np.where((y > 0.85)[..., None], hue, picture)
 
 

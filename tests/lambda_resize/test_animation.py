@@ -12,7 +12,7 @@ from PIL import Image
 from lambda_resize.errors import TimedOut, TooLarge
 from lambda_resize.resize import resize
 from lambda_resize.settings import Limits
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 
 COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
 DURATIONS = [100, 200, 300]
@@ -74,7 +74,7 @@ def test_all_frames_are_kept(source: str, spec: Spec) -> None:
     ],
 )
 @pytest.mark.parametrize("source", ["GIF", "WEBP"])
-def test_the_first_frame_is_taken_otherwise(source: str, spec: Spec) -> None:
+def test_otherwise_the_first_frame_is_rendered(source: str, spec: Spec) -> None:
     """Without being asked, and where the output cannot move."""
     preview = resize(animation(source), spec)
     assert len(frames(preview.data)) == 1

@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from devstack.backends import S3, s3_client
+from lambda_resize.batch import MAX_READS, render_batch
 from lambda_resize.errors import Missing, StorageFailed
-from lambda_resize.making import READINGS, make
 from lambda_resize.request import ResizeRequest, parse
 from lambda_resize.settings import Settings
-from lambda_resize.storage import Original, Storage
+from lambda_resize.storage import Storage, StoredPhoto
 
 PHOTO = "photo/changing.jpg"
 PREVIEWS = ("prew/card/changing.jpg", "prew/thumb/changing.jpg")
@@ -28,12 +28,12 @@ class Changed(Storage):
     times: int
     readings = 0
 
-    def read(self, bucket: str, key: str, max_bytes: int) -> Original:
-        original = super().read(bucket, key, max_bytes)
+    def read(self, bucket: str, key: str, max_bytes: int) -> StoredPhoto:
+        photo = super().read(bucket, key, max_bytes)
         self.readings += 1
         if self.readings <= self.times:
             self.change(self.readings)
-        return original
+        return photo
 
 
 @pytest.fixture(name="storage")
@@ -75,7 +75,7 @@ def test_an_overwritten_photo_is_read_again(
     """The previews of the old one, which nothing would delete any more, are replaced by the new one's."""
     storage.times = 1
     storage.change = lambda _: client.put_object(Bucket="photos", Key=PHOTO, Body=_photo(encode, 255))
-    answer = make(request_, storage, Settings())
+    answer = render_batch(request_, storage, Settings())
 
     assert (storage.readings, answer["status"]) == (2, True)
     for key in PREVIEWS:
@@ -86,7 +86,7 @@ def test_an_overwritten_photo_is_read_again(
 def test_a_photo_that_stays_is_read_once(client: Any, storage: Changed, request_: ResizeRequest) -> None:
     """The look afterwards is all that it costs."""
     storage.times = 0
-    answer: Any = make(request_, storage, Settings())
+    answer: Any = render_batch(request_, storage, Settings())
 
     assert storage.readings == 1
     assert answer["timings"].keys() == {"read", "resize", "write", "check"}
@@ -94,11 +94,11 @@ def test_a_photo_that_stays_is_read_once(client: Any, storage: Changed, request_
 
 
 def test_a_removed_photo_leaves_no_previews(client: Any, storage: Changed, request_: ResizeRequest) -> None:
-    """They would be shown for ever; the caller is told that there is no photo."""
+    """They would be shown for ever; the caller gets `missing`."""
     storage.times = 1
     storage.change = lambda _: client.delete_object(Bucket="photos", Key=PHOTO)
     with pytest.raises(Missing):
-        make(request_, storage, Settings())
+        render_batch(request_, storage, Settings())
 
     assert _stored(client) == set()
 
@@ -107,12 +107,12 @@ def test_a_photo_that_never_rests_has_no_preview_for_now(
     client: Any, encode: Any, storage: Changed, request_: ResizeRequest
 ) -> None:
     """Rather none than an old one; who asks later begins anew."""
-    storage.times = READINGS
+    storage.times = MAX_READS
     storage.change = lambda number: client.put_object(Bucket="photos", Key=PHOTO, Body=_photo(encode, 10 * number))
     with pytest.raises(StorageFailed, match="changes while"):
-        make(request_, storage, Settings())
+        render_batch(request_, storage, Settings())
 
-    assert (storage.readings, _stored(client)) == (READINGS, set())
+    assert (storage.readings, _stored(client)) == (MAX_READS, set())
 
 
 class Unwatchable(Storage):
@@ -122,13 +122,13 @@ class Unwatchable(Storage):
         raise StorageFailed(f"{bucket}/{key}: SlowDown")
 
 
-def test_a_look_that_fails_costs_nobody_the_preview(
+def test_a_failed_check_does_not_fail_the_preview(
     client: Any, request_: ResizeRequest, s3: S3, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both previews are written by then, and of the photo that was there a moment ago."""
     for name, value in s3.aws_environment().items():
         monkeypatch.setenv(name, value)
-    answer = make(request_, Unwatchable.from_environment(os.environ), Settings())
+    answer = render_batch(request_, Unwatchable.from_environment(os.environ), Settings())
 
     assert answer["status"] is True
     assert client.head_object(Bucket="photos", Key=PREVIEWS[0])["ContentLength"] == answer["size"]

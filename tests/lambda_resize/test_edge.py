@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lambda_resize import edge, edge_answer
-from lambda_resize.edge_errors import SourceMissing
-from lambda_resize.edge_fetch import fetch
-from lambda_resize.edge_settings import EdgeSettings
+from lambda_resize.edge.answer import response_bytes
+from lambda_resize.edge.errors import SourceMissing
+from lambda_resize.edge.fetch import fetch
+from lambda_resize.edge.handler import respond
+from lambda_resize.edge.settings import EdgeSettings
 from tests.lambda_resize.edge_event import DISTRIBUTION, ImageHost, origin_response, reply
 
 IMAGES = Path(__file__).parent / "edge_images"
@@ -61,13 +62,13 @@ def test_everything_else_passes_as_it_is(event: dict[str, Any]) -> None:
     """What the origin has, requests without `s`, and other methods: the response is handed back unchanged."""
     before = copy.deepcopy(event)
 
-    assert edge.answer(event, SETTINGS, _never) == before["Records"][0]["cf"]["response"]
+    assert respond(event, SETTINGS, _never) == before["Records"][0]["cf"]["response"]
 
 
 @pytest.mark.parametrize("status", ["403", "404", "410", "500", "503"])
-def test_where_the_origin_has_nothing_the_image_takes_its_place(status: str) -> None:
+def test_an_error_of_the_origin_is_replaced_by_the_image(status: str) -> None:
     """200, the type of what is made, a year's Cache-Control, and 1200x627 unless the query says otherwise."""
-    response = edge.answer(
+    response = respond(
         origin_response({"s": URL}, status=status), SETTINGS, lambda _: (IMAGES / "source.png").read_bytes()
     )
 
@@ -80,7 +81,7 @@ def test_where_the_origin_has_nothing_the_image_takes_its_place(status: str) -> 
 def test_the_image_is_that_of_sharp() -> None:
     """As sharp 0.35 makes it with `fit: 'contain'` on white, by structural similarity over all pixels."""
     event = origin_response({"s": URL, "w": "400", "h": "209"})
-    made = _opened(edge.answer(event, SETTINGS, lambda _: (IMAGES / "source.png").read_bytes())).convert("RGB")
+    made = _opened(respond(event, SETTINGS, lambda _: (IMAGES / "source.png").read_bytes())).convert("RGB")
     expected = Image.open(IMAGES / "sharp-contain-400x209.png").convert("RGB")
 
     assert made.size == expected.size
@@ -103,7 +104,7 @@ def test_only_headers_that_the_edge_may_write_differ() -> None:
     """Read-only ones stay exactly, those of the replaced body go, none is added that CloudFront refuses."""
     event = origin_response({"s": URL})
     before = copy.deepcopy(event["Records"][0]["cf"]["response"]["headers"])
-    after = edge.answer(event, SETTINGS, lambda _: (IMAGES / "source.png").read_bytes())["headers"]
+    after = respond(event, SETTINGS, lambda _: (IMAGES / "source.png").read_bytes())["headers"]
 
     assert all(after[name] == before[name] for name in READ_ONLY)
     assert {"content-length", "etag"}.isdisjoint(after)
@@ -116,7 +117,7 @@ def test_only_headers_that_the_edge_may_write_differ() -> None:
 )
 def test_the_type_is_that_of_what_is_made(file_format: str, kind: str) -> None:
     """Formats that browsers show are kept; the type follows the image, not the URL."""
-    response = edge.answer(
+    response = respond(
         origin_response({"s": URL, "w": "90", "h": "90"}), SETTINGS, lambda _: _noise(60, 40, file_format)
     )
 
@@ -129,10 +130,10 @@ def test_quality_is_lowered_until_the_answer_fits(file_format: str) -> None:
     """Noise, the worst there is, still comes out as an image of the whole size and under the limit."""
     settings = EdgeSettings(allowed_hosts=("images.example.com",), max_answer_bytes=700_000)
     event = origin_response({"s": URL, "w": "1000", "h": "900"})
-    response = edge.answer(event, settings, lambda _: _noise(1000, 900, file_format))
+    response = respond(event, settings, lambda _: _noise(1000, 900, file_format))
 
     assert response["status"] == "200"
-    assert edge_answer.size(response) <= 700_000
+    assert response_bytes(response) <= 700_000
     assert _opened(response).size == (1000, 900)
     assert response["headers"]["content-type"][0]["value"] == "image/jpeg"
 
@@ -140,14 +141,14 @@ def test_quality_is_lowered_until_the_answer_fits(file_format: str) -> None:
 def test_what_fits_at_no_quality_is_a_clear_413() -> None:
     """Never an answer above the limit, which CloudFront would turn into a 502."""
     settings = EdgeSettings(allowed_hosts=("images.example.com",), max_answer_bytes=50_000)
-    response = edge.answer(origin_response({"s": URL, "w": "1000", "h": "900"}), settings, lambda _: _noise(1000, 900))
+    response = respond(origin_response({"s": URL, "w": "1000", "h": "900"}), settings, lambda _: _noise(1000, 900))
 
     assert response["status"] == "413"
-    assert edge_answer.size(response) < 2000
+    assert response_bytes(response) < 2000
 
 
 def _problem(query: dict[str, str] | str, fetch_image: Fetch = _never) -> dict[str, Any]:
-    response = edge.answer(origin_response(query), SETTINGS, fetch_image)
+    response = respond(origin_response(query), SETTINGS, fetch_image)
     assert response["bodyEncoding"] == "text"
     assert response["headers"]["content-type"][0]["value"] == "application/problem+json"
     assert json.loads(response["body"])["status"] == int(response["status"])
@@ -178,7 +179,7 @@ def test_empty_sizes_mean_the_defaults() -> None:
     """`w=&h=` is what a form sends where nothing was filled in."""
     event = origin_response(f"s={URL}&w=&h=100")
 
-    assert _opened(edge.answer(event, SETTINGS, lambda _: _noise(10, 10))).size == (1200, 100)
+    assert _opened(respond(event, SETTINGS, lambda _: _noise(10, 10))).size == (1200, 100)
 
 
 def test_the_distribution_itself_is_refused() -> None:
@@ -212,7 +213,7 @@ def test_too_many_pixels_are_413() -> None:
     assert _problem({"s": URL}, lambda _: buffer.getvalue())["status"] == "413"
 
 
-def test_whatever_else_happens_is_told_without_detail() -> None:
+def test_any_other_error_is_answered_without_detail() -> None:
     """The function never raises, and a viewer never reads why."""
 
     def broken(_url: str) -> bytes:
@@ -234,7 +235,7 @@ def test_the_whole_way_from_another_host() -> None:
         }
         settings = host.settings()
         event = origin_response({"s": host.url("/page")})
-        response = edge.answer(event, settings, lambda url: fetch(url, settings, host.network))
+        response = respond(event, settings, lambda url: fetch(url, settings, host.network))
 
     picture = _opened(response)
     assert (picture.format, picture.size) == ("JPEG", (1200, 627))

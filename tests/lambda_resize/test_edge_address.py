@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from lambda_resize.edge_address import MAX_URL_CHARACTERS, check, is_public
-from lambda_resize.edge_errors import Refused, SourceFailed
-from lambda_resize.edge_settings import EdgeSettings
+from lambda_resize.edge.address import MAX_URL_CHARACTERS, allowed_address, is_public
+from lambda_resize.edge.errors import Refused, SourceFailed
+from lambda_resize.edge.settings import EdgeSettings
 
 SETTINGS = EdgeSettings(allowed_hosts=("images.example.com", "cdn.example.com:8443"))
 PUBLIC = "93.184.216.34"
@@ -90,16 +90,18 @@ def test_no_spelling_leads_anywhere_else(url: str) -> None:
         raise AssertionError(f"{host} was looked up")
 
     with pytest.raises(Refused):
-        check(url, SETTINGS, never)
+        allowed_address(url, SETTINGS, never)
 
 
 def test_an_allowed_host_is_the_checked_address() -> None:
     """Scheme, port, path and query are taken from the URL, the fragment is not, the address from the resolver."""
-    address = check("https://images.example.com/a%20b.jpg?v=2#top", SETTINGS, _resolver(PUBLIC, "93.184.216.35"))
+    address = allowed_address(
+        "https://images.example.com/a%20b.jpg?v=2#top", SETTINGS, _resolver(PUBLIC, "93.184.216.35")
+    )
 
     assert (address.scheme, address.host, address.port, address.ip) == ("https", "images.example.com", 443, PUBLIC)
     assert address.target == "/a%20b.jpg?v=2"
-    assert check("https://cdn.example.com:8443", SETTINGS, _resolver(PUBLIC)).port == 8443
+    assert allowed_address("https://cdn.example.com:8443", SETTINGS, _resolver(PUBLIC)).port == 8443
 
 
 NOT_PUBLIC = [
@@ -143,7 +145,7 @@ def test_an_allowed_name_that_points_inside_is_refused(ip: str) -> None:
     """Private, local, link-local, metadata, special and embedding addresses, also beside a good one."""
     assert not is_public(ip)
     with pytest.raises(Refused, match="not public"):
-        check("https://images.example.com/", SETTINGS, _resolver(PUBLIC, ip))
+        allowed_address("https://images.example.com/", SETTINGS, _resolver(PUBLIC, ip))
 
 
 @pytest.mark.parametrize("ip", [PUBLIC, "8.8.8.8", "52.216.0.1", "2606:2800:220:1::1", "2a00:1450::1"])
@@ -160,4 +162,4 @@ def test_a_name_that_is_not_there_is_the_hosts_failure() -> None:
 
     for lookup in (fails, _resolver()):
         with pytest.raises(SourceFailed):
-            check("https://images.example.com/", SETTINGS, lookup)
+            allowed_address("https://images.example.com/", SETTINGS, lookup)

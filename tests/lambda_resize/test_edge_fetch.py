@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from lambda_resize.edge_errors import EdgeError, Refused, SourceFailed, SourceMissing, SourceSlow, TooMuch
-from lambda_resize.edge_fetch import Network, fetch
+from lambda_resize.edge.errors import EdgeError, Refused, SourceFailed, SourceMissing, SourceSlow, TooMuch
+from lambda_resize.edge.fetch import Network, fetch
 from tests.lambda_resize.edge_event import LOOPBACK, ImageHost, reply
 from tests.support.certificates import self_signed
 
@@ -91,7 +91,7 @@ def test_a_name_that_moves_inside_between_redirects_is_refused(host: ImageHost) 
 
 
 def test_the_checked_address_is_the_one_connected_to(host: ImageHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The name is resolved once for a request, and the connection is told the address, not the name."""
+    """The name is resolved once for a request, and the connection gets the address, not the name."""
     connected: list[object] = []
     connect = socket.create_connection
 
@@ -191,7 +191,7 @@ def test_a_host_that_dribbles_is_cut_off(host: ImageHost) -> None:
     [(404, SourceMissing), (410, SourceMissing), (403, SourceFailed), (500, SourceFailed), (204, SourceFailed)],
 )
 def test_other_statuses_are_no_image(host: ImageHost, status: int, error: type[EdgeError]) -> None:
-    """Missing is told apart from failing; a success without a body is no image either."""
+    """Missing differs from failing; a success without a body is no image either."""
     host.replies["/a"] = reply(status)
 
     with pytest.raises(error, match=str(status)):
@@ -210,7 +210,7 @@ def test_a_broken_answer_is_the_hosts_failure(host: ImageHost) -> None:
 
 
 def test_a_closed_port_is_the_hosts_failure() -> None:
-    """A refused connection is told as that."""
+    """A refused connection is a failure of the host."""
     with ImageHost() as gone:
         url, settings, network = gone.url("/a"), gone.settings(), gone.network
     with pytest.raises(SourceFailed):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lambda_resize.edge_settings import EdgeSettings
+from lambda_resize.edge.settings import EdgeSettings
 from lambda_resize.settings import SettingsError
 
 

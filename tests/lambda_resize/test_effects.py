@@ -11,7 +11,7 @@ from PIL import Image
 
 from lambda_resize.errors import Corrupt
 from lambda_resize.resize import resize
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 
 
 def made(data: bytes, **fields: Any) -> Image.Image:

@@ -12,9 +12,9 @@ import pytest
 import pyvips
 from PIL import Image, ImageCms
 
-from lambda_resize import codecs
+from lambda_resize import codecs, finishing
 from lambda_resize.resize import resize
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 
 SOURCES = ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "AVIF"]
 KEPT = {"JPEG": "jpeg", "PNG": "png", "WEBP": "webp", "GIF": "png", "TIFF": "jpeg", "AVIF": "avif"}
@@ -43,9 +43,9 @@ def test_each_format_becomes_each_other(encode: Any, source: str, target: Any) -
 )
 def test_transparency_is_kept(encode: Any, source: str, kept: str) -> None:
     """Where a format has it, `keep` chooses one that has it too."""
-    original = Image.new("RGBA", (40, 40), (0, 0, 255, 0))
-    original.paste((0, 0, 255, 255), (0, 0, 20, 40))
-    image = result(encode(original, source))
+    photo = Image.new("RGBA", (40, 40), (0, 0, 255, 0))
+    photo.paste((0, 0, 255, 255), (0, 0, 20, 40))
+    image = result(encode(photo, source))
     assert image.format == kept
     alpha = np.asarray(image.convert("RGBA"))[:, :, 3]
     assert alpha[:, :8].min() > 250
@@ -70,9 +70,9 @@ def test_padding_is_opaque(encode: Any) -> None:
 
 def test_colours_do_not_bleed_out_of_transparency(encode: Any) -> None:
     """Scaling weighs colours by their opacity, so no dark rim appears around a white shape."""
-    original = Image.new("RGBA", (80, 80), (0, 0, 0, 0))
-    original.paste((255, 255, 255, 255), (21, 21, 58, 58))
-    values = np.asarray(result(encode(original, "PNG")))
+    photo = Image.new("RGBA", (80, 80), (0, 0, 0, 0))
+    photo.paste((255, 255, 255, 255), (21, 21, 58, 58))
+    values = np.asarray(result(encode(photo, "PNG")))
     assert values[values[:, :, 3] > 20][:, :3].min() > 250
 
 
@@ -165,32 +165,32 @@ def test_an_animation_becomes_its_first_frame(encode: Any) -> None:
 @pytest.mark.parametrize("target", ["jpeg", "webp", "avif"])
 def test_quality_has_a_default_and_makes_a_difference(encode: Any, noise: Image.Image, target: Any) -> None:
     """Less quality means fewer bytes, and no quality means the format's own."""
-    original = encode(noise, "PNG")
-    sizes = [len(resize(original, Spec(width=100, format=target, quality=q)).data) for q in (20, 95)]
+    photo = encode(noise, "PNG")
+    sizes = [len(resize(photo, Spec(width=100, format=target, quality=q)).data) for q in (20, 95)]
     assert sizes[0] < sizes[1]
     default = codecs.ENCODERS[target].quality
-    assert resize(original, Spec(width=100, format=target)) == resize(
-        original, Spec(width=100, format=target, quality=default)
+    assert resize(photo, Spec(width=100, format=target)) == resize(
+        photo, Spec(width=100, format=target, quality=default)
     )
 
 
 @pytest.mark.parametrize(("target", "most"), [("webp", 6), ("avif", 9)])
 def test_effort_has_a_default_and_makes_a_difference(encode: Any, noise: Image.Image, target: Any, most: int) -> None:
     """Without one it is 1, and 0 is an effort like the others."""
-    original = encode(noise.resize((200, 200), Image.Resampling.BICUBIC), "PNG")
+    photo = encode(noise.resize((200, 200), Image.Resampling.BICUBIC), "PNG")
     efforts = (None, 0, 1, most)
     plain = Spec(width=100, format=target)
-    looks: dict[int | None, Any] = {each: replace(plain, **{f"{target}_effort": each}) for each in efforts}
-    made = {effort: resize(original, look).data for effort, look in looks.items()}
+    specs: dict[int | None, Any] = {each: replace(plain, **{f"{target}_effort": each}) for each in efforts}
+    made = {effort: resize(photo, spec).data for effort, spec in specs.items()}
 
     assert made[None] == made[1]
     assert len(set(made.values())) == 3
 
 
-def test_a_png_takes_no_notice_of_quality(encode: Any, noise: Image.Image) -> None:
+def test_a_png_ignores_quality(encode: Any, noise: Image.Image) -> None:
     """It is lossless."""
-    original = encode(noise, "PNG")
-    assert resize(original, Spec(width=50)) == resize(original, Spec(width=50, quality=1))
+    photo = encode(noise, "PNG")
+    assert resize(photo, Spec(width=50)) == resize(photo, Spec(width=50, quality=1))
 
 
 def test_jpeg_is_baseline_with_half_the_colour(encode: Any, noise: Image.Image) -> None:
@@ -199,3 +199,23 @@ def test_jpeg_is_baseline_with_half_the_colour(encode: Any, noise: Image.Image) 
     stored = pyvips.Image.new_from_buffer(data, "")
     assert stored.get("jpeg-chroma-subsample") == "4:2:0"
     assert "progressive" not in Image.open(io.BytesIO(data)).info
+
+
+def test_a_formats_own_quality_goes_before_the_common_one() -> None:
+    """What neither says is the format's default."""
+    spec = Spec(width=1, quality=70, avif_quality=40)
+
+    assert [codecs.quality(spec, target) for target in ("avif", "webp", "jpeg", "png")] == [40, 70, 70, 70]
+    assert codecs.quality(Spec(width=1, avif_quality=40), "jpeg") is None
+
+
+def test_effort_belongs_to_one_format() -> None:
+    """0 is an effort, and not the default; JPEG and PNG have none."""
+    spec = Spec(width=1, webp_effort=0)
+
+    assert [codecs.effort(spec, target) for target in ("webp", "avif", "jpeg", "png")] == [0, None, None, None]
+
+
+def test_the_background_is_read_as_red_green_blue() -> None:
+    """#rrggbb in the order of the letters, whatever their case."""
+    assert finishing.background_rgb(Spec(width=1, background="#fF8001")) == (255, 128, 1)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_resize.geometry import Size, offset, plan
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 
 SHARP = json.loads((Path(__file__).parent / "sharp_sizes.json").read_text())
 

@@ -1,4 +1,4 @@
-"""Previews against pictures that were looked at: upright, in the screen's colours, on the right background."""
+"""Previews against pictures that were reviewed: upright, in the screen's colours, on the right background."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image, ImageCms
 
 from benchmarks.images.quality import similarity
 from lambda_resize.resize import resize
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 from tests.lambda_resize import scenes
 from tests.lambda_resize.scenes import GOLDENS
 
@@ -29,7 +29,7 @@ def likeness(data: bytes, spec: Spec, golden: str) -> float:
 
 
 @pytest.mark.parametrize("name", scenes.cases())
-def test_a_preview_looks_like_its_golden(name: str) -> None:
+def test_a_preview_is_like_its_golden(name: str) -> None:
     """And does not, where a turn, a profile, a background or opacity is got wrong."""
     case = scenes.cases()[name]()
     assert likeness(case.data, case.spec, case.golden) > ALIKE

@@ -21,9 +21,9 @@ from PIL import Image
 
 from devstack.backends import S3, s3_client
 from lambda_resize import handler as handler_module
+from lambda_resize.batch import render_batch
 from lambda_resize.errors import StorageFailed
 from lambda_resize.handler import handler
-from lambda_resize.making import make
 from lambda_resize.request import parse
 from lambda_resize.settings import Limits, Settings
 from lambda_resize.storage import Storage
@@ -76,8 +76,8 @@ def test_the_timings_are_those_of_the_example(bucket: Any, example: Any) -> None
     assert all(value > 0 and value == round(value, 1) for value in timings.values())
 
 
-def test_the_original_request_gets_the_original_response(bucket: Any, example: Any) -> None:
-    """The original system's service finds the fields it knows."""
+def test_the_first_fields_of_a_request_get_the_first_fields_of_a_response(bucket: Any, example: Any) -> None:
+    """The first source system's service finds the fields it knows."""
     del bucket
     expected = example("response_original")
     answer = handler(example("request_original"), None)
@@ -87,7 +87,7 @@ def test_the_original_request_gets_the_original_response(bucket: Any, example: A
 
 
 def test_data_beyond_the_limit_is_left_out(bucket: Any, example: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rest of the answer stays, and the preview is in the bucket; at the limit itself data is carried."""
+    """The rest of the answer stays, and the preview is in the bucket; at the limit itself the data is inlined."""
     size: Any = handler(example("request_original"), None)["size"]
     monkeypatch.setattr(handler_module, "SETTINGS", Settings(max_data_bytes=size))
     assert "data" in handler(example("request_original"), None)
@@ -163,7 +163,7 @@ def test_success_is_logged_in_one_line(bucket: Any, example: Any, caplog: pytest
 
 @pytest.mark.parametrize("bad", ["a b", "x" * 65, "id\nforged", "short", 7, ["a"], {"a": 1}])
 def test_a_bad_id_is_not_logged(bucket: Any, example: Any, caplog: pytest.LogCaptureFixture, bad: object) -> None:
-    """Whatever stands in the event's ids, the preview is made, and none of it reaches the log."""
+    """Whatever the event's ids are, the preview is made, and none of it reaches the log."""
     del bucket
     with caplog.at_level(logging.INFO, "lambda_resize"):
         answer = handler(example("request_full") | {"request_id": bad, "traceparent": bad}, None)
@@ -186,7 +186,7 @@ def test_only_a_processs_first_invocation_is_a_cold_start(
     assert made["duration_ms"] >= sum(made["timings"].values())
 
 
-def test_outside_of_lambda_no_memory_is_said(example: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outside_of_lambda_no_memory_is_reported(example: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker process of the service has none of Lambda's, and costs nothing there."""
     monkeypatch.delenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", raising=False)
     assert "memory_mb" not in handler(example("request_full") | {"width": 0}, None)
@@ -210,21 +210,21 @@ def test_further_previews_are_written_and_described(bucket: Any, example: Any) -
         {"preset_name": "huge", "width": 10_000, "height": 7000, "fit": "fill", "format": "avif", "enlarge": True},
     ]
     settings = Settings(Limits(max_source_pixels=60_000_000))
-    answer: Any = make(parse(example("request_full") | {"also": also}), handler_module._storage(), settings)
+    answer: Any = render_batch(parse(example("request_full") | {"also": also}), handler_module._storage(), settings)
     assert list(answer["also"]) == ["thumb", "square", "huge"]
     assert (answer["also"]["huge"]["status"], answer["also"]["huge"]["kind"]) == (False, "too_large")
     assert answer["also"]["huge"]["error"].startswith("huge of photos/photo/a/b.jpg: ")
     for name, size in {"thumb": (200, 139), "square": (90, 90)}.items():
-        told = answer["also"][name]
+        answered = answer["also"][name]
         stored = bucket.get_object(Bucket="photos", Key=f"prew/{name}/a/b.jpg")
-        assert (told["status"], told["key"], told["etag"]) == (True, f"prew/{name}/a/b.jpg", stored["ETag"])
-        assert (told["content_type"], told["cache_control"]) == (stored["ContentType"], stored["CacheControl"])
+        assert (answered["status"], answered["key"], answered["etag"]) == (True, f"prew/{name}/a/b.jpg", stored["ETag"])
+        assert (answered["content_type"], answered["cache_control"]) == (stored["ContentType"], stored["CacheControl"])
         data = stored["Body"].read()
-        assert len(data) == told["size"]
-        assert Image.open(io.BytesIO(data)).size == size == (told["width"], told["height"])
-    told = example("response_also")
-    assert answer["also"]["thumb"].keys() == told["hero"].keys()
-    assert answer["also"]["huge"].keys() == told["thumb"].keys()
+        assert len(data) == answered["size"]
+        assert Image.open(io.BytesIO(data)).size == size == (answered["width"], answered["height"])
+    answered = example("response_also")
+    assert answer["also"]["thumb"].keys() == answered["hero"].keys()
+    assert answer["also"]["huge"].keys() == answered["thumb"].keys()
     used = {"cold_start", "duration_ms", "memory_mb"}  # the handler's, not of this work alone
     assert answer.keys() == example("response_full").keys() - used | {"also"}
 
@@ -273,7 +273,7 @@ def _returning(storage: Storage) -> Any:
     return stored
 
 
-def test_no_more_time_is_taken_than_lambda_leaves(bucket: Any, example: Any) -> None:
+def test_the_time_limit_is_at_most_what_lambda_leaves(bucket: Any, example: Any) -> None:
     """A Lambda that is ended gives no answer, so the work ends before; and time enough changes nothing."""
     del bucket
     hurried = SimpleNamespace(aws_request_id="an-id", get_remaining_time_in_millis=lambda: 900)
@@ -294,8 +294,8 @@ def test_the_unexpected_is_internal(
     """The answer names the type alone; the traceback is in the log."""
     monkeypatch.setattr(handler_module, "_storage", _raising(failure))
     answer = handler(example("request_full"), None)
-    told = {"status": False, "error": type(failure).__name__, "kind": "internal"}
-    assert {name: answer[name] for name in answer if name not in {"cold_start", "duration_ms"}} == told
+    answered = {"status": False, "error": type(failure).__name__, "kind": "internal"}
+    assert {name: answer[name] for name in answer if name not in {"cold_start", "duration_ms"}} == answered
     assert caplog.records[0].levelname == "ERROR"
     assert "Traceback" in logged(caplog)["traceback"]
 

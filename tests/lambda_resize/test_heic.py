@@ -14,7 +14,7 @@ from PIL import Image, ImageCms
 from lambda_resize.errors import Corrupt, TooLarge
 from lambda_resize.resize import resize
 from lambda_resize.settings import Limits
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 
 
 def heic(image: Image.Image, **options: Any) -> bytes:
@@ -32,7 +32,7 @@ def decoded(data: bytes, **fields: Any) -> Image.Image:
 
 
 @pytest.mark.parametrize("width", [64, 70, 101])
-def test_a_heic_photo_looks_as_it_did(width: int) -> None:
+def test_a_heic_photo_is_decoded_as_it_was(width: int) -> None:
     """Whatever its width, since its rows are padded: left is red, right is blue, to the last pixel."""
     photo = Image.new("RGB", (width, 50), "red")
     photo.paste((0, 0, 255), (width // 2, 0, width, 50))
@@ -49,11 +49,11 @@ def test_what_is_kept_of_heic_is_avif() -> None:
 
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
 def test_a_heic_photo_stands_upright(orientation: int) -> None:
-    """The turn is in the container, and again in the EXIF data that phones leave in: it is applied once."""
+    """The rotation is in the container, and again in the EXIF data that phones leave in: it is applied once."""
     photo = Image.new("RGB", (120, 60), "red")
     photo.paste((0, 0, 255), (60, 0, 120, 60))
-    turns = {1: None, 3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
-    stored = photo if (turn := turns[orientation]) is None else photo.transpose(turn)
+    rotations = {1: None, 3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
+    stored = photo if (rotation := rotations[orientation]) is None else photo.transpose(rotation)
     exif = Image.Exif()
     exif[0x0112] = orientation
     image = decoded(heic(stored, exif=exif.tobytes())).convert("RGB")

@@ -19,7 +19,7 @@ from lambda_resize.deadline import Deadline
 from lambda_resize.errors import Corrupt, TimedOut, TooLarge, Unsupported
 from lambda_resize.resize import resize
 from lambda_resize.settings import Limits
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 
 SMALL = Spec(width=20)
 SVG = (
@@ -75,20 +75,20 @@ def test_the_time_is_limited(encode: Any, noise: Image.Image, position: Any) -> 
 
 
 def test_a_deadline_ends_what_is_given_to_it_before_and_after() -> None:
-    """Both images give no more pixels, and the end is told as such."""
+    """Both images give no more pixels, and the error is `TimedOut`."""
     with Deadline(3600) as deadline:
         before = deadline.watch(pyvips.Image.black(100, 100).copy())
         deadline.check()
         deadline.expire()
         after = deadline.watch(pyvips.Image.black(100, 100).copy())
         for image in (before, after):
-            with pytest.raises(TimedOut), deadline.told(), vips.decoding():
+            with pytest.raises(TimedOut), deadline.translated(), vips.decoding():
                 image.avg()
 
 
 def test_an_error_in_time_is_itself() -> None:
     """What is corrupt is not late."""
-    with Deadline(3600) as deadline, pytest.raises(Corrupt), deadline.told():
+    with Deadline(3600) as deadline, pytest.raises(Corrupt), deadline.translated():
         raise Corrupt("damaged")
 
 
@@ -128,7 +128,7 @@ def test_damage_is_no_chatter_and_no_end(encode: Any, noise: Image.Image, tmp_pa
     damaged = tmp_path / "damaged.png"
     damaged.write_bytes(encode(noise, "PNG")[:20_000])
     code = (
-        "import sys; from lambda_resize.resize import resize; from lambda_resize.spec import Spec\n"
+        "import sys; from lambda_resize.resize import resize; from prewmanager_presets import Spec\n"
         "data = open(sys.argv[1], 'rb').read()\n"
         "for _ in range(20): resize(data, Spec(width=20, best_effort=True))\n"
     )

@@ -15,7 +15,7 @@ from lambda_resize import vips
 from lambda_resize.errors import Corrupt, TooLarge, Unsupported
 from lambda_resize.resize import resize
 from lambda_resize.settings import Limits
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 
 FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "AVIF"]
 SMALL = Spec(width=50)
@@ -86,12 +86,12 @@ def test_each_kind_of_jpeg_cut_short_is_corrupt(encode: Any, noise: Image.Image,
 
 
 @pytest.mark.parametrize(
-    "said",
+    "message",
     ["tiff2vips: LZMA compression support is not configured", "tiled separate planes not supported", "bad labq format"],
 )
-def test_what_the_decoder_cannot_read_is_not_damaged(said: str) -> None:
+def test_what_the_decoder_cannot_read_is_not_damaged(message: str) -> None:
     """An intact file of a rare kind is unsupported; libvips tells it in words alone."""
-    assert isinstance(vips.failure(pyvips.Error("unable to call", said)), Unsupported)
+    assert isinstance(vips.failure(pyvips.Error("unable to call", message)), Unsupported)
     assert isinstance(vips.failure(pyvips.Error("unable to call", "premature end of JPEG image")), Corrupt)
 
 
@@ -102,7 +102,7 @@ def test_a_tiff_in_lab_is_unsupported(encode: Any) -> None:
 
 
 @pytest.mark.parametrize("position", ["attention", "entropy"])
-def test_a_cut_that_looks_at_the_content_notices_damage(encode: Any, noise: Image.Image, position: Any) -> None:
+def test_a_cut_chosen_by_content_notices_damage(encode: Any, noise: Image.Image, position: Any) -> None:
     """It decodes earlier than the others do."""
     with pytest.raises(Corrupt):
         resize(encode(noise, "PNG")[:9000], Spec(width=30, height=30, position=position))

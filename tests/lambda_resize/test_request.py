@@ -8,11 +8,11 @@ import pytest
 
 from lambda_resize.errors import InvalidRequest
 from lambda_resize.request import DEFAULT_CACHE_CONTROL, Output, ResizeRequest, parse
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 
 
-def test_the_original_fields_are_enough(example: Any) -> None:
-    """The original system's service can drive this function: what it does not send has a default."""
+def test_the_first_source_systems_fields_are_enough(example: Any) -> None:
+    """The first source system's service can drive this function: what it does not send has a default."""
     assert parse(example("request_original")) == ResizeRequest(
         src_bucket="photos",
         src_key="photo/a/b.jpg",
@@ -24,12 +24,12 @@ def test_the_original_fields_are_enough(example: Any) -> None:
             fingerprint=Spec(width=720).fingerprint,
             cache_control=DEFAULT_CACHE_CONTROL,
         ),
-        also=(),
+        companions=(),
         thumbhash=False,
     )
 
 
-def test_all_fields_are_taken(example: Any) -> None:
+def test_all_fields_are_parsed(example: Any) -> None:
     """Each field of the full example arrives."""
     request = parse(example("request_full")).main
     assert request.spec == Spec(width=720, height=480, format="jpeg", quality=80)
@@ -111,9 +111,9 @@ def test_further_previews_are_outputs_of_their_own(example: Any) -> None:
     also[0]["fingerprint"] = "abc"
     request = parse(example("request_original") | {"also": also, "cache_control": "max-age=1", "thumbhash": True})
     assert request.thumbhash
-    assert request.outputs == (request.main, *request.also)
+    assert request.outputs == (request.main, *request.companions)
     assert [
-        (each.preset_name, each.dst_key, each.spec, each.fingerprint, each.cache_control) for each in request.also
+        (each.preset_name, each.dst_key, each.spec, each.fingerprint, each.cache_control) for each in request.companions
     ] == [
         ("thumb", "prew/thumb/a/b.jpg", Spec(width=200), "abc", "max-age=1"),
         ("tiny", "prew/tiny/a/b.jpg", Spec(height=9), Spec(height=9).fingerprint, "no-store"),

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 from lambda_resize.geometry import Size, plan
 from lambda_resize.resize import Preview, resize
 from lambda_resize.scaling import shrink_on_load
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 from tests.lambda_resize.scenes import ORIENTATION, TREATMENTS
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -108,7 +108,7 @@ def test_real_photos_come_out_upright_exact_and_bare(real_photos: Path) -> None:
         assert not {"exif", "icc_profile", "xmp", "comment"} & image.info.keys(), path.name
 
 
-def test_real_photos_look_alike_in_each_orientation(real_photos: Path) -> None:
+def test_real_photos_are_alike_in_each_orientation(real_photos: Path) -> None:
     """The same scene stored in four orientations gives one preview, to within what JPEG loses."""
     for scene, others in {"landscape": (3, 6, 8), "portrait": (6,)}.items():
         spec = Spec(width=200, height=200, fit="inside", format="png")
@@ -120,13 +120,13 @@ def test_real_photos_look_alike_in_each_orientation(real_photos: Path) -> None:
 
 
 def test_metadata_is_dropped(encode: Any) -> None:
-    """Place, time, profile and comments of the original stay with the original."""
+    """Place, time, profile and comments of the photo stay with the photo."""
     exif = Image.Exif()
     exif[0x010F] = "a camera"
     exif.get_ifd(0x8825)[1] = "N"
-    original = encode(Image.new("RGB", (90, 60)), "JPEG", exif=exif, xmp=b"<x:xmpmeta/>", comment=b"a comment")
+    photo = encode(Image.new("RGB", (90, 60)), "JPEG", exif=exif, xmp=b"<x:xmpmeta/>", comment=b"a comment")
     for file_format in ("jpeg", "png", "webp", "avif"):
-        preview = resize(original, Spec(width=30, format=file_format))  # type: ignore[arg-type] # names of Format
+        preview = resize(photo, Spec(width=30, format=file_format))  # type: ignore[arg-type] # names of Format
         image = opened(preview)
         assert not {"exif", "icc_profile", "xmp", "comment"} & image.info.keys()
         assert not image.getexif()
@@ -169,7 +169,7 @@ def test_cover_keeps_the_part_at_its_height(encode: Any, position: Any, colour: 
 
 
 @pytest.mark.parametrize("position", ["attention", "entropy"])
-def test_cover_can_look_for_what_matters(encode: Any, noise: Image.Image, position: Any) -> None:
+def test_cover_can_find_what_matters(encode: Any, noise: Image.Image, position: Any) -> None:
     """In an empty photo with something at its right end, that end is kept."""
     photo = Image.new("RGB", (900, 200), (40, 40, 60))
     photo.paste(noise.crop((0, 0, 150, 200)), (750, 0))
@@ -188,8 +188,8 @@ def test_contain_pads_with_the_background(encode: Any, position: Any, box: tuple
 
 def test_contain_does_not_enlarge_unless_asked(encode: Any) -> None:
     """A small photo lies unscaled in a box of the full size; enlarged, it touches two edges."""
-    original = encode(Image.new("RGB", (10, 10), BLUE), "PNG")
-    small = opened(resize(original, Spec(width=40, height=20, fit="contain")))
-    large = opened(resize(original, Spec(width=40, height=20, fit="contain", enlarge=True)))
+    photo = encode(Image.new("RGB", (10, 10), BLUE), "PNG")
+    small = opened(resize(photo, Spec(width=40, height=20, fit="contain")))
+    large = opened(resize(photo, Spec(width=40, height=20, fit="contain", enlarge=True)))
     assert (small.size, (pixels(small) == BLUE).all(axis=2).sum()) == ((40, 20), 100)
     assert (large.size, (pixels(large) == BLUE).all(axis=2).sum()) == ((40, 20), 400)

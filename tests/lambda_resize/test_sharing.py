@@ -13,7 +13,7 @@ from PIL import Image
 from lambda_resize.errors import Corrupt, ResizeError, TooLarge, Unsupported
 from lambda_resize.resize import Preview, resize, resize_many
 from lambda_resize.sources import Photo
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 
 
 @pytest.fixture(name="opened")
@@ -47,7 +47,7 @@ def test_many_previews_come_of_one_decoding(encode: Any, opened: list[dict[str, 
 
 
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF", "GIF", "AVIF"])
-def test_shared_previews_look_as_those_made_alone(encode: Any, file_format: str) -> None:
+def test_shared_previews_equal_those_rendered_alone(encode: Any, file_format: str) -> None:
     """In each format."""
     photo = encode(Image.radial_gradient("L").resize((500, 300)).convert("RGB"), file_format)
     specs = [Spec(width=200, format="png"), Spec(width=50, height=50, format="png"), Spec(width=99, format="png")]
@@ -70,7 +70,7 @@ def test_what_needs_other_pixels_is_decoded_by_itself(encode: Any, noise: Image.
 
 
 def test_an_impossible_preview_leaves_the_others(encode: Any) -> None:
-    """Its error stands in its place."""
+    """Its error is yielded instead."""
     line = encode(Image.new("L", (1, 10_000)), "PNG")
     first, second = resize_many(line, [Spec(width=10_000, enlarge=True), Spec(height=100)])
     assert isinstance(first, TooLarge)

@@ -16,7 +16,7 @@ import pytest
 from devstack.backends import S3, s3_client
 from lambda_resize import storage as storage_module
 from lambda_resize.errors import Forbidden, Missing, StorageFailed, TooLarge
-from lambda_resize.storage import Storage, forget_empty_variables
+from lambda_resize.storage import Storage, unset_empty_variables
 
 KEYS = [
     "a b.jpg",
@@ -137,7 +137,7 @@ def test_a_missing_object_is_missing(s3: S3, storage: Storage) -> None:
 
 
 def test_a_missing_bucket_is_not_a_missing_photo(storage: Storage) -> None:
-    """It is a wrong setting, and must not be remembered as the answer for a photo."""
+    """It is a wrong setting, and must not be cached as the answer for a photo."""
     with pytest.raises(StorageFailed, match="no such bucket"):
         storage.read("nobody-made-this", "photo/none", 100)
 
@@ -198,7 +198,7 @@ def test_a_body_that_breaks_off_is_a_failure_of_storage(s3: S3, monkeypatch: pyt
 
 
 def test_an_object_that_is_too_large_is_not_read(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The size stands in the header; this server never sends the body, and who waits for it fails otherwise."""
+    """The size is in the header; this server never sends the body, and who waits for it fails otherwise."""
     header = (
         b"HTTP/1.1 200 OK\r\nContent-Length: 101\r\nLast-Modified: Wed, 01 Jan 2025 00:00:00 GMT\r\nETag: x\r\n\r\n"
     )
@@ -217,7 +217,7 @@ def test_the_size_limit_is_inclusive(s3: S3, storage: Storage) -> None:
 
 
 def test_requests_are_path_style_and_carry_the_session_token(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bucket stands in the path of a custom endpoint, and Lambda's temporary credentials come with a token."""
+    """The bucket is in the path of a custom endpoint, and Lambda's temporary credentials come with a token."""
     with server_answering(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n") as (endpoint, received):
         _set_environment(s3, monkeypatch, AWS_ENDPOINT_URL_S3=endpoint, AWS_SESSION_TOKEN="the-token")
         with pytest.raises(Missing):
@@ -260,7 +260,7 @@ def test_both_clients_work_in_the_region_of_the_environment(monkeypatch: pytest.
 def test_empty_variables_count_as_unset() -> None:
     """Only the empty ones go, and only those that the AWS SDKs treat so."""
     environ = {"AWS_ENDPOINT_URL_S3": "", "AWS_SESSION_TOKEN": "", "AWS_ENDPOINT_URL": "http://s3", "OTHER": ""}
-    forget_empty_variables(environ)
+    unset_empty_variables(environ)
     assert environ == {"AWS_ENDPOINT_URL": "http://s3", "OTHER": ""}
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 from lambda_resize import thumbhash
 from lambda_resize.geometry import Size
 from lambda_resize.resize import Preview, ResizeError, resize, resize_many
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 
 
 def pixels(size: Size, *, see_through: bool) -> bytes:

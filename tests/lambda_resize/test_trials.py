@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.images import corpora, fuzz, trials
 from benchmarks.images.trials import Trial
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 
 MUTANTS = 400
 
@@ -19,7 +19,7 @@ def test_the_seeds_of_the_mutants_are_good() -> None:
     assert outcome.count("preview") == len(fuzz.seeds()), outcome.errors
 
 
-def test_mutants_get_a_preview_or_the_right_failure() -> None:
+def test_mutants_get_a_preview_or_the_expected_failure() -> None:
     """None crashes, hangs, or surprises; and they reach the decoders: some are shown, some are found damaged."""
     outcome = trials.run(fuzz.mutated(MUTANTS))
     assert list(trials.failures(outcome)) == []
@@ -40,7 +40,7 @@ def test_a_surprise_would_be_seen() -> None:
 
 @pytest.mark.timeout(900)
 @pytest.mark.skipif("PREW_TEST_CORPORA" not in os.environ, reason="takes minutes and 50 MB: `make test-corpora`")
-def test_the_test_images_of_others_get_a_preview_or_the_right_failure() -> None:
+def test_the_test_images_of_others_get_a_preview_or_the_expected_failure() -> None:
     """All of Pillow's, thumbor's and pypng's; and memory stays within bounds."""
     try:
         outcome = corpora.run()

@@ -1,4 +1,4 @@
-"""Downloads, with a stand-in for pip."""
+"""Downloads, with a fake pip."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_many_at_once_download_it_once(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_what_failed_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What pip said is told, and nothing stays that the next run would take for complete."""
+    """The error has pip's message, and nothing stays that the next run would take for complete."""
     pip = Pip(failing=1)
     monkeypatch.setattr(subprocess, "run", pip.run)
 

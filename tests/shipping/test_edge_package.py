@@ -19,9 +19,9 @@ pytestmark = pytest.mark.timeout(300)  # the first run downloads the wheels
 # An answer of the packaged function itself, but for the connection to another host.
 MAKE = """
 import json, pathlib, sys
-from lambda_resize import edge
+from lambda_resize.edge import handler
 event, picture = json.load(sys.stdin), pathlib.Path(sys.argv[1]).read_bytes()
-print(json.dumps(edge.answer(event, edge._packaged()[0], lambda url: picture)))
+print(json.dumps(handler.respond(event, handler._packaged()[0], lambda url: picture)))
 """
 
 
@@ -31,11 +31,30 @@ def _edge_task(unpack: Callable[[Package], Path]) -> Path:
     return unpack(edge(ROOT / "examples" / "edge.json"))
 
 
+# The image core and the edge's own; no storage, and no second decoder: pi-heif is no distribution of this package.
+MODULES = {
+    "lambda_resize": "__init__ animation codecs deadline errors finishing geometry heic resize scaling settings "
+    "sources thumbhash vips",
+    "prewmanager_presets": "__init__ fields kinds",
+    "lambda_resize/edge": "__init__ address answer errors fetch handler query settings",
+}
+
+
+def test_it_holds_exactly_these_modules() -> None:
+    """Whatever else gets into it is seen here, before it is at every edge."""
+    expected = {f"{folder}/{name}.py" for folder, names in MODULES.items() for name in names.split()}
+
+    package = edge(ROOT / "examples" / "edge.json")
+
+    assert set(package.sources) == expected
+    assert package.distributions == frozenset({"cffi", "pycparser", "pyvips", "pyvips-binary"})
+
+
 async def test_it_starts_with_only_the_runtime_beside_it(edge_task: Path, running: Running) -> None:
     """No environment variable is needed: what is allowed came with the package."""
     passed = origin_response({"s": "https://images.example.com/a.jpg"}, status="200")
     refused = origin_response({"s": "https://169.254.169.254/latest/meta-data/"})
-    async with running(edge_task, "lambda_resize.edge.handler", {}) as invoke:
+    async with running(edge_task, "lambda_resize.edge.handler.handler", {}) as invoke:
         assert await invoke(passed) == passed["Records"][0]["cf"]["response"]
         assert (await invoke(refused))["status"] == "403"
 

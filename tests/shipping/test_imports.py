@@ -1,4 +1,4 @@
-"""Which modules a package needs."""
+"""Which files a package needs."""
 
 from __future__ import annotations
 
@@ -8,18 +8,25 @@ from shipping.imports import needed_by
 
 
 def test_all_that_is_imported_directly_or_not_and_nothing_else(tmp_path: Path) -> None:
-    """Each form of an import statement counts, also within functions; a circle comes to its end."""
+    """Each form of an import statement counts, also within functions and in subpackages; a circle comes to its end."""
     modules = {
-        "__init__": "",
-        "entry": "import json\nfrom package import one\nfrom package.two import name\n",
-        "one": "def late():\n    import package.three\n",
-        "two": "from package import entry, NAME\n",
-        "three": "",
-        "other": "from package import entry\n",
+        "package/__init__": "",
+        "package/entry": "import json\nfrom package import one\nfrom package.two import name\n",
+        "package/one": "def late():\n    import package.inner.three\n",
+        "package/two": "from package import entry, NAME\n",
+        "package/inner/__init__": "from beside import fields\n",
+        "package/inner/three": "",
+        "package/inner/other": "from package import entry\n",
+        "package/other": "from package import entry\n",
+        "beside/__init__": "",
+        "beside/fields": "",
+        "beside/other": "",
     }
-    folder = tmp_path / "package"
-    folder.mkdir()
     for name, text in modules.items():
-        (folder / f"{name}.py").write_text(text)
+        path = tmp_path / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
 
-    assert needed_by(folder, "entry") == ("__init__", "entry", "one", "three", "two")
+    needed = ["beside/__init__", "beside/fields", "package/__init__", "package/entry"]
+    needed += ["package/inner/__init__", "package/inner/three", "package/one", "package/two"]
+    assert needed_by(tmp_path, "package.entry") == tuple(f"{name}.py" for name in needed)

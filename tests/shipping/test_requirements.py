@@ -43,7 +43,7 @@ def test_conditions_are_judged_by_the_target(lock: Path) -> None:
 
 
 def test_every_hash_goes_to_pip(lock: Path) -> None:
-    """It is told the version and all hashes, without the condition that it would judge wrongly."""
+    """It gets the version and all hashes, without the condition that it would judge wrongly."""
     (obstore,) = read_lock(lock, Target("x86_64", "3.14"))
 
     assert obstore.line == "obstore==0.12.1 --hash=sha256:aa --hash=sha256:bb"

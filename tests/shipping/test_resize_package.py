@@ -48,11 +48,11 @@ async def test_it_makes_a_preview_with_only_the_runtime_beside_it(task: Path, ru
 
 def test_it_holds_its_own_modules_and_no_other(task: Path) -> None:
     """All of the function's modules but the edge's, and neither the service nor tests."""
-    packed = {path.stem for path in (task / "lambda_resize").glob("*.py")}
-    all_of_them = {path.stem for path in (ROOT / "lambda_resize").glob("*.py")}
+    packed = {path.name for path in (task / "lambda_resize").rglob("*.py")}
 
-    assert {name for name in all_of_them - packed if not name.startswith("edge")} == set()
-    assert not [name for name in packed if name.startswith("edge")]
+    assert packed == {path.name for path in (ROOT / "lambda_resize").glob("*.py")}
+    assert not (task / "lambda_resize" / "edge").exists()
+    assert (task / "prewmanager_presets" / "fields.py").exists()
     assert not (task / "prewmanager").exists()
     assert not list(task.rglob("*.pyc"))
 

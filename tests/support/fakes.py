@@ -10,8 +10,8 @@ from prewmanager.errors import StorageFailed
 from prewmanager.flights.result import FlightResult
 from prewmanager.previews.catalogue import Catalogue, Preview
 from prewmanager.previews.outcome import Failure, Made, Outcome, Source
-from prewmanager.previews.preset import Preset
 from prewmanager.resizing.render import RenderJob, RenderResult
+from prewmanager_presets import Preset
 
 CATALOGUE = Catalogue({"card": Preset(width=720), "thumb": Preset(width=200)}, "photo", "prew")
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from prewmanager.errors import InvalidKey, UnknownPreset
 from prewmanager.previews.catalogue import Catalogue, decode_path
-from prewmanager.previews.preset import Preset
+from prewmanager_presets import Preset
 from tests.support.fakes import CATALOGUE
 
 ODD_NAMES = [

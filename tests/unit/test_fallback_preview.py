@@ -20,8 +20,8 @@ from prewmanager.flights.placeholder import FALLBACK_CACHE_CONTROL, MAX_LOOKUPS,
 from prewmanager.flights.result import Answer
 from prewmanager.previews.catalogue import Catalogue, Preview
 from prewmanager.previews.outcome import Made, Source
-from prewmanager.previews.preset import Preset
 from prewmanager.previews.variants import all_variants
+from prewmanager_presets import Preset
 from tests.support.fakes import FakeStore, made, until
 from tests.support.replica import InMemoryReplica
 

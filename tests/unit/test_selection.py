@@ -7,7 +7,7 @@ import pytest
 from prewmanager.commands.arguments import Selection
 from prewmanager.config.settings import Settings
 from prewmanager.errors import InvalidSettings
-from prewmanager.previews.preset import Preset
+from prewmanager_presets import Preset
 
 SETTINGS = Settings(
     source_bucket="photos", presets={"card": Preset(width=720, format="auto"), "thumb": Preset(width=200, dpr=(2,))}

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from prewmanager.config.settings import Settings, read_settings
 from prewmanager.errors import InvalidSettings
-from prewmanager.previews.preset import Preset
+from prewmanager_presets import Preset
 
 Read = Callable[..., Settings]
 GOOD = {"PREW_SOURCE_BUCKET": "photos", "PREW_PRESETS__CARD__WIDTH": "720"}
@@ -138,20 +139,20 @@ def test_others_variables_are_let_be(read: Read) -> None:
         ({"PREW_WAIT_TIMEOUT": "30"}, "PREW_WAIT_TIMEOUT=30 leaves no time for one takeover: set it to 35 or more"),
         ({"PREW_PROXY_READ_TIMEOUT": "45"}, "PREW_PROXY_READ_TIMEOUT=45 must be longer than PREW_WAIT_TIMEOUT=45"),
         (
-            {"PREW_PRESETS__CARD__ALSO": "hero"},
-            "PREW_PRESETS__CARD__ALSO: 'hero' is no other preset; there are: none",
+            {"PREW_PRESETS__CARD__COMPANIONS": "hero"},
+            "PREW_PRESETS__CARD__COMPANIONS: 'hero' is no other preset; there are: none",
         ),
         (
-            {"PREW_PRESETS__CARD__ALSO": "card", "PREW_PRESETS__HERO__WIDTH": "9"},
-            "PREW_PRESETS__CARD__ALSO: 'card' is no other preset; there are: hero",
+            {"PREW_PRESETS__CARD__COMPANIONS": "card", "PREW_PRESETS__HERO__WIDTH": "9"},
+            "PREW_PRESETS__CARD__COMPANIONS: 'card' is no other preset; there are: hero",
         ),
         (
-            {"PREW_PRESETS__CARD__ALSO": ",".join(f"p{number}" for number in range(17))},
-            "PREW_PRESETS__CARD__ALSO: has 17 presets, and 16 is the most",
+            {"PREW_PRESETS__CARD__COMPANIONS": ",".join(f"p{number}" for number in range(17))},
+            "PREW_PRESETS__CARD__COMPANIONS: has 17 presets, and 16 is the most",
         ),
         (
-            {"PREW_PRESETS": '{"card": {"width": 1, "also": 5}}'},
-            "PREW_PRESETS__CARD__ALSO: is 5, and should be names of presets, such as card,hero",
+            {"PREW_PRESETS": '{"card": {"width": 1, "companions": 5}}'},
+            "PREW_PRESETS__CARD__COMPANIONS: is 5, and should be names of presets, such as card,hero",
         ),
         ({"PREW_FALLBACK_AFTER": "45"}, "PREW_FALLBACK_AFTER=45 must be shorter than PREW_WAIT_TIMEOUT=45: lower"),
         ({"PREW_FALLBACK_AFTER": "-1"}, "PREW_FALLBACK_AFTER: should be greater than or equal to 0, and is '-1'"),
@@ -179,6 +180,23 @@ def test_two_wrong_settings_are_two_lines(read: Read) -> None:
     assert [line.partition(":")[0] for line in lines] == ["PREW_PORT", "PREW_LEASE"]
 
 
+def _parsed(**fields: Any) -> Preset:
+    return Settings.model_validate({"source_bucket": "b", "presets": {"card": fields}}).presets["card"]
+
+
+@pytest.mark.parametrize("dpr", ["1", "5", "2,x", "2;3", "1.5", [2, 5], True, {"2": 3}, "2,"])
+def test_only_agreed_densities(dpr: object) -> None:
+    """Two, three and four times; nothing between."""
+    with pytest.raises(ValidationError, match="should be some of 2, 3 and 4"):
+        _parsed(width=1, dpr=dpr)
+
+
+@pytest.mark.parametrize("dpr", ["3,2", "2, 3", [2, 3, 2], ["3", "2"], (2, 3)])
+def test_densities_may_be_written_in_several_ways(dpr: object) -> None:
+    """As in a variable, as in JSON; in any order."""
+    assert _parsed(width=1, dpr=dpr).dpr == (2, 3)
+
+
 @pytest.mark.parametrize("name", ["a", "card", "card_2", "a_", "x" * 32])
 def test_good_names(name: str) -> None:
     """Small letters, digits and single underscores."""
@@ -190,19 +208,3 @@ def test_bad_names(name: str) -> None:
     """What could be confused in a URL, a variable's name or a key is no name."""
     with pytest.raises(ValidationError):
         Settings(source_bucket="b", presets={name: Preset(width=1)})
-
-
-def test_the_fingerprint_is_the_definitions() -> None:
-    """Equal definitions share a fingerprint; any change gives another."""
-    variants = [
-        Preset(width=1),
-        Preset(height=1),
-        Preset(width=1, fit="inside"),
-        Preset(width=1, quality=80),
-        Preset(width=1, enlarge=True),
-        Preset(width=1, background="#000000"),
-    ]
-
-    assert Preset(width=1).fingerprint == Preset(width=1, fit="cover").fingerprint
-    assert len({preset.fingerprint for preset in variants}) == len(variants)
-    assert all(len(preset.fingerprint) == 12 for preset in variants)

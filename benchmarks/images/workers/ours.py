@@ -7,7 +7,7 @@ from typing import Any
 from benchmarks.images.workers.protocol import serve
 from lambda_resize.resize import resize
 from lambda_resize.settings import Limits
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 
 # The plot over the size of the photo goes beyond what the defaults accept.
 _LIMITS = Limits(

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from prewmanager.adapters.http_probe import get
 from prewmanager.commands.checks import Finding, failed, ok, skipped
-from prewmanager.previews.preset import Preset
+from prewmanager_presets import Preset
 
 _WITHIN_S = 10.0
 _CHECK = "replicas: presets"

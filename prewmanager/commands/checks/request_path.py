@@ -11,7 +11,7 @@ from urllib.parse import quote
 from prewmanager.adapters.http_probe import Reply, get
 from prewmanager.commands.checks import Finding, failed, ok, skipped
 from prewmanager.commands.checks.bucket import DOCTOR
-from prewmanager.previews.preset import Preset
+from prewmanager_presets import Preset
 
 _WITHIN_S = 10.0
 _TO_S3 = (

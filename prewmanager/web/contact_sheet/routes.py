@@ -21,12 +21,12 @@ from aiohttp.typedefs import Handler
 
 from prewmanager.errors import InvalidKey
 from prewmanager.previews.catalogue import MAX_KEY_BYTES, Catalogue
-from prewmanager.previews.preset import Preset
 from prewmanager.previews.variants import variants
 from prewmanager.web.contact_sheet.files import HEADERS, INDEX, File, page_files
 from prewmanager.web.contact_sheet.photos import PhotoFinder
 from prewmanager.web.contact_sheet.viewer import Delivery
 from prewmanager.web.contact_sheet.watch import FlightWatch
+from prewmanager_presets import Preset
 
 PATH = "/-/presets"
 REPLICA_HEADER = "X-Replica"
@@ -96,7 +96,7 @@ class ContactSheet:
 
 def _describe(name: str, preset: Preset) -> dict[str, object]:
     """Return the definition without the fields at their defaults, and the fingerprint of each variant."""
-    definition = preset.model_dump(mode="json", exclude_defaults=True)
+    definition = preset.changes()
     fingerprints = {variant: each.fingerprint for variant, each in variants(name, preset).items()}
     return {"name": name, "definition": definition, "fingerprints": fingerprints}
 

@@ -1,6 +1,6 @@
-"""What the edge function may do: fixed when it is packaged, because Lambda@Edge has no environment variables.
+"""The edge function's settings, fixed when it is packaged: Lambda@Edge has no environment variables.
 
-`python -m shipping` checks a JSON file of these fields and puts it into the package as `edge_config.json`.
+`python -m shipping` checks a JSON file of these fields and packages it as `edge_config.json`, beside this module.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from lambda_resize.settings import MIB, SettingsError
-from lambda_resize.spec import MAX_SIDE
+from prewmanager_presets import MAX_SIDE
 
 CONFIG_FILE = "edge_config.json"
 
@@ -49,10 +49,10 @@ class EdgeSettings:
         max_height: Pixels.
         max_source_bytes: Largest image that is fetched.
         max_source_pixels: Width x height of the image; Lambda@Edge functions have little memory by default.
-        max_answer_bytes: Largest answer, headers and base64 included. CloudFront turns more than 1 MB into a 502
-            (docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html); whether it counts
-            MB or MiB is not said there, so the smaller one is assumed.
-        max_redirects: How often an image's host may send the function elsewhere.
+        max_answer_bytes: Largest answer, headers and base64 included. CloudFront answers 502 above 1 MB
+            (docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html); whether MB
+            or MiB is not documented, so the smaller one is assumed.
+        max_redirects: Redirects that are followed for one image.
         fetch_timeout_s: Seconds for the whole fetch; Lambda@Edge ends the function after 30.
     """
 
@@ -88,7 +88,7 @@ class EdgeSettings:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """The settings of a JSON object; what it does not name has its default. Raises `SettingsError`."""
+        """The settings of a JSON object, with defaults for what it leaves out. Raises `SettingsError`."""
         try:
             given: Any = json.loads(text)
         except ValueError as error:
@@ -102,7 +102,7 @@ class EdgeSettings:
 
     @classmethod
     def packaged(cls) -> Self:
-        """Those of the package that this module is in. Raises `SettingsError` where it was not made by `shipping`."""
+        """Those in the package of this module. Raises `SettingsError` unless `shipping` built it."""
         path = Path(__file__).with_name(CONFIG_FILE)
         if not path.exists():
             raise SettingsError(f"{CONFIG_FILE}: not in this package")
@@ -110,7 +110,7 @@ class EdgeSettings:
 
 
 def _check_host(host: object) -> None:
-    """Refuse what is no name: an address could be one of AWS's own services, and has many spellings."""
+    """Refuse anything but a name: an address could be that of an AWS service, and has many spellings."""
     if not isinstance(host, str) or not _HOST.fullmatch(host) or host.partition(":")[0].rpartition(".")[2].isdigit():
         raise SettingsError(f"allowed_hosts: {host!r} is no host name in lower case")
     try:

@@ -8,24 +8,24 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from lambda_resize.edge_errors import EdgeError, NotAnImage, TooMuch
-from lambda_resize.edge_query import EdgeQuery
-from lambda_resize.edge_settings import EdgeSettings
+from lambda_resize.edge.errors import EdgeError, NotAnImage, TooMuch
+from lambda_resize.edge.query import EdgeQuery
+from lambda_resize.edge.settings import EdgeSettings
 from lambda_resize.errors import ResizeError, TooLarge
 from lambda_resize.resize import Preview, resize
 from lambda_resize.settings import Limits
-from lambda_resize.spec import Spec
+from prewmanager_presets import Spec
 
 Headers = Mapping[str, Any]
 
 MAX_AGE = "max-age=31536000"
-# CloudFront itself keeps errors for ten seconds unless told; here that is said, and a little longer where it is final.
+# CloudFront keeps errors for ten seconds by default; these are explicit, and longer for errors that are final.
 _ERROR_MAX_AGE = {400: 3600, 403: 3600, 404: 60, 413: 300, 422: 300}
 
-# The first as the photo's own format has it; then JPEG, which has a quality to lower. PNG has none.
+# Tried after the photo's own format: JPEG, whose quality can be lowered. PNG has none.
 _QUALITIES = (70, 60, 50, 40, 30, 20)
 
-# They describe the body that is replaced. All others stay, among them those that the edge must not touch (Via,
+# They describe the replaced body. All others stay, among them those that the edge must not touch (Via,
 # Transfer-Encoding) or refuses to have added (docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/
 # edge-function-restrictions-all.html).
 _OF_THE_BODY = frozenset(
@@ -51,27 +51,27 @@ _OF_THE_BODY = frozenset(
 )
 
 
-def image(source: bytes, query: EdgeQuery, settings: EdgeSettings, headers: Headers) -> dict[str, Any]:
+def image_response(source: bytes, query: EdgeQuery, settings: EdgeSettings, headers: Headers) -> dict[str, Any]:
     """`source` fitted into the size on white, as a response of at most `settings.max_answer_bytes`.
 
     Raises:
         NotAnImage: `source` cannot be decoded.
-        TooMuch: It has too many pixels, or no quality makes it small enough.
+        TooMuch: It has too many pixels, or is too large at every quality.
     """
     limits = Limits(max_source_bytes=settings.max_source_bytes, max_source_pixels=settings.max_source_pixels)
     smallest = 0
     for spec in _specs(query):
-        preview = _made(source, spec, limits)
+        preview = _rendered(source, spec, limits)
         response = _response(HTTPStatus.OK, headers, preview.content_type, MAX_AGE)
         response |= {"body": base64.b64encode(preview.data).decode(), "bodyEncoding": "base64"}
-        smallest = size(response)
+        smallest = response_bytes(response)
         if smallest <= settings.max_answer_bytes:
             return response
     raise TooMuch(f"{smallest} bytes at the lowest quality, the limit is {settings.max_answer_bytes}")
 
 
-def problem(error: EdgeError, headers: Headers) -> dict[str, Any]:
-    """The response that says why there is no image."""
+def problem_response(error: EdgeError, headers: Headers) -> dict[str, Any]:
+    """An error response for the viewer."""
     max_age = _ERROR_MAX_AGE.get(error.status)
     cache_control = f"max-age={max_age}" if max_age else "no-store"
     response = _response(HTTPStatus(error.status), headers, "application/problem+json", cache_control)
@@ -79,13 +79,13 @@ def problem(error: EdgeError, headers: Headers) -> dict[str, Any]:
     return response | {"body": text, "bodyEncoding": "text"}
 
 
-def size(response: Mapping[str, Any]) -> int:
-    """Bytes of a response as the function hands it over."""
+def response_bytes(response: Mapping[str, Any]) -> int:
+    """A response's size as CloudFront receives it."""
     return len(json.dumps(response, ensure_ascii=False).encode())
 
 
 def _specs(query: EdgeQuery) -> list[Spec]:
-    """As sharp's `fit: 'contain'` does it, small images enlarged; then the same with less and less quality."""
+    """As sharp's `fit: 'contain'`, small images enlarged; then the same with lower and lower quality."""
 
     def spec(**options: Any) -> Spec:
         return Spec(query.width, query.height, fit="contain", background="#ffffff", enlarge=True, **options)
@@ -93,7 +93,7 @@ def _specs(query: EdgeQuery) -> list[Spec]:
     return [spec(), *(spec(format="jpeg", quality=quality) for quality in _QUALITIES)]
 
 
-def _made(source: bytes, spec: Spec, limits: Limits) -> Preview:
+def _rendered(source: bytes, spec: Spec, limits: Limits) -> Preview:
     try:
         return resize(source, spec, limits)
     except TooLarge as error:
@@ -104,6 +104,6 @@ def _made(source: bytes, spec: Spec, limits: Limits) -> Preview:
 
 def _response(status: HTTPStatus, headers: Headers, content_type: str, cache_control: str) -> dict[str, Any]:
     kept = {name: value for name, value in headers.items() if name.lower() not in _OF_THE_BODY}
-    own = {"Content-Type": content_type, "Cache-Control": cache_control, "X-Content-Type-Options": "nosniff"}
-    said = {name.lower(): [{"key": name, "value": value}] for name, value in own.items()}
-    return {"status": str(status.value), "statusDescription": status.phrase, "headers": kept | said}
+    values = {"Content-Type": content_type, "Cache-Control": cache_control, "X-Content-Type-Options": "nosniff"}
+    added = {name.lower(): [{"key": name, "value": value}] for name, value in values.items()}
+    return {"status": str(status.value), "statusDescription": status.phrase, "headers": kept | added}

@@ -1,13 +1,13 @@
-"""Why the edge function makes no image, by the status that the viewer gets.
+"""Why the edge function returns no image, by the status that the viewer gets.
 
 EdgeError
 ├── BadQuery       400   `s`, `w` or `h` cannot be understood
-├── Refused        403   the address is none that the function may fetch
-├── SourceMissing  404   its host says that there is no such image
-├── TooMuch        413   the image, or every form of its preview, is above a limit
+├── Refused        403   the function may not fetch this address
+├── SourceMissing  404   its host answers that there is no such image
+├── TooMuch        413   the image, or its preview at every quality, is above a limit
 ├── NotAnImage     422   it cannot be decoded
 ├── SourceFailed   502   its host cannot be reached, or answers an error
-└── SourceSlow     504   it did not arrive in time
+└── SourceSlow     504   its host is too slow
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import ClassVar
 
 
 class EdgeError(Exception):
-    """No image can be made; the text is for the log, status and title for the viewer."""
+    """No image is returned; the text is for the log, status and title for the viewer."""
 
     status: ClassVar[int]
     title: ClassVar[str]

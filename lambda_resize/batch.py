@@ -1,4 +1,4 @@
-"""One invocation's work: read the original, make its previews, write them, describe them."""
+"""One invocation: reads the photo, renders its previews (the batch), writes them, and describes them in the answer."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ from lambda_resize.errors import Missing, ResizeError, StorageFailed
 from lambda_resize.request import Output, ResizeRequest
 from lambda_resize.resize import Preview, resize_many
 from lambda_resize.settings import Settings
-from lambda_resize.storage import Original, Storage
+from lambda_resize.storage import Storage, StoredPhoto
 
-WRITERS = 4  # at once; a write is mostly waiting
-READINGS = 3  # of a photo that is overwritten again and again meanwhile
+CONCURRENT_WRITES = 4  # threads that mostly wait
+MAX_READS = 3  # of a photo that is overwritten again and again during the invocation
 
 
-def make(request: ResizeRequest, storage: Storage, settings: Settings) -> dict[str, object]:
-    """Make all previews of a request, and answer for the main one.
+def render_batch(request: ResizeRequest, storage: Storage, settings: Settings) -> dict[str, object]:
+    """Render and write all previews of a request, and return the answer for the main one.
 
-    A further preview that fails says so under its own name. Each is written while the next is made. The answer waits
-    for all of them, for an S3 that has a preview is what an answer promises.
+    The answer names a companion that fails under its own name. Each preview is written while the next is rendered; the
+    answer is returned after all writes, since it promises that the previews are in S3.
 
     Raises:
         ResizeError: One of its kinds, for the main preview.
     """
-    for _ in range(READINGS):
+    for _ in range(MAX_READS):
         timings: dict[str, float] = {}
         with _timed(timings, "read"):
-            original = storage.read(request.src_bucket, request.src_key, settings.limits.max_source_bytes)
-        answer = _make_of(original, request, storage, settings, timings)
+            photo = storage.read(request.src_bucket, request.src_key, settings.limits.max_source_bytes)
+        answer = _render_from(photo, request, storage, settings, timings)
         with _timed(timings, "check"):
-            if _is_as_read(original, request, storage):
+            if _is_unchanged(photo, request, storage):
                 return answer | {"timings": timings}
     _delete_all(request, storage)
     raise StorageFailed(f"{request.src_bucket}/{request.src_key}: changes while previews are made of it")
 
 
-def _is_as_read(original: Original, request: ResizeRequest, storage: Storage) -> bool:
-    """Whether the photo that was read is there still, now that its previews are written.
+def _is_unchanged(photo: StoredPhoto, request: ResizeRequest, storage: Storage) -> bool:
+    """Whether the photo is still the one that was read, now that its previews are written.
 
-    Who overwrote it since has had the old previews deleted, perhaps before these were written; nobody would ever look
-    at them again. What changes after this look has its previews deleted after they were written. Of a photo that is
-    gone they go as well, and `Missing` is raised. Where S3 does not say, what was written counts.
+    The event of an earlier change may have been handled before these previews were written, and would leave them stale
+    for ever. The event of a later change deletes them. If the photo is gone, they are deleted and `Missing` is raised;
+    if S3 fails, they stay.
     """
     try:
-        return storage.etag(request.src_bucket, request.src_key) == original.etag
+        return storage.etag(request.src_bucket, request.src_key) == photo.etag
     except StorageFailed:
         return True
     except Missing:
@@ -61,40 +61,41 @@ def _delete_all(request: ResizeRequest, storage: Storage) -> None:
         storage.delete(request.dst_bucket, output.dst_key)
 
 
-def _make_of(
-    original: Original, request: ResizeRequest, storage: Storage, settings: Settings, timings: dict[str, float]
+def _render_from(
+    photo: StoredPhoto, request: ResizeRequest, storage: Storage, settings: Settings, timings: dict[str, float]
 ) -> dict[str, object]:
-    """The answer, with all previews written."""
-    write = partial(_write, storage, request, original.etag)
-    made = resize_many(
-        original.data, [out.spec for out in request.outputs], settings.limits, placeholder=request.thumbhash
+    """The answer, after all previews are written."""
+    write = partial(_write, storage, request, photo.etag)
+    rendered = resize_many(
+        photo.data, [out.spec for out in request.outputs], settings.limits, placeholder=request.thumbhash
     )
     with _timed(timings, "resize"):
-        preview = _stated(next(made), request)
-    if not request.also:
+        preview = _main_preview(next(rendered), request)
+    if not request.companions:
         with _timed(timings, "write"):
             etag = write(request.main, preview)
         return _answer(request, preview, etag, settings.max_data_bytes)
-    with _timed(timings, "write"), ThreadPoolExecutor(WRITERS) as pool:
+    with _timed(timings, "write"), ThreadPoolExecutor(CONCURRENT_WRITES) as pool:
         main = pool.submit(write, request.main, preview)
-        also = [_written(partial(pool.submit, write), *each) for each in zip(request.also, made, strict=True)]
+        companions = [
+            _submitted(partial(pool.submit, write), *each) for each in zip(request.companions, rendered, strict=True)
+        ]
     answer = _answer(request, preview, main.result(), settings.max_data_bytes)
-    return answer | {"also": {name: _outcome(name, outcome, request) for name, outcome in also}}
+    return answer | {"also": {name: _companion_answer(name, outcome, request) for name, outcome in companions}}
 
 
 _Outcome = tuple[Output, Preview, Future[str]] | ResizeError
 
 
-def _written(
-    submit: Callable[[Output, Preview], Future[str]], output: Output, made: Preview | ResizeError
+def _submitted(
+    submit: Callable[[Output, Preview], Future[str]], output: Output, rendered: Preview | ResizeError
 ) -> tuple[str, _Outcome]:
-    if isinstance(made, ResizeError):
-        return output.preset_name, made
-    return output.preset_name, (output, made, submit(output, made))
+    if isinstance(rendered, ResizeError):
+        return output.preset_name, rendered
+    return output.preset_name, (output, rendered, submit(output, rendered))
 
 
-def _outcome(name: str, outcome: _Outcome, request: ResizeRequest) -> dict[str, object]:
-    """What is answered for a further preview."""
+def _companion_answer(name: str, outcome: _Outcome, request: ResizeRequest) -> dict[str, object]:
     try:
         if isinstance(outcome, ResizeError):
             raise outcome
@@ -105,11 +106,11 @@ def _outcome(name: str, outcome: _Outcome, request: ResizeRequest) -> dict[str, 
         return {"status": False, "error": text, "kind": error.kind}
 
 
-def _stated(made: Preview | ResizeError, request: ResizeRequest) -> Preview:
-    """The preview, or its error with the photo's name."""
-    if isinstance(made, ResizeError):
-        raise type(made)(f"{request.src_bucket}/{request.src_key}: {made}") from made
-    return made
+def _main_preview(rendered: Preview | ResizeError, request: ResizeRequest) -> Preview:
+    """The preview; raises its error with the photo's name."""
+    if isinstance(rendered, ResizeError):
+        raise type(rendered)(f"{request.src_bucket}/{request.src_key}: {rendered}") from rendered
+    return rendered
 
 
 def _write(storage: Storage, request: ResizeRequest, source_etag: str, output: Output, preview: Preview) -> str:
@@ -127,9 +128,9 @@ def _write(storage: Storage, request: ResizeRequest, source_etag: str, output: O
 
 def _answer(request: ResizeRequest, preview: Preview, etag: str, max_data_bytes: int) -> dict[str, object]:
     described = _described(request.main, preview, etag)
-    carried = {"data": _base64(preview.data)} if len(preview.data) <= max_data_bytes else {}
+    inlined = {"data": _base64(preview.data)} if len(preview.data) <= max_data_bytes else {}
     hashed = {"thumbhash": _base64(preview.thumbhash)} if preview.thumbhash else {}
-    return {"status": True, **described, **carried, **hashed}
+    return {"status": True, **described, **inlined, **hashed}
 
 
 def _described(output: Output, preview: Preview, etag: str) -> dict[str, object]:

@@ -6,23 +6,23 @@ import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
-from lambda_resize.edge_errors import BadQuery
-from lambda_resize.edge_settings import EdgeSettings
+from lambda_resize.edge.errors import BadQuery
+from lambda_resize.edge.settings import EdgeSettings
 
 _NUMBER = re.compile(r"[0-9]{1,5}")
 
 
 @dataclass(frozen=True)
 class EdgeQuery:
-    """What is asked for: `url`, fitted into `width` and `height` pixels."""
+    """The image at `url`, to be fitted into `width` and `height` pixels."""
 
     url: str
     width: int
     height: int
 
 
-def parse(querystring: str, settings: EdgeSettings) -> EdgeQuery | None:
-    """The query, or None where it has no `s` and so is not for this function. Raises `BadQuery`."""
+def parse_query(querystring: str, settings: EdgeSettings) -> EdgeQuery | None:
+    """The query, or None if it has no `s` and so is not for this function. Raises `BadQuery`."""
     try:
         pairs = parse_qsl(querystring, keep_blank_values=True, max_num_fields=20, errors="strict")
     except ValueError as error:
@@ -30,7 +30,7 @@ def parse(querystring: str, settings: EdgeSettings) -> EdgeQuery | None:
     given = {name: [value for key, value in pairs if key == name] for name in ("s", "w", "h")}
     if not given["s"]:
         return None
-    # CloudFront's cache key keeps both of two values; which one counted would be anybody's guess.
+    # CloudFront's cache key has both values, and which one counts would be undefined.
     if twice := [name for name, values in given.items() if len(values) > 1]:
         raise BadQuery(f"{twice[0]}: given {len(given[twice[0]])} times")
     width = _side("w", given["w"], settings.default_width, settings.max_width)

@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from typing import Any
 
 import pytest
 
-from lambda_resize.errors import InvalidRequest
-from lambda_resize.spec import Spec
+from prewmanager_presets import Field, Preset, PresetError, Spec, definitions
+from prewmanager_presets.kinds import Colour, Densities, Flag, Names, Number, Word
 
-FIELDS_AND_OTHER_VALUES = {
-    "width": 721,
-    "height": 300,
-    "fit": "inside",
-    "position": "top",
-    "format": "webp",
-    "quality": 70,
-    "jpeg_quality": 71,
-    "webp_quality": 72,
-    "avif_quality": 73,
-    "webp_effort": 0,
-    "avif_effort": 9,
-    "enlarge": True,
-    "background": "#000000",
-    "transparent": "keep",
-    "sharpen": 1,
-    "blur": 2.5,
-    "animated": True,
-    "best_effort": True,
-}
+
+def _other_value(field: Field) -> Any:
+    """A valid value that is not the default."""
+    match field.kind:
+        case Number(high=high):
+            return high
+        case Word(words):
+            return next(word for word in words if word not in {field.default, "entropy", "attention"})
+        case Flag():
+            return not field.default
+        case Colour():
+            return "#000000"
+        case Densities():
+            return (2,)
+        case Names():
+            return ("card",)
+
+
+OTHER_VALUES = {name: _other_value(field) for name, field in definitions(Spec).items()}
 
 
 @pytest.mark.parametrize(
@@ -73,13 +71,13 @@ FIELDS_AND_OTHER_VALUES = {
 )
 def test_a_field_out_of_bounds_is_refused_by_its_name(fields: dict[str, Any]) -> None:
     """The first word of the message is the field, so that whoever set it finds it."""
-    with pytest.raises(InvalidRequest, match=f"^{next(iter(fields))}: "):
+    with pytest.raises(PresetError, match=f"^{next(iter(fields))}: "):
         Spec(**fields)
 
 
 def test_one_side_is_needed() -> None:
     """Without width and height there is nothing to make."""
-    with pytest.raises(InvalidRequest, match=r"^width, height: "):
+    with pytest.raises(PresetError, match=r"^width, height: "):
         Spec(quality=80)
 
 
@@ -99,41 +97,48 @@ def test_the_fingerprint_is_the_hash_of_the_canonical_json() -> None:
 
 def test_a_field_at_its_default_changes_no_old_fingerprint() -> None:
     """Presets from before a field was added keep theirs, and so do their previews."""
-    later: dict[str, Any] = {"transparent": "flatten", "sharpen": None, "blur": None, "animated": False}
-    later |= {"best_effort": False, "jpeg_quality": None, "webp_quality": None, "avif_quality": None}
-    later |= {"webp_effort": None, "avif_effort": None}
-    assert Spec(width=720, **later).fingerprint == Spec(width=720).fingerprint
+    later = {name: field.default for name, field in definitions(Preset).items() if not field.always_counts}
+
+    assert Preset(width=720, **later).fingerprint == Spec(width=720).fingerprint
 
 
 def test_each_field_changes_the_fingerprint() -> None:
     """A preset that makes another picture never has the fingerprint of the old one."""
-    assert FIELDS_AND_OTHER_VALUES.keys() == {field.name for field in dataclasses.fields(Spec)}
     base: dict[str, Any] = {"width": 720}
-    prints = {Spec(**base | {name: value}).fingerprint for name, value in FIELDS_AND_OTHER_VALUES.items()}
-    assert len(prints | {Spec(**base).fingerprint}) == len(FIELDS_AND_OTHER_VALUES) + 1
+    prints = {Spec(**base | {name: value}).fingerprint for name, value in OTHER_VALUES.items()}
 
-
-def test_a_formats_own_quality_goes_before_the_common_one() -> None:
-    """What neither says is the format's default."""
-    spec = Spec(width=1, quality=70, avif_quality=40)
-
-    assert [spec.quality_of(target) for target in ("avif", "webp", "jpeg", "png")] == [40, 70, 70, 70]
-    assert Spec(width=1, avif_quality=40).quality_of("jpeg") is None
-
-
-def test_effort_belongs_to_one_format() -> None:
-    """0 is an effort, and not the default; JPEG and PNG have none."""
-    spec = Spec(width=1, webp_effort=0)
-
-    assert [spec.effort_of(target) for target in ("webp", "avif", "jpeg", "png")] == [0, None, None, None]
-
-
-def test_the_background_is_read_as_red_green_blue() -> None:
-    """#rrggbb in the order of the letters, whatever their case."""
-    assert Spec(width=1, background="#fF8001").background_rgb == (255, 128, 1)
+    assert len(prints | {Spec(**base).fingerprint}) == len(OTHER_VALUES) + 1
 
 
 def test_a_spec_is_plain_data() -> None:
     """It goes through JSON and comes back as it was."""
-    spec = Spec(**FIELDS_AND_OTHER_VALUES)  # type: ignore[arg-type] # each value fits its own field
-    assert Spec(**json.loads(json.dumps(dataclasses.asdict(spec)))) == spec
+    spec = Spec(**OTHER_VALUES)
+
+    assert Spec(**json.loads(json.dumps(spec.as_dict()))) == spec
+
+
+def test_only_what_differs_from_the_defaults_is_a_change() -> None:
+    """What the contact sheet and `prewmanager presets` show of a definition."""
+    assert Preset(width=9, fit="cover", dpr=(2,)).changes() == {"width": 9, "dpr": (2,)}
+
+
+@pytest.mark.parametrize("fields", [{"dpr": [2]}, {"dpr": (3, 2)}, {"dpr": (5,)}, {"companions": "card"}])
+def test_a_preset_is_checked_like_a_spec(fields: dict[str, Any]) -> None:
+    """Its own fields hold tuples, in one order; the ways to write them are those of the settings."""
+    with pytest.raises(PresetError, match=f"^{next(iter(fields))}: "):
+        Preset(width=1, **fields)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"width": 5001, "dpr": (2,)},
+        {"width": 1, "height": 2501, "dpr": (4,)},
+        {"width": 1, "sharpen": 5.5, "dpr": (2,)},
+        {"width": 1, "blur": 7, "dpr": (3,)},
+    ],
+)
+def test_a_density_beyond_the_bounds_is_refused(fields: dict[str, Any]) -> None:
+    """The message says which of its densities makes too much of what."""
+    with pytest.raises(PresetError, match=r"dpr \d makes \w+ [\d.]+ x \d, and \d+ is the most"):
+        Preset(**fields)

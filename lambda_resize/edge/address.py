@@ -1,7 +1,7 @@
-"""Which addresses the edge function may connect to: those of allowed hosts, as far as they are public.
+"""Which addresses the edge function may connect to: public ones of allowed hosts.
 
-An allowed name may point anywhere, today or a second later. So a name is resolved once, each address is checked, and
-the connection is made to the checked one.
+An allowed name may resolve to any address, and to another one a second later. So a name is resolved once, each address
+is checked, and the connection goes to the checked one.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
-from lambda_resize.edge_errors import Refused, SourceFailed
-from lambda_resize.edge_settings import EdgeSettings
+from lambda_resize.edge.errors import Refused, SourceFailed
+from lambda_resize.edge.settings import EdgeSettings
 
 Resolve = Callable[[str, int], Sequence[str]]
 
 MAX_URL_CHARACTERS = 2048
-# Everything outside is refused instead of interpreted: parsers differ over backslashes, blanks and non-ASCII letters.
+# Other characters are refused instead of interpreted: parsers differ over backslashes, blanks and non-ASCII letters.
 _PLAIN_URL = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
 _PORTS = {"https": 443, "http": 80}
 
 _NATIVE_V6 = ipaddress.ip_network("2000::/3")
-# Carry an IPv4 address inside, which may be any: Teredo and 6to4. NAT64's is outside of 2000::/3.
-_CARRIERS = (ipaddress.ip_network("2001::/32"), ipaddress.ip_network("2002::/16"))
+# Embed an IPv4 address, which may be any: Teredo and 6to4. NAT64's is outside of 2000::/3.
+_EMBEDDING_V4 = (ipaddress.ip_network("2001::/32"), ipaddress.ip_network("2002::/16"))
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where one request goes: to `ip` and `port`, for `host`, asking for `target` (path and query)."""
+    """Where one request goes: to `ip` and `port`, for `host`; `target` is path and query."""
 
     scheme: str
     host: str
@@ -40,25 +40,25 @@ class Address:
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """All addresses of a name, as the system's resolver gives them. Raises `OSError`."""
+    """All addresses of a name, from the system's resolver. Raises `OSError`."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 def is_public(ip: str) -> bool:
-    """Whether an address belongs to the public internet, and to no private, local, link-local or special range."""
+    """Whether an address belongs to the public internet, not to a private, local, link-local or special range."""
     try:
         address = ipaddress.ip_address(ip)
     except ValueError:  # with a zone (fe80::1%eth0), or none at all
         return False
     if isinstance(address, ipaddress.IPv6Address) and (
-        address not in _NATIVE_V6 or any(address in network for network in _CARRIERS)
+        address not in _NATIVE_V6 or any(address in network for network in _EMBEDDING_V4)
     ):
         return False
     return address.is_global and not (address.is_multicast or address.is_reserved)
 
 
-def check(
+def allowed_address(
     url: str, settings: EdgeSettings, lookup: Resolve = resolve, permits: Callable[[str], bool] = is_public
 ) -> Address:
     """The one address to fetch `url` from.
@@ -70,7 +70,7 @@ def check(
     parts = _split(url)
     if parts.scheme not in settings.schemes:
         raise Refused(f"{url!r}: its scheme is not one of {', '.join(settings.schemes)}")
-    # As it is written: user names, default ports, trailing dots and other spellings of an allowed host are not it.
+    # Compared as written: user names, default ports, trailing dots and other spellings are refused.
     if parts.netloc not in settings.allowed_hosts:
         raise Refused(f"{url!r}: its host is not allowed")
     host, _, port_text = parts.netloc.partition(":")
@@ -93,7 +93,7 @@ def _checked_ip(host: str, port: int, lookup: Resolve, permits: Callable[[str], 
         addresses = lookup(host, port)
     except OSError as error:
         raise SourceFailed(f"{host}: {error}") from error
-    # One bad address among good ones is no mistake of an honest host's.
+    # A private address among public ones is an attack rather than a mistake.
     for ip in addresses:
         if not permits(ip):
             raise Refused(f"{host}: {ip} is not public")

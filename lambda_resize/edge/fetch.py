@@ -1,4 +1,4 @@
-"""An image from an allowed host: redirects followed by hand, bytes and time bounded, nothing sent along."""
+"""Fetches an image from an allowed host: redirects checked, bytes and time bounded, no viewer's header forwarded."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import urljoin
 
-from lambda_resize import edge_address
-from lambda_resize.edge_address import Address, Resolve
-from lambda_resize.edge_errors import Refused, SourceFailed, SourceMissing, SourceSlow, TooMuch
-from lambda_resize.edge_settings import EdgeSettings
+from lambda_resize.edge.address import Address, Resolve, allowed_address, is_public, resolve
+from lambda_resize.edge.errors import Refused, SourceFailed, SourceMissing, SourceSlow, TooMuch
+from lambda_resize.edge.settings import EdgeSettings
 
 _OK = 200
 _GONE = frozenset({404, 410})
@@ -26,10 +25,10 @@ _HEADERS = {"User-Agent": "prewmanager-edge", "Accept": "image/*", "Accept-Encod
 
 @dataclass(frozen=True)
 class Network:
-    """What the fetch sees of the world; the defaults are the real one."""
+    """Name resolution, permitted addresses and TLS; the defaults are the real ones."""
 
-    lookup: Resolve = edge_address.resolve
-    permits: Callable[[str], bool] = edge_address.is_public
+    lookup: Resolve = resolve
+    permits: Callable[[str], bool] = is_public
     tls: ssl.SSLContext = field(default_factory=ssl.create_default_context)
 
 
@@ -48,11 +47,11 @@ def fetch(url: str, settings: EdgeSettings, network: Network) -> bytes:
         SourceMissing: 404 or 410.
         TooMuch: More than `settings.max_source_bytes`.
         SourceFailed: No connection, another status, or too many redirects.
-        SourceSlow: Not all of it within `settings.fetch_timeout_s`, redirects included.
+        SourceSlow: Not complete within `settings.fetch_timeout_s`, redirects included.
     """
     deadline = time.monotonic() + settings.fetch_timeout_s
     for _ in range(settings.max_redirects + 1):
-        address = edge_address.check(url, settings, network.lookup, network.permits)
+        address = allowed_address(url, settings, network.lookup, network.permits)
         answer = _request(address, deadline, settings.max_source_bytes, network.tls)
         if answer.status not in _REDIRECTS:
             return _image(url, answer)
@@ -74,7 +73,7 @@ def _image(url: str, answer: _Answer) -> bytes:
 
 
 def _request(address: Address, deadline: float, max_bytes: int, tls: ssl.SSLContext) -> _Answer:
-    """One request, its connection cut at the deadline: a socket's own time-out begins anew at each byte."""
+    """One request; its connection is cut at the deadline, as a socket's own time-out restarts at each byte."""
     connection = _Pinned(address, max(0.001, deadline - time.monotonic()), tls)
     cut = threading.Timer(max(0.0, deadline - time.monotonic()), connection.cut)
     cut.daemon = True
@@ -90,13 +89,13 @@ def _request(address: Address, deadline: float, max_bytes: int, tls: ssl.SSLCont
     finally:
         cut.cancel()
         connection.close()
-    if time.monotonic() >= deadline:  # being cut off looks like the end of a body of unknown length
+    if time.monotonic() >= deadline:  # a cut connection is like the end of a body of unknown length
         raise SourceSlow(f"{address.host}: no whole answer in time")
     return answer
 
 
 def _body(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
-    """The body of an image; that of any other answer is not read."""
+    """The body of an image; other answers' bodies are not read."""
     if response.status != _OK:
         return b""
     if response.length is not None and response.length > max_bytes:
@@ -108,13 +107,13 @@ def _body(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
         size += len(piece)
         if size > max_bytes:
             raise TooMuch(f"more than {max_bytes} bytes")
-    if response.length:  # http.client takes the end of the connection for the end of the body
+    if response.length:  # http.client treats the end of the connection as the end of the body
         raise http.client.IncompleteRead(b"", response.length)
     return b"".join(pieces)
 
 
 class _Pinned(http.client.HTTPConnection):
-    """A connection to the checked address, whatever the name resolves to by now; TLS checks the name."""
+    """A connection to the checked address, not to what the name resolves to by now; TLS checks the name."""
 
     def __init__(self, address: Address, timeout_s: float, tls: ssl.SSLContext) -> None:
         super().__init__(address.host, address.port, timeout=timeout_s)
@@ -125,13 +124,13 @@ class _Pinned(http.client.HTTPConnection):
     def connect(self) -> None:
         self.sock = socket.create_connection((self._address.ip, self._address.port), self.timeout)
         if self._address.scheme == "https":
-            # The handshake comes after, so that the connection can be cut during it.
+            # The handshake is separate, so that the connection can be cut during it.
             self.sock = self._tls.wrap_socket(
                 self.sock, server_hostname=self._address.host, do_handshake_on_connect=False
             )
             self.sock.do_handshake()
 
     def cut(self) -> None:
-        """End whatever waits for this connection."""
+        """Fail any call that waits for this connection."""
         with suppress(OSError, AttributeError):
             self.sock.shutdown(socket.SHUT_RDWR)

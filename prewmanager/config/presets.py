@@ -1,0 +1,78 @@
+"""Presets as the environment and JSON write them, parsed into the core's `Preset`: a pydantic model of its fields."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, WrapValidator, create_model
+from pydantic import Field as ModelField
+from pydantic_settings import NoDecode
+
+from prewmanager_presets import MAX_COMPANIONS, Field, Preset, PresetError, definitions
+from prewmanager_presets.kinds import Colour, Densities, Flag, Names, Number, Word
+
+if TYPE_CHECKING:
+    from pydantic import ValidatorFunctionWrapHandler
+
+# A double underscore separates the parts of a variable's name (PREW_PRESETS__CARD__WIDTH), so no name may have one.
+_NAME_PATTERN = r"^[a-z](_?[a-z0-9])*_?$"
+
+
+def _densities(value: object) -> object:
+    """`2,3` in a variable; `[2, 3]` or `2` in JSON."""
+    listed = value.split(",") if isinstance(value, str) else value if isinstance(value, list | tuple) else [value]
+    named = {str(each).strip() for each in listed}
+    if not named <= {"2", "3", "4"}:
+        raise ValueError(f"is {value!r}, and should be some of 2, 3 and 4, such as 2,3")
+    return tuple(sorted(map(int, named)))
+
+
+def _names(value: object) -> object:
+    """`card,hero` in a variable; a list in JSON."""
+    listed = value.split(",") if isinstance(value, str) else value
+    if not isinstance(listed, list | tuple):
+        raise ValueError(f"is {value!r}, and should be names of presets, such as card,hero")  # noqa: TRY004 -- pydantic's
+    names = tuple(dict.fromkeys(str(each).strip() for each in listed))
+    if len(names) > MAX_COMPANIONS:
+        raise ValueError(f"has {len(names)} presets, and {MAX_COMPANIONS} is the most")
+    return names
+
+
+def _annotation(field: Field) -> Any:
+    """The type that pydantic parses a field as."""
+    match field.kind:
+        case Number(low, high, whole):
+            annotation: Any = Annotated[int if whole else float, ModelField(ge=low, le=high)]
+        case Word(words):
+            annotation = Literal[words]
+        case Flag():
+            annotation = bool
+        case Colour():
+            annotation = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$", to_lower=True)]
+        case Densities():
+            annotation = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_densities)]
+        case Names():
+            annotation = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
+    return annotation | None if field.default is None else annotation
+
+
+_FIELDS: dict[str, Any] = {name: (_annotation(field), field.default) for name, field in definitions(Preset).items()}
+_Model = create_model("Preset", __config__=ConfigDict(frozen=True, extra="forbid"), **_FIELDS)
+
+
+def _core(value: object, parse: ValidatorFunctionWrapHandler) -> Preset:
+    """The core's value; one that is a `Preset` already stays as it is."""
+    if isinstance(value, Preset):
+        return value
+    parsed: BaseModel = parse(value)
+    try:
+        return Preset(**parsed.model_dump())
+    except PresetError as error:
+        raise ValueError(error.reason) from error
+
+
+PresetName = Annotated[str, StringConstraints(pattern=_NAME_PATTERN, max_length=32)]
+if TYPE_CHECKING:
+    ParsedPreset = Preset
+else:
+    ParsedPreset = Annotated[_Model, WrapValidator(_core)]

@@ -1,0 +1,138 @@
+"""The fields of presets, in the names and meanings of the sharp library; docs/images.md describes them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from prewmanager_presets.kinds import Colour, Densities, Flag, Names, Number, PresetError, Word, define, definitions
+
+MAX_SIDE = 10_000  # pixels
+CONTENT_POSITIONS = frozenset({"attention", "entropy"})  # chosen by content; they go with `cover` alone
+
+_SIDE = Number(1, MAX_SIDE)
+_QUALITY = Number(1, 100)
+_FITS = Word(("cover", "contain", "fill", "inside", "outside"))
+_SIDES = ("top", "right top", "right", "right bottom", "bottom", "left bottom", "left", "left top")
+_POSITIONS = Word(("centre", *_SIDES, "attention", "entropy"))
+_FORMATS = Word(("keep", "jpeg", "png", "webp", "avif"))
+_AUTO_FORMATS = Word(("keep", "auto", "jpeg", "png", "webp", "avif"))
+_FORMAT = (
+    "`keep`: the photo's own, if browsers show it; `auto`: AVIF, WebP, or JPEG (PNG if transparent), as the browser "
+    "accepts"
+)
+_DENSITIES = "variants for high-density screens: with `2`, `card@2x` has twice the width and height of `card`"
+_COMPANIONS = "presets that are usually requested next: one invocation renders the missing ones too"
+
+
+@dataclass(frozen=True)
+class Spec:
+    """How one preview is rendered: what the resize function gets. Raises `PresetError`."""
+
+    width: int | None = define(
+        _SIDE,
+        None,
+        "pixels; unset: follows from the height and the photo's proportions",
+        always_counts=True,
+        is_scaled=True,
+    )
+    height: int | None = define(_SIDE, None, "likewise; one of the two is required", always_counts=True, is_scaled=True)
+    fit: str = define(
+        _FITS, "cover", "how the photo fits the box, in the words of the sharp library", always_counts=True
+    )
+    position: str = define(
+        _POSITIONS, "centre", "which part `cover` keeps, and where `contain` places the photo", always_counts=True
+    )
+    format: str = define(_FORMATS, "keep", _FORMAT, always_counts=True)
+    quality: int | None = define(
+        _QUALITY, None, "unset: 80 for JPEG and WebP, 50 for AVIF; PNG has none", always_counts=True
+    )
+    jpeg_quality: int | None = define(_QUALITY, None, "quality of JPEG, if it differs from `__QUALITY`", format="jpeg")
+    webp_quality: int | None = define(_QUALITY, None, "likewise for WebP", format="webp")
+    avif_quality: int | None = define(_QUALITY, None, "likewise for AVIF", format="avif")
+    webp_effort: int | None = define(
+        Number(0, 6),
+        None,
+        "effort of WebP's encoder: `0` is fastest, `6` smallest; unset: 1",
+        format="webp",
+    )
+    avif_effort: int | None = define(Number(0, 9), None, "likewise for AVIF, up to `9`; unset: 1", format="avif")
+    enlarge: bool = define(Flag(), False, "scale a smaller photo up", always_counts=True)
+    background: str = define(
+        Colour(),
+        "#ffffff",
+        "colour behind `contain`, and instead of transparency if the format has none",
+        always_counts=True,
+    )
+    transparent: str = define(
+        Word(("flatten", "keep")),
+        "flatten",
+        "if the format has no transparency: `flatten` onto the background, `keep` as PNG; `auto` keeps it",
+    )
+    sharpen: float | None = define(
+        Number(0.1, 10, whole=False),
+        None,
+        "sigma in pixels of an unsharp mask after scaling",
+        is_scaled=True,
+    )
+    # Above, a mask of more than a hundred pixels a side would take seconds.
+    blur: float | None = define(
+        Number(0.3, 20, whole=False), None, "sigma in pixels of a blur after scaling", is_scaled=True
+    )
+    animated: bool = define(Flag(), False, "keep an animation, as WebP; else render its first frame")
+    best_effort: bool = define(Flag(), False, "render what can be decoded of a damaged photo")
+
+    def __post_init__(self) -> None:
+        if self.width is None and self.height is None:
+            raise PresetError("width, height", "needs a width or a height in pixels")
+        for name, field in definitions(type(self)).items():
+            field.check(name, getattr(self, name))
+        if self.fit == "contain" and self.position in CONTENT_POSITIONS:
+            reason = f"position {self.position} chooses what to cut, and fit contain cuts nothing: use cover"
+            raise PresetError("position", reason)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Twelve hexadecimal digits that change with the definition: SHA-256 over the fields as sorted, compact JSON.
+
+        Fields that were added later count only if they are not at their defaults, so that old presets keep theirs.
+        """
+        whole = self.as_dict()
+        counted = {name: whole[name] for name, field in definitions(type(self)).items() if field.counts(whole[name])}
+        canonical = json.dumps(counted, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+    def as_dict(self) -> dict[str, Any]:
+        """All fields by name."""
+        return {name: getattr(self, name) for name in definitions(type(self))}
+
+    def changes(self) -> dict[str, Any]:
+        """The fields that are not at their defaults."""
+        fields = definitions(type(self)).items()
+        return {name: value for name, field in fields if (value := getattr(self, name)) != field.default}
+
+
+@dataclass(frozen=True)
+class Preset(Spec):
+    """What is configured under one name: a spec whose format may be `auto`, its densities and its companions."""
+
+    format: str = define(_AUTO_FORMATS, "keep", _FORMAT, always_counts=True)
+    dpr: tuple[int, ...] = define(Densities(), (), _DENSITIES)
+    companions: tuple[str, ...] = define(Names(), (), _COMPANIONS, is_drawn=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        densest = max(self.dpr, default=1)
+        for name, field in definitions(type(self)).items():
+            value = getattr(self, name)
+            if field.is_scaled and value and isinstance(field.kind, Number) and value * densest > field.kind.high:
+                times = f"dpr {densest} makes {name} {value:g} x {densest}"
+                raise PresetError(name, f"{times}, and {field.kind.high:g} is the most: lower one")
+
+    @cached_property
+    def spec(self) -> dict[str, Any]:
+        """The fields that the resize function gets."""
+        return {name: getattr(self, name) for name in definitions(Spec)}

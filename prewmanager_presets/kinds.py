@@ -1,0 +1,158 @@
+"""What values a field may have, what is said of a wrong one, and what a field's definition holds."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+_METADATA = "preset field"
+MAX_COMPANIONS = 16  # in one invocation of the resize function
+
+
+class PresetError(ValueError):
+    """A field is not valid; the text begins with its name, and `reason` is the rest."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name}: {reason}")
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Number:
+    """From `low` to `high`; a bool is not a number."""
+
+    low: float
+    high: float
+    whole: bool = True
+
+
+@dataclass(frozen=True)
+class Word:
+    """One of `words`."""
+
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Flag:
+    """True or false."""
+
+
+@dataclass(frozen=True)
+class Colour:
+    """`#rrggbb`."""
+
+
+@dataclass(frozen=True)
+class Densities:
+    """Some of 2, 3 and 4, in order, as a tuple."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """Names of other presets, as a tuple."""
+
+
+Kind = Number | Word | Flag | Colour | Densities | Names
+
+
+def written(kind: Kind) -> str:
+    """The values of a kind, in Markdown."""
+    match kind:
+        case Number(low, high):
+            return f"{low:g} to {high:g}"
+        case Word(words):
+            return ", ".join(f"`{word}`" for word in words)
+        case Flag():
+            return "true, false"
+        case Colour():
+            return "`#rrggbb`"
+        case Densities():
+            return "any of 2, 3 and 4, such as `2,3`"
+        case Names():
+            return f"at most {MAX_COMPANIONS} presets, such as `card,hero`"
+
+
+def is_valid(kind: Kind, value: object) -> bool:  # noqa: PLR0911 -- one for each kind
+    """Whether a value is of a kind."""
+    match kind:
+        case Number(low, high, whole):
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                return False
+            return (isinstance(value, int) or not whole) and low <= value <= high
+        case Word(words):
+            return value in words
+        case Flag():
+            return isinstance(value, bool)
+        case Colour():
+            return isinstance(value, str) and bool(_COLOUR.fullmatch(value))
+        case Densities():
+            return isinstance(value, tuple) and set(value) <= {2, 3, 4} and value == tuple(sorted(set(value)))
+        case Names():
+            return isinstance(value, tuple) and len(value) <= MAX_COMPANIONS
+
+
+def complaint(kind: Kind) -> str:
+    """What is wrong with a value that is not of a kind."""
+    match kind:
+        case Number(whole=whole):
+            return f"is not a {'whole ' if whole else ''}number from {written(kind)}"
+        case Word(words):
+            return f"is not one of {', '.join(words)}"
+        case Flag():
+            return "is neither true nor false"
+        case Colour():
+            return "is not a colour as #rrggbb"
+        case Densities():
+            return "is not a tuple of some of 2, 3 and 4, in order"
+        case Names():
+            return f"is not a tuple of at most {MAX_COMPANIONS} names"
+
+
+@dataclass(frozen=True)
+class Field:
+    """The definition of one field; name, type and default are those of the dataclass.
+
+    Attributes:
+        kind: Its values; None is valid as well if it is the default.
+        default: What unset means.
+        description: One sentence for the reference.
+        always_counts: Whether it is part of the fingerprint even at its default, as the first fields are. Later ones
+            are not, so that presets from before keep their fingerprints.
+        is_scaled: Whether a density multiplies it.
+        format: The one output format that it is for.
+        is_drawn: Whether it changes the preview itself, and so the fingerprint.
+    """
+
+    kind: Kind
+    default: Any
+    description: str
+    always_counts: bool = False
+    is_scaled: bool = False
+    format: str | None = None
+    is_drawn: bool = True
+
+    def check(self, name: str, value: object) -> None:
+        """Raise `PresetError` unless the value is valid."""
+        is_unset = value is None and self.default is None
+        if not (is_unset or is_valid(self.kind, value)):
+            raise PresetError(name, f"{value!r} {complaint(self.kind)}")
+
+    def counts(self, value: object) -> bool:
+        """Whether a value is part of the fingerprint."""
+        return self.is_drawn and (self.always_counts or value != self.default)
+
+
+def define(kind: Kind, default: Any, description: str, **options: Any) -> Any:
+    """A field of a dataclass, with its definition; `options` are those of `Field`."""
+    definition = Field(kind, default, description, **options)
+    return dataclasses.field(default=default, metadata={_METADATA: definition})
+
+
+def definitions(of: type[Any]) -> Mapping[str, Field]:
+    """The definitions of a dataclass' fields, by name."""
+    return {field.name: field.metadata[_METADATA] for field in dataclasses.fields(of)}
