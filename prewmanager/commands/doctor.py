@@ -82,4 +82,4 @@ def _show(findings: Sequence[Finding], *, as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return
-    print_table([{name: row[name] for name in ("check", "state", "said", "cure")} for row in rows])
+    print_table([{name: row[name] for name in ("check", "state", "detail", "fix")} for row in rows])

@@ -7,7 +7,6 @@ import itertools
 import json
 import os
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,6 @@ from urllib.parse import quote
 from tests.support.asking import Answer, ask
 
 ROOT = Path(__file__).resolve().parents[2]
-BACK_WITHIN_S = 40.0
 
 
 def engine_answers() -> bool:
@@ -30,12 +28,10 @@ def engine_answers() -> bool:
     return True
 
 
-def eventually(holds: Callable[[], bool], what: str) -> None:
-    """Return as soon as `holds()`; fail when it does not within `BACK_WITHIN_S`."""
-    deadline = time.monotonic() + BACK_WITHIN_S
+def eventually(holds: Callable[[], bool]) -> None:
+    """Return as soon as `holds()`; the test's own time limit ends it where it never does."""
     while not holds():
-        assert time.monotonic() < deadline, f"not within {BACK_WITHIN_S:.0f} s: {what}"
-        time.sleep(0.2)
+        pass
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ def test_a_photo_that_is_overwritten_changes_its_previews(project: Project) -> N
 
     for wanted in (50, 200):
         project.run_in(container, PUT.format(grey=wanted))
-        eventually(functools.partial(is_grey, wanted), f"a preview of grey {wanted}")
+        eventually(functools.partial(is_grey, wanted))
 
 
 def test_the_bucket_is_readable_but_not_listed(project: Project) -> None:
@@ -118,7 +118,7 @@ def test_no_request_is_lost_with_it(project: Project, service: str) -> None:
         answers = [each.result() for each in asked]
 
     assert [answer.status for answer in answers] == [200] * len(paths)
-    eventually(lambda: project.is_healthy(service), f"{service} healthy again")
+    eventually(lambda: project.is_healthy(service))
     assert killed in {container["Id"] for container in project.containers(service)}
 
 
@@ -129,8 +129,8 @@ def test_previews_that_exist_need_no_function(project: Project) -> None:
     project.kill_one("lambda")
 
     assert project.get(made).status == 200
-    eventually(lambda: project.get(missing).status == 200, "a missing preview is made again")
-    eventually(lambda: project.is_healthy("lambda"), "lambda healthy again")
+    eventually(lambda: project.get(missing).status == 200)
+    eventually(lambda: project.is_healthy("lambda"))
 
 
 @pytest.mark.parametrize("service", ["cloudfront", "page", "s3-events"])
@@ -140,7 +140,7 @@ def test_nobody_else_notices(project: Project, service: str) -> None:
     project.kill_one(service)
 
     assert project.get(missing).status == 200
-    eventually(lambda: project.is_healthy(service), f"{service} healthy again")
+    eventually(lambda: project.is_healthy(service))
 
 
 @pytest.mark.parametrize("service", ["nginx", "s3"])
@@ -150,10 +150,10 @@ def test_what_everything_needs_comes_back(project: Project, service: str) -> Non
     body = project.get(made).body
     project.kill_one(service)
 
-    eventually(lambda: _answers(project, made, body), f"the same preview after {service} was killed")
-    eventually(lambda: project.is_healthy(service), f"{service} healthy again")
+    eventually(lambda: _answers(project, made, body))
+    eventually(lambda: project.is_healthy(service))
     missing = next(project.fresh_previews)
-    eventually(lambda: project.get(missing).status == 200, "a missing preview is made again")
+    eventually(lambda: project.get(missing).status == 200)
 
 
 def _answers(project: Project, path: str, body: bytes) -> bool:
@@ -168,7 +168,7 @@ def test_five_replicas_share_the_work(project: Project) -> None:
     """`--scale prewmanager=5`, and nginx, started after them, asks each of the five."""
     project.compose("up", "--detach", "--wait", "--scale=prewmanager=5", "--no-recreate")
     project.compose("restart", "nginx")
-    eventually(lambda: project.is_healthy("nginx"), "nginx healthy again")
+    eventually(lambda: project.is_healthy("nginx"))
     replicas = [container["Id"] for container in project.containers("prewmanager")]
     before = [project.run_in(replica, REQUESTS) for replica in replicas]
     for _ in range(20):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,7 +15,6 @@ from tests.nginx.recorder import Recorder, Reply
 from tests.support.asking import Answer, ask
 
 Put = Callable[..., str]
-WITHIN_S = 20
 
 
 @pytest.fixture(scope="session", name="cached")
@@ -37,10 +35,9 @@ def _short_lived(start: StartNginx, bucket_all_session: Recorder, service_all_se
 
 
 def ask_until(nginx: Nginx, target: str, holds: Callable[[Answer], bool]) -> Answer:
-    """Ask again until the answer is as wanted."""
-    deadline = time.monotonic() + WITHIN_S
+    """Ask again until the answer is as wanted; the test's own time limit ends it where it never is."""
     while not holds(answer := ask(nginx.port, target)):
-        assert time.monotonic() < deadline, answer
+        pass
     return answer
 
 
