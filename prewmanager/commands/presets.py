@@ -1,4 +1,4 @@
-"""The presets that the environment asks for, with their variants."""
+"""The presets that the environment configures, with their variants."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from prewmanager.config.settings import Settings
 from prewmanager.previews.preset import Preset
 from prewmanager.previews.variants import variants
 
-# What the table has columns of its own for; the rest is rarely set.
+# The fields with a column of their own; the others are rarely set.
 _COLUMNS = ("width", "height", "fit", "position", "format", "quality")
 
 
 def show(settings: Settings, *, as_json: bool) -> None:
-    """Print them in order of their names: as JSON a list of presets with their variants inside, else a row for each."""
+    """Print the presets by name: as JSON with their variants inside, otherwise as a table of all variants."""
     presets = sorted(settings.presets.items())
     if as_json:
         print_json([_described(name, preset) for name, preset in presets])
@@ -24,23 +24,23 @@ def show(settings: Settings, *, as_json: bool) -> None:
 
 def _described(name: str, preset: Preset) -> dict[str, Any]:
     found = variants(name, preset)
-    inside = [{"name": each, **_fields(look), "fingerprint": look.fingerprint} for each, look in found.items()]
+    inside = [{"name": each, **_fields(variant), "fingerprint": variant.fingerprint} for each, variant in found.items()]
     fields = preset.model_dump(mode="json")
     return {"name": name, **fields, "fingerprint": found[name].fingerprint, "variants": inside}
 
 
-def _fields(look: Preset) -> dict[str, Any]:
-    return look.model_dump(mode="json", exclude={"dpr"})
+def _fields(variant: Preset) -> dict[str, Any]:
+    return variant.model_dump(mode="json", exclude={"dpr"})
 
 
-def _row(name: str, look: Preset) -> dict[str, object]:
-    shown = {column: getattr(look, column) for column in _COLUMNS}
-    rest = look.model_dump(exclude_defaults=True, exclude=set(_COLUMNS))
-    further = ", ".join(_said(*each) for each in rest.items())
-    return {"name": name, **shown, "further": further, "fingerprint": look.fingerprint}
+def _row(name: str, variant: Preset) -> dict[str, object]:
+    shown = {column: getattr(variant, column) for column in _COLUMNS}
+    rest = variant.model_dump(exclude_defaults=True, exclude=set(_COLUMNS))
+    further = ", ".join(_setting(*each) for each in rest.items())
+    return {"name": name, **shown, "further": further, "fingerprint": variant.fingerprint}
 
 
-def _said(field: str, value: object) -> str:
+def _setting(field: str, value: object) -> str:
     if isinstance(value, tuple):
         return f"{field} {','.join(value)}"
     return field if value is True else f"{field} {value}"

@@ -17,7 +17,7 @@ from prewmanager.resizing.render import RenderJob
 
 INVOKE, MAKES = "function: invoke", "function: makes a preview"
 _FIXES = {
-    "missing": "the function reads another bucket or S3 than this command: check its AWS_REGION and AWS_ENDPOINT_URL_S3",
+    "missing": "it reads another bucket or S3 than this command: set the function's AWS_REGION and AWS_ENDPOINT_URL_S3",
     "storage": "allow the function's own role s3:GetObject on photos, s3:PutObject on previews, and s3:ListBucket",
     "storage by workers": "allow these credentials s3:GetObject on photos, s3:PutObject on previews, and s3:ListBucket",
     "timeout": "raise the function's memory, which is also its CPU, or its time-out, and PREW_LAMBDA_TIMEOUT with it",
