@@ -21,6 +21,7 @@ from devstack.lambda_server import Lambda, start_lambda
 from devstack.nginx_server import Nginx, start_nginx
 from devstack.programs import LOOPBACK, Program, find, free_ports
 from tests.support.asking import Answer, ask
+from tests.support.gated_lambda import GatedLambda
 
 PRESETS = {
     "PREW_PRESETS__THUMB__WIDTH": "200",
@@ -51,7 +52,7 @@ class Site:
     folder: Path
     s3: S3
     redis: Redis | None = None
-    function: Lambda | None = None
+    function: Lambda | GatedLambda | None = None
     function_name: str = FUNCTION
     replicas: int = 1
     settings: Mapping[str, str] = field(default_factory=dict)
