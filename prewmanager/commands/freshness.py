@@ -23,7 +23,7 @@ class Stale(StrEnum):
 
 
 async def why_stale(pair: Pair, preset: Preset, previews: ObjectReader) -> Stale | None:
-    """Return why this preview is stale, or None where it is fresh; reads its metadata only if the listings do not tell.
+    """Return why this preview is stale, or None where it is fresh; reads its metadata only where needed.
 
     Last-Modified has whole seconds: a photo that is replaced within the second in which its preview is rendered goes
     unnoticed. Raises `StorageFailed`.
