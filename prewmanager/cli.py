@@ -28,7 +28,7 @@ Presets = Annotated[
     list[str] | None, typer.Argument(metavar="PRESET", help="Presets, or variants such as card.avif, by name.")
 ]
 Prefix = Annotated[str, typer.Option(help="Only photos whose name, after the source prefix, begins with this.")]
-Concurrency = Annotated[int, typer.Option(min=1, max=1000, help="Previews to work on at once.")]
+Concurrency = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="Previews to work on at once.")]
 Exact = Annotated[
     bool, typer.Option("--exact", help="A preset's name means that one variant, not all of its variants.")
 ]
@@ -60,7 +60,9 @@ def main(
 
 @app.command()
 def serve(
-    workers: Annotated[int, typer.Option(min=1, help="Processes that share the port, at most one for each core.")] = 1,
+    workers: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Processes that share the port, at most one for each core.")
+    ] = 1,
 ) -> None:
     """Run the service, configured by the environment. SIGTERM or SIGINT stops it, after the requests in flight."""
     settings = _settings()
@@ -94,7 +96,7 @@ def serve(
             Workers(settings, sock, workers).run()
 
 
-@app.command(epilog="Example: prewmanager presets --json")
+@app.command(epilog="Example:\nprewmanager presets --json")
 def presets(as_json: AsJson = False) -> None:
     """Show the presets that the environment configures, with their variants and fingerprints.
 
@@ -105,18 +107,18 @@ def presets(as_json: AsJson = False) -> None:
     command.show(_settings(), as_json=as_json)
 
 
-@app.command(epilog="Example: prewmanager stats --json")
+@app.command(epilog="Example:\nprewmanager stats --json")
 def stats(as_json: AsJson = False) -> None:
     """Show what is stored for each preset and variant: previews, bytes, the oldest and the newest.
 
-    Variants that are stored but no longer configured are not known.
+    Variants that are stored but no longer configured are shown as unknown.
     """
     from prewmanager.commands import stats as command  # noqa: PLC0415 -- so that the other commands start at once
 
     _end(command.run(_settings(), as_json=as_json))
 
 
-@app.command(epilog="Examples: prewmanager purge thumb --prefix 2024/ --yes; prewmanager purge --photo photo/a/b.jpg")
+@app.command(epilog="Examples:\nprewmanager purge thumb --prefix 2024/ --yes\nprewmanager purge --photo photo/a/b.jpg")
 def purge(  # noqa: PLR0917 -- options of the command line
     presets: Presets = None,
     prefix: Prefix = "",
@@ -133,8 +135,8 @@ def purge(  # noqa: PLR0917 -- options of the command line
 ) -> None:
     """Delete previews and their cached results; the next request renders each again. Photos are never touched.
 
-    A preset's name includes its variants. With PREW_CLOUDFRONT_DISTRIBUTION, copies at CloudFront go too. A dry run
-    unless --yes is given.
+    A preset's name includes its variants. With PREW_CLOUDFRONT_DISTRIBUTION,
+    copies at CloudFront go too. A dry run unless --yes is given.
     """
     from prewmanager.commands import purge as command  # noqa: PLC0415 -- so that the other commands start at once
 
@@ -144,24 +146,34 @@ def purge(  # noqa: PLR0917 -- options of the command line
     _end(command.run(_settings(), asked, yes=yes, as_json=as_json))
 
 
-@app.command(epilog="Examples: prewmanager warm --dry-run; prewmanager warm card thumb --prefix 2024/ --concurrency 32")
+@app.command(
+    epilog="Examples:\nprewmanager warm --dry-run\nprewmanager warm card thumb --prefix 2024/ --concurrency 32"
+)
 def warm(  # noqa: PLR0917 -- options of the command line
     presets: Presets = None,
     prefix: Prefix = "",
     exact: Exact = False,
     concurrency: Concurrency = 8,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count, and estimate Lambda's price.")] = False,
-    seconds: Annotated[float, typer.Option(min=0, help="Lambda's time for one resize, for the estimate.")] = 0.5,
-    memory_mb: Annotated[int, typer.Option(min=1, help="The function's memory, for the estimate.")] = ONE_CPU_MB,
+    seconds: Annotated[
+        float, typer.Option(min=0, metavar="S", help="Lambda's time for one resize, for the estimate.")
+    ] = 0.5,
+    memory_mb: Annotated[
+        int, typer.Option(min=1, metavar="MB", help="The function's memory, for the estimate.")
+    ] = ONE_CPU_MB,
     gb_second_usd: Annotated[
-        float, typer.Option(min=0, help="Price of a GB-second; the default is AWS's list price for x86 in us-east-1.")
+        float,
+        typer.Option(
+            min=0, metavar="USD", help="Price of a GB-second; the default is AWS's list price for x86 in us-east-1."
+        ),
     ] = LIST_GB_SECOND_USD,
     as_json: AsJson = False,
 ) -> None:
     """Render missing previews, of all presets unless some are named, in all variants.
 
-    A running site and other warmers share the work: no preview is rendered twice. Stopped and started again, it
-    continues with what is missing. Exit code 1 if some failed.
+    A running site and other warmers share the work: no preview is rendered
+    twice. Stopped and started again, it continues with what is missing. Exit
+    code 1 if some failed.
     """
     from prewmanager.commands import warm as command  # noqa: PLC0415 -- so that the other commands start at once
 
@@ -177,7 +189,7 @@ def warm(  # noqa: PLR0917 -- options of the command line
     _end(work)
 
 
-@app.command(epilog="Examples: prewmanager stale --json; prewmanager stale card --fix --concurrency 32")
+@app.command(epilog="Examples:\nprewmanager stale --json\nprewmanager stale card --fix --concurrency 32")
 def stale(  # noqa: PLR0917 -- options of the command line
     presets: Presets = None,
     prefix: Prefix = "",
@@ -190,7 +202,8 @@ def stale(  # noqa: PLR0917 -- options of the command line
 ) -> None:
     """Find previews whose preset has changed, or whose photo is newer or gone.
 
-    --fix repairs them while the site runs, each over the old one. Exit code 1 if stale ones are left.
+    --fix repairs them while the site runs, each over the old one. Exit code 1
+    if stale ones are left.
     """
     from prewmanager.commands import stale as command  # noqa: PLC0415 -- so that the other commands start at once
 
@@ -199,7 +212,7 @@ def stale(  # noqa: PLR0917 -- options of the command line
     _end(work)
 
 
-@app.command(epilog="Example: prewmanager doctor --url https://images.example.com")
+@app.command(epilog="Example:\nprewmanager doctor --url https://images.example.com")
 def doctor(
     url: Annotated[str, typer.Option(help="nginx's address as clients see it; without it, nginx is not checked.")] = "",
     replica: Annotated[
@@ -209,8 +222,9 @@ def doctor(
 ) -> None:
     """Check everything that the service needs, and say what is wrong and how to fix it.
 
-    Settings, port, Redis, clock, each permission on the buckets, the function, nginx, and whether replicas have the
-    same presets. The function renders one preview, which is deleted. Exit code 1 if something is wrong.
+    Settings, port, Redis, clock, each permission on the buckets, the function,
+    nginx, and whether replicas have the same presets. The function renders one
+    preview, which is deleted. Exit code 1 if something is wrong.
     """
     from prewmanager.commands import doctor as command  # noqa: PLC0415 -- so that the other commands start at once
 

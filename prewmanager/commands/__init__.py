@@ -1,1 +1,1 @@
-"""What operators run beside the service: each command's logic in a module of its own."""
+"""The operators' commands: each one's logic in a module of its own."""

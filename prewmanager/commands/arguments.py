@@ -19,7 +19,7 @@ ONE_CPU_MB = 1769  # memory at which Lambda gives a function one whole CPU
 class Selection:
     """The presets or variants that a command works on, and how the names of their photos begin.
 
-    A preset's name selects all of its variants; with `exact` itself alone.
+    A preset's name selects all of its variants; with `exact` only the variant of that name.
     """
 
     presets: Sequence[str]
@@ -27,7 +27,10 @@ class Selection:
     exact: bool
 
     def variants(self, settings: Settings) -> list[str]:
-        """List variants, each once; all where none is named. Raises `InvalidSettings` for an unknown one."""
+        """List the selected variants, each once; all of them where no preset is named.
+
+        Raises `InvalidSettings` for an unknown name.
+        """
         unknown = [name for name in self.presets if name not in settings.variants]
         if unknown:
             known = ", ".join(settings.variants)
@@ -57,7 +60,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class CostAssumptions:
-    """What one resize takes: `seconds` of a function of `memory_mb`, at this price of a GB-second in US dollars."""
+    """What one resize costs: `seconds` of a function with `memory_mb`, at this price of a GB-second in US dollars."""
 
     seconds: float
     memory_mb: int

@@ -13,14 +13,14 @@ from prewmanager.adapters.nginx_cache import NginxCache
 from prewmanager.commands.arguments import Target
 from prewmanager.config.settings import Settings
 
-# https://aws.amazon.com/cloudfront/pricing/: so many paths a month are free, and what each further one is.
+# https://aws.amazon.com/cloudfront/pricing/: the paths that are free each month, and the price of each further one.
 FREE_PATHS = 1000
 PATH_USD = 0.005
 
 
 @dataclass(frozen=True, slots=True)
 class CachedCopies:
-    """Copies in nginx's cache, and CloudFront's paths; None where there is no such cache."""
+    """The number of copies in nginx's cache, and CloudFront's paths; None where there is no such cache."""
 
     nginx: int | None
     cloudfront: list[str] | None
@@ -29,17 +29,19 @@ class CachedCopies:
 async def purge_caches(
     settings: Settings, targets: Sequence[Target], nginx_cache: Path | None, *, really: bool
 ) -> CachedCopies:
-    """Delete the copies of these previews, or only say what would be. Raises `CacheUnavailable`.
+    """Delete the caches' copies of these previews, or only count them. Raises `CacheUnavailable`.
 
-    CloudFront comes last: it fills itself from nginx.
+    CloudFront comes last: it fetches from nginx.
     """
     copies = None
     if nginx_cache is not None:
         cache = NginxCache(nginx_cache)
-        act = cache.purge if really else cache.count
+        purge_or_count = cache.purge if really else cache.count
         # The key in nginx's cache begins with the bucket, in path style.
-        starts = {"", settings.preview_bucket_name}
-        copies = await asyncio.to_thread(act, lambda key: any(_names(each, key, starts) for each in targets))
+        buckets = {"", settings.preview_bucket_name}
+        copies = await asyncio.to_thread(
+            purge_or_count, lambda key: any(_is_copy(key, buckets, each) for each in targets)
+        )
     if settings.cloudfront_distribution is None:
         return CachedCopies(copies, None)
     paths = invalidation_paths(targets)
@@ -49,13 +51,13 @@ async def purge_caches(
     return CachedCopies(copies, paths)
 
 
-def _names(target: Target, key: str, buckets: set[str]) -> bool:
+def _is_copy(key: str, buckets: set[str], target: Target) -> bool:
     bucket, _, rest = key.removeprefix("/").partition("/")
     return target.has(rest if bucket in buckets else key.removeprefix("/"))
 
 
 def invalidation_paths(targets: Sequence[Target]) -> list[str]:
-    """One path for each target; what nginx chooses by `Accept` has the path of the preset that was asked for."""
+    """List the public paths of these targets; a format that nginx chose by `Accept` has its preset's own path."""
     paths: dict[str, None] = {}
     for target in targets:
         prefix, preset, name = target.start.split("/", 2)

@@ -1,4 +1,4 @@
-"""Work on a stream, so much of it at once; neither the stream nor what came of it is held."""
+"""Bounded concurrency over a stream, in constant memory."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ T = TypeVar("T")
 
 
 async def for_each(items: AsyncIterator[T], work: Callable[[T], Awaitable[None]], *, at_once: int) -> None:
-    """Await `work` for each item, at most `at_once` of them at a time; an exception ends it all."""
-    turn = asyncio.Lock()  # an iterator that is asked by several at once breaks
+    """Await `work` for each item, at most `at_once` of them at a time; the first exception ends it all."""
+    reading = asyncio.Lock()  # several callers of one iterator at the same time would break it
 
     async def worker() -> None:
         while True:
-            async with turn:
+            async with reading:
                 try:
                     item = await anext(items)
                 except StopAsyncIteration:
@@ -27,7 +27,7 @@ async def for_each(items: AsyncIterator[T], work: Callable[[T], Awaitable[None]]
             for _ in range(at_once):
                 group.create_task(worker())
     except ExceptionGroup as errors:
-        # One is enough to be told; that of whoever came second says nothing new.
+        # Only one is reported: the others say nothing new.
         raise _first(errors) from None
 
 

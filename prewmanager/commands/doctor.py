@@ -1,6 +1,6 @@
-"""Looks at everything that the service needs, one thing at a time, and says what is wrong and how to mend it.
+"""Checks everything that the service needs, one thing at a time, and reports what is wrong and how to fix it.
 
-Nothing is left behind: what is written goes under names that nothing else uses, and is deleted.
+Nothing is left behind: objects are written under names that nothing else uses, and deleted.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from prewmanager.adapters.aws.s3_permissions import S3Permissions
 from prewmanager.app import innermost_resizer
 from prewmanager.commands.checks import Finding, State, failed, ok
 from prewmanager.commands.checks.bucket import check_photos, check_previews
-from prewmanager.commands.checks.function import check_invoke, check_makes
+from prewmanager.commands.checks.function import INVOKE, MAKES, check_invoke, check_makes
 from prewmanager.commands.checks.redis import check_redis
 from prewmanager.commands.checks.replicas import check_replicas
-from prewmanager.commands.checks.request_path import check_port, check_road
+from prewmanager.commands.checks.request_path import check_port, check_request_path
 from prewmanager.commands.output import print_json, print_table
 from prewmanager.commands.site import object_reader
 from prewmanager.config.settings import Settings, read_settings
@@ -26,21 +26,22 @@ from prewmanager.telemetry.metrics import Metrics
 
 
 async def run(url: str, replicas: Sequence[str], *, as_json: bool) -> int:
-    """The command: its exit code, 1 where something is wrong."""
+    """Run the command and return its exit code, 1 where something is wrong."""
     try:
         settings = read_settings()
     except InvalidSettings as error:
-        findings = [failed("settings", line, "set the variable as it says") for line in error.lines]
+        findings = [failed("settings", line, "correct this variable") for line in error.lines]
     else:
         findings = [ok("settings", f"presets: {', '.join(settings.presets)}")]
         findings += await examine(settings, url)
         findings += await check_replicas(replicas, settings.variants)
-    _show(findings, as_json=as_json)
+    rows = [asdict(each) for each in findings]
+    (print_json if as_json else print_table)(rows)
     return int(any(each.state is State.FAILED for each in findings))
 
 
 async def examine(settings: Settings, url: str) -> list[Finding]:
-    """All findings but that of the settings; nginx is looked at where `url` is not empty."""
+    """Run all checks that need valid settings; nginx is checked only where `url` is not empty."""
     findings = [await check_port(settings.host, settings.port), *await check_redis(settings.redis_url)]
     async with s3_client(region=settings.aws_region, endpoint_url=settings.s3_endpoint) as client:
         previews = S3Permissions(client, settings.preview_bucket_name)
@@ -51,7 +52,7 @@ async def examine(settings: Settings, url: str) -> list[Finding]:
         findings += found
         findings += await _check_function(settings, photo, previews)
     if url:
-        findings += await check_road(url, photo, preview, settings.preview_prefix, settings.presets)
+        findings += await check_request_path(url, photo, preview, settings.preview_prefix, settings.presets)
     return findings
 
 
@@ -61,25 +62,15 @@ async def _check_function(settings: Settings, photo: str, permissions: S3Permiss
         try:
             resizer = await stack.enter_async_context(innermost_resizer(settings, Metrics().costs))
         except ImportError as error:
-            return [
-                failed("function: invoke", str(error), "pip install prewmanager[resize], or set PREW_LAMBDA_FUNCTION")
-            ]
+            return [failed(INVOKE, str(error), "pip install prewmanager[resize], or set PREW_LAMBDA_FUNCTION")]
         if settings.lambda_function:
             invoked = await check_invoke(resizer, name)
             if invoked.state is State.FAILED:
                 return [invoked]
         else:
-            invoked = ok("function: invoke", f"PREW_LAMBDA_FUNCTION is not set: {name}")
+            invoked = ok(INVOKE, f"PREW_LAMBDA_FUNCTION is not set: {name}")
         try:
-            looks = object_reader(settings, settings.preview_bucket_name)
-            return [invoked, *await check_makes(resizer, settings, photo, looks, permissions)]
+            previews = object_reader(settings, settings.preview_bucket_name)
+            return [invoked, *await check_makes(resizer, settings, photo, previews, permissions)]
         except PrewError as error:
-            return [invoked, failed("function: makes a preview", str(error), "see the findings about previews")]
-
-
-def _show(findings: Sequence[Finding], *, as_json: bool) -> None:
-    rows = [asdict(each) for each in findings]
-    if as_json:
-        print_json(rows)
-        return
-    print_table([{name: row[name] for name in ("check", "state", "detail", "fix")} for row in rows])
+            return [invoked, failed(MAKES, str(error), "see the findings about previews")]

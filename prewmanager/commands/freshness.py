@@ -1,22 +1,21 @@
-"""Whether a preview is what would be made now: by the preset as it is, of the photo as it is."""
+"""Whether a preview is fresh: rendered by the preset's definition as it is now, from the photo as it is now."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from enum import StrEnum
-from typing import Protocol
 
 from prewmanager.commands.listings import Pair
+from prewmanager.commands.ports import PreviewBucket
 from prewmanager.previews.catalogue import Catalogue
 from prewmanager.previews.inventory import ObjectHead
 from prewmanager.previews.outcome import Made
-from prewmanager.previews.ports import ObjectReader, PreviewStore
-from prewmanager.web.ports import Probe
+from prewmanager.previews.ports import ObjectReader
 from prewmanager_presets import Preset
 
 
 class Stale(StrEnum):
-    """Why a preview is out of date."""
+    """Why a preview is stale."""
 
     PRESET_CHANGED = "preset_changed"
     PHOTO_NEWER = "photo_newer"
@@ -24,9 +23,9 @@ class Stale(StrEnum):
 
 
 async def why_stale(pair: Pair, preset: Preset, previews: ObjectReader) -> Stale | None:
-    """Why this preview is stale, or None where it is fresh; it is looked at only where the listings do not say.
+    """Return why this preview is stale, or None where it is fresh; reads its metadata only where needed.
 
-    Last-Modified has whole seconds: a photo that was replaced within the second in which its preview was made goes
+    Last-Modified has whole seconds: a photo that is replaced within the second in which its preview is rendered goes
     unnoticed. Raises `StorageFailed`.
     """
     if pair.preview is None:
@@ -41,23 +40,22 @@ async def why_stale(pair: Pair, preset: Preset, previews: ObjectReader) -> Stale
     return Stale.PRESET_CHANGED
 
 
-class LookingStore(ObjectReader, PreviewStore, Probe, Protocol):
-    """The bucket of previews in all its abilities."""
-
-
 class FreshPreviews:
-    """A `PreviewStore` that finds a preview only where it is fresh, so that a flight makes what is there and stale.
+    """A `PreviewStore` that finds only fresh previews, so that a flight renders over a stale one.
 
-    The flight looks while it has the lease: what another process has made anew in the meantime is not made again.
+    The flight checks while it has the lease: what another process has repaired in the meantime is not rendered again.
     """
 
-    def __init__(self, previews: LookingStore, photos: ObjectReader, catalogue: Catalogue) -> None:
+    def __init__(self, previews: PreviewBucket, photos: ObjectReader, catalogue: Catalogue) -> None:
         self._previews = previews
         self._photos = photos
         self._catalogue = catalogue
 
     async def find(self, key: str) -> Made | None:
-        """The preview under this key, without its bytes, or None where it is not fresh. Raises `StorageFailed`."""
+        """Return the preview under this key, without its bytes, or None where it is not fresh.
+
+        Raises `StorageFailed`.
+        """
         _, preset_name, name = key.split("/", 2)
         preview = await self._previews.head(key)
         photo = await self._photos.head(f"{self._catalogue.source_prefix}/{name}")
@@ -66,7 +64,7 @@ class FreshPreviews:
         return preview.made
 
     async def stream(self, key: str) -> tuple[Made, AsyncIterator[bytes]]:
-        """The preview under this key, fresh or not. Raises `StorageFailed`."""
+        """Return the preview under this key, fresh or not. Raises `StorageFailed`."""
         return await self._previews.stream(key)
 
     async def ping(self) -> None:

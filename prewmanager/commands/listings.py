@@ -1,8 +1,8 @@
 """Photos and their previews side by side, in constant memory: two sorted listings, merged.
 
-S3 lists keys in the order of their UTF-8 bytes. Servers that keep folders (SeaweedFS) list one segment after the
-other instead, so that `a/b` comes before `a-b`. Which order it is shows itself only where names differ in it; a merge
-is right in any order in which both listings are sorted, and notices where they are not.
+S3 lists keys in the order of their UTF-8 bytes. Servers that keep folders (SeaweedFS) order by path segment instead,
+so that `a/b` comes before `a-b`. Many names are in the same order either way, so the server's order cannot be found out
+beforehand: a merge assumes one, which is right if both listings are sorted by it, and detects where they are not.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ T = TypeVar("T")
 
 
 def by_bytes(name: str) -> Rank:
-    """The order of S3."""
+    """Rank names as S3 lists them."""
     return (name.encode(),)
 
 
 def by_segments(name: str) -> Rank:
-    """The order of a walk through folders."""
+    """Rank names as a server with folders lists them."""
     return tuple(name.encode().split(b"/"))
 
 
@@ -36,7 +36,7 @@ class OutOfOrder(StorageFailed):
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A photo's name, without any prefix, and what there is of it: the photo, its preview, or both."""
+    """A photo's name, without any prefix, and what is stored under it: the photo, its preview, or both."""
 
     name: str
     photo: StoredObject | None
@@ -44,22 +44,22 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Folders:
-    """Where a preset's photos and previews are; both prefixes end with a slash."""
+class Listings:
+    """The listings of photos and of one preset's previews; both prefixes end with a slash."""
 
     photos: Inventory
-    photos_under: str
+    photo_prefix: str
     previews: Inventory
-    previews_under: str
+    preview_prefix: str
 
     async def pairs(self, prefix: str, order: Order) -> AsyncIterator[Pair]:
-        """All names that begin with `prefix`, each once.
+        """Yield all names that begin with `prefix`, each once.
 
-        Raises `StorageFailed`; as `OutOfOrder` where the listings are not sorted so, and then what came before may be
+        Raises `StorageFailed`, and `OutOfOrder` where a listing is not in this order: pairs yielded before may then be
         wrong.
         """
-        photos = _ranked(self.photos, self.photos_under, prefix, order)
-        previews = _ranked(self.previews, self.previews_under, prefix, order)
+        photos = _ranked(self.photos, self.photo_prefix, prefix, order)
+        previews = _ranked(self.previews, self.preview_prefix, prefix, order)
         photo, preview = await anext(photos, None), await anext(previews, None)
         while photo or preview:
             first = min(each for each in (photo, preview) if each)
@@ -74,9 +74,10 @@ class Folders:
 
 
 async def in_listing_order(work: Callable[[Order], Awaitable[T]]) -> tuple[T, Order]:
-    """What `work` gives in the order that the listings turn out to have, and that order.
+    """Return the result of `work` with the order that the listings have, and that order.
 
-    `work` must do no harm when its order is the wrong one. Raises `OutOfOrder` where no known order is right.
+    `work` may be called with a wrong order first, and must do no harm then. Raises `OutOfOrder` where no known order is
+    right.
     """
     try:
         return await work(by_bytes), by_bytes
@@ -90,10 +91,10 @@ class _Ranked(NamedTuple):
     stored: StoredObject
 
 
-async def _ranked(inventory: Inventory, under: str, prefix: str, order: Order) -> AsyncIterator[_Ranked]:
+async def _ranked(inventory: Inventory, root: str, prefix: str, order: Order) -> AsyncIterator[_Ranked]:
     last: Rank = ()
-    async for stored in inventory.objects(under + prefix):
-        name = stored.key.removeprefix(under)
+    async for stored in inventory.objects(root + prefix):
+        name = stored.key.removeprefix(root)
         rank = order(name)
         if rank < last:
             raise OutOfOrder(f"{stored.key}: not listed in the order of the names; run it again")

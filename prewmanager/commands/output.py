@@ -1,4 +1,4 @@
-"""What a command says: tables for people, JSON for programs, both on standard output; progress on standard error."""
+"""What a command prints: tables for people, JSON for programs, both on standard output; progress on standard error."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-OnOne = Callable[[], None]
+OnItem = Callable[[], None]
 
 
 def print_json(value: object) -> None:
@@ -31,7 +31,7 @@ def print_json(value: object) -> None:
 
 
 def print_table(rows: Sequence[Mapping[str, object]]) -> None:
-    """Print dictionaries of the same keys; what is called bytes is shown in units of a thousand."""
+    """Print dictionaries with the same keys; a column named bytes is shown in kB, MB and so on."""
     if not rows:
         return
     table = Table(*rows[0])
@@ -40,22 +40,22 @@ def print_table(rows: Sequence[Mapping[str, object]]) -> None:
     Console().print(table)
 
 
-def say(text: str) -> None:
+def print_line(text: str) -> None:
     """Print a line for people."""
     Console().print(text, markup=False, highlight=False)
 
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
-        """So many a second, over the last half minute."""
+        """Items per second, over the last half minute."""
         return Text(f"{task.speed:,.0f}/s" if task.speed else "")
 
 
 @contextlib.contextmanager
-def progress(what: str, total: int | None = None) -> Iterator[OnOne]:
-    """A bar while the block runs, moved on by calling what it gives; without `total`, a count.
+def progress(what: str, total: int | None = None) -> Iterator[OnItem]:
+    """Show a bar, or without `total` a count, while the block runs; calling the yielded function advances it.
 
-    Where standard error is no terminal nothing is drawn.
+    Nothing is drawn where standard error is no terminal.
     """
     console = Console(stderr=True)
     bar, remaining = (BarColumn(), TimeRemainingColumn()) if total is not None else (SpinnerColumn(), TextColumn(""))
@@ -65,15 +65,20 @@ def progress(what: str, total: int | None = None) -> Iterator[OnOne]:
         yield lambda: drawn.advance(task)
 
 
+def readable_size(size: int) -> str:
+    """Format a number of bytes in kB, MB and so on."""
+    return decimal(size)
+
+
 def _shown(name: str, value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M}"
-    return decimal(value) if name == "bytes" and isinstance(value, int) else str(value)
+    return readable_size(value) if name == "bytes" and isinstance(value, int) else str(value)
 
 
 def _plain(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
-    raise TypeError(f"{type(value).__name__} is no JSON")
+    raise TypeError(f"{type(value).__name__} cannot be printed as JSON")

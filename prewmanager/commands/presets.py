@@ -1,4 +1,4 @@
-"""The presets that the environment asks for, with their variants."""
+"""The presets that the environment configures, with their variants."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from prewmanager.config.settings import Settings
 from prewmanager.previews.variants import variants
 from prewmanager_presets import Preset
 
-# What the table has columns of its own for; the rest is rarely set.
+# The fields with a column of their own; the others are rarely set.
 _COLUMNS = ("width", "height", "fit", "position", "format", "quality")
 
 
 def show(settings: Settings, *, as_json: bool) -> None:
-    """Print them in order of their names: as JSON a list of presets with their variants inside, else a row for each."""
+    """Print the presets by name: as JSON with their variants inside, otherwise as a table of all variants."""
     presets = sorted(settings.presets.items())
     if as_json:
         print_json([_described(name, preset) for name, preset in presets])

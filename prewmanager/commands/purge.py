@@ -1,7 +1,7 @@
-"""Deletes previews, what Redis remembers of them, and the copies of them in caches.
+"""Deletes previews, their results in Redis, and their copies in caches.
 
-First the objects, then the outcomes: the other way round, a flight in between could find an object that is about to
-go, and have it remembered. Caches come last, for the same reason.
+The objects are deleted before the cached results: the other way round, a flight in between could find an object that is
+about to be deleted, and its result would be cached. Caches come last, for the same reason.
 """
 
 from __future__ import annotations
@@ -10,25 +10,23 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rich.filesize import decimal
-
 from prewmanager.commands.arguments import Target, with_variants
 from prewmanager.commands.caches import FREE_PATHS, PATH_USD, CachedCopies, purge_caches
-from prewmanager.commands.output import OnOne, print_json, print_table, progress, say
+from prewmanager.commands.output import OnItem, print_json, print_line, print_table, progress, readable_size
 from prewmanager.commands.site import open_buckets, open_result_cache
 from prewmanager.config.settings import Settings
 from prewmanager.errors import InvalidSettings
 from prewmanager.previews.inventory import StoredObject
 from prewmanager.previews.ports import Inventory
 
-_BATCH = 1000  # keys that are held at once; S3 deletes as many in one request
+_BATCH = 1000  # keys in memory at a time; S3 deletes as many in one request
 
 
 @dataclass(frozen=True, slots=True)
 class PurgeRequest:
-    """What the command line asks for; `photo` is a whole key, `prefix` begins the names of photos.
+    """What to purge; `photo` is a whole key, `prefix` the beginning of photos' names.
 
-    A preset's variants go with it unless `exact`.
+    A preset's name includes its variants unless `exact`.
     """
 
     presets: tuple[str, ...]
@@ -39,61 +37,61 @@ class PurgeRequest:
     nginx_cache: Path | None = None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class PurgeCount:
-    """Previews of one preset that were deleted, or in a dry run would be."""
+    """The previews of one preset that were deleted, or in a dry run would be."""
 
     preset: str
-    previews: int = 0
-    bytes: int = 0
+    previews: int
+    bytes: int
 
 
-async def targets(settings: Settings, asked: PurgeRequest, previews: Inventory) -> list[Target]:
-    """What is to be deleted, always under the previews' prefix.
+async def targets(settings: Settings, request: PurgeRequest, previews: Inventory) -> list[Target]:
+    """List what to delete, always under the previews' prefix.
 
-    Raises `InvalidSettings` for a call that makes no sense, `StorageFailed`.
+    Raises `InvalidSettings` for a request that makes no sense, and `StorageFailed`.
     """
-    if not (asked.presets or asked.photo or asked.orphans):
+    if not (request.presets or request.photo or request.orphans):
         raise InvalidSettings(["purge: name presets, or a photo with --photo, or give --orphans"])
-    if asked.photo and asked.prefix:
+    if request.photo and request.prefix:
         raise InvalidSettings(["purge: --photo names one photo; leave --prefix out"])
-    name = asked.prefix
-    if asked.photo:
+    name = request.prefix
+    if request.photo:
         start = f"{settings.source_prefix}/"
-        name = asked.photo.removeprefix(start)
-        if name == asked.photo or not name:
-            raise InvalidSettings([f"--photo {asked.photo}: a photo's key begins with {start} and goes on"])
+        name = request.photo.removeprefix(start)
+        if name == request.photo or not name:
+            raise InvalidSettings([f"--photo {request.photo}: a photo's key begins with {start} and goes on"])
     root = settings.preview_prefix
     return [
-        Target(preset, f"{root}/{preset}/{name}", exact=bool(asked.photo))
-        for preset in await _presets(settings, asked, previews)
+        Target(preset, f"{root}/{preset}/{name}", exact=bool(request.photo))
+        for preset in await _presets(settings, request, previews)
     ]
 
 
-async def _presets(settings: Settings, asked: PurgeRequest, previews: Inventory) -> list[str]:
-    """Names from the settings, and with --orphans from the bucket: no other can become part of a key."""
-    stored = [name async for name in previews.folders(f"{settings.preview_prefix}/") if name] if asked.orphans else []
+async def _presets(settings: Settings, request: PurgeRequest, previews: Inventory) -> list[str]:
+    """List names from the settings, and with --orphans from the bucket: no other name can become part of a key."""
+    stored = [name async for name in previews.folders(f"{settings.preview_prefix}/") if name] if request.orphans else []
     known = [*settings.variants, *(name for name in stored if name not in settings.variants)]
-    unknown = [name for name in asked.presets if name not in known]
+    unknown = [name for name in request.presets if name not in known]
     if unknown:
-        where = "neither in the settings nor in the bucket" if asked.orphans else "not in the settings; see --orphans"
+        where = "neither in the settings nor in the bucket" if request.orphans else "not in the settings; see --orphans"
         raise InvalidSettings([f"{name!r}: {where}" for name in unknown])
-    if asked.presets:
-        return with_variants(settings, asked.presets, exact=asked.exact)
-    return known if asked.photo else known[len(settings.variants) :]
+    if request.presets:
+        return with_variants(settings, request.presets, exact=request.exact)
+    return known if request.photo else known[len(settings.variants) :]
 
 
-async def delete(previews: Inventory, target: Target, on_object: OnOne, *, really: bool) -> PurgeCount:
+async def delete(previews: Inventory, target: Target, on_object: OnItem, *, really: bool) -> PurgeCount:
     """Delete one target's previews, or only count them. Raises `StorageFailed`."""
-    purged = PurgeCount(target.preset)
+    count = size = 0
     async for batch in _batches(previews, target):
         if really:
             await previews.delete([each.key for each in batch])
-        purged.previews += len(batch)
-        purged.bytes += sum(each.size for each in batch)
+        count += len(batch)
+        size += sum(each.size for each in batch)
         for _ in batch:
             on_object()
-    return purged
+    return PurgeCount(target.preset, count, size)
 
 
 async def _batches(previews: Inventory, target: Target) -> AsyncIterator[list[StoredObject]]:
@@ -109,39 +107,39 @@ async def _batches(previews: Inventory, target: Target) -> AsyncIterator[list[St
         yield batch
 
 
-async def run(settings: Settings, asked: PurgeRequest, *, yes: bool, as_json: bool) -> int:
-    """The command: its exit code, 0.
+async def run(settings: Settings, request: PurgeRequest, *, yes: bool, as_json: bool) -> int:
+    """Run the command and return its exit code, 0.
 
     Raises `InvalidSettings`, `StorageFailed`, `FlightStoreUnavailable`, `CacheUnavailable`.
     """
     async with open_buckets(settings) as buckets, open_result_cache(settings) as cached_results:
-        found = await targets(settings, asked, buckets.previews)
+        found = await targets(settings, request, buckets.previews)
         with progress("previews") as on_object:
             purged = [await delete(buckets.previews, each, on_object, really=yes) for each in found]
         results = None
         if cached_results is not None:
-            act = cached_results.evict if yes else cached_results.count
-            results = await act(lambda key: any(each.has(key) for each in found))
-        cached = await purge_caches(settings, found, asked.nginx_cache, really=yes)
-    _show(purged, results, cached, yes=yes, as_json=as_json)
+            evict_or_count = cached_results.evict if yes else cached_results.count
+            results = await evict_or_count(lambda key: any(each.has(key) for each in found))
+        copies = await purge_caches(settings, found, request.nginx_cache, really=yes)
+    _show(purged, results, copies, yes=yes, as_json=as_json)
     return 0
 
 
-def _show(purged: Sequence[PurgeCount], results: int | None, cached: CachedCopies, *, yes: bool, as_json: bool) -> None:
+def _show(purged: Sequence[PurgeCount], results: int | None, copies: CachedCopies, *, yes: bool, as_json: bool) -> None:
     rows = [asdict(each) for each in purged]
     if as_json:
-        caches = {name: each for name, each in asdict(cached).items() if each is not None}
-        print_json({"dry_run": not yes, "presets": rows, "remembered": results, **caches})
+        caches = {name: each for name, each in asdict(copies).items() if each is not None}
+        print_json({"dry_run": not yes, "presets": rows, "cached_results": results, **caches})
         return
     print_table(rows)
     previews, size = sum(each.previews for each in purged), sum(each.bytes for each in purged)
-    what = f"{previews} previews ({decimal(size)}) and {results or 0} remembered results"
-    say(f"{what} deleted" if yes else f"dry run: {what} would be deleted; --yes deletes them")
+    what = f"{previews} previews ({readable_size(size)}) and {results or 0} cached results"
+    print_line(f"{what} deleted" if yes else f"dry run: {what} would be deleted; --yes deletes them")
     if results is None:
-        say("no Redis is configured: each process remembers for itself, and forgets when it is restarted")
-    if cached.nginx is not None:
-        say(f"{cached.nginx} copies in nginx's cache {'deleted' if yes else 'would be deleted'}")
-    if cached.cloudfront is not None:
+        print_line("no Redis is configured: each process keeps its own cached results until it restarts")
+    if copies.nginx is not None:
+        print_line(f"{copies.nginx} copies in nginx's cache {'deleted' if yes else 'would be deleted'}")
+    if copies.cloudfront is not None:
         cost = f"{FREE_PATHS} a month are free, then {PATH_USD} USD each"
         done = "CloudFront invalidates" if yes else "CloudFront would invalidate"
-        say(f"{done} {len(cached.cloudfront)} paths ({cost}): {', '.join(cached.cloudfront)}")
+        print_line(f"{done} {len(copies.cloudfront)} paths ({cost}): {', '.join(copies.cloudfront)}")

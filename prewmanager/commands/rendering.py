@@ -1,68 +1,88 @@
-"""Has previews made through a coalescer, as a request would, and keeps account of what came of it."""
+"""Renders previews through a coalescer, as requests do, and counts the outcomes."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import quote
 
 from prewmanager.errors import InvalidKey, Overloaded, PreviewFailed
 from prewmanager.flights.coalescer import Coalescer
 from prewmanager.previews.catalogue import Catalogue, Preview
+from prewmanager.previews.outcome import Failure, Source
 
 MAX_LISTED = 1000  # failures that are listed one by one; all are counted
-_TRIES = 20
-_SETTLED_S = 0.1  # an outcome is told a moment before it is remembered
+_MAX_ATTEMPTS = 20
+_MARGIN_S = 0.1  # waiters get a failure a moment before it is cached
 
 Sleep = Callable[[float], Awaitable[None]]
+Done = Source | Literal["deleted"]
+"""How a preview was brought up to date."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class RenderReport:
-    """How many were made here, `joined` with others or `found` made by them, and failed, by kind."""
+    """How many previews succeeded, by source, and failed, by kind; `failures` lists the first of those that failed."""
 
-    done: Counter[str] = field(default_factory=Counter)
-    failed: Counter[str] = field(default_factory=Counter)
-    failures: list[dict[str, str]] = field(default_factory=list)
+    done: Mapping[str, int]
+    failed: Mapping[str, int]
+    failures: Sequence[Mapping[str, str]]
 
-    def add_failure(self, key: str, error: PreviewFailed) -> None:
-        """Count one, and list it while there is room."""
-        self.failed[error.kind] += 1
-        if len(self.failures) < MAX_LISTED:
-            self.failures.append({"key": key, "kind": error.kind, "detail": error.detail})
+    def summary(self) -> str:
+        """Format the counts as one line, empty where nothing was counted."""
+        return ", ".join(f"{count} {name}" for name, count in (*self.done.items(), *self.failed.items()))
+
+
+class RenderCounter:
+    """Counts outcomes, in memory that is bounded."""
+
+    def __init__(self) -> None:
+        self._done = Counter[str]()
+        self._failed = Counter[str]()
+        self._failures: list[dict[str, str]] = []
+
+    def add(self, key: str, outcome: Done | Failure) -> None:
+        """Count the outcome of the preview with this key, and list a failure while there is room."""
+        if not isinstance(outcome, Failure):
+            self._done[outcome] += 1
+            return
+        self._failed[outcome.kind] += 1
+        if len(self._failures) < MAX_LISTED:
+            self._failures.append({"key": key, "kind": outcome.kind, "detail": outcome.detail})
+
+    def report(self) -> RenderReport:
+        """Return the counts so far."""
+        return RenderReport(dict(self._done), dict(self._failed), tuple(self._failures))
 
 
 @dataclass(frozen=True, slots=True)
 class Renderer:
-    """Makes one preview after the other; `pause_s` is how long a failure for lack of capacity is remembered."""
+    """Renders single previews; `transient_s` is how long a transient failure stays cached."""
 
     coalescer: Coalescer
-    account: RenderReport
-    pause_s: float
+    transient_s: float
     sleep: Sleep = asyncio.sleep
 
-    async def make(self, preview: Preview) -> bool:
-        """Have it made; False, and on the account, where that failed. Nobody waits, so a throttled one comes again."""
-        for _ in range(_TRIES):
+    async def render(self, preview: Preview) -> Source | Failure:
+        """Render the preview, and retry while the resizer is overloaded, since no client waits for it."""
+        for _ in range(_MAX_ATTEMPTS):
             try:
                 answer = await self.coalescer.preview(preview)
             except Overloaded as error:
-                last: PreviewFailed = error
-                await self.sleep(max(error.retry_after_s or 0.0, self.pause_s) + _SETTLED_S)
+                failure = Failure.of(error)
+                await self.sleep(max(error.retry_after_s or 0.0, self.transient_s) + _MARGIN_S)
             except PreviewFailed as error:
-                last = error
-                break
+                return Failure.of(error)
             else:
-                self.account.done[answer.source.value] += 1
-                return True
-        self.account.add_failure(preview.preview_key, last)
-        return False
+                return answer.source
+        return failure
 
 
 def addressable(catalogue: Catalogue, preset: str, name: str) -> Preview | None:
-    """The preview of the photo with this name, or None where no request can ask for it (see `preview.decode_path`)."""
+    """Return the preview of the photo with this name, or None where no request path can name it."""
     try:
         return catalogue.resolve(quote(f"/{catalogue.preview_prefix}/{preset}/{name}"))
     except InvalidKey:

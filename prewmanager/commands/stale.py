@@ -1,150 +1,196 @@
-"""Previews that are out of date: found, and on demand brought in line while the site runs.
+"""Finds stale previews, and on demand repairs them while the site runs.
 
-What has changed is made anew over the old one, so that at no moment there is none; what has lost its photo is deleted.
-It goes through flights, so that two of these commands make nothing twice.
+What has changed is rendered over the old preview, which is served until then; what has lost its photo is deleted.
+Repairs go through flights, so that two of these commands render nothing twice.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 from prewmanager.commands.arguments import Selection
 from prewmanager.commands.concurrency import for_each
 from prewmanager.commands.freshness import Stale, why_stale
-from prewmanager.commands.listings import Folders, Order, Pair, in_listing_order
-from prewmanager.commands.output import OnOne, print_json, print_table, progress, say
-from prewmanager.commands.rendering import MAX_LISTED, RenderReport, addressable
+from prewmanager.commands.listings import Listings, Order, Pair, in_listing_order
+from prewmanager.commands.output import print_json, print_line, print_table, progress
+from prewmanager.commands.rendering import MAX_LISTED, Done, RenderCounter, RenderReport, addressable
 from prewmanager.commands.repair import Repairer, open_repairer
-from prewmanager.commands.site import Buckets, catalogue, folders, object_reader, open_buckets
+from prewmanager.commands.site import Buckets, catalogue_of, listings_of, object_reader, open_buckets
 from prewmanager.config.settings import Settings
 from prewmanager.errors import StorageFailed
 from prewmanager.previews.catalogue import Catalogue
+from prewmanager.previews.outcome import Failure
 from prewmanager.previews.ports import ObjectReader
 
 
-@dataclass(slots=True)
-class Checked:
-    """One preset's previews, and how many of them are stale in which way; `unusable`: no URI can name them."""
+@dataclass(frozen=True, slots=True)
+class PresetCount:
+    """One preset's previews, and how many of them are stale for which reason; `unusable`: no request can name them."""
 
     preset: str
-    previews: int = 0
-    preset_changed: int = 0
-    photo_newer: int = 0
-    photo_gone: int = 0
-    unusable: int = 0
-
-    def add(self, stale: Stale) -> None:
-        """Count one."""
-        setattr(self, stale.value, getattr(self, stale.value) + 1)
+    previews: int
+    preset_changed: int
+    photo_newer: int
+    photo_gone: int
+    unusable: int
 
 
-@dataclass(slots=True)
-class Checker:
-    """Looks at the previews of one site, and has the stale ones mended where there is a repairer."""
+@dataclass(frozen=True, slots=True)
+class StaleReport:
+    """All presets' counts, the first stale previews, how many are left stale, and the outcomes of repairs."""
 
-    settings: Settings
-    prefix: str
-    buckets: Buckets
-    looks: ObjectReader
-    repairer: Repairer | None
-    account: RenderReport
-    listed: list[dict[str, str]] = field(default_factory=list)
-    left: int = 0
+    presets: Sequence[PresetCount]
+    stale: Sequence[dict[str, str]]
+    left: int
+    repairs: RenderReport
 
-    async def check(self, preset: str, order: Order, at_once: int, on_item: OnOne) -> Checked:
-        """Look at a preset's previews, `at_once` at a time. Raises `StorageFailed`, `FlightStoreUnavailable`."""
-        checked, known = Checked(preset), catalogue(self.settings)
 
-        async def one(pair: Pair) -> None:
-            await self._one(pair, checked, known)
-            on_item()
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The check of one preview: why it is stale, None if it is fresh, and the outcome of its repair, None without one.
 
-        pairs = with_preview(folders(self.settings, self.buckets, preset), self.prefix, order)
-        await for_each(pairs, one, at_once=at_once)
-        return checked
+    `left`: it needs attention still.
+    """
 
-    async def _one(self, pair: Pair, checked: Checked, known: Catalogue) -> None:
-        checked.previews += 1
-        preview = addressable(known, checked.preset, pair.name)
-        if preview is None:
-            checked.unusable += 1
+    stale: Stale | None
+    repair: Done | Failure | None = None
+    left: bool = False
+
+
+class StaleCounter:
+    """Counts verdicts, in memory that is bounded."""
+
+    def __init__(self) -> None:
+        self._reasons = Counter[tuple[str, str]]()
+        self._listed: list[dict[str, str]] = []
+        self._left = 0
+        self._repairs = RenderCounter()
+
+    def add(self, preset: str, key: str, verdict: Verdict | None) -> None:
+        """Count the verdict on the preview with this key; None where no request can name it."""
+        self._reasons[preset, "previews"] += 1
+        if verdict is None:
+            self._reasons[preset, "unusable"] += 1
             return
+        if verdict.stale is not None:
+            self._reasons[preset, verdict.stale.value] += 1
+            if len(self._listed) < MAX_LISTED:
+                self._listed.append({"key": key, "reason": verdict.stale.value})
+        if verdict.repair is not None:
+            self._repairs.add(key, verdict.repair)
+        self._left += verdict.left
+
+    def report(self, presets: Sequence[str]) -> StaleReport:
+        """Return the counts so far, of these presets."""
+        names = ("previews", *Stale, "unusable")
+        counts = [PresetCount(each, **{name: self._reasons[each, name] for name in names}) for each in presets]
+        return StaleReport(counts, tuple(self._listed), self._left, self._repairs.report())
+
+
+@dataclass(frozen=True, slots=True)
+class Checker:
+    """Checks single previews, and repairs the stale ones where there is a repairer."""
+
+    catalogue: Catalogue
+    previews: ObjectReader
+    repairer: Repairer | None
+
+    async def check(self, preset: str, pair: Pair) -> Verdict | None:
+        """Check one preset's preview; None where no request can name it. Raises `FlightStoreUnavailable`."""
+        preview = addressable(self.catalogue, preset, pair.name)
+        if preview is None:
+            return None
+        stale = None
         try:
-            stale = await why_stale(pair, preview.preset, self.looks)
-            if stale is None:
-                return
-            checked.add(stale)
-            if len(self.listed) < MAX_LISTED:
-                self.listed.append({"key": preview.preview_key, "reason": stale.value})
-            if self.repairer is None or not await self.repairer.repair(preview, stale):
-                self.left += 1
+            stale = await why_stale(pair, preview.preset, self.previews)
+            if stale is None or self.repairer is None:
+                return Verdict(stale, left=stale is not None)
+            outcome = await self.repairer.repair(preview, stale)
         except StorageFailed as error:
-            self.account.add_failure(preview.preview_key, error)
-            self.left += 1
+            outcome = Failure.of(error)
+        return Verdict(stale, outcome, left=isinstance(outcome, Failure))
 
 
-async def with_preview(found: Folders, prefix: str, order: Order) -> AsyncIterator[Pair]:
-    """The pairs that have a preview. Raises `StorageFailed`."""
-    async for pair in found.pairs(prefix, order):
+async def with_preview(listings: Listings, prefix: str, order: Order) -> AsyncIterator[tuple[Pair, str]]:
+    """Yield the pairs that have a preview, and its key. Raises `StorageFailed`."""
+    async for pair in listings.pairs(prefix, order):
         if pair.preview is not None:
-            yield pair
+            yield pair, pair.preview.key
 
 
-async def _orders(settings: Settings, buckets: Buckets, presets: Sequence[str], prefix: str) -> tuple[int, list[Order]]:
-    """How many previews there are to look at, and the order in which each preset's listings come."""
-    total, orders = 0, []
+class CountedPreset(NamedTuple):
+    """A preset, how many previews it has, and the listings of it with their order."""
+
+    name: str
+    previews: int
+    listings: Listings
+    order: Order
+
+
+async def count(settings: Settings, buckets: Buckets, presets: Sequence[str], prefix: str) -> list[CountedPreset]:
+    """Count each preset's previews, and find out the order of its listings. Raises `StorageFailed`."""
+    counted = []
     with progress("previews") as on_item:
         for name in presets:
-            found = folders(settings, buckets, name)
+            listings = listings_of(settings, buckets, name)
 
-            async def count(order: Order, found: Folders = found) -> int:
-                counted = 0
-                async for _ in with_preview(found, prefix, order):
-                    counted += 1
+            async def length(order: Order, listings: Listings = listings) -> int:
+                found = 0
+                async for _ in with_preview(listings, prefix, order):
+                    found += 1
                     on_item()
-                return counted
+                return found
 
-            counted, order = await in_listing_order(count)
-            total += counted
-            orders.append(order)
-    return total, orders
+            previews, order = await in_listing_order(length)
+            counted.append(CountedPreset(name, previews, listings, order))
+    return counted
 
 
-async def run(settings: Settings, named: Selection, *, fix: bool, concurrency: int, as_json: bool) -> int:
-    """The command: its exit code, 1 where stale previews are left.
+async def check_all(checker: Checker, counted: Sequence[CountedPreset], prefix: str, at_once: int) -> StaleReport:
+    """Check all previews, `at_once` at a time. Raises `StorageFailed`, `FlightStoreUnavailable`."""
+    counter = StaleCounter()
+    with progress("previews", sum(each.previews for each in counted)) as on_item:
+        for name, _, listings, order in counted:
+
+            async def check(item: tuple[Pair, str], name: str = name) -> None:
+                pair, key = item
+                counter.add(name, key, await checker.check(name, pair))
+                on_item()
+
+            await for_each(with_preview(listings, prefix, order), check, at_once=at_once)
+    return counter.report([each.name for each in counted])
+
+
+async def run(settings: Settings, selection: Selection, *, fix: bool, concurrency: int, as_json: bool) -> int:
+    """Run the command and return its exit code, 1 where stale previews are left.
 
     Raises `InvalidSettings`, `StorageFailed`, `FlightStoreUnavailable`.
     """
-    names, account = named.variants(settings), RenderReport()
+    names = selection.variants(settings)
     async with AsyncExitStack() as stack:
         buckets = await stack.enter_async_context(open_buckets(settings))
-        total, orders = await _orders(settings, buckets, names, named.prefix)
-        repairer = (
-            await stack.enter_async_context(open_repairer(settings, buckets, account, concurrency)) if fix else None
-        )
-        looks = object_reader(settings, settings.preview_bucket_name)
-        checker = Checker(settings, named.prefix, buckets, looks, repairer, account)
-        with progress("previews", total) as on_item:
-            checked = [
-                await checker.check(name, order, concurrency, on_item)
-                for name, order in zip(names, orders, strict=True)
-            ]
-    _show(checked, checker, fix=fix, as_json=as_json)
-    return 1 if checker.left else 0
+        counted = await count(settings, buckets, names, selection.prefix)
+        repairer = await stack.enter_async_context(open_repairer(settings, buckets, concurrency)) if fix else None
+        previews = object_reader(settings, settings.preview_bucket_name)
+        checker = Checker(catalogue_of(settings), previews, repairer)
+        report = await check_all(checker, counted, selection.prefix, concurrency)
+    _show(report, fix=fix, as_json=as_json)
+    return 1 if report.left else 0
 
 
-def _show(checked: Sequence[Checked], checker: Checker, *, fix: bool, as_json: bool) -> None:
-    rows = [asdict(each) for each in checked]
-    done, failed = dict(checker.account.done), dict(checker.account.failed)
+def _show(report: StaleReport, *, fix: bool, as_json: bool) -> None:
+    rows = [asdict(each) for each in report.presets]
     if as_json:
-        said = {"fix": fix, "presets": rows, "stale": checker.listed, "left": checker.left}
-        print_json(said | {"done": done, "failed": failed, "failures": checker.account.failures})
+        found = {"fix": fix, "presets": rows, "stale": report.stale, "left": report.left}
+        print_json(found | asdict(report.repairs))
         return
     print_table(rows)
     if fix:
-        say(", ".join(f"{count} {how}" for how, count in (done | failed).items()) or "nothing to mend")
-    elif checker.left:
-        say(f"{checker.left} previews are stale; --fix makes them anew, and deletes those whose photo is gone")
-    print_table(checker.account.failures[:20])
+        print_line(report.repairs.summary() or "nothing to repair")
+    elif report.left:
+        print_line(f"{report.left} previews are stale; --fix renders them again, and deletes those without a photo")
+    print_table(report.repairs.failures[:20])

@@ -1,4 +1,4 @@
-"""What is stored for each preset and each of its variants: how many previews, how many bytes, from when to when."""
+"""What is stored for each preset and variant: the number of previews, their bytes, the oldest and the newest."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from prewmanager.commands.output import OnOne, print_json, print_table, progress
+from prewmanager.commands.output import OnItem, print_json, print_table, progress
 from prewmanager.commands.site import open_buckets
 from prewmanager.config.settings import Settings
 from prewmanager.previews.ports import Inventory
@@ -14,7 +14,10 @@ from prewmanager.previews.ports import Inventory
 
 @dataclass(slots=True)
 class PresetStats:
-    """One variant's previews; `known` says whether the settings have it, `oldest` and `newest` are UTC."""
+    """The stored previews of one preset or variant.
+
+    `known` says whether the settings have it; `oldest` and `newest` are in UTC.
+    """
 
     preset: str
     known: bool
@@ -24,7 +27,7 @@ class PresetStats:
     newest: datetime | None = None
 
     def add(self, size: int, modified: datetime) -> None:
-        """Count one preview of so many bytes."""
+        """Count one preview of `size` bytes."""
         self.count += 1
         self.bytes += size
         self.oldest = modified if self.oldest is None else min(self.oldest, modified)
@@ -32,11 +35,11 @@ class PresetStats:
 
 
 async def stats(
-    previews: Inventory, preview_prefix: str, presets: Collection[str], on_object: OnOne
+    previews: Inventory, preview_prefix: str, presets: Collection[str], on_object: OnItem
 ) -> AsyncIterator[PresetStats]:
-    """One preset after the other: those of the settings, with previews or without, then others that are in the bucket.
+    """Yield the statistics of all presets of the settings, then of unknown ones that are in the bucket.
 
-    `on_object` is told of each preview. Raises `StorageFailed`.
+    Calls `on_object` for each preview. Raises `StorageFailed`.
     """
     unknown = [name async for name in previews.folders(f"{preview_prefix}/") if name not in presets]
     for name in [*presets, *unknown]:
@@ -48,7 +51,7 @@ async def stats(
 
 
 async def run(settings: Settings, *, as_json: bool) -> int:
-    """The command: its exit code, 0. Raises `StorageFailed`."""
+    """Run the command and return its exit code, 0. Raises `StorageFailed`."""
     async with open_buckets(settings) as buckets:
         with progress("previews") as on_object:
             found = stats(buckets.previews, settings.preview_prefix, settings.variants, on_object)

@@ -6,151 +6,156 @@ Stored previews are skipped, so an interrupted `warm` resumes where it stopped.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 from prewmanager.app import running_service
 from prewmanager.commands.arguments import LIST_REQUEST_USD, CostAssumptions, Selection
 from prewmanager.commands.concurrency import for_each
-from prewmanager.commands.listings import Folders, Order, in_listing_order
-from prewmanager.commands.output import OnOne, print_json, print_table, progress, say
-from prewmanager.commands.rendering import Renderer, RenderReport, addressable
-from prewmanager.commands.site import Buckets, catalogue, folders, light, open_buckets
+from prewmanager.commands.listings import Order, Pair, in_listing_order
+from prewmanager.commands.output import OnItem, print_json, print_line, print_table, progress
+from prewmanager.commands.rendering import RenderCounter, Renderer, RenderReport, addressable
+from prewmanager.commands.site import Buckets, catalogue_of, listings_of, open_buckets, settings_for_rendering
 from prewmanager.config.settings import Settings
-from prewmanager.previews.catalogue import Catalogue, Preview
+from prewmanager.previews.catalogue import Preview
 
 _MB_IN_GB = 1024
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Gaps:
-    """One preset's photos: with a preview (`there`), without one, and those that no URI can name."""
+    """One preset's photos: those whose preview is stored, or missing, and those that no request can name."""
 
     preset: str
-    photos: int = 0
-    there: int = 0
-    missing: int = 0
-    unusable: int = 0
+    photos: int
+    stored: int
+    missing: int
+    unusable: int
 
 
-async def gaps(found: Folders, known: Catalogue, preset: str, prefix: str, on_item: OnOne, order: Order) -> Gaps:  # noqa: PLR0917 -- what, where, how
-    """Count without rendering anything. Raises `StorageFailed`."""
-    counted = Gaps(preset)
-    async for pair in found.pairs(prefix, order):
-        if pair.photo is None:
-            continue
-        on_item()
-        counted.photos += 1
-        if pair.preview is not None:
-            counted.there += 1
-        elif addressable(known, preset, pair.name) is None:
-            counted.unusable += 1
-        else:
-            counted.missing += 1
-    return counted
+class CountedPreset(NamedTuple):
+    """The gaps of one preset, and the order of its listings."""
 
-
-async def missing(found: Folders, known: Catalogue, preset: str, prefix: str, order: Order) -> AsyncIterator[Preview]:
-    """Yield the previews that are not stored. Raises `StorageFailed`."""
-    async for pair in found.pairs(prefix, order):
-        if pair.photo is not None and pair.preview is None:
-            preview = addressable(known, preset, pair.name)
-            if preview is not None:
-                yield preview
+    gaps: Gaps
+    order: Order
 
 
 @dataclass(frozen=True, slots=True)
 class Warmer:
-    """Counts and renders for some presets of one site."""
+    """Counts and renders the missing previews of some presets."""
 
     settings: Settings
     buckets: Buckets
     presets: Sequence[str]
     prefix: str
 
-    async def count(self) -> list[tuple[Gaps, Order]]:
-        """Return each preset's gaps, and the order of its listings."""
-        counted = []
+    async def count(self) -> list[CountedPreset]:
+        """Count each preset's gaps, without rendering anything. Raises `StorageFailed`."""
         with progress("photos listed") as on_item:
-            for name in self.presets:
-                found = folders(self.settings, self.buckets, name)
+            return [await self._count(preset, on_item) for preset in self.presets]
 
-                async def work(order: Order, name: str = name, found: Folders = found) -> Gaps:
-                    return await gaps(found, catalogue(self.settings), name, self.prefix, on_item, order)
+    async def render(self, counted: Sequence[CountedPreset], at_once: int) -> RenderReport:
+        """Render what is missing, `at_once` previews at a time. Raises `StorageFailed`."""
+        counter = RenderCounter()
+        async with running_service(settings_for_rendering(self.settings, at_once)) as service:
+            renderer = Renderer(service.coalescer, self.settings.transient_ttl)
+            with progress("previews", sum(each.gaps.missing for each in counted)) as on_item:
 
-                counted.append(await in_listing_order(work))
-        return counted
-
-    async def make(self, counted: Sequence[tuple[Gaps, Order]], at_once: int) -> RenderReport:
-        """Render what is missing, `at_once` at a time."""
-        report = RenderReport()
-        total = sum(each.missing for each, _ in counted)
-        async with running_service(light(self.settings, at_once)) as service:
-            renderer = Renderer(service.coalescer, report, self.settings.transient_ttl)
-            with progress("previews", total) as on_item:
-
-                async def one(preview: Preview) -> None:
-                    await renderer.make(preview)
+                async def render(preview: Preview) -> None:
+                    counter.add(preview.preview_key, await renderer.render(preview))
                     on_item()
 
-                for each, order in counted:
-                    found = folders(self.settings, self.buckets, each.preset)
-                    todo = missing(found, service.catalogue, each.preset, self.prefix, order)
-                    await for_each(todo, one, at_once=at_once)
-        return report
+                for each in counted:
+                    await for_each(self._missing(each.gaps.preset, each.order), render, at_once=at_once)
+        return counter.report()
+
+    async def _count(self, preset: str, on_item: OnItem) -> CountedPreset:
+        async def count(order: Order) -> Gaps:
+            counts = Counter[str]()
+            async for pair, missing in self._photos(preset, order):
+                on_item()
+                counts["stored" if pair.preview else "missing" if missing else "unusable"] += 1
+            return Gaps(preset, counts.total(), counts["stored"], counts["missing"], counts["unusable"])
+
+        return CountedPreset(*await in_listing_order(count))
+
+    async def _missing(self, preset: str, order: Order) -> AsyncIterator[Preview]:
+        async for _, missing in self._photos(preset, order):
+            if missing is not None:
+                yield missing
+
+    async def _photos(self, preset: str, order: Order) -> AsyncIterator[tuple[Pair, Preview | None]]:
+        """Yield the pairs that have a photo, and its preview where it is missing and a request can name it."""
+        catalogue = catalogue_of(self.settings)
+        async for pair in listings_of(self.settings, self.buckets, preset).pairs(self.prefix, order):
+            if pair.photo is not None:
+                yield pair, None if pair.preview else addressable(catalogue, preset, pair.name)
 
 
 async def run(
     settings: Settings,
-    named: Selection,
+    selection: Selection,
     *,
     concurrency: int,
     dry_run: bool,
     assumed: CostAssumptions,
     as_json: bool,
 ) -> int:
-    """The command: its exit code, 1 where a preview could not be rendered.
+    """Run the command and return its exit code, 1 where a preview could not be rendered.
 
     Raises `InvalidSettings`, `StorageFailed`.
     """
     async with open_buckets(settings) as buckets:
-        warmer = Warmer(settings, buckets, named.variants(settings), named.prefix)
+        warmer = Warmer(settings, buckets, selection.variants(settings), selection.prefix)
         counted = await warmer.count()
-        report = RenderReport() if dry_run else await warmer.make(counted, concurrency)
-    _show([each for each, _ in counted], report, assumed, dry_run=dry_run, as_json=as_json)
+        report = RenderCounter().report() if dry_run else await warmer.render(counted, concurrency)
+    gaps = [each.gaps for each in counted]
+    expected = estimate(sum(each.missing for each in gaps), assumed) if dry_run else None
+    _show(gaps, report, expected, as_json=as_json)
     return 1 if report.failed else 0
 
 
-def estimate(resizes: int, assumed: CostAssumptions) -> dict[str, float]:
-    """Estimate GB-seconds and US dollars of so many resizes; requests to S3 come on top."""
+@dataclass(frozen=True, slots=True)
+class CostEstimate:
+    """What some resizes cost with Lambda, and what was assumed; requests to S3 are not included."""
+
+    resizes: int
+    seconds_per_resize: float
+    memory_mb: int
+    gb_second_usd: float
+    gb_seconds: float
+    usd: float
+
+
+def estimate(resizes: int, assumed: CostAssumptions) -> CostEstimate:
+    """Estimate the cost of this many resizes."""
     gb_seconds = resizes * assumed.seconds * assumed.memory_mb / _MB_IN_GB
     usd = gb_seconds * assumed.gb_second_usd + resizes * LIST_REQUEST_USD
-    return {
-        "resizes": resizes,
-        "seconds_per_resize": assumed.seconds,
-        "memory_mb": assumed.memory_mb,
-        "gb_second_usd": assumed.gb_second_usd,
-        "gb_seconds": round(gb_seconds, 1),
-        "usd": round(usd, 4),
-    }
+    return CostEstimate(
+        resizes=resizes,
+        seconds_per_resize=assumed.seconds,
+        memory_mb=assumed.memory_mb,
+        gb_second_usd=assumed.gb_second_usd,
+        gb_seconds=round(gb_seconds, 1),
+        usd=round(usd, 4),
+    )
 
 
-def _show(
-    counted: Sequence[Gaps], report: RenderReport, assumed: CostAssumptions, *, dry_run: bool, as_json: bool
-) -> None:
-    rows = [asdict(each) for each in counted]
-    expected = estimate(sum(each.missing for each in counted), assumed) if dry_run else None
-    done, failed = dict(report.done), dict(report.failed)
+def _show(gaps: Sequence[Gaps], report: RenderReport, expected: CostEstimate | None, *, as_json: bool) -> None:
+    rows = [asdict(each) for each in gaps]
     if as_json:
-        output = {"dry_run": dry_run, "presets": rows, "done": done, "failed": failed, "failures": report.failures}
-        print_json(output | ({"estimate": expected} if expected else {}))
+        output = {"dry_run": expected is not None, "presets": rows, **asdict(report)}
+        print_json(output | ({"estimate": asdict(expected)} if expected else {}))
         return
     print_table(rows)
     if expected:
-        say(
-            f"dry run: {expected['resizes']} previews would be rendered, for about {expected['usd']:.2f} US dollars "
-            f"({assumed.seconds:g} s each at {assumed.memory_mb} MB and {assumed.gb_second_usd:g} for a GB-second)"
+        print_line(
+            f"dry run: {expected.resizes} previews would be rendered, for about {expected.usd:.2f} US dollars "
+            f"({expected.seconds_per_resize:g} s each at {expected.memory_mb} MB and {expected.gb_second_usd:g} "
+            "for a GB-second)"
         )
     else:
-        say(", ".join(f"{count} {how}" for how, count in (done | failed).items()) or "nothing to render")
+        print_line(report.summary() or "nothing to render")
     print_table(report.failures[:20])

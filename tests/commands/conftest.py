@@ -1,8 +1,9 @@
-"""What the commands' tests share: a bucket of one's own on the real S3, and the command line as a user runs it."""
+"""Fixtures of the commands' tests: an own bucket on a real S3, and the command line as a user runs it."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import subprocess
@@ -16,8 +17,8 @@ import pytest
 
 from devstack.backends import S3, Redis, s3_client
 from devstack.programs import find, ignore_no_signal
-from tests.commands.counting_lambda import CountingLambda
-from tests.commands.ready_made import ReadyMade
+from tests.commands.fork_server import ForkServer
+from tests.support.gated_lambda import GatedLambda
 
 
 @dataclass
@@ -27,7 +28,7 @@ class Shop:
     s3: S3
     bucket: str
     client: Any
-    command_line: ReadyMade
+    command_line: ForkServer
     environment: dict[str, str] = field(default_factory=dict)
 
     def put(self, *keys: str, body: bytes = b"picture", fingerprint: str | None = None) -> None:
@@ -37,7 +38,7 @@ class Shop:
             self.client.put_object(Bucket=self.bucket, Key=key, Body=body, Metadata=metadata)
 
     def put_later(self, key: str, than: str, body: bytes = b"newer") -> None:
-        """Store an object until S3's clock, which has whole seconds, says that it is younger than another one."""
+        """Store an object until S3, whose times have whole seconds, reports that it is younger than another one."""
         other = self.client.head_object(Bucket=self.bucket, Key=than)["LastModified"]
         self.put(key, body=body)
         while self.client.head_object(Bucket=self.bucket, Key=key)["LastModified"] <= other:
@@ -49,7 +50,7 @@ class Shop:
         return body
 
     def keys(self, prefix: str = "") -> set[str]:
-        """What is in the bucket."""
+        """All keys in the bucket."""
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
         return {item["Key"] for page in pages for item in page.get("Contents", ())}
 
@@ -68,21 +69,43 @@ class Shop:
             preexec_fn=ignore_no_signal,
         )
 
-    async def run_beside(self, *arguments: str, exit_code: int = 0, **changed: str) -> Any:
-        """What a command prints with --json, while this process goes on; its exit code checked."""
-        done = await asyncio.to_thread(self.run, *arguments, "--json", **changed)
-        assert done.returncode == exit_code, done.stdout + done.stderr
-        return json.loads(done.stdout)
+    @contextlib.asynccontextmanager
+    async def serving(self, **changed: str) -> AsyncIterator[None]:
+        """Run the service, which answers inside the block."""
+        service = await self.start("serve", **changed)
+        assert service.stderr is not None
+        try:
+            while b'"serving"' not in (line := await service.stderr.readline()):
+                assert line
+            yield
+        finally:
+            service.terminate()
+            await service.communicate()
 
     def json(self, *arguments: str, exit_code: int = 0, **changed: str) -> Any:
-        """What a command prints with --json, its exit code checked."""
+        """Run a command with --json, check its exit code, and return its output."""
         done = self.run(*arguments, "--json", **changed)
         assert done.returncode == exit_code, done.stdout + done.stderr
         return json.loads(done.stdout)
 
+    async def run_beside(self, *arguments: str, exit_code: int = 0, **changed: str) -> Any:
+        """The same, while this process goes on."""
+        return await asyncio.to_thread(self.json, *arguments, exit_code=exit_code, **changed)
+
+    def allow_anonymous_reads(self) -> None:
+        """Let anybody read the bucket's objects."""
+        statement = {
+            "Effect": "Allow",
+            "Principal": "*",
+            "Action": "s3:GetObject",
+            "Resource": f"arn:aws:s3:::{self.bucket}/*",
+        }
+        policy = {"Version": "2012-10-17", "Statement": [statement]}
+        self.client.put_bucket_policy(Bucket=self.bucket, Policy=json.dumps(policy))
+
 
 def environment_of(s3: S3, bucket: str, **more: str) -> dict[str, str]:
-    """The variables of a site of this bucket with the presets card and thumb."""
+    """The variables of a site with this bucket and the presets card and thumb."""
     return {
         "PATH": os.environ["PATH"],
         **{name: value for name, value in os.environ.items() if name.startswith("COV")},
@@ -96,7 +119,7 @@ def environment_of(s3: S3, bucket: str, **more: str) -> dict[str, str]:
 
 
 def fingerprints(environment: Mapping[str, str]) -> dict[str, str]:
-    """The presets' fingerprints by name, as the command line tells them."""
+    """The presets' fingerprints by name, from the command line."""
     done = subprocess.run(
         [find("prewmanager"), "presets", "--json"], env=environment, capture_output=True, text=True, check=True
     )
@@ -104,14 +127,14 @@ def fingerprints(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session", name="command_line")
-def _command_line() -> Iterator[ReadyMade]:
-    ready = ReadyMade()
-    yield ready
-    ready.close()
+def _command_line() -> Iterator[ForkServer]:
+    server = ForkServer()
+    yield server
+    server.close()
 
 
 @pytest.fixture(name="shop")
-def _shop(s3: S3, command_line: ReadyMade) -> Iterator[Shop]:
+def _shop(s3: S3, command_line: ForkServer) -> Iterator[Shop]:
     bucket = f"shop-{uuid4().hex[:12]}"
     client = s3_client(s3)
     client.create_bucket(Bucket=bucket)
@@ -120,10 +143,9 @@ def _shop(s3: S3, command_line: ReadyMade) -> Iterator[Shop]:
 
 
 @pytest.fixture(name="function")
-async def _function(s3: S3, shop: Shop, redis_server: Redis) -> AsyncIterator[CountingLambda]:
-    """The shop's function; with it comes its Redis."""
-    async with CountingLambda(s3).running() as function:
-        assert isinstance(function, CountingLambda)
+async def _function(s3: S3, shop: Shop, redis_server: Redis) -> AsyncIterator[GatedLambda]:
+    """The shop's function, its gate open; with it comes the shop's Redis."""
+    async with GatedLambda(s3, is_open=True).running() as function:
         shop.environment |= {
             "AWS_ENDPOINT_URL_LAMBDA": function.url,
             "PREW_LAMBDA_FUNCTION": "prew-resize",

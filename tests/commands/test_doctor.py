@@ -1,10 +1,8 @@
-"""`prewmanager doctor`: a healthy site, and one fault after the other, each in the real program that has it."""
+"""`prewmanager doctor`: a healthy site, and one fault after the other, each in a real program."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 from collections.abc import AsyncIterator, Iterator
 from email.utils import formatdate
 from pathlib import Path
@@ -21,13 +19,12 @@ from devstack.nginx_server import Nginx, start_nginx
 from devstack.programs import LOOPBACK, free_ports
 from prewmanager.adapters.aws import s3_inventory
 from prewmanager.adapters.aws.s3_permissions import S3Permissions
-from prewmanager.commands.checks import State, road
+from prewmanager.commands.checks import State, request_path
 from prewmanager.commands.checks.bucket import check_photos
 from prewmanager_presets import Preset
 from tests.commands.conftest import Shop, environment_of
-from tests.commands.counting_lambda import CountingLambda
-from tests.commands.ready_made import ReadyMade
-from tests.support.gated_lambda import failed, function_error
+from tests.commands.fork_server import ForkServer
+from tests.support.gated_lambda import GatedLambda, failed, function_error
 
 ROOT = Path(__file__).resolve().parents[2]
 Findings = dict[str, dict[str, str]]
@@ -50,8 +47,8 @@ def _failed(findings: Findings) -> set[str]:
     return {name for name, each in findings.items() if each["state"] == "failed"}
 
 
-async def test_a_healthy_site_has_nothing_wrong(shop: Shop, function: CountingLambda) -> None:
-    """Exit code 0; the function is invoked once, and what it made is gone again."""
+async def test_a_healthy_site_has_nothing_wrong(shop: Shop, function: GatedLambda) -> None:
+    """Exit code 0; the function is invoked once, and its preview is deleted."""
     shop.put("photo/a b.jpg", "prew/card/a b.jpg")
     before = shop.keys()
     findings = await _examine(shop, exit_code=0)
@@ -62,35 +59,35 @@ async def test_a_healthy_site_has_nothing_wrong(shop: Shop, function: CountingLa
     assert shop.keys() == before
 
 
-async def test_wrong_settings_are_findings(shop: Shop) -> None:
-    """With the variable's name; nothing else can be looked at."""
+async def test_invalid_settings_are_findings(shop: Shop) -> None:
+    """With the variable's name; nothing else can be checked."""
     findings = await _examine(shop, PREW_LOCK_TTL="10")
 
     assert _failed(findings) == {"settings"}
-    assert "PREW_LOCK_TTL=10" in findings["settings"]["said"]
+    assert "PREW_LOCK_TTL=10" in findings["settings"]["detail"]
 
 
-async def test_a_wrong_bucket(shop: Shop, function: CountingLambda) -> None:
-    """Named, with the variable to set."""
+async def test_a_wrong_bucket(shop: Shop, function: GatedLambda) -> None:
+    """The finding has the variable to set."""
     findings = await _examine(shop, PREW_SOURCE_BUCKET="no-such-bucket", PREW_PREVIEW_BUCKET=shop.bucket)
 
-    assert "PREW_SOURCE_BUCKET" in findings["photos: list"]["cure"]
-    assert "NoSuchBucket" in findings["photos: list"]["said"]
+    assert "PREW_SOURCE_BUCKET" in findings["photos: list"]["fix"]
+    assert "NoSuchBucket" in findings["photos: list"]["detail"]
     assert function.calls == 1
 
 
-async def test_a_redis_that_is_down(shop: Shop, function: CountingLambda) -> None:
-    """Its host is named, and its password is not."""
+async def test_a_redis_that_is_down(shop: Shop, function: GatedLambda) -> None:
+    """The finding has its host, and not its password."""
     findings = await _examine(shop, PREW_REDIS_URL="redis://:secret@127.0.0.1:1/0")
 
     assert _failed(findings) == {"redis"}
-    assert "127.0.0.1:1" in findings["redis"]["said"]
+    assert "127.0.0.1:1" in findings["redis"]["detail"]
     assert "secret" not in str(findings)
     assert function.url
 
 
-async def test_a_redis_without_memory(shop: Shop, function: CountingLambda, tmp_path: Path) -> None:
-    """The memory and the write both say so."""
+async def test_a_redis_without_memory(shop: Shop, function: GatedLambda, tmp_path: Path) -> None:
+    """Both the check of memory and that of writes fail."""
     redis = start_redis(tmp_path, options=["--maxmemory", "1000", "--maxmemory-policy", "noeviction"])
     try:
         findings = await _examine(shop, PREW_REDIS_URL=redis.url)
@@ -98,46 +95,43 @@ async def test_a_redis_without_memory(shop: Shop, function: CountingLambda, tmp_
         redis.program.kill()
 
     assert _failed(findings) == {"redis memory", "redis writes"}
-    assert "maxmemory" in findings["redis writes"]["cure"]
+    assert "maxmemory" in findings["redis writes"]["fix"]
     assert function.url
 
 
 async def test_a_replica_instead_of_the_primary(
-    shop: Shop, function: CountingLambda, redis_server: Redis, tmp_path: Path
+    shop: Shop, function: GatedLambda, redis_server: Redis, tmp_path: Path
 ) -> None:
-    """A Redis that only follows takes no writes."""
+    """A replica of Redis accepts no writes."""
     replica = start_redis(tmp_path, options=["--replicaof", LOOPBACK, str(redis_server.port)])
     try:
         findings = await _examine(shop, PREW_REDIS_URL=replica.url)
     finally:
         replica.program.kill()
 
-    assert "name the primary" in findings["redis writes"]["cure"]
+    assert "name the primary" in findings["redis writes"]["fix"]
     assert function.url
 
 
 async def test_a_wrong_function(shop: Shop, tmp_path: Path) -> None:
-    """The variable to set; nothing is invoked."""
+    """The finding has the variable to set; nothing is invoked."""
     service = start_lambda(tmp_path, {"other": "lambda_resize.handler.handler"}, f"--task-root={ROOT}")
     try:
-        changed = {"AWS_ENDPOINT_URL_LAMBDA": service.url, "PREW_LAMBDA_FUNCTION": "prew-resize"}
-        findings = await _examine(shop, **changed)
+        findings = await _examine(shop, AWS_ENDPOINT_URL_LAMBDA=service.url, PREW_LAMBDA_FUNCTION="prew-resize")
     finally:
         service.program.stop()
 
     assert _failed(findings) == {"function: invoke"}
-    assert "PREW_LAMBDA_FUNCTION" in findings["function: invoke"]["cure"]
+    assert "PREW_LAMBDA_FUNCTION" in findings["function: invoke"]["fix"]
 
 
 async def test_a_lambda_that_is_not_there(shop: Shop) -> None:
-    """The endpoint is what to look at."""
     findings = await _examine(shop, AWS_ENDPOINT_URL_LAMBDA="http://127.0.0.1:1", PREW_LAMBDA_FUNCTION="prew-resize")
 
-    assert "AWS_ENDPOINT_URL_LAMBDA" in findings["function: invoke"]["cure"]
+    assert "AWS_ENDPOINT_URL_LAMBDA" in findings["function: invoke"]["fix"]
 
 
 async def test_a_function_that_is_too_slow(shop: Shop, tmp_path: Path) -> None:
-    """More memory, or more time."""
     shop.put("photo/a.jpg")
     root = ROOT / "tests" / "adapters" / "functions"
     options = ("--timeout=1", f"--task-root={root}")
@@ -148,36 +142,34 @@ async def test_a_function_that_is_too_slow(shop: Shop, tmp_path: Path) -> None:
         service.program.stop()
 
     assert _failed(findings) == {"function: makes a preview"}
-    assert "raise the function's memory" in findings["function: makes a preview"]["cure"]
+    assert "raise the function's memory" in findings["function: makes a preview"]["fix"]
 
 
 @pytest.mark.parametrize("user", ["reader", "stranger"])
-async def test_a_function_without_rights(guarded: Shop, user: str, tmp_path: Path) -> None:
-    """One that may read and not write, and one that may do nothing: its own role is what to mend."""
+async def test_a_function_without_permissions(guarded: Shop, user: str, tmp_path: Path) -> None:
+    """One that may read but not write, and one that may do neither: its own role is to be fixed."""
     environment = guarded.environment | {"AWS_ACCESS_KEY_ID": user, "AWS_SECRET_ACCESS_KEY": user}
     handlers = {"prew-resize": "lambda_resize.handler.handler"}
     service = start_lambda(tmp_path, handlers, f"--task-root={ROOT}", env=environment)
     try:
-        changed = {"AWS_ENDPOINT_URL_LAMBDA": service.url, "PREW_LAMBDA_FUNCTION": "prew-resize"}
-        findings = await _examine(guarded, **changed)
+        findings = await _examine(guarded, AWS_ENDPOINT_URL_LAMBDA=service.url, PREW_LAMBDA_FUNCTION="prew-resize")
     finally:
         service.program.stop()
 
     assert _failed(findings) == {"function: makes a preview"}
-    assert "the function's own role" in findings["function: makes a preview"]["cure"]
+    assert "the function's own role" in findings["function: makes a preview"]["fix"]
 
 
-async def test_a_function_that_raises(shop: Shop, function: CountingLambda) -> None:
-    """Its log has the reason."""
+async def test_a_function_that_raises(shop: Shop, function: GatedLambda) -> None:
     shop.put("photo/a.jpg")
     function.script.append(function_error())
     findings = await _examine(shop)
 
-    assert "log says why" in findings["function: makes a preview"]["cure"]
+    assert "log says why" in findings["function: makes a preview"]["fix"]
 
 
-async def test_a_photo_that_is_none_is_no_fault_of_the_function(shop: Shop, function: CountingLambda) -> None:
-    """It answers; what it may write is not known."""
+async def test_a_photo_that_is_no_picture_is_no_fault_of_the_function(shop: Shop, function: GatedLambda) -> None:
+    """It answers; whether it may write is not known."""
     shop.put("photo/a.jpg")
     function.script.append(failed("unsupported"))
     findings = await _examine(shop, exit_code=0)
@@ -185,18 +177,18 @@ async def test_a_photo_that_is_none_is_no_fault_of_the_function(shop: Shop, func
     assert findings["function: makes a preview"]["state"] == "skipped"
 
 
-async def test_without_a_photo_the_function_is_still_asked(shop: Shop, function: CountingLambda) -> None:
-    """For one that is not there, which it has to read S3 to know."""
+async def test_without_a_photo_the_function_is_invoked_all_the_same(shop: Shop, function: GatedLambda) -> None:
+    """For a photo that is not there, so that it has to read S3."""
     function.script.append(failed("missing"))
     findings = await _examine(shop, exit_code=0)
 
-    assert findings["function: makes a preview"]["cure"] == "upload one"
+    assert findings["function: makes a preview"]["fix"] == "upload a photo"
     assert list(function.invocations) == ["photo/__doctor__/none.jpg"]
 
 
 @pytest.fixture(name="guarded_s3", scope="module")
 def _guarded_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
-    """An S3 whose users have different rights, each one's keys its name; buckets are hosts of s3.test as well."""
+    """An S3 whose users have different permissions, their names as keys; buckets are also hosts of s3.test."""
     permissions = {
         "reader": ["Read:photos", "List:photos"],
         "blind": ["Read:photos", "Write:photos"],
@@ -206,10 +198,10 @@ def _guarded_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
         {"name": name, "credentials": [{"accessKey": name, "secretKey": name}], "actions": actions}
         for name, actions in permissions.items()
     ]
-    original = devstack.backends._identities
+    default = devstack.backends._identities
 
     def identities(bucket: str) -> dict[str, object]:
-        known: Any = original(bucket)
+        known: Any = default(bucket)
         return {"identities": [*known["identities"], *users]}
 
     with pytest.MonkeyPatch.context() as patch:
@@ -220,8 +212,8 @@ def _guarded_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
 
 
 @pytest.fixture(name="guarded")
-def _guarded(guarded_s3: S3, port: int, command_line: ReadyMade) -> Iterator[Shop]:
-    """A shop on it with one photo, for its owner; worker processes make its previews."""
+def _guarded(guarded_s3: S3, port: int, command_line: ForkServer) -> Iterator[Shop]:
+    """A shop on it with one photo, for its owner; worker processes render its previews."""
     client = s3_client(guarded_s3)
     site = {"PREW_HOST": LOOPBACK, "PREW_PORT": str(port)}
     shop = Shop(guarded_s3, "photos", client, command_line, environment_of(guarded_s3, "photos", **site))
@@ -230,20 +222,20 @@ def _guarded(guarded_s3: S3, port: int, command_line: ReadyMade) -> Iterator[Sho
     client.close()
 
 
-async def test_without_the_right_to_list(guarded: Shop) -> None:
-    """Fatal for the previews: S3 says "forbidden" of what is missing."""
+async def test_without_permission_to_list(guarded: Shop) -> None:
+    """Fatal for previews: S3 then answers that what is missing is forbidden."""
     findings = await _examine(guarded, AWS_ACCESS_KEY_ID="blind", AWS_SECRET_ACCESS_KEY="blind")
 
     assert "previews: list" in _failed(findings)
-    assert "s3:ListBucket on photos" in findings["previews: list"]["cure"]
+    assert "s3:ListBucket on photos" in findings["previews: list"]["fix"]
 
 
-async def test_a_role_that_may_only_read_is_what_the_service_needs(guarded: Shop) -> None:
-    """What is missing for purge and stale is said, and no fault."""
+async def test_a_role_that_may_only_read_suffices_for_the_service(guarded: Shop) -> None:
+    """Permissions that only purge and stale need are reported, and no fault."""
     findings = await _examine(guarded, AWS_ACCESS_KEY_ID="reader", AWS_SECRET_ACCESS_KEY="reader")
     deletes = findings["previews: delete"]
 
-    assert (deletes["state"], deletes["cure"]) == (
+    assert (deletes["state"], deletes["fix"]) == (
         "skipped",
         "allow these credentials s3:DeleteObject on photos/prew/*",
     )
@@ -251,12 +243,12 @@ async def test_a_role_that_may_only_read_is_what_the_service_needs(guarded: Shop
 
 
 async def test_a_bucket_that_may_only_be_read(guarded: Shop) -> None:
-    """Where the service makes previews itself, its own credentials lack the right to write."""
+    """Where the service renders previews itself, its own credentials must be able to write."""
     findings = await _examine(guarded, AWS_ACCESS_KEY_ID="reader", AWS_SECRET_ACCESS_KEY="reader")
 
     assert _failed(findings) == {"function: makes a preview"}
-    assert "allow these credentials" in findings["function: makes a preview"]["cure"]
-    assert "s3:PutObject" in findings["function: makes a preview"]["cure"]
+    assert "allow these credentials" in findings["function: makes a preview"]["fix"]
+    assert "s3:PutObject" in findings["function: makes a preview"]["fix"]
 
 
 @pytest.mark.parametrize(
@@ -264,81 +256,66 @@ async def test_a_bucket_that_may_only_be_read(guarded: Shop) -> None:
     [("photos.s3.test", set()), ("fotos.s3.test", {"nginx: photos from S3", "nginx: previews from S3"})],
 )
 async def test_the_host_that_nginx_sends(guarded: Shop, port: int, tmp_path: Path, host: str, wrong: set[str]) -> None:
-    """Where the bucket is in the host's name, another host is another bucket: the variable is named."""
+    """Where the bucket is in the host's name, another host is another bucket; the finding has the variable."""
     guarded.put("prew/card/a.jpg")
     changed = {"PREW_NGINX_BUCKET_PATH": "", "PREW_NGINX_S3_HOST": host, "PREW_NGINX_AUTO_PRESETS": ""}
     nginx = await asyncio.to_thread(_nginx, guarded, tmp_path, port, **changed)
     try:
-        async with _serving(guarded):
+        async with guarded.serving():
             findings = await _examine(guarded, "--url", nginx.url, exit_code=1 if wrong else 0)
     finally:
         nginx.program.stop()
         guarded.client.delete_object(Bucket=guarded.bucket, Key="prew/card/a.jpg")
 
     assert _failed(findings) == wrong
-    assert all("PREW_NGINX_S3_HOST" in findings[name]["cure"] for name in wrong)
+    assert all("PREW_NGINX_S3_HOST" in findings[name]["fix"] for name in wrong)
 
 
 async def test_wrong_credentials(guarded: Shop) -> None:
-    """Not taken for a missing right."""
+    """Reported as such, not as a missing permission."""
     findings = await _examine(guarded, AWS_ACCESS_KEY_ID="nobody")
 
-    assert "AWS_ACCESS_KEY_ID" in findings["photos: list"]["cure"]
+    assert "AWS_ACCESS_KEY_ID" in findings["photos: list"]["fix"]
 
 
-async def test_worker_processes_make_the_preview(guarded: Shop) -> None:
-    """Without a function the service's own workers are tried, and nothing stays behind."""
+async def test_worker_processes_render_the_preview(guarded: Shop) -> None:
+    """Without a function the service's own workers are checked, and nothing is left behind."""
     findings = await _examine(guarded, exit_code=0)
 
-    assert "image/jpeg" in findings["function: makes a preview"]["said"]
+    assert "image/jpeg" in findings["function: makes a preview"]["detail"]
     assert guarded.keys("prew/") == set()
 
 
-@contextlib.asynccontextmanager
-async def _serving(shop: Shop, **changed: str) -> AsyncIterator[None]:
-    """The shop's service."""
-    service = await shop.start("serve", **changed)
-    assert service.stderr is not None
-    try:
-        while b'"serving"' not in (line := await service.stderr.readline()):
-            assert line
-        yield
-    finally:
-        service.terminate()
-        await service.communicate()
-
-
-async def test_replicas_that_differ(shop: Shop, function: CountingLambda, port: int) -> None:
-    """One that agrees, one with another card, told with both fingerprints, and one that is not there."""
+async def test_replicas_that_differ(shop: Shop, function: GatedLambda, port: int) -> None:
+    """One that agrees, one with another card, reported with both fingerprints, and one that does not answer."""
     ports = [port, *free_ports(1)]
     addresses = [f"{LOOPBACK}:{each}" for each in [*ports, 1]]
     async with (
-        _serving(shop, PREW_PORT=str(ports[0])),
-        _serving(shop, PREW_PORT=str(ports[1]), PREW_PRESETS__CARD__WIDTH="500"),
+        shop.serving(PREW_PORT=str(ports[0])),
+        shop.serving(PREW_PORT=str(ports[1]), PREW_PRESETS__CARD__WIDTH="500"),
     ):
-        process = await shop.start("doctor", "--json", *[f"--replica={each}" for each in addresses])
-        out, _ = await process.communicate()
+        findings = await shop.run_beside("doctor", *(f"--replica={each}" for each in addresses), exit_code=1)
 
-    same, other, away = [each for each in json.loads(out) if each["check"] == "replicas: presets"]
+    same, other, away = [each for each in findings if each["check"] == "replicas: presets"]
     assert (same["state"], other["state"], away["state"]) == ("ok", "failed", "failed")
-    assert addresses[1] in other["said"]
-    assert f"card is {Preset(width=500).fingerprint}, here {Preset(width=720).fingerprint}" in other["said"]
-    assert "thumb" not in other["said"]
-    assert "restart all of them" in other["cure"]
-    assert "--replica" in away["cure"]
+    assert addresses[1] in other["detail"]
+    assert f"card is {Preset(width=500).fingerprint}, here {Preset(width=720).fingerprint}" in other["detail"]
+    assert "thumb" not in other["detail"]
+    assert "restart all of them" in other["fix"]
+    assert "--replica" in away["fix"]
     assert function.url
 
 
-async def test_a_port_that_is_taken(shop: Shop, function: CountingLambda, port: int) -> None:
-    """By another program; by the service itself it is no fault."""
+async def test_a_port_in_use(shop: Shop, function: GatedLambda, port: int) -> None:
+    """By another program it is a fault, by the service itself it is none."""
     async with await asyncio.start_server(lambda _, writer: writer.close(), LOOPBACK, port):
-        taken = await _examine(shop, PREW_PORT=str(port))
-    async with _serving(shop):
+        others = await _examine(shop, PREW_PORT=str(port))
+    async with shop.serving():
         ours = await _examine(shop, exit_code=0)
 
-    assert _failed(taken) == {"port"}
-    assert "PREW_PORT" in taken["port"]["cure"]
-    assert "the service listens" in ours["port"]["said"]
+    assert _failed(others) == {"port"}
+    assert "PREW_PORT" in others["port"]["fix"]
+    assert "the service listens" in ours["port"]["detail"]
     assert function.url
 
 
@@ -358,7 +335,7 @@ async def _wrong_clock() -> AsyncIterator[str]:
 
 
 async def test_a_clock_that_is_wrong(wrong_clock: str, s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measured against S3's answer."""
+    """Compared with S3's answer."""
     for name, value in s3.aws_environment().items():
         monkeypatch.setenv(name, value)
     async with s3_inventory.s3_client(region="us-east-1", endpoint_url=wrong_clock) as client:
@@ -389,20 +366,16 @@ def _nginx(shop: Shop, folder: Path, port: int, **changed: str) -> Nginx:
         ({"PREW_NGINX_AUTO_PRESETS": "card thumb"}, {"nginx: formats by Accept"}),
     ],
 )
-async def test_the_road_from_outside(  # noqa: PLR0917 -- fixtures and a case
-    shop: Shop, function: CountingLambda, port: int, tmp_path: Path, changed: dict[str, str], wrong: set[str]
+async def test_the_request_path_through_nginx(  # noqa: PLR0917 -- fixtures and a case
+    shop: Shop, function: GatedLambda, port: int, tmp_path: Path, changed: dict[str, str], wrong: set[str]
 ) -> None:
     """A healthy one; an nginx that asks S3 for another bucket, does not find the service, or has other auto presets."""
     shop.environment["PREW_PRESETS__THUMB__FORMAT"] = "auto"
     shop.put("photo/a b+c%.jpg", "prew/card/a b+c%.jpg")
-    policy = (
-        '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject",'
-        f'"Resource":"arn:aws:s3:::{shop.bucket}/*"}}]}}'
-    )
-    shop.client.put_bucket_policy(Bucket=shop.bucket, Policy=policy)
+    shop.allow_anonymous_reads()
     nginx = await asyncio.to_thread(_nginx, shop, tmp_path, port, **changed)
     try:
-        async with _serving(shop):
+        async with shop.serving():
             findings = await _examine(shop, "--url", nginx.url, exit_code=1 if wrong else 0)
     finally:
         nginx.program.stop()
@@ -411,18 +384,18 @@ async def test_the_road_from_outside(  # noqa: PLR0917 -- fixtures and a case
     assert function.url
 
 
-async def test_an_nginx_that_gives_everybody_the_same() -> None:
-    """It says no `Vary` for a preset whose formats the service makes by `Accept`."""
+async def test_an_nginx_that_does_not_choose_formats() -> None:
+    """Its answer has no `Vary`, though the preset's format is auto."""
     async with TestServer(web.Application()) as server:
         presets = {"card": Preset(width=1, format="auto"), "thumb": Preset(width=1)}
-        finding = await road.check_formats(str(server.make_url("/prew")), presets)
+        finding = await request_path.check_formats(str(server.make_url("/prew")), presets)
 
     assert finding.state is State.FAILED
-    assert finding.said.startswith("card: ")
+    assert finding.detail.startswith("card: ")
 
 
-async def test_an_nginx_that_is_not_there(shop: Shop, function: CountingLambda) -> None:
-    """The address is what to look at first."""
+async def test_an_nginx_that_is_not_there(shop: Shop, function: GatedLambda) -> None:
+    """Only that is reported."""
     findings = await _examine(shop, "--url", "http://127.0.0.1:1/")
 
     assert _failed(findings) == {"nginx"}
@@ -430,8 +403,8 @@ async def test_an_nginx_that_is_not_there(shop: Shop, function: CountingLambda) 
 
 
 def test_a_table_for_people(shop: Shop) -> None:
-    """Each finding with its cure."""
+    """Each finding with its fix."""
     done = shop.run("doctor", COLUMNS="250", PREW_REDIS_URL="redis://127.0.0.1:1/0")
 
     assert done.returncode == 1
-    assert "is PREW_REDIS_URL right" in done.stdout
+    assert "check PREW_REDIS_URL" in done.stdout

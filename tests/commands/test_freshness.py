@@ -1,22 +1,20 @@
-"""When a preview is fresh, and what is done to one that is not, on fakes."""
+"""When a preview is fresh, and how a stale one is repaired, on fakes."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from prewmanager.adapters.memory_store import MemoryFlightStore
 from prewmanager.commands.freshness import FreshPreviews, Stale, why_stale
 from prewmanager.commands.listings import Pair
-from prewmanager.commands.rendering import Renderer, RenderReport
+from prewmanager.commands.rendering import Renderer
 from prewmanager.commands.repair import Repairer
-from prewmanager.flights.coalescer import Coalescer
-from prewmanager.flights.lease import Lifetimes, Timing
 from prewmanager.previews.inventory import ObjectHead, StoredObject
-from prewmanager.resizing.load import Load
-from tests.support.fakes import CATALOGUE, FakeStore, GatedResizer, RecordingObserver, made, preview
+from prewmanager.previews.outcome import Source
+from tests.commands.fakes import FakeInventory
+from tests.support.fakes import CATALOGUE, FakeStore, made, preview
+from tests.support.replica import InMemoryReplica
 
 EARLIER = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = EARLIER + timedelta(seconds=1)
@@ -24,33 +22,17 @@ CARD = CATALOGUE.presets["card"]
 
 
 class FakeBucket(FakeStore):
-    """Objects with a time and a fingerprint, that can be looked at."""
+    """A bucket with the metadata of objects, by their keys with underscores."""
 
-    def __init__(self, **looks: ObjectHead) -> None:
+    def __init__(self, **heads: ObjectHead | None) -> None:
         super().__init__()
-        self.looks_of = looks
+        self._heads = heads
 
     async def head(self, key: str) -> ObjectHead | None:
-        return self.looks_of.get(key.replace("/", "_").removesuffix(".jpg"))
+        return self._heads.get(key.replace("/", "_").removesuffix(".jpg"))
 
     async def ping(self) -> None:
         await self.find("probe")
-
-
-class FakeInventory:
-    """Notes what is deleted."""
-
-    def __init__(self) -> None:
-        self.deleted: list[str] = []
-
-    def objects(self, prefix: str) -> AsyncIterator[StoredObject]:
-        raise NotImplementedError(prefix)
-
-    def folders(self, prefix: str) -> AsyncIterator[str]:
-        raise NotImplementedError(prefix)
-
-    async def delete(self, keys: Sequence[str]) -> None:
-        self.deleted += keys
 
 
 def _head(modified: datetime, fingerprint: str | None = CARD.fingerprint) -> ObjectHead:
@@ -73,15 +55,14 @@ def _stored(key: str, modified: datetime) -> StoredObject:
     ],
 )
 async def test_why_a_preview_is_stale(photo: datetime | None, fingerprint: str | None, expected: Stale | None) -> None:
-    """By its fingerprint, by the photo's time, which may be the same second, and where there is no photo."""
     pair = Pair("a.jpg", _stored("photo/a.jpg", photo) if photo else None, _stored("prew/card/a.jpg", LATER))
     bucket = FakeBucket(prew_card_a=_head(LATER, fingerprint))
 
     assert await why_stale(pair, CARD, bucket) == expected
 
 
-async def test_what_is_gone_since_the_listing_is_not_stale() -> None:
-    """The next request makes it."""
+async def test_a_preview_that_is_gone_since_the_listing_is_not_stale() -> None:
+    """The next request renders it."""
     pair = Pair("a.jpg", _stored("photo/a.jpg", EARLIER), _stored("prew/card/a.jpg", LATER))
 
     assert await why_stale(pair, CARD, FakeBucket()) is None
@@ -89,7 +70,7 @@ async def test_what_is_gone_since_the_listing_is_not_stale() -> None:
 
 
 @pytest.mark.parametrize(
-    ("preview_look", "photo_look", "found"),
+    ("preview_head", "photo_head", "found"),
     [
         (_head(LATER), _head(EARLIER), True),
         (_head(LATER), _head(LATER), True),
@@ -100,60 +81,43 @@ async def test_what_is_gone_since_the_listing_is_not_stale() -> None:
     ],
 )
 async def test_a_flight_finds_only_what_is_fresh(
-    preview_look: ObjectHead | None, photo_look: ObjectHead | None, *, found: bool
+    preview_head: ObjectHead | None, photo_head: ObjectHead | None, *, found: bool
 ) -> None:
-    """So that it makes a stale one, and does not make again what another process has made anew."""
-    previews = FakeBucket(**({"prew_card_a": preview_look} if preview_look else {}))
-    photos = FakeBucket(**({"photo_a": photo_look} if photo_look else {}))
-    store = FreshPreviews(previews, photos, CATALOGUE)
+    """So it renders a stale preview, but not one that another process has rendered again."""
+    store = FreshPreviews(FakeBucket(prew_card_a=preview_head), FakeBucket(photo_a=photo_head), CATALOGUE)
 
     assert (await store.find("prew/card/a.jpg") is not None) == found
 
 
-async def test_otherwise_it_is_the_store_that_it_wraps() -> None:
-    """Streams and probes go through."""
+async def test_streams_and_probes_go_to_the_wrapped_bucket() -> None:
     previews = FakeBucket()
     previews.objects["prew/card/a.jpg"] = made(b"picture")
     store = FreshPreviews(previews, FakeBucket(), CATALOGUE)
     await store.ping()
     stored, pieces = await store.stream("prew/card/a.jpg")
 
-    assert previews.looks == 2
+    assert previews.requests == 2
     assert stored.size == 7
     assert b"".join([piece async for piece in pieces]) == b"picture"
 
 
-def _mender(photos: FakeBucket, previews: FakeInventory) -> Repairer:
-    resizer = GatedResizer()
-    resizer.gate.set()
-    coalescer = Coalescer(
-        flight_store=MemoryFlightStore(),
-        resizer=resizer,
-        store=FakeStore(),
-        observer=RecordingObserver(),
-        timing=Timing(5, 30, 15, 45),
-        lifetimes=Lifetimes(30, {}),
-        load=Load(1),
-        max_flights=10,
-    )
-    return Repairer(Renderer(coalescer, RenderReport(), 2), photos, previews, None)
+def _repairer(photos: FakeBucket, previews: FakeInventory) -> Repairer:
+    replica = InMemoryReplica()
+    replica.resizer.gate.set()
+    return Repairer(Renderer(replica.coalescer, 2), photos, previews, None)
 
 
-async def test_a_photo_that_came_back_keeps_its_preview() -> None:
-    """The listing is some time ago when its turn comes."""
+async def test_a_preview_is_deleted_unless_its_photo_is_back_by_then() -> None:
     previews = FakeInventory()
-    gone, back = _mender(FakeBucket(), previews), _mender(FakeBucket(photo_a=_head(LATER)), previews)
+    gone, back = _repairer(FakeBucket(), previews), _repairer(FakeBucket(photo_a=_head(LATER)), previews)
 
-    assert await back.repair(preview("/prew/card/a.jpg"), Stale.PHOTO_GONE)
+    assert await back.repair(preview("/prew/card/a.jpg"), Stale.PHOTO_GONE) is None
     assert previews.deleted == []
-    assert await gone.repair(preview("/prew/card/a.jpg"), Stale.PHOTO_GONE)
+    assert await gone.repair(preview("/prew/card/a.jpg"), Stale.PHOTO_GONE) == "deleted"
     assert previews.deleted == ["prew/card/a.jpg"]
-    assert dict(gone.maker.account.done) == {"deleted": 1}
 
 
-async def test_what_has_changed_is_made() -> None:
-    """And counted."""
-    repairer = _mender(FakeBucket(), FakeInventory())
+async def test_a_preview_of_a_changed_preset_is_rendered() -> None:
+    repairer = _repairer(FakeBucket(), FakeInventory())
 
-    assert await repairer.repair(preview("/prew/card/a.jpg"), Stale.PRESET_CHANGED)
-    assert dict(repairer.maker.account.done) == {"made": 1}
+    assert await repairer.repair(preview("/prew/card/a.jpg"), Stale.PRESET_CHANGED) is Source.MADE

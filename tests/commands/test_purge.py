@@ -27,13 +27,13 @@ def _flight(shop: Shop, key: str) -> str:
 
 
 def test_nothing_is_deleted_without_yes(shop: Shop, redis: BlockingRedis) -> None:
-    """A dry run says how many previews, how many bytes and how many results."""
+    """A dry run counts previews, bytes and results."""
     shop.put("photo/a.jpg", "prew/card/a.jpg", "prew/card/b.jpg", "prew/thumb/a.jpg", body=b"12345")
     redis.set(_flight(shop, "prew/card/a.jpg"), b"failed:{}")
     before = shop.keys()
-    said = shop.json("purge", "card")
+    report = shop.json("purge", "card")
 
-    assert said == {"dry_run": True, "presets": [{"preset": "card", "previews": 2, "bytes": 10}], "remembered": 1}
+    assert report == {"dry_run": True, "presets": [{"preset": "card", "previews": 2, "bytes": 10}], "cached_results": 1}
     assert shop.keys() == before
     assert redis.get(_flight(shop, "prew/card/a.jpg")) == b"failed:{}"
 
@@ -43,20 +43,20 @@ def test_yes_deletes_the_presets_previews_and_results(shop: Shop, redis: Blockin
     shop.put("photo/a.jpg", f"photo/{ODD}", f"prew/card/{ODD}", "prew/card/a.jpg", "prew/thumb/a.jpg")
     redis.set(_flight(shop, "prew/card/a.jpg"), b"result:{}\npicture")
     redis.set(_flight(shop, "prew/thumb/a.jpg"), b"result:{}\npicture")
-    said = shop.json("purge", "card", "--yes")
+    report = shop.json("purge", "card", "--yes")
 
-    assert (said["presets"][0]["previews"], said["remembered"]) == (2, 1)
+    assert (report["presets"][0]["previews"], report["cached_results"]) == (2, 1)
     assert shop.keys() == {"photo/a.jpg", f"photo/{ODD}", "prew/thumb/a.jpg"}
     assert redis.get(_flight(shop, "prew/card/a.jpg")) is None
     assert redis.get(_flight(shop, "prew/thumb/a.jpg")) is not None
 
 
-def test_a_flight_under_way_keeps_its_lease(shop: Shop, redis: BlockingRedis) -> None:
-    """Without it another replica would make the preview a second time."""
+def test_a_flight_keeps_its_lease(shop: Shop, redis: BlockingRedis) -> None:
+    """Without it another replica would render the preview a second time."""
     redis.set(_flight(shop, "prew/card/a.jpg"), b"blocked:token")
-    said = shop.json("purge", "card", "--yes")
+    report = shop.json("purge", "card", "--yes")
 
-    assert said["remembered"] == 0
+    assert report["cached_results"] == 0
     assert redis.get(_flight(shop, "prew/card/a.jpg")) == b"blocked:token"
 
 
@@ -64,16 +64,16 @@ def test_results_of_another_bucket_stay(shop: Shop, redis: BlockingRedis) -> Non
     """Two sites may share a Redis."""
     redis.set(f"prew:flight:{shop.bucket}2/prew/card/a.jpg@0123456789ab", b"result:{}\n")
 
-    assert shop.json("purge", "card", "--yes")["remembered"] == 0
+    assert shop.json("purge", "card", "--yes")["cached_results"] == 0
 
 
 def test_a_prefix_narrows_it(shop: Shop, redis: BlockingRedis) -> None:
     """It need not end at a slash."""
     shop.put("prew/card/2024/a.jpg", "prew/card/2024b.jpg", "prew/card/2023/a.jpg")
     redis.set(_flight(shop, "prew/card/2023/a.jpg"), b"result:{}\n")
-    said = shop.json("purge", "card", "--prefix", "2024", "--yes")
+    report = shop.json("purge", "card", "--prefix", "2024", "--yes")
 
-    assert (said["presets"][0]["previews"], said["remembered"]) == (2, 0)
+    assert (report["presets"][0]["previews"], report["cached_results"]) == (2, 0)
     assert shop.keys() == {"prew/card/2023/a.jpg"}
 
 
@@ -82,42 +82,42 @@ def test_one_photo_in_every_preset(shop: Shop, redis: BlockingRedis) -> None:
     shop.put(f"photo/{ODD}", f"prew/card/{ODD}", f"prew/thumb/{ODD}", f"prew/card/{ODD}.jpg")
     redis.set(_flight(shop, f"prew/thumb/{ODD}"), b"failed:{}")
     redis.set(_flight(shop, f"prew/thumb/{ODD}@2.jpg"), b"failed:{}")
-    said = shop.json("purge", "--photo", f"photo/{ODD}", "--yes")
+    report = shop.json("purge", "--photo", f"photo/{ODD}", "--yes")
 
-    assert [(each["preset"], each["previews"]) for each in said["presets"]] == [("card", 1), ("thumb", 1)]
-    assert said["remembered"] == 1
+    assert [(each["preset"], each["previews"]) for each in report["presets"]] == [("card", 1), ("thumb", 1)]
+    assert report["cached_results"] == 1
     assert shop.keys() == {f"photo/{ODD}", f"prew/card/{ODD}.jpg"}
 
 
-def test_a_preset_takes_its_variants_along(shop: Shop) -> None:
+def test_a_preset_includes_its_variants(shop: Shop) -> None:
     """Another preset's are left alone."""
     folders = ("card", "card.avif", "card.webp", "card@2x", "card@2x.avif", "card@2x.webp")
     shop.put("prew/thumb/a.jpg", *(f"prew/{folder}/a.jpg" for folder in folders))
-    auto = {"PREW_PRESETS__CARD__FORMAT": "auto", "PREW_PRESETS__CARD__DPR": "2"}
-    said = shop.json("purge", "card", "--yes", **auto)
+    shop.environment |= {"PREW_PRESETS__CARD__FORMAT": "auto", "PREW_PRESETS__CARD__DPR": "2"}
+    report = shop.json("purge", "card", "--yes")
 
-    assert sorted(each["preset"] for each in said["presets"]) == sorted(folders)
+    assert sorted(each["preset"] for each in report["presets"]) == sorted(folders)
     assert shop.keys() == {"prew/thumb/a.jpg"}
 
 
 def test_dropped_presets_need_orphans(shop: Shop) -> None:
-    """A name that the settings do not have is a mistake, unless it is said to be none."""
+    """A name that the settings do not have is a mistake, unless --orphans allows it."""
     shop.put("prew/banner/a.jpg", "prew/card/a.jpg")
     refused = shop.run("purge", "banner", "--yes")
-    said = shop.json("purge", "banner", "--orphans", "--yes")
+    report = shop.json("purge", "banner", "--orphans", "--yes")
 
     assert refused.returncode == 2
     assert "'banner': not in the settings" in refused.stderr
-    assert said["presets"] == [{"preset": "banner", "previews": 1, "bytes": 7}]
+    assert report["presets"] == [{"preset": "banner", "previews": 1, "bytes": 7}]
     assert shop.keys() == {"prew/card/a.jpg"}
 
 
 def test_all_dropped_presets_at_once(shop: Shop) -> None:
     """Without a name, --orphans means all that the settings do not have, and no other."""
     shop.put("prew/banner/a.jpg", "prew/old/a.jpg", "prew/card/a.jpg")
-    said = shop.json("purge", "--orphans", "--yes")
+    report = shop.json("purge", "--orphans", "--yes")
 
-    assert [each["preset"] for each in said["presets"]] == ["banner", "old"]
+    assert [each["preset"] for each in report["presets"]] == ["banner", "old"]
     assert shop.keys() == {"prew/card/a.jpg"}
 
 
@@ -155,14 +155,14 @@ def test_a_call_that_makes_no_sense_deletes_nothing(shop: Shop, arguments: tuple
 def test_more_than_one_batch(shop: Shop) -> None:
     """A deletion in the middle of a listing leaves nothing out."""
     put_many(shop.s3, shop.bucket, (f"prew/card/{number % 2}/{number:04}.jpg" for number in range(1050)))
-    said = shop.json("purge", "card", "--yes")
+    report = shop.json("purge", "card", "--yes")
 
-    assert said["presets"][0]["previews"] == 1050
+    assert report["presets"][0]["previews"] == 1050
     assert shop.keys() == set()
 
 
 def test_without_redis_nothing_is_deleted_where_one_is_configured(shop: Shop) -> None:
-    """What cannot be done whole is not begun."""
+    """What cannot be finished is not begun."""
     shop.put("prew/card/a.jpg")
     done = shop.run("purge", "card", "--yes", PREW_REDIS_URL="redis://127.0.0.1:1/0")
 
@@ -172,8 +172,8 @@ def test_without_redis_nothing_is_deleted_where_one_is_configured(shop: Shop) ->
 
 
 def test_a_line_for_people(shop: Shop) -> None:
-    """How many, how large, and that nothing was deleted yet."""
+    """How many, how large, and that nothing was deleted."""
     shop.put("prew/card/a.jpg", body=b"x" * 2500)
     done = shop.run("purge", "card", COLUMNS="200")
 
-    assert "dry run: 1 previews (2.5 kB) and 0 remembered results would be deleted" in done.stdout
+    assert "dry run: 1 previews (2.5 kB) and 0 cached results would be deleted" in done.stdout

@@ -19,12 +19,8 @@ OTHERWISE_ENCODED = "/%e3%82%af%e3%82%ba%e7%ae%b1/a%20b+c.jpg"
 
 @pytest.fixture(name="nginx")
 def _nginx(shop: Shop, tmp_path: Path) -> Iterator[Nginx]:
-    """Nginx with its cache on, in front of the shop; nobody makes what is missing."""
-    shop.client.put_bucket_policy(
-        Bucket=shop.bucket,
-        Policy='{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject",'
-        f'"Resource":"arn:aws:s3:::{shop.bucket}/*"}}]}}',
-    )
+    """Nginx with its cache on, in front of the shop, and without a service."""
+    shop.allow_anonymous_reads()
     variables = {
         "PREW_NGINX_S3_SERVER": f"{LOOPBACK}:{shop.s3.port}",
         "PREW_NGINX_S3_SCHEME": "http",
@@ -37,7 +33,7 @@ def _nginx(shop: Shop, tmp_path: Path) -> Iterator[Nginx]:
     nginx.program.stop()
 
 
-def test_nginxs_copies_go_as_well(shop: Shop, nginx: Nginx, tmp_path: Path) -> None:
+def test_copies_in_nginxs_cache_are_deleted(shop: Shop, nginx: Nginx, tmp_path: Path) -> None:
     """In each spelling that a client cached; those of other presets stay, and a dry run only counts."""
     shop.put(f"prew/card/{NAME}", f"prew/thumb/{NAME}", body=b"old")
     paths = [f"/prew/card{PATH}", f"/prew/card{OTHERWISE_ENCODED}", f"/prew/thumb{PATH}"]
@@ -54,8 +50,8 @@ def test_nginxs_copies_go_as_well(shop: Shop, nginx: Nginx, tmp_path: Path) -> N
     assert [ask(nginx.port, path).body for path in paths] == [b"new", b"new", b"old"]
 
 
-def test_a_folder_that_is_none(shop: Shop, tmp_path: Path) -> None:
-    """Said with what it should be."""
+def test_a_folder_that_does_not_exist(shop: Shop, tmp_path: Path) -> None:
+    """The error says which folder it should be."""
     done = shop.run("purge", "card", "--nginx-cache", str(tmp_path / "none"))
 
     assert done.returncode == 1

@@ -1,85 +1,68 @@
-"""Previews made one after the other, with an account of them."""
+"""Previews rendered one by one, and their outcomes counted."""
 
 from __future__ import annotations
 
 import pytest
 
 from prewmanager.adapters.memory_store import MemoryFlightStore
-from prewmanager.commands.arguments import LIST_GB_SECOND_USD, CostAssumptions, estimate
-from prewmanager.commands.rendering import MAX_LISTED, Renderer, RenderReport, addressable
-from prewmanager.errors import Overloaded, PhotoCorrupt
-from prewmanager.flights.coalescer import Coalescer
-from prewmanager.flights.lease import Lifetimes, Timing
-from prewmanager.previews.catalogue import Preview
-from prewmanager.previews.outcome import Made
-from prewmanager.resizing.load import Load
-from prewmanager.resizing.render import Siblings
-from tests.support.fakes import CATALOGUE, FakeClock, FakeStore, RecordingObserver, made, preview, until
+from prewmanager.commands.arguments import LIST_GB_SECOND_USD, CostAssumptions
+from prewmanager.commands.rendering import MAX_LISTED, RenderCounter, Renderer, addressable
+from prewmanager.commands.warm import estimate
+from prewmanager.errors import Overloaded
+from prewmanager.previews.outcome import Failure, Source
+from prewmanager.resizing.render import RenderJob, RenderResult
+from tests.support.fakes import CATALOGUE, FakeClock, made, preview, until
+from tests.support.replica import InMemoryReplica
 
 
 class ThrottledResizer:
-    """Refuses so many times."""
+    """Raises `Overloaded` a number of times, then renders."""
 
     def __init__(self, times: int) -> None:
         self.left = times
 
-    async def resize(self, preview: Preview, also: Siblings | None = None) -> Made:
-        assert also is None
+    async def resize(self, job: RenderJob) -> RenderResult:
+        assert not job.companions
         self.left -= 1
         if self.left >= 0:
             raise Overloaded("enough", 7.0)
-        return made(preview.preview_key.encode())
+        return RenderResult(made(job.preview.preview_key.encode()))
 
 
-def _maker(resizer: ThrottledResizer, clock: FakeClock, account: RenderReport) -> Renderer:
-    coalescer = Coalescer(
-        flight_store=MemoryFlightStore(clock),
-        resizer=resizer,
-        store=FakeStore(),
-        observer=RecordingObserver(),
-        timing=Timing(5, 30, 15, 45),
-        lifetimes=Lifetimes(30, {"throttled": 2, "corrupt": 2}),
-        load=Load(1),
-        max_flights=10,
-    )
+def _renderer(throttled_times: int, clock: FakeClock) -> Renderer:
+    resizer = ThrottledResizer(throttled_times)
+    coalescer = InMemoryReplica(MemoryFlightStore(clock), traced_resizer=lambda _: resizer).coalescer
 
     async def sleep(seconds: float) -> None:
-        await until(lambda: not coalescer._flights)
+        await until(lambda: not coalescer.in_flight())
         clock.now += seconds
 
-    return Renderer(coalescer, account, 2.0, sleep)
+    return Renderer(coalescer, 2.0, sleep)
 
 
-async def test_a_throttled_preview_comes_again() -> None:
-    """After as long as it was told, so that the remembered refusal is gone by then."""
-    account, clock = RenderReport(), FakeClock()
-    done = await _maker(ThrottledResizer(3), clock, account).make(preview())
+async def test_a_throttled_preview_is_retried_when_the_cached_failure_has_expired() -> None:
+    clock = FakeClock()
 
-    assert done
-    assert (dict(account.done), dict(account.failed)) == ({"made": 1}, {})
+    assert await _renderer(3, clock).render(preview()) is Source.MADE
     assert clock.now == pytest.approx(1000 + 3 * 7.1)
 
 
 async def test_throttled_without_end_is_a_failure() -> None:
-    """It is on the account with its kind, and the command goes on."""
-    account = RenderReport()
-    done = await _maker(ThrottledResizer(10_000), FakeClock(), account).make(preview())
-
-    assert not done
-    assert dict(account.failed) == {"throttled": 1}
+    assert await _renderer(10_000, FakeClock()).render(preview()) == Failure("throttled", "enough", 7.0)
 
 
-def test_a_million_failures_are_counted_and_not_all_held() -> None:
-    """What is listed is bounded."""
-    account = RenderReport()
+def test_all_failures_are_counted_and_the_first_are_listed() -> None:
+    counter = RenderCounter()
     for number in range(MAX_LISTED + 5):
-        account.add_failure(f"prew/card/{number}", PhotoCorrupt("broken"))
+        counter.add(f"prew/card/{number}", Failure("corrupt", "broken"))
+    report = counter.report()
 
-    assert account.failed["corrupt"] == MAX_LISTED + 5
-    assert len(account.failures) == MAX_LISTED
+    assert report.failed == {"corrupt": MAX_LISTED + 5}
+    assert len(report.failures) == MAX_LISTED
+    assert report.failures[0] == {"key": "prew/card/0", "kind": "corrupt", "detail": "broken"}
 
 
-def test_a_name_is_acceptable_as_a_request_would_be() -> None:
+def test_a_name_is_addressable_as_in_a_request() -> None:
     """The same keys as from a request's path, and none for what no path can name."""
     odd = "クズ箱/a b+c%20d#e?f.jpg"
     found = addressable(CATALOGUE, "card", odd)
@@ -94,5 +77,5 @@ def test_an_estimate_at_list_price() -> None:
     """A million resizes of half a second with one CPU: 863,770 GB-seconds, and a fifth of a dollar for requests."""
     expected = estimate(1_000_000, CostAssumptions(0.5, 1769, LIST_GB_SECOND_USD))
 
-    assert expected["gb_seconds"] == 863_769.5
-    assert expected["usd"] == 14.5962
+    assert expected.gb_seconds == 863_769.5
+    assert expected.usd == 14.5962

@@ -1,4 +1,4 @@
-"""`prewmanager stale` on a real S3 and a real Redis, with a function that counts."""
+"""`prewmanager stale` on a real S3 and a real Redis, with a gated function."""
 
 from __future__ import annotations
 
@@ -10,16 +10,14 @@ from redis import Redis as BlockingRedis
 
 from devstack.backends import Redis
 from tests.commands.conftest import Shop, fingerprints
-from tests.commands.counting_lambda import CountingLambda
-from tests.support.fakes import until_reported
-from tests.support.gated_lambda import failed
+from tests.support.gated_lambda import GatedLambda, failed
 
 ODD = "クズ箱/a b+c%20d#e?f.jpg"
 
 
 @pytest.fixture(name="now")
 def _now(shop: Shop) -> str:
-    """The fingerprint of card as it is now."""
+    """The present fingerprint of card."""
     return fingerprints(shop.environment)["card"]
 
 
@@ -32,16 +30,16 @@ def _one_of_each(shop: Shop, now: str) -> None:
     shop.put_later("photo/newer.jpg", than="prew/card/newer.jpg")
 
 
-def test_each_kind_is_found_and_nothing_is_changed(shop: Shop, now: str) -> None:
-    """Exit code 1 where there are any; what was never marked counts as made by another definition."""
+def test_each_reason_is_found_and_nothing_is_changed(shop: Shop, now: str) -> None:
+    """Exit code 1; a preview without a fingerprint counts as rendered by another definition."""
     _one_of_each(shop, now)
     before = shop.keys()
-    said = shop.json("stale", "card", exit_code=1)
+    report = shop.json("stale", "card", exit_code=1)
 
-    assert said["presets"] == [
+    assert report["presets"] == [
         {"preset": "card", "previews": 5, "preset_changed": 2, "photo_newer": 1, "photo_gone": 1, "unusable": 0}
     ]
-    assert {each["key"]: each["reason"] for each in said["stale"]} == {
+    assert {each["key"]: each["reason"] for each in report["stale"]} == {
         f"prew/card/{ODD}": "preset_changed",
         "prew/card/a/unmarked.jpg": "preset_changed",
         "prew/card/newer.jpg": "photo_newer",
@@ -51,32 +49,31 @@ def test_each_kind_is_found_and_nothing_is_changed(shop: Shop, now: str) -> None
 
 
 def test_nothing_stale_is_exit_code_0(shop: Shop, now: str) -> None:
-    """Photos without a preview are no fault."""
+    """Photos without a preview are not stale."""
     shop.put("photo/a.jpg", "photo/without.jpg")
     shop.put("prew/card/a.jpg", fingerprint=now)
-    said = shop.json("stale")
+    report = shop.json("stale")
 
-    assert (said["left"], said["stale"]) == (0, [])
+    assert (report["left"], report["stale"]) == (0, [])
 
 
-async def test_fix_brings_all_in_line(shop: Shop, function: CountingLambda, now: str) -> None:
-    """One invocation for each that changed; those without a photo are deleted; nothing else is touched."""
+async def test_fix_repairs_all(shop: Shop, function: GatedLambda, now: str) -> None:
+    """One invocation for each that changed; a preview without a photo is deleted; nothing else is touched."""
     _one_of_each(shop, now)
-    said = await shop.run_beside("stale", "card", "--fix")
+    report = await shop.run_beside("stale", "card", "--fix")
     again = await shop.run_beside("stale", "card")
 
-    assert (said["done"], said["left"], again["left"]) == ({"made": 3, "deleted": 1}, 0, 0)
+    assert (report["done"], report["left"], again["left"]) == ({"made": 3, "deleted": 1}, 0, 0)
     assert function.invocations == Counter([f"photo/{ODD}", "photo/a/unmarked.jpg", "photo/newer.jpg"])
     assert shop.keys("prew/") == {f"prew/card/{name}" for name in ("fresh.jpg", "newer.jpg", ODD, "a/unmarked.jpg")}
 
 
-async def test_the_old_preview_is_there_until_the_new_one_is(shop: Shop, function: CountingLambda) -> None:
-    """While the function works the old one is served."""
+async def test_the_old_preview_is_there_until_the_new_one_is(shop: Shop, function: GatedLambda) -> None:
     shop.put("photo/a.jpg")
     shop.put("prew/card/a.jpg", body=b"old")
     function.gate.clear()
     fixing = asyncio.create_task(shop.run_beside("stale", "card", "--fix"))
-    await until_reported(lambda: function.running_now == 1)
+    await function.until(lambda: function.in_flight == 1)
     meanwhile = shop.read("prew/card/a.jpg")
     function.gate.set()
     await fixing
@@ -85,65 +82,64 @@ async def test_the_old_preview_is_there_until_the_new_one_is(shop: Shop, functio
     assert shop.read("prew/card/a.jpg").startswith(b"photo/a.jpg 1")
 
 
-async def test_two_at_once_make_nothing_twice(shop: Shop, function: CountingLambda) -> None:
-    """Nor do they send more than they may."""
+async def test_two_at_once_render_nothing_twice(shop: Shop, function: GatedLambda) -> None:
+    """Nor more at once than the two may."""
     names = [f"{number}.jpg" for number in range(8)]
     shop.put(*(f"photo/{name}" for name in names))
     shop.put(*(f"prew/card/{name}" for name in names))
     function.gate.clear()
     both = [asyncio.create_task(shop.run_beside("stale", "card", "--fix", "--concurrency", "2")) for _ in range(2)]
-    await until_reported(lambda: function.running_now == 2)
+    await function.until(lambda: function.in_flight == 2)
     function.gate.set()
-    said = [await each for each in both]
+    reports = [await each for each in both]
 
     assert function.invocations == Counter({f"photo/{name}": 1 for name in names})
-    assert sum(each["done"].get("made", 0) for each in said) == 8
-    assert [each["left"] for each in said] == [0, 0]
+    assert sum(each["done"].get("made", 0) for each in reports) == 8
+    assert [each["left"] for each in reports] == [0, 0]
     assert function.most_at_once <= 4
 
 
-async def test_what_redis_remembers_of_before_is_no_answer(
-    shop: Shop, function: CountingLambda, redis_server: Redis, now: str
+async def test_an_earlier_cached_result_is_no_answer(
+    shop: Shop, function: GatedLambda, redis_server: Redis, now: str
 ) -> None:
-    """A photo that was replaced moments after its preview was made: the result of then still stands in Redis."""
+    """A photo is replaced moments after its preview was rendered, whose result is still in Redis."""
     shop.put("prew/card/a.jpg", body=b"old", fingerprint=now)
     shop.put_later("photo/a.jpg", than="prew/card/a.jpg")
     with BlockingRedis.from_url(redis_server.url) as redis:
         header = b'{"content_type":"image/jpeg","size":3,"etag":"","cache_control":null,"carried":true}'
         redis.set(f"prew:flight:{shop.bucket}/prew/card/a.jpg@{now}", b"result:" + header + b"\nold", ex=60)
-    said = await shop.run_beside("stale", "card", "--fix")
+    report = await shop.run_beside("stale", "card", "--fix")
 
-    assert said["done"] == {"made": 1}
+    assert report["done"] == {"made": 1}
     assert function.calls == 1
 
 
-async def test_what_cannot_be_made_anew_stays_as_it_is(shop: Shop, function: CountingLambda) -> None:
-    """Exit code 1, the failure listed; the old preview is better than none."""
+async def test_a_preview_that_cannot_be_rendered_again_stays(shop: Shop, function: GatedLambda) -> None:
+    """Exit code 1, and the failure is listed: the old preview is better than none."""
     shop.put("photo/a.jpg")
     shop.put("prew/card/a.jpg", body=b"old")
     function.script.append(failed("corrupt"))
-    said = await shop.run_beside("stale", "card", "--fix", exit_code=1)
+    report = await shop.run_beside("stale", "card", "--fix", exit_code=1)
 
-    assert (said["left"], said["failed"], said["failures"][0]["key"]) == (1, {"corrupt": 1}, "prew/card/a.jpg")
+    assert (report["left"], report["failed"], report["failures"][0]["key"]) == (1, {"corrupt": 1}, "prew/card/a.jpg")
     assert shop.read("prew/card/a.jpg") == b"old"
 
 
-async def test_a_prefix_narrows_it(shop: Shop, function: CountingLambda) -> None:
-    """Previews elsewhere are left alone."""
+async def test_a_prefix_narrows_it(shop: Shop, function: GatedLambda) -> None:
     shop.put("prew/card/2024/a.jpg", "prew/card/2023/a.jpg")
-    said = await shop.run_beside("stale", "--fix", "--prefix", "2024/")
+    report = await shop.run_beside("stale", "--fix", "--prefix", "2024/")
 
-    assert said["done"] == {"deleted": 1}
+    assert report["done"] == {"deleted": 1}
     assert shop.keys() == {"prew/card/2023/a.jpg"}
     assert function.calls == 0
 
 
-async def test_lines_for_people(shop: Shop, function: CountingLambda) -> None:
-    """How many there are and what --fix does about them; what it did."""
+async def test_lines_for_people(shop: Shop, function: GatedLambda) -> None:
+    """How many are stale and what --fix does about it; what it did."""
     shop.put("prew/card/a.jpg")
     found = await asyncio.to_thread(shop.run, "stale", COLUMNS="200")
     fixed = await asyncio.to_thread(shop.run, "stale", "--fix", COLUMNS="200")
 
-    assert "1 previews are stale; --fix makes them anew" in found.stdout
+    assert "1 previews are stale; --fix renders them again" in found.stdout
     assert "1 deleted" in fixed.stdout
     assert function.calls == 0

@@ -17,7 +17,7 @@ def test_each_preset_is_counted(shop: Shop) -> None:
     assert (thumb["preset"], thumb["count"], thumb["bytes"], thumb["oldest"]) == ("thumb", 0, 0, None)
 
 
-def test_presets_that_nobody_knows_are_shown_too(shop: Shop) -> None:
+def test_unknown_presets_are_shown_too(shop: Shop) -> None:
     """A preset that was dropped from the settings still costs storage."""
     shop.put("prew/banner/a.jpg")
     rows = shop.json("stats")
@@ -30,7 +30,7 @@ def test_presets_that_nobody_knows_are_shown_too(shop: Shop) -> None:
 
 
 def test_each_variant_is_counted(shop: Shop) -> None:
-    """Formats and densities have a row each, after their preset's; a density that is no longer agreed is not known."""
+    """Formats and densities have a row each, after their preset's; one that is no longer configured is not known."""
     shop.put("prew/card/a.jpg", "prew/card.avif/a.jpg", "prew/card.avif/b.jpg", "prew/card@3x/a.jpg")
     rows = shop.json("stats", PREW_PRESETS__CARD__FORMAT="auto", PREW_PRESETS__THUMB__DPR="2")
 
@@ -45,7 +45,6 @@ def test_each_variant_is_counted(shop: Shop) -> None:
 
 
 def test_more_previews_than_one_page_of_a_listing(shop: Shop) -> None:
-    """A listing of more than a thousand goes on."""
     put_many(shop.s3, shop.bucket, (f"prew/card/{number:04}.jpg" for number in range(1005)))
     card, _ = shop.json("stats")
 
@@ -70,7 +69,7 @@ def test_a_table_for_people(shop: Shop) -> None:
 
 
 def test_a_bucket_that_is_not_there_is_one_line(shop: Shop) -> None:
-    """Exit code 1, and what S3 said, without a traceback."""
+    """Exit code 1, and S3's code, without a traceback."""
     done = shop.run("stats", PREW_SOURCE_BUCKET="no-such-bucket")
 
     assert done.returncode == 1

@@ -37,8 +37,8 @@ def commands() -> str:
         if rows:
             lines += ["| | default | |", "|---|---|---|", *rows, ""]
         if command.epilog:
-            label, _, examples = command.epilog.partition(": ")
-            lines += [f"{label}:", "", *(f"    {each}" for each in examples.split("; ")), ""]
+            label, *examples = command.epilog.splitlines()
+            lines += [label, "", *(f"    {each}" for each in examples), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 

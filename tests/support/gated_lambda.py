@@ -1,4 +1,4 @@
-"""A Lambda endpoint that stands still until the test lets it go, counts, and misbehaves when it is told to."""
+"""A Lambda endpoint whose invocations stand still until a test opens its gate, counted, with scripted misbehaviour."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import base64
 import contextlib
 import json
 from collections import Counter, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from aiohttp import web
@@ -17,16 +17,28 @@ from devstack.backends import S3, s3_client
 
 
 class GatedLambda:
-    """Answers in the function's contract and writes the preview to S3, once `gate` is set."""
+    """Answers by the function's contract and writes the preview to S3, once `gate` is set.
 
-    def __init__(self, s3: S3) -> None:
+    As in Lambda, an invocation goes on when its caller is gone.
+    """
+
+    def __init__(self, s3: S3, *, is_open: bool = False) -> None:
         self._s3 = s3_client(s3)
         self.url = ""
         self.gate = asyncio.Event()
+        if is_open:
+            self.gate.set()
         self.entered = asyncio.Event()
         self.invocations: Counter[str] = Counter()
-        # Answers for the next invocations, before it behaves.
+        self.in_flight = self.most_at_once = self.finished = 0
+        self._changed = asyncio.Condition()
+        # The answers to the next invocations, before it behaves.
         self.script: deque[web.Response] = deque()
+
+    @property
+    def calls(self) -> int:
+        """Invocations so far."""
+        return sum(self.invocations.values())
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[GatedLambda]:
@@ -36,39 +48,68 @@ class GatedLambda:
             self.url = f"http://127.0.0.1:{server.port}"
             yield self
 
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Return when something holds that changes where an invocation begins or ends."""
+        async with self._changed:
+            await self._changed.wait_for(holds)
+
     async def _invoke(self, request: web.Request) -> web.Response:
         if request.headers.get("X-Amz-Invocation-Type") == "DryRun":
             return web.Response(status=204)
         event = await request.json()
-        self.invocations[event["src_key"]] += 1
+        return await asyncio.shield(asyncio.create_task(self._run(event)))
+
+    async def _run(self, event: dict[str, Any]) -> web.Response:
+        async with self._counted(event["src_key"]):
+            if self.script:
+                return self.script.popleft()
+            await self.gate.wait()
+            return web.json_response(await asyncio.to_thread(self._make, event, self.calls))
+
+    @contextlib.asynccontextmanager
+    async def _counted(self, key: str) -> AsyncIterator[None]:
+        self.invocations[key] += 1
         self.entered.set()
-        if self.script:
-            return self.script.popleft()
-        await self.gate.wait()
-        return web.json_response(await asyncio.to_thread(self._make, event, sum(self.invocations.values())))
+        self.in_flight += 1
+        self.most_at_once = max(self.most_at_once, self.in_flight)
+        await self._notify()
+        try:
+            yield
+        finally:
+            self.in_flight -= 1
+            self.finished += 1
+            await self._notify()
+
+    async def _notify(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
 
     def _make(self, event: dict[str, Any], call: int) -> dict[str, Any]:
         picture = f"{event['src_key']} {call}".encode() + b"." * 50_000
-        key = event["src_key"].replace(event["rewrite_part"], f"{event['root_folder']}/{event['preset_name']}", 1)
         stored = self._s3.put_object(
-            Bucket=event["dst_bucket"], Key=key, Body=picture, ContentType="image/jpeg", CacheControl="max-age=60"
+            Bucket=event["dst_bucket"],
+            Key=event["src_key"].replace(event["rewrite_part"], f"{event['root_folder']}/{event['preset_name']}", 1),
+            Body=picture,
+            ContentType="image/jpeg",
+            CacheControl="max-age=60",
+            Metadata={"preset-fingerprint": event["fingerprint"]},
         )
         data = base64.b64encode(picture).decode()
         return {"status": True, "content_type": "image/jpeg", "data": data, "etag": stored["ETag"]}
 
 
 def throttled(retry_after: str = "0") -> web.Response:
-    """What Lambda answers above its concurrency."""
+    """Lambda's answer above its concurrency limit."""
     headers = {"x-amzn-ErrorType": "TooManyRequestsException", "Retry-After": retry_after}
     return web.json_response({"message": "Rate Exceeded."}, status=429, headers=headers)
 
 
 def function_error() -> web.Response:
-    """What Lambda answers for a function that raised."""
+    """Lambda's answer for a function that raised."""
     body = json.dumps({"errorMessage": "secret", "errorType": "ValueError"})
     return web.Response(body=body, headers={"X-Amz-Function-Error": "Unhandled"})
 
 
 def failed(kind: str) -> web.Response:
-    """What the function answers when it cannot make the preview."""
+    """The function's answer when it cannot render the preview."""
     return web.json_response({"status": False, "error": "secret", "kind": kind})

@@ -1,4 +1,4 @@
-"""Which variants a command is about, by what its command line names."""
+"""Which variants a command works on, by the names on its command line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ THUMB = ["thumb", "thumb@2x"]
 
 
 @pytest.mark.parametrize(
-    ("names", "exact", "meant"),
+    ("names", "exact", "selected"),
     [
         ([], False, [*CARD, *THUMB]),
         ([], True, ["card", "thumb"]),
@@ -28,13 +28,13 @@ THUMB = ["thumb", "thumb@2x"]
         (["card", "card.webp"], True, ["card", "card.webp"]),
     ],
 )
-def test_a_preset_stands_for_its_variants(names: list[str], exact: bool, meant: list[str]) -> None:  # noqa: FBT001 -- a case
+def test_a_preset_selects_its_variants(names: list[str], exact: bool, selected: list[str]) -> None:  # noqa: FBT001 -- a case
     """Each once, in the order of the names; with `exact` a name is only itself."""
-    assert Selection(names, "", exact=exact).variants(SETTINGS) == meant
+    assert Selection(names, "", exact=exact).variants(SETTINGS) == selected
 
 
 @pytest.mark.parametrize("name", ["card@2x", "thumb.avif", "thumb@3x", "other", ""])
-def test_what_is_not_set_is_refused(name: str) -> None:
-    """With the names that there are."""
+def test_an_unknown_name_is_refused(name: str) -> None:
+    """The error lists the known names."""
     with pytest.raises(InvalidSettings, match=r"there are card, card\.avif, card\.webp, thumb, thumb@2x"):
         Selection(["card", name], "", exact=False).variants(SETTINGS)

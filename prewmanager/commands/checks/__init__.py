@@ -1,4 +1,4 @@
-"""What `doctor` checks, a module for each part of the system, and what a check finds."""
+"""The checks of `doctor`, a module for each part of the system, and the finding that a check returns."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """`SKIPPED`: there was nothing to check."""
+    """How a check ended; `SKIPPED`: there was nothing to check, or the service does not need it."""
 
     OK = "ok"
     FAILED = "failed"
@@ -35,5 +35,5 @@ def failed(check: str, detail: str, fix: str) -> Finding:
 
 
 def skipped(check: str, detail: str, fix: str = "") -> Finding:
-    """Build the finding of a check without anything to check; `fix` says what would have to be there."""
+    """Build the finding of a check that was skipped; `fix` says what it would need."""
     return Finding(check, State.SKIPPED, detail, fix)

@@ -1,6 +1,6 @@
-"""The resize function, or the worker processes: can it be invoked, and does it make a preview?
+"""The resize function, or the worker processes: can it be invoked, and does it render a preview?
 
-It is tried on a photo that is there, under a preset's name that cannot be one, and what it made is deleted.
+It renders a photo that is there, under a name that no preset can have, and the preview is deleted.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from prewmanager.previews.catalogue import Preview
 from prewmanager.previews.ports import ObjectReader
 from prewmanager.resizing.render import RenderJob
 
-_INVOKE, _MAKES = "function: invoke", "function: makes a preview"
-_CURES = {
-    "missing": "the function reads another bucket or S3 than this command: its AWS_REGION, its AWS_ENDPOINT_URL_S3",
+INVOKE, MAKES = "function: invoke", "function: makes a preview"
+_FIXES = {
+    "missing": "it reads another bucket or S3 than this command: set the function's AWS_REGION and AWS_ENDPOINT_URL_S3",
     "storage": "allow the function's own role s3:GetObject on photos, s3:PutObject on previews, and s3:ListBucket",
     "storage by workers": "allow these credentials s3:GetObject on photos, s3:PutObject on previews, and s3:ListBucket",
     "timeout": "raise the function's memory, which is also its CPU, or its time-out, and PREW_LAMBDA_TIMEOUT with it",
@@ -27,23 +27,23 @@ _CURES = {
 
 
 async def check_invoke(resizer: ReadyResizer, name: str) -> Finding:
-    """Whether the function is there and may be invoked, without running it."""
+    """Check that the function exists and may be invoked, without running it."""
     try:
         await resizer.ping()
-    except Exception as error:  # noqa: BLE001 -- a probe raises what it likes, and all of it is the finding
-        said, fix = str(error), "is AWS_ENDPOINT_URL_LAMBDA right (unset for Amazon's), and AWS_REGION?"
-        if "ResourceNotFoundException" in said:
+    except Exception as error:  # noqa: BLE001 -- a probe raises any exception, and each one is a finding
+        detail, fix = str(error), "check AWS_ENDPOINT_URL_LAMBDA (unset for Amazon's) and AWS_REGION"
+        if "ResourceNotFoundException" in detail:
             fix = "set PREW_LAMBDA_FUNCTION to the name or ARN of a function in AWS_REGION"
-        if "AccessDeniedException" in said:
+        if "AccessDeniedException" in detail:
             fix = f"allow these credentials lambda:InvokeFunction on {name}"
-        return failed(_INVOKE, said, fix)
-    return ok(_INVOKE, name)
+        return failed(INVOKE, detail, fix)
+    return ok(INVOKE, name)
 
 
 async def check_makes(
-    resizer: ReadyResizer, settings: Settings, photo: str, looks: ObjectReader, permissions: S3Permissions
+    resizer: ReadyResizer, settings: Settings, photo: str, previews: ObjectReader, permissions: S3Permissions
 ) -> list[Finding]:
-    """Whether it makes a preview of a photo, which is deleted again. Raises `StorageFailed`."""
+    """Check that it renders a preview of this photo, or that it answers where there is none. Raises `StorageFailed`."""
     preset = next(iter(settings.variants.values()))
     name = photo.removeprefix(f"{settings.source_prefix}/") or f"{DOCTOR}/none.jpg"
     key = f"{settings.preview_prefix}/{DOCTOR}/{name}"
@@ -52,22 +52,20 @@ async def check_makes(
         made = (await resizer.resize(job)).made
     except PhotoMissing as error:
         if photo:
-            return [failed(_MAKES, str(error), _CURES["missing"])]
-        return [skipped(_MAKES, "it answers, and may read photos; there is none to try", "upload one")]
+            return [failed(MAKES, str(error), _FIXES["missing"])]
+        return [skipped(MAKES, "it answers, and may read photos; there is none to render", "upload a photo")]
     except PhotoRejected as error:
-        return [
-            skipped(_MAKES, f"it answers, and {photo} is no picture that it can use: {error}", "name another photo")
-        ]
+        return [skipped(MAKES, f"it answers, but cannot use {photo}: {error}", "upload a photo that it can use")]
     except PreviewFailed as error:
         kind = error.kind if settings.lambda_function else f"{error.kind} by workers"
-        return [failed(_MAKES, f"{error.kind}: {error}", _CURES.get(kind) or _CURES.get(error.kind, _CURES["failed"]))]
-    found = await looks.head(key)
+        return [failed(MAKES, f"{error.kind}: {error}", _FIXES.get(kind) or _FIXES.get(error.kind, _FIXES["failed"]))]
+    found = await previews.head(key)
     deleted = await permissions.delete(key)
     if found is None:
-        fix = "the function writes to another bucket or S3 than this command reads: its AWS_ENDPOINT_URL_S3"
-        return [failed(_MAKES, f"it says that it did, and {key} is not there", fix)]
-    marked = "" if found.fingerprint else "; without a fingerprint, so `stale` takes all of its previews for changed"
-    findings = [ok(_MAKES, f"{made.content_type}, {found.made.size} bytes of {name}{marked}")]
+        fix = "the function writes to another bucket or S3 than this command reads: check its AWS_ENDPOINT_URL_S3"
+        return [failed(MAKES, f"the function reports success, but {key} is not stored", fix)]
+    warning = "" if found.fingerprint else "; it has no fingerprint, so `stale` reports all its previews as changed"
+    findings = [ok(MAKES, f"{made.content_type}, {found.made.size} bytes of {name}{warning}")]
     if deleted.code:
         findings.append(failed("function: cleaned up", f"{key}: {deleted.code}", "delete it, or allow s3:DeleteObject"))
     return findings

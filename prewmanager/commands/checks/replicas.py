@@ -1,6 +1,6 @@
-"""The replicas among themselves: do they make the same of each preset's name?
+"""The replicas against each other: do all of them have the same definition of each preset?
 
-Two that differ make a preview by turns, each as it knows it, and a request cannot tell which one it meets.
+Where two differ, a preview depends on which of them renders it.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from collections.abc import Mapping, Sequence
 
 from prewmanager.adapters.http_probe import get
 from prewmanager.commands.checks import Finding, failed, ok, skipped
+from prewmanager.commands.checks.request_path import described
 from prewmanager_presets import Preset
 
 _WITHIN_S = 10.0
 _CHECK = "replicas: presets"
-_CURE = "give all replicas and this command the same PREW_PRESETS__… variables, and restart all of them"
+_FIX = "give all replicas and this command the same PREW_PRESETS__… variables, and restart all of them"
 
 
 async def check_replicas(addresses: Sequence[str], presets: Mapping[str, Preset]) -> list[Finding]:
-    """Findings about the replicas at these addresses, against the presets that are known here."""
+    """Compare the presets of the replicas at these addresses with this command's own."""
     if not addresses:
         return [skipped(_CHECK, "no --replica was named")]
     expected = {name: preset.fingerprint for name, preset in presets.items()}
@@ -30,17 +31,16 @@ async def _check(address: str, expected: Mapping[str, str]) -> Finding:
     url = f"{address if '://' in address else f'http://{address}'}".rstrip("/")
     reply = await get(f"{url}/-/fingerprints", within_s=_WITHIN_S)
     try:
-        said = json.loads(reply.body) if reply.status == 200 else None  # noqa: PLR2004 -- HTTP's
+        found = json.loads(reply.body) if reply.status == 200 else None  # noqa: PLR2004 -- HTTP's
     except ValueError:
-        said = None
-    if not isinstance(said, dict):
-        answered = f"{reply.status}: {reply.body[:200]}" if reply.status else f"no answer: {reply.body}"
-        fix = "is --replica the address of a replica itself, not nginx's, and does it run this version?"
-        return failed(_CHECK, f"{url}: {answered}", fix)
-    differ = sorted(name for name in {*said, *expected} if said.get(name) != expected.get(name))
+        found = None
+    if not isinstance(found, dict):
+        fix = "check that --replica is a replica's own address, not nginx's, and that it runs this version"
+        return failed(_CHECK, f"{url}: {described(reply)}", fix)
+    differ = sorted(name for name in {*found, *expected} if found.get(name) != expected.get(name))
     if differ:
-        told = ", ".join(
-            f"{name} is {said.get(name, 'unknown')}, here {expected.get(name, 'unknown')}" for name in differ
+        differences = ", ".join(
+            f"{name} is {found.get(name, 'unknown')}, here {expected.get(name, 'unknown')}" for name in differ
         )
-        return failed(_CHECK, f"{url}: {told}", _CURE)
-    return ok(_CHECK, f"{url}: {', '.join(sorted(said))}")
+        return failed(_CHECK, f"{url}: {differences}", _FIX)
+    return ok(_CHECK, f"{url}: {', '.join(sorted(found))}")

@@ -1,4 +1,4 @@
-"""The road from outside: nginx, S3 behind it, the service behind that; and the service's own port."""
+"""The request path: nginx, S3 and the service behind it; and the service's own port."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ from prewmanager.commands.checks.bucket import DOCTOR
 from prewmanager_presets import Preset
 
 _WITHIN_S = 10.0
+_UNKNOWN_PRESET = "Unknown preset"  # a problem's title in `web.problems`
 _TO_S3 = (
-    "PREW_NGINX_S3_SERVER, PREW_NGINX_S3_HOST and PREW_NGINX_BUCKET_PATH must name this bucket, "
-    "and anybody, or nginx's address, must be allowed s3:GetObject"
+    "point PREW_NGINX_S3_SERVER, PREW_NGINX_S3_HOST and PREW_NGINX_BUCKET_PATH to this bucket, "
+    "and allow s3:GetObject to anybody, or to nginx's address"
 )
 
 
-async def check_road(
+async def check_request_path(
     url: str, photo: str, preview: str, preview_prefix: str, presets: Mapping[str, Preset]
 ) -> list[Finding]:
-    """Findings about nginx at `url`; `photo` and `preview` are keys that are there, or empty."""
+    """Return the findings about nginx at `url`; `photo` and `preview` are keys of stored objects, or empty."""
     base = url.rstrip("/")
     health = await get(f"{base}/nginx-health", within_s=_WITHIN_S)
     if health.status != 200:  # noqa: PLR2004 -- HTTP's
-        fix = "is --url nginx's address, and is it running? its error log says why not"
-        return [failed("nginx", _said(health), fix)]
+        fix = "check that --url is nginx's address and that nginx runs; its error log says why it does not"
+        return [failed("nginx", described(health), fix)]
     findings = [ok("nginx", base)]
     for check, key in (("nginx: photos from S3", photo), ("nginx: previews from S3", preview)):
         findings.append(await _from_s3(base, check, key))
@@ -39,37 +40,37 @@ async def check_road(
 
 async def _from_s3(base: str, check: str, key: str) -> Finding:
     if not key:
-        return skipped(check, "there is none to ask for")
+        return skipped(check, "there is none to request")
     reply = await get(f"{base}/{quote(key)}", within_s=_WITHIN_S)
     if reply.status != 200:  # noqa: PLR2004 -- HTTP's
-        return failed(check, f"{key} is in the bucket, and nginx answers {_said(reply)}", _TO_S3)
+        return failed(check, f"{key} is in the bucket, but nginx answers {described(reply)}", _TO_S3)
     if "X-Preview" in reply.headers:
-        return failed(check, f"{key} is in the bucket, and nginx asked the service for it", _TO_S3)
+        return failed(check, f"{key} is in the bucket, but nginx asked the service for it", _TO_S3)
     return ok(check, key)
 
 
 async def _to_service(url: str) -> Finding:
-    """An unknown preset is refused by the service, in its own words."""
+    """Request an unknown preset, which only the service answers by this title."""
     reply = await get(url, within_s=_WITHIN_S)
-    if reply.status == 404 and "no such preset" in reply.body:  # noqa: PLR2004 -- HTTP's
+    if reply.status == 404 and _UNKNOWN_PRESET in reply.body:  # noqa: PLR2004 -- HTTP's
         return ok("nginx: missing previews to the service", "the service answers through nginx")
-    fix = "PREW_NGINX_SERVICES must name the replicas, and they must run; PREW_PREVIEW_PREFIX must be alike in both"
-    return failed("nginx: missing previews to the service", _said(reply), fix)
+    fix = "set PREW_NGINX_SERVICES to replicas that run, and PREW_PREVIEW_PREFIX alike in both"
+    return failed("nginx: missing previews to the service", described(reply), fix)
 
 
 async def check_formats(base: str, presets: Mapping[str, Preset]) -> Finding:
-    """Whether nginx goes by `Accept` for just those presets whose format is auto.
+    """Check that nginx chooses a format by `Accept` for exactly those presets whose format is auto.
 
-    It says so by `Vary`, also where it refuses a path: one without a photo's name reaches neither S3 nor the service.
+    Its `Vary` shows it, also where nginx refuses a path: one without a photo's name reaches neither S3 nor the service.
     """
     check = "nginx: formats by Accept"
-    said = {name for name in presets if await _varies(f"{base}/{name}/")}
+    negotiated = {name for name in presets if await _varies(f"{base}/{name}/")}
     auto = {name for name, preset in presets.items() if preset.format == "auto"}
     fix = "give nginx the service's PREW_PRESETS__<NAME>__FORMAT, or PREW_NGINX_AUTO_PRESETS, and restart both"
-    if missed := sorted(auto - said):
-        return failed(check, f"{', '.join(missed)}: format auto, and nginx gives everybody the same", fix)
-    if wrong := sorted(said - auto):
-        return failed(check, f"{', '.join(wrong)}: nginx asks for formats that the service does not make", fix)
+    if missed := sorted(auto - negotiated):
+        return failed(check, f"{', '.join(missed)}: the format is auto, but nginx serves every client the same", fix)
+    if wrong := sorted(negotiated - auto):
+        return failed(check, f"{', '.join(wrong)}: nginx requests formats that the service does not render", fix)
     return ok(check, ", ".join(sorted(auto)) or "no preset's format is auto")
 
 
@@ -79,25 +80,24 @@ async def _varies(url: str) -> bool:
 
 
 async def check_port(host: str, port: int) -> Finding:
-    """Whether the service can listen there, or does already."""
+    """Check that the service can listen there, or does already."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         socket.create_server((host, port), family=family).close()
     except OSError as error:
-        if error.errno == errno.EADDRINUSE and await _is_ours(host, port):
+        if error.errno == errno.EADDRINUSE and await _is_service(host, port):
             return ok("port", f"the service listens on {host}:{port}")
-        said = f"{host}:{port}: {os.strerror(error.errno or 0)}"
-        return failed(
-            "port", said, "another program has it, or may not: set PREW_HOST and PREW_PORT, or end that program"
-        )
+        fix = "set PREW_HOST and PREW_PORT to an address that is free and permitted, or stop the program that listens"
+        return failed("port", f"{host}:{port}: {os.strerror(error.errno or 0)}", fix)
     return ok("port", f"{host}:{port} is free")
 
 
-async def _is_ours(host: str, port: int) -> bool:
+async def _is_service(host: str, port: int) -> bool:
     here = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104 -- not bound
     reply = await get(f"http://{here}:{port}/healthz", within_s=_WITHIN_S)
     return reply.status == 200 and '"alive"' in reply.body  # noqa: PLR2004 -- HTTP's
 
 
-def _said(reply: Reply) -> str:
+def described(reply: Reply) -> str:
+    """Format an answer for a finding."""
     return f"{reply.status}: {reply.body[:200]}" if reply.status else f"no answer: {reply.body}"

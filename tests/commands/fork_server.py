@@ -1,6 +1,6 @@
-"""The command line, imported once: each command is a fork, so that a hundred of them do not import it all anew.
+"""The command line, imported once: each command is a fork of one process, which saves a hundred imports.
 
-One JSON object a line: `argv`, `env`, the files that take `out` and `err`, and the FIFO that takes the exit code.
+One JSON object a line: `argv`, `env`, the files for `out` and `err`, and the FIFO for the exit `code`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import TypedDict
 
 import coverage
 
@@ -23,11 +24,21 @@ from prewmanager.cli import app
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-class ReadyMade:
+class Order(TypedDict):
+    """One command to run."""
+
+    argv: list[str]
+    env: dict[str, str]
+    out: str
+    err: str
+    code: str
+
+
+class ForkServer:
     """A process that runs commands, any number at once; `close` it."""
 
     def __init__(self) -> None:
-        argv = [sys.executable, "-m", "tests.commands.ready_made"]
+        argv = [sys.executable, "-m", "tests.commands.fork_server"]
         self._process = subprocess.Popen(argv, cwd=_ROOT, stdin=subprocess.PIPE, text=True)
 
     def run(self, argv: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -36,8 +47,8 @@ class ReadyMade:
         with tempfile.TemporaryDirectory() as folder:
             out, err, code = (Path(folder) / name for name in ("out", "err", "code"))
             os.mkfifo(code)
-            order = {"argv": argv, "env": env, "out": str(out), "err": str(err), "code": str(code)}
-            # One write: that of another thread does not come in between.
+            order = Order(argv=argv, env=env, out=str(out), err=str(err), code=str(code))
+            # One write, which no other thread's can interrupt.
             self._process.stdin.write(json.dumps(order) + "\n")
             self._process.stdin.flush()
             exit_code = int(code.read_text(encoding="utf-8"))
@@ -54,19 +65,19 @@ class ReadyMade:
 def _serve() -> None:
     for module in pkgutil.walk_packages(prewmanager.commands.__path__, "prewmanager.commands."):
         importlib.import_module(module.name)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them: they tell their exit codes themselves
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks: each writes its exit code itself
     for line in sys.stdin:
         if os.fork() == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             _become(json.loads(line))
 
 
-def _become(order: dict[str, object]) -> None:
-    for number, name in ((0, os.devnull), (1, str(order["out"])), (2, str(order["err"]))):
+def _become(order: Order) -> None:
+    for number, name in ((0, os.devnull), (1, order["out"]), (2, order["err"])):
         os.dup2(os.open(name, os.O_RDWR | os.O_CREAT), number)
     os.environ.clear()
-    os.environ.update(order["env"])  # type: ignore[call-overload]
-    sys.argv = ["prewmanager", *order["argv"]]  # type: ignore[misc]
+    os.environ.update(order["env"])
+    sys.argv = ["prewmanager", *order["argv"]]
     code = 1
     try:
         app()
@@ -79,7 +90,7 @@ def _become(order: dict[str, object]) -> None:
         if measuring is not None:
             measuring.stop()
             measuring.save()
-        Path(str(order["code"])).write_text(str(code), encoding="utf-8")
+        Path(order["code"]).write_text(str(code), encoding="utf-8")
         os._exit(0)
 
 

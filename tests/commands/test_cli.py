@@ -30,7 +30,7 @@ def test_presets_as_json() -> None:
 
 
 def test_presets_have_their_variants_inside() -> None:
-    """Each with its own fields and fingerprint; the preset's own fingerprint is that of the variant of its name."""
+    """Each with its own fields and fingerprint; the preset's fingerprint is that of the variant with its name."""
     auto = {
         "PREW_PRESETS__CARD__FORMAT": "auto",
         "PREW_PRESETS__CARD__DPR": "2",
@@ -48,7 +48,6 @@ def test_presets_have_their_variants_inside() -> None:
 
 
 def test_presets_as_a_table() -> None:
-    """A person gets a table."""
     done = run("presets", **GOOD, COLUMNS="200", PREW_PRESETS__CARD__DPR="2", PREW_PRESETS__THUMB__BLUR="2.5")
 
     assert done.returncode == 0
@@ -58,8 +57,8 @@ def test_presets_as_a_table() -> None:
     assert "fingerprint" in done.stdout
 
 
-def test_wrong_settings_stop_the_start_with_one_line() -> None:
-    """One line on standard error and exit code 2; no traceback."""
+def test_invalid_settings_abort_startup_with_one_line() -> None:
+    """On standard error, with exit code 2 and no traceback."""
     done = run("serve", **GOOD, PREW_LOCK_TTL="10")
 
     assert done.returncode == 2
@@ -67,10 +66,10 @@ def test_wrong_settings_stop_the_start_with_one_line() -> None:
     assert done.stderr.startswith("prewmanager: PREW_LOCK_TTL=10 must be longer than PREW_INVOKE_TIMEOUT=15")
 
 
-def test_a_taken_port_is_one_line() -> None:
-    """Where nothing can listen, the start stops and names the variables."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+def test_a_port_in_use_aborts_startup_with_one_line() -> None:
+    """It names the variables."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
         done = run("serve", **GOOD, PREW_HOST="127.0.0.1", PREW_PORT=str(port))
 
     assert done.returncode == 2
@@ -80,8 +79,7 @@ def test_a_taken_port_is_one_line() -> None:
     )
 
 
-def test_help_without_arguments() -> None:
-    """The commands are listed."""
+def test_without_arguments_the_commands_are_listed() -> None:
     done = run()
 
     assert "serve" in done.stdout + done.stderr
