@@ -38,6 +38,6 @@ def set_traceparent(traceparent: str) -> None:
 
 
 def context_fields() -> dict[str, str]:
-    """The fields sent along with a call: `request_id`, and `traceparent` where there is a trace."""
+    """The fields that go with a call: `request_id`, and `traceparent` where there is a trace."""
     known = {"request_id": request_id(), "traceparent": _traceparent.get()}
     return {name: value for name, value in known.items() if value is not None}

@@ -32,10 +32,10 @@ def measure(s3: S3, photo: Path, rounds: int, *, node: bool) -> dict[str, list[f
     if node:
         commands["Node, sharp, AWS SDK"] = ["node", str(HERE / "workers" / "cold.mjs"), text]
     env = plain_environment() | s3.aws_environment()
-    return _by_turns(commands, env, rounds)
+    return _alternating(commands, env, rounds)
 
 
-def _by_turns(commands: Mapping[str, Sequence[str]], env: Mapping[str, str], rounds: int) -> dict[str, list[float]]:
+def _alternating(commands: Mapping[str, Sequence[str]], env: Mapping[str, str], rounds: int) -> dict[str, list[float]]:
     times: dict[str, list[float]] = {name: [] for name in commands}
     for number in range(rounds + 1):
         for name, argv in commands.items():

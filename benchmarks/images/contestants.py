@@ -68,9 +68,9 @@ class Worker:
         answer = self._process.stdout.readline()
         if not answer:
             raise SystemExit(f"{self._contestant.name} ended while it made {output}")
-        told = json.loads(answer)
-        self._child_peak_mb = told.get("child_peak_mb", 0.0)
-        return float(told["ms"])
+        measured = json.loads(answer)
+        self._child_peak_mb = measured.get("child_peak_mb", 0.0)
+        return float(measured["ms"])
 
     @property
     def peak_mb(self) -> float:

@@ -20,7 +20,7 @@ from lambda_resize.resize import resize
 from prewmanager_presets import Spec
 
 WIDTH = 720
-LOOKS = [
+SPECS = [
     *(Spec(width=WIDTH, format="jpeg", quality=at) for at in (75, 80, 85)),
     *(Spec(width=WIDTH, format="webp", quality=at) for at in (75, 80, 85)),
     *(Spec(width=WIDTH, format="webp", quality=80, webp_effort=effort) for effort in (0, 2, 3, 4, 6)),
@@ -29,13 +29,13 @@ LOOKS = [
 ]
 
 
-def measure(photos: Sequence[Path], look: Spec, folder: Path) -> tuple[float, float, float]:
+def measure(photos: Sequence[Path], spec: Spec, folder: Path) -> tuple[float, float, float]:
     """Kilobytes and SSIM, both on average over the photos, and the median of the milliseconds."""
     sizes, likenesses, times = [], [], []
     for photo in photos:
         data = photo.read_bytes()
         start = time.perf_counter()
-        preview = resize(data, look)
+        preview = resize(data, spec)
         times.append(1000 * (time.perf_counter() - start))
         file = folder / "preview"
         file.write_bytes(preview.data)
@@ -50,10 +50,10 @@ def main() -> None:
     photos = [photo for photo in found if _is_wide(photo)]
     print(f"{len(photos)} photos, {WIDTH} wide")
     with tempfile.TemporaryDirectory() as folder:
-        for look in LOOKS:
-            size, likeness, ms = measure(photos, look, Path(folder))
-            effort = codecs.effort(look, look.format)
-            name = f"{look.format} {look.quality}" + (f", effort {effort}" if effort is not None else "")
+        for spec in SPECS:
+            size, likeness, ms = measure(photos, spec, Path(folder))
+            effort = codecs.effort(spec, spec.format)
+            name = f"{spec.format} {spec.quality}" + (f", effort {effort}" if effort is not None else "")
             print(f"{name:18} {size:7.1f} KB  SSIM {likeness:.4f}  {ms:6.0f} ms")
 
 

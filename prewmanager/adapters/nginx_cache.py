@@ -1,7 +1,7 @@
-"""nginx's cache, as files of a folder: nginx itself deletes nothing on request.
+"""nginx's cache, as files in a folder, since nginx deletes nothing on request.
 
-A file's name is the MD5 of its key, and the key stands in the file. It is read there: one object has as many keys as
-clients have ways to percent-encode its path. nginx takes a file that is gone for a miss.
+A file's name is the MD5 of its key, and the file contains the key. The key is read from the file, because one object has
+a key for each way to percent-encode its path. To nginx a deleted file is a miss.
 """
 
 from __future__ import annotations

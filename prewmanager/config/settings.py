@@ -129,7 +129,7 @@ class Settings(BaseSettings):
 
     @field_validator("otlp_endpoint")
     @classmethod
-    def _can_be_told(cls, value: str | None) -> str | None:
+    def _has_otel(cls, value: str | None) -> str | None:
         if value is not None and not _is_installed("opentelemetry.exporter.otlp.proto.http"):
             raise ValueError("needs what is not installed: pip install prewmanager[otel], or unset it")
         return value
@@ -166,7 +166,7 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
-    def _siblings_are_presets(self) -> Settings:
+    def _companions_are_presets(self) -> Settings:
         for name, preset in self.presets.items():
             others = self.presets.keys() - {name}
             for unknown in [each for each in preset.companions if each not in others]:
@@ -188,14 +188,14 @@ class Settings(BaseSettings):
 
 
 def _too_short(settings: Settings, name: str, relation: str, other: str) -> str:
-    return f"{_said(settings, name)} {relation} {_said(settings, other)}: raise the first or lower the second"
+    return f"{_assigned(settings, name)} {relation} {_assigned(settings, other)}: raise the first or lower the second"
 
 
 def _too_long(settings: Settings, name: str, relation: str, other: str) -> str:
-    return f"{_said(settings, name)} {relation} {_said(settings, other)}: lower the first or raise the second"
+    return f"{_assigned(settings, name)} {relation} {_assigned(settings, other)}: lower the first or raise the second"
 
 
-def _said(settings: Settings, name: str) -> str:
+def _assigned(settings: Settings, name: str) -> str:
     return f"PREW_{name.upper()}={getattr(settings, name):g}"
 
 

@@ -46,7 +46,7 @@ def test_everything_comes_up_healthy(project: Project, service: str) -> None:
 
 
 @pytest.mark.parametrize("service", [*SERVICES, "fill-bucket"])
-def test_no_container_can_change_itself_or_gain_rights(project: Project, service: str) -> None:
+def test_no_container_can_change_itself_or_gain_privileges(project: Project, service: str) -> None:
     """A read-only root, no capability, no way to more, and a user that is not root."""
     for container in project.containers(service):
         host, user = container["HostConfig"], container["Config"]["User"]
@@ -78,7 +78,7 @@ def test_made_once_then_served_by_s3(project: Project) -> None:
 
 
 def test_the_edge_makes_an_image_where_the_origin_has_none(project: Project) -> None:
-    """CloudFront's stand-in asks nginx, has the edge function fit a photo into one of its sizes, and keeps that."""
+    """CloudFront's emulator asks nginx, has the edge function fit a photo into one of its sizes, and keeps that."""
     path = f"/edge/none?s=http://photos.localhost:8080{project.photos[0]}&w=500&h=300"
     first, second = project.get(path), project.get(path)
 

@@ -15,10 +15,10 @@ _BLOCK = re.compile(r"(?:^ *<!-- (not run|run by): ([^\n]+) -->\n)?^ *```sh\n(.*
 
 @dataclass(frozen=True)
 class Block:
-    """Commands; `mark` is "not run" or "run by" with its reason, or empty."""
+    """Commands; `exemption` is "not run" or "run by" with its reason, or empty."""
 
     commands: str
-    mark: str = ""
+    exemption: str = ""
     reason: str = ""
 
 

@@ -43,7 +43,7 @@ def _commands(page: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("page", GUIDES, ids=_names)
-def test_commands_are_ones_that_the_command_line_takes(page: Path) -> None:
+def test_commands_are_accepted_by_the_command_line(page: Path) -> None:
     """Each with its options, as they stand on the page."""
     group: Any = typer.main.get_command(app)
     for command in _commands(page):
@@ -57,7 +57,7 @@ def test_what_runs_a_block_exists(page: Path) -> None:
     for block in blocks(page):
         for named in re.findall(r"tests/[\w/]+\.py", block.reason):
             assert (ROOT / named).is_file(), named
-        assert block.reason or not block.mark
+        assert block.reason or not block.exemption
 
 
 @pytest.mark.parametrize("name", pages())
@@ -104,7 +104,9 @@ def _plain() -> dict[str, str]:
 
 def _to_run() -> list[Any]:
     """Blocks in the order of the pages, by page and number."""
-    found = [(page, block) for page in GUIDES if page.name != ONE_SERVER for block in blocks(page) if not block.mark]
+    found = [
+        (page, block) for page in GUIDES if page.name != ONE_SERVER for block in blocks(page) if not block.exemption
+    ]
     return [pytest.param(block, id=f"{page.stem}-{number}") for number, (page, block) in enumerate(found)]
 
 

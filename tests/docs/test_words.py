@@ -8,7 +8,7 @@ import pytest
 
 from tests.docs import names, words
 
-RETIRED = words.phrases('| term | meaning | formerly |\n| a | b "no" c | `house`, "gone by", "stands in" |\n')
+RETIRED = words.phrases('| term | meaning | formerly |\n| a | b "no" c | `barn`, "gone by", "stands in" |\n')
 
 
 def test_phrases_are_the_quoted_ones_of_the_last_column() -> None:
@@ -42,24 +42,24 @@ def test_prose_is_free_of_retired_phrases() -> None:
     assert [str(each) for each in words.offences()] == []
 
 
-NAMES = names.retired_names('| term | meaning | formerly |\n| a | b `no` c | `house`, `give_back`, "gone by" |\n')
+NAMES = names.retired_names('| term | meaning | formerly |\n| a | b `no` c | `barn`, `give_back`, "gone by" |\n')
 
 
 @pytest.mark.parametrize(
     ("name", "text", "found"),
     [
-        ("code.py", "def build(dollHouse): ...\n", [(1, "dollHouse", "house")]),
-        ("code.py", "class HouseBoat: ...\n", [(1, "HouseBoat", "house")]),
+        ("code.py", "def build(dollBarn): ...\n", [(1, "dollBarn", "barn")]),
+        ("code.py", "class BarnDoor: ...\n", [(1, "BarnDoor", "barn")]),
         ("code.py", "def give_back_all(): ...\n", [(1, "give_back_all", "give back")]),
         ("code.py", "def give(back): ...\n", []),
-        ("code.py", "library.house(warehouse)\n", []),
-        ("code.py", "log.info('house.lost')\n", [(1, "house.lost", "house")]),
-        ("code.py", "KEY = 'prew:house:'\n", [(1, "prew:house:", "house")]),
-        ("code.py", "Gauge('prewmanager_house', 'About it')\n", [(1, "prewmanager_house", "house")]),
-        ("code.py", "TITLE = 'Full house'\n", [(1, "Full house", "house")]),
-        ("house.py", "", [(1, "house", "house")]),
-        ("page.js", "function toHouse() {\n  const a = 1;\n}\n", [(1, "toHouse", "house")]),
-        ("page.html", '<p id="house-title">house</p>\n', [(1, "house-title", "house")]),
+        ("code.py", "library.barn(barnacle)\n", []),
+        ("code.py", "log.info('barn.lost')\n", [(1, "barn.lost", "barn")]),
+        ("code.py", "KEY = 'prew:barn:'\n", [(1, "prew:barn:", "barn")]),
+        ("code.py", "Gauge('prewmanager_barn', 'About it')\n", [(1, "prewmanager_barn", "barn")]),
+        ("code.py", "TITLE = 'Full barn'\n", [(1, "Full barn", "barn")]),
+        ("barn.py", "", [(1, "barn", "barn")]),
+        ("page.js", "function toBarn() {\n  const a = 1;\n}\n", [(1, "toBarn", "barn")]),
+        ("page.html", '<p id="barn-title">barn</p>\n', [(1, "barn-title", "barn")]),
     ],
 )
 def test_a_planted_name_is_found(tmp_path: Path, name: str, text: str, found: list[tuple[int, str, str]]) -> None:

@@ -19,8 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 GLOSSARY = ROOT / "docs" / "glossary.md"
 SUFFIXES = {".md", ".py", ".env", ".example", ".yml", ".yaml", ".toml", ".js", ".html", ".sh", ".Dockerfile"}
 _GENERATED = {"dist", "build", "htmlcov", "node_modules", "__pycache__"}
-_MARKS = ("#", "//", "*", ">")  # of comments and quotations
-_GAP = rf"\s+(?:(?:{'|'.join(map(re.escape, _MARKS))})\s+)?"  # a phrase may go on in the next line
+_COMMENT_SIGNS = ("#", "//", "*", ">")  # of comments and quotations
+_GAP = rf"\s+(?:(?:{'|'.join(map(re.escape, _COMMENT_SIGNS))})\s+)?"  # a phrase may go on in the next line
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def find(text: str, retired: Iterable[str]) -> Iterator[tuple[int, str]]:
     """Line and phrase of each retired phrase in a text, in any case and over any line break."""
     patterns = (_GAP.join(map(re.escape, phrase.split())) for phrase in sorted(retired, key=len, reverse=True))
     for match in re.finditer(rf"\b(?:{'|'.join(patterns)})\b", text, re.IGNORECASE):
-        found = " ".join(word for word in match[0].lower().split() if word not in _MARKS)
+        found = " ".join(word for word in match[0].lower().split() if word not in _COMMENT_SIGNS)
         yield text.count("\n", 0, match.start()) + 1, found
 
 

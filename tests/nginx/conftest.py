@@ -45,14 +45,14 @@ def _bucket_all_session() -> Iterator[Recorder]:
 @pytest.fixture(name="service")
 def _service(service_all_session: Recorder) -> Recorder:
     """In the place of prewmanager."""
-    service_all_session.forget()
+    service_all_session.reset()
     return service_all_session
 
 
 @pytest.fixture(name="bucket")
 def _bucket(bucket_all_session: Recorder) -> Recorder:
     """In the place of S3, for what has to be seen byte by byte."""
-    bucket_all_session.forget()
+    bucket_all_session.reset()
     return bucket_all_session
 
 

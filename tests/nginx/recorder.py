@@ -55,7 +55,7 @@ class Recorder:
         """200, with a body that names this upstream."""
         return Reply(200, f"from {self.name}".encode(), {"X-Preview": "made", "Content-Type": "image/jpeg"})
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Nothing seen, and the usual answer."""
         self.seen.clear()
         self.respond = self.usual

@@ -50,7 +50,7 @@ def _statuses(missing_as: AskAs, *clients: str) -> list[int]:
     return [missing_as(client).status for client in clients]
 
 
-def test_a_client_that_wants_too_much_is_told_when_to_come_back(missing_as: AskAs, service: Recorder) -> None:
+def test_a_client_that_requests_too_much_gets_retry_after(missing_as: AskAs, service: Recorder) -> None:
     """429 with a problem body, and the service never hears of it."""
     answers = [missing_as("192.0.2.1") for _ in range(LET_THROUGH + 1)]
 

@@ -163,7 +163,7 @@ def test_s3s_host_follows_its_server() -> None:
     assert environment["PREW_NGINX_S3_HOST"] == "photos.s3.test"
 
 
-def test_names_are_looked_up_again_where_a_resolver_is_given(tmp_path: Path) -> None:
+def test_names_are_resolved_again_where_a_resolver_is_given(tmp_path: Path) -> None:
     """A resolver adds `resolve` to every server of both upstreams (what nginx below 1.27.3 does not know)."""
     render(tmp_path, {**MINIMAL, "PREW_NGINX_RESOLVER": "127.0.0.53 [::1]"})
     text = (tmp_path / "prewmanager" / "upstreams.conf").read_text()

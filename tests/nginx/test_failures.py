@@ -48,11 +48,11 @@ def _replicas() -> Iterator[list[Recorder]]:
 def test_other_errors_of_s3(
     recorded: Nginx, service: Recorder, bucket: Recorder, target: str, statuses: tuple[int, int]
 ) -> None:
-    """Only 403 and 404 mean missing; everything else is told without S3's words, and the service is not asked."""
-    of_s3, told = statuses
+    """Only 403 and 404 mean missing; everything else is answered without S3's words, and the service is not asked."""
+    of_s3, answered = statuses
     bucket.respond = lambda _: Reply(of_s3, XML.body, XML.headers)
 
-    check_problem(ask(recorded.port, target), told)
+    check_problem(ask(recorded.port, target), answered)
 
     assert len(bucket.seen) == 1
     assert service.seen == []
@@ -148,10 +148,10 @@ def test_a_photo_that_kills_meets_two_replicas_at_most(
 def test_a_silent_replica_is_not_replaced(start: StartNginx, bucket: Recorder, replicas: list[Recorder]) -> None:
     """After the read time-out the answer is 504; no second replica is made to wait for the same thing."""
     bucket.respond = lambda _: Reply(404)
-    told = threading.Event()
+    released = threading.Event()
 
     def silent(_: object) -> None:
-        told.wait(30)
+        released.wait(30)
 
     for replica in replicas:
         replica.respond = silent
@@ -164,7 +164,7 @@ def test_a_silent_replica_is_not_replaced(start: StartNginx, bucket: Recorder, r
     )
 
     answer = ask(nginx.port, "/prew/card/a.jpg")
-    told.set()
+    released.set()
 
     check_problem(answer, 504)
     assert sum(len(replica.seen) for replica in replicas) == 1

@@ -47,7 +47,7 @@ def test_s3s_own_headers_stay_inside(front: Nginx, put: Put) -> None:
     assert "X-Cache" not in headers
 
 
-def test_the_placeholder_of_a_preview_is_told(front: Nginx, service: Recorder, put: Put) -> None:
+def test_a_preview_has_its_placeholder_in_a_header(front: Nginx, service: Recorder, put: Put) -> None:
     """What the function keeps in the object's metadata comes as `X-ThumbHash`, and as nothing else of it."""
     kept = {"thumbhash": "1Q/+HQ==", "preset-fingerprint": "0123456789ab", "source-etag": "abc"}
     put("prew/card/hashed.jpg", BODY, Metadata=kept)

@@ -71,7 +71,7 @@ def test_what_the_service_gets(recorded: Nginx, service: Recorder, bucket: Recor
 
 @pytest.mark.parametrize("sent", [None, "short", "with space and more", 'quote"quote', "x" * 65, "semi;colon"])
 def test_a_request_id_is_given(recorded: Nginx, service: Recorder, bucket: Recorder, sent: str | None) -> None:
-    """A client's id that could not stand in a log is replaced, and the client is told the one that holds."""
+    """A client's id that a log must not contain is replaced, and the answer has the new one."""
     bucket.respond = lambda _: Reply(404)
 
     answer = ask(recorded.port, "/prew/card/a.jpg", headers={"X-Request-Id": sent} if sent else {})

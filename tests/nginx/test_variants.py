@@ -255,6 +255,6 @@ def test_without_auto_presets_nothing_is_added() -> None:
     ],
 )
 def test_what_cannot_be_known_stops_the_start(variables: dict[str, str], message: str) -> None:
-    """JSON is not read by nginx, so it must be told; and what it is told must not contradict the service's."""
+    """Nginx reads no JSON, so a variable names the presets, and it must not contradict the service's."""
     with pytest.raises(ProgramError, match=f"PREW_NGINX_AUTO_PRESETS {message}"):
         scripts(**variables)

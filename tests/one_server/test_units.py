@@ -39,9 +39,9 @@ def test_systemd_finds_nothing_wrong(units: Path) -> None:
     assert _analyze("verify", *map(str, units.glob("prewmanager*.service")), str(units / "prewmanager.target")) == ""
 
 
-def test_the_page_tells_the_exposures(units: Path) -> None:
+def test_the_page_has_the_exposures(units: Path) -> None:
     """As `systemd-analyze security` counts them, none above 2."""
-    said = dict(re.findall(r"^\| `prewmanager-(\w+)` \| ([\d.]+) \|", PAGE.read_text(), re.MULTILINE))
+    documented = dict(re.findall(r"^\| `prewmanager-(\w+)` \| ([\d.]+) \|", PAGE.read_text(), re.MULTILINE))
     counted = {
         unit: re.findall(
             r"exposure level for \S+ ([\d.]+)",
@@ -50,7 +50,7 @@ def test_the_page_tells_the_exposures(units: Path) -> None:
         for unit in UNITS
     }
 
-    assert said == counted
+    assert documented == counted
 
 
 def test_the_page_from_the_bucket_on(one_server: OneServer, tmp_path: Path) -> None:
@@ -58,9 +58,9 @@ def test_the_page_from_the_bucket_on(one_server: OneServer, tmp_path: Path) -> N
     (tmp_path / "a b.jpg").write_bytes((ROOT / "nginx" / "static" / "404.jpg").read_bytes())
     (fill,) = [block.commands for block in blocks(PAGE) if "filer.copy" in block.commands]
     one_server.run(fill.replace("/srv/photos", str(tmp_path)))
-    said = [ask(one_server.port, path) for path in ("/photo/a%20b.jpg", *["/prew/thumb/a%20b.jpg"] * 2)]
+    answers = [ask(one_server.port, path) for path in ("/photo/a%20b.jpg", *["/prew/thumb/a%20b.jpg"] * 2)]
 
-    assert [each.status for each in said] == [200, 200, 200]
-    assert [each.headers["X-Preview"] for each in said] == [None, "made", None]
-    assert said[1].body == said[2].body
+    assert [each.status for each in answers] == [200, 200, 200]
+    assert [each.headers["X-Preview"] for each in answers] == [None, "made", None]
+    assert answers[1].body == answers[2].body
     assert ask(one_server.port, "/prew/thumb/none.jpg").status == 404

@@ -39,12 +39,12 @@ def _machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 def test_the_installed_site_serves(machine: Machine) -> None:
     """A photo, its preview, which is made once and then comes from S3; 404 for what is missing."""
-    said = [
+    answers = [
         machine.run(f"curl -s -o /dev/null -w '%{{http_code}} %header{{x-preview}}' http://127.0.0.1/{path}")
         for path in ("photo/a%20b.jpg", "prew/card/a%20b.jpg", "prew/card/a%20b.jpg", "prew/card/none.jpg")
     ]
 
-    assert [each.strip() for each in said] == ["200", "200 made", "200", "404"]
+    assert [each.strip() for each in answers] == ["200", "200 made", "200", "404"]
 
 
 def test_each_unit_runs_as_its_own_user_under_its_bounds(machine: Machine) -> None:
@@ -52,11 +52,11 @@ def test_each_unit_runs_as_its_own_user_under_its_bounds(machine: Machine) -> No
     for unit in UNITS:
         pid = machine.run(f"systemctl show --value --property MainPID prewmanager-{unit}.service").strip()
         status = machine.run(f"cat /proc/{pid}/status")
-        said = dict(re.findall(r"^(\w+):\s+(\S+)", status, re.MULTILINE))
+        fields = dict(re.findall(r"^(\w+):\s+(\S+)", status, re.MULTILINE))
 
-        assert said["Uid"] != "0"
-        assert (said["NoNewPrivs"], said["Seccomp"]) == ("1", "2")
-        assert int(said["CapEff"], 16) == (1 << 10 if unit == "nginx" else 0)
+        assert fields["Uid"] != "0"
+        assert (fields["NoNewPrivs"], fields["Seccomp"]) == ("1", "2")
+        assert int(fields["CapEff"], 16) == (1 << 10 if unit == "nginx" else 0)
         machine.run(f"! nsenter -t {pid} --mount --root touch /usr/x")
 
 
