@@ -1,7 +1,7 @@
 """nginx's cache, as files in a folder, since nginx deletes nothing on request.
 
-A file's name is the MD5 of its key, and the file contains the key. The key is read from the file, because one object has
-a key for each way to percent-encode its path. To nginx a deleted file is a miss.
+A file's name is the MD5 of its key, and the file contains the key. The key is read from the file, because one object
+has a key for each way to percent-encode its path. To nginx a deleted file is a miss.
 """
 
 from __future__ import annotations
