@@ -10,7 +10,7 @@ PROGRAMS :=
 
 # uv installs in a tenth of pip's time. Where it cannot (it does not read pip's own configuration of proxies and
 # indexes), pip does; both refuse what is not as it was locked. Compiled at once, as pip does too: each of the many
-# processes of a test run would compile for itself where Python is told to write no bytecode.
+# processes of a test run would compile for itself where Python writes no bytecode.
 install = $(BIN)/uv pip install --quiet --compile-bytecode --python $(2) --require-hashes -r $(1) 2>/dev/null || \
 	$(2) -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
 
