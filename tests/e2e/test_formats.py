@@ -109,7 +109,7 @@ async def test_one_invocation_makes_what_is_soon_wanted(tiles: Site, function: L
     assert all(answer.headers["X-ThumbHash"] for answer in others)
     assert function.stats()["invocations"] - invocations == 1
     assert tiles.requests_to_services() == requests
-    await until_reported(lambda: tiles.metric("prewmanager_flights_total", tiles.ports[0], outcome="sibling") == 2)
+    await until_reported(lambda: tiles.metric("prewmanager_flights_total", tiles.ports[0], outcome="companion") == 2)
 
 
 def test_what_is_transparent_or_moves_stays_so(tiles: Site) -> None:

@@ -35,11 +35,11 @@ class Collector:
     async def running(self) -> AsyncIterator[str]:
         """Yields the address for `OTEL_EXPORTER_OTLP_ENDPOINT`."""
         app = web.Application()
-        app.router.add_post("/v1/traces", self._take)
+        app.router.add_post("/v1/traces", self._receive)
         async with TestServer(app) as server:
             yield f"http://127.0.0.1:{server.port}"
 
-    async def _take(self, request: web.Request) -> web.Response:
+    async def _receive(self, request: web.Request) -> web.Response:
         self.spans += _received(ExportTraceServiceRequest.FromString(await request.read()))
         return web.Response(content_type="application/x-protobuf")
 
@@ -67,7 +67,7 @@ def _received(request: ExportTraceServiceRequest) -> list[Received]:
                 span.parent_span_id.hex(),
                 span.start_time_unix_nano,
                 span.end_time_unix_nano,
-                tuple(circuit_breaker.span_id.hex() for circuit_breaker in span.links),
+                tuple(each.span_id.hex() for each in span.links),
             )
             for scope in resource.scope_spans
             for span in scope.spans
