@@ -1,4 +1,4 @@
-"""The second system: CloudFront's stand-in, nginx as its origin, and the edge function in a real Lambda sandbox."""
+"""The second system: CloudFront's substitute, nginx as its origin, and the edge function in a real Lambda sandbox."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Edge:
     cloudfront: Program
 
     def get(self, path: str, method: str = "GET", **query: str) -> Answer:
-        """One request through the stand-in."""
+        """One request through the substitute."""
         joined = "&".join(f"{name}={quote(value, safe='')}" for name, value in query.items())
         return ask(self.port, f"/edge{path}?{joined}".rstrip("?"), method)
 

@@ -95,7 +95,7 @@ def test_a_preview_of_the_same_bytes_stays(site: Site) -> None:
     assert (made, _got(site, "/prew/card/same.jpg")) == ((50, "made"), (50, None))
 
 
-def test_a_removed_photo_takes_its_previews_with_it(site: Site) -> None:
+def test_a_removed_photo_has_no_previews_left(site: Site) -> None:
     """The next request is a 404: there is nothing to make it of."""
     with _cleaned(site, 1):
         site.put("gone.jpg", _photo(50))

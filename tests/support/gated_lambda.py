@@ -1,4 +1,4 @@
-"""A Lambda endpoint that stands still until the test lets it go, counts, and misbehaves when it is told to."""
+"""A Lambda endpoint that stands still until the test lets it go, counts, and misbehaves as a test scripts it."""
 
 from __future__ import annotations
 
