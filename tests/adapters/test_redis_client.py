@@ -58,7 +58,7 @@ async def test_a_late_caller_gets_no_connection_before_those_who_wait(pool: Slot
     assert order == ["first", "second", "late"]
 
 
-async def test_who_waits_too_long_takes_no_connection_from_those_who_come_after(pool: SlotPool) -> None:
+async def test_who_waits_too_long_costs_those_who_come_after_no_connection(pool: SlotPool) -> None:
     redis = TimedRedis.from_pool(pool)
     held = [await pool.get_connection(), await pool.get_connection()]
     with pytest.raises(RedisConnectionError, match=r"no connection is free within 0\.2 s"):

@@ -51,12 +51,12 @@ def test_the_request_is_the_examples() -> None:
     assert contextvars.copy_context().run(sent) == expected | {"fingerprint": CARD.fingerprint}
 
 
-def test_every_field_of_the_original_is_sent() -> None:
-    """The original system's function finds all of its fields in our request."""
+def test_every_field_of_the_reference_implementation_is_sent() -> None:
+    """The first source system's function finds all of its fields in our request."""
     assert example("request_original").items() <= CONTRACT.request(JOB).items()
 
 
-def test_a_full_answer_is_taken_as_it_is() -> None:
+def test_a_full_answer_is_the_result() -> None:
     """Type, bytes, ETag and Cache-Control are the answer's own."""
     made = CONTRACT.result(example("response_full"), JOB).made
 
@@ -65,7 +65,7 @@ def test_a_full_answer_is_taken_as_it_is() -> None:
     assert made.cache_control == "public, max-age=31536000"
 
 
-def test_an_answer_with_the_original_fields_is_enough() -> None:
+def test_an_answer_with_the_fields_of_the_reference_implementation_is_enough() -> None:
     """Without the newer fields the ETag is what S3 computes, and Cache-Control what the service stores."""
     made = CONTRACT.result(example("response_original"), JOB).made
 
@@ -102,7 +102,7 @@ def test_each_kind_is_a_failure_of_its_own(kind: str, failure: type[PreviewFaile
         CONTRACT.result(example("response_failed") | {"kind": kind}, JOB)
 
 
-def test_the_originals_failure_has_no_kind() -> None:
+def test_a_failure_of_the_reference_implementation_has_no_kind() -> None:
     """A failure with only status and error is a failed resize."""
     with pytest.raises(ResizerFailed, match="boom"):
         CONTRACT.result({"status": False, "error": "boom"}, JOB)

@@ -246,7 +246,7 @@ async def test_a_waiting_replica_acquires_an_expired_lease() -> None:
     assert replica.observer.takeovers == ["prew/card/a.jpg"]
 
 
-async def test_work_that_outlasts_its_lease_is_not_taken_over() -> None:
+async def test_work_that_outlasts_its_lease_keeps_it() -> None:
     flight_store, store = MemoryFlightStore(asyncio.get_running_loop().time, lease_s=0.3), FakeStore()
     slow, other = InMemoryReplica(flight_store, store=store), InMemoryReplica(flight_store, store=store)
     first = slow.ask()

@@ -40,7 +40,7 @@ async def test_a_deadline_after_all_waiters_have_timed_out_is_kept_as_well() -> 
             await waiters.wait()
 
 
-async def test_a_waiter_that_leaves_takes_nothing_from_the_others() -> None:
+async def test_a_waiter_that_leaves_costs_the_others_nothing() -> None:
     waiters = Waiters(10)
     leaving, staying = (asyncio.create_task(waiters.wait()) for _ in range(2))
     await pass_time(1)

@@ -82,7 +82,7 @@ async def test_a_client_that_has_the_etag_gets_304(site: WebReplica) -> None:
     assert other.status == 200
 
 
-async def test_a_304_takes_no_header_from_the_other_waiters_of_its_flight(site: WebReplica) -> None:
+async def test_a_304_strips_no_header_from_the_other_waiters_of_its_flight(site: WebReplica) -> None:
     site.resizer.gate.clear()
     etag = made(b"prew/card/a.jpg made by call 1").etag
     requests = [asyncio.create_task(site.get("/prew/card/a.jpg", {"If-None-Match": etag})) for _ in range(3)]
