@@ -1,10 +1,11 @@
-"""One contract for every flight board: in memory, on fakeredis, on a real Redis."""
+"""One contract for every flight store: in memory, on fakeredis, on a real Redis."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
 
 import fakeredis
 import pytest
@@ -12,36 +13,72 @@ from redis.asyncio import Redis as RedisClient
 
 from devstack.backends import Redis
 from prewmanager.adapters.memory_store import MemoryFlightStore
-from prewmanager.adapters.redis.flight_store import CHANNEL, RedisFlightStore
+from prewmanager.adapters.redis.flight_store import CHANNEL, KEY_PREFIX, RedisFlightStore
 from prewmanager.adapters.redis.notifications import RedisNotifications
 from prewmanager.flights.ports import FlightStore, Lease
 from prewmanager.flights.result import Completed, Held
 from prewmanager.previews.outcome import Failure
-from tests.support.fakes import made
+from tests.support.fakes import FakeClock, made
 
-LEASE_S = 0.3
+LEASE_S = 30
+MAX_BODY_BYTES = 1000
 MISSING = Failure("missing", "no such key", None)
 
 
+@dataclass(frozen=True)
+class Stored:
+    """A flight store, and a way to end what it has under the key `k`, after checking that it lasts so many seconds."""
+
+    flight_store: FlightStore
+    expire: Callable[[float], Awaitable[None]]
+
+
 @contextlib.asynccontextmanager
-async def _redis_board(client: RedisClient) -> AsyncIterator[RedisFlightStore]:
+async def _in_redis(client: RedisClient) -> AsyncIterator[Stored]:
     notifications = RedisNotifications(client, CHANNEL)
+    key = f"{KEY_PREFIX}photos/k"
+
+    async def expire(after_s: float) -> None:
+        assert after_s - 20 < await client.pttl(key) / 1000 <= after_s
+        await client.delete(key)
+
     await client.flushall()
     async with client, notifications.listening():
-        yield RedisFlightStore(client, notifications, namespace="photos", lease_s=LEASE_S, max_body_bytes=1000)
+        yield Stored(
+            RedisFlightStore(client, notifications, namespace="photos", lease_s=LEASE_S, max_body_bytes=MAX_BODY_BYTES),
+            expire,
+        )
 
 
-@pytest.fixture(name="flight_store", params=["local", "fakeredis", "redis"])
-async def _flight_store(request: pytest.FixtureRequest) -> AsyncIterator[FlightStore]:
-    if request.param == "local":
-        yield MemoryFlightStore(lease_s=LEASE_S)
-    elif request.param == "fakeredis":
-        async with _redis_board(fakeredis.FakeAsyncRedis()) as flight_store:
-            yield flight_store
+def _in_memory() -> Stored:
+    clock = FakeClock()
+    flight_store = MemoryFlightStore(clock, lease_s=LEASE_S)
+
+    async def expire(after_s: float) -> None:
+        clock.now += after_s - 1
+        assert isinstance(await flight_store.acquire("k"), Held | Completed)
+        clock.now += 1
+
+    return Stored(flight_store, expire)
+
+
+@pytest.fixture(name="stored", params=["memory", "fakeredis", "redis"])
+async def _stored(request: pytest.FixtureRequest) -> AsyncIterator[Stored]:
+    if request.param == "memory":
+        yield _in_memory()
+        return
+    if request.param == "fakeredis":
+        client: RedisClient = fakeredis.FakeAsyncRedis()
     else:
         server: Redis = request.getfixturevalue("redis_server")
-        async with _redis_board(RedisClient.from_url(server.url)) as flight_store:
-            yield flight_store
+        client = RedisClient.from_url(server.url)
+    async with _in_redis(client) as stored:
+        yield stored
+
+
+@pytest.fixture(name="flight_store")
+def _flight_store(stored: Stored) -> FlightStore:
+    return stored.flight_store
 
 
 async def _lease(flight_store: FlightStore, key: str = "k") -> Lease:
@@ -50,15 +87,19 @@ async def _lease(flight_store: FlightStore, key: str = "k") -> Lease:
     return acquired
 
 
+async def _completed(flight_store: FlightStore, key: str = "k") -> Completed:
+    acquired = await flight_store.acquire(key)
+    assert isinstance(acquired, Completed)
+    return acquired
+
+
 async def test_one_of_twenty_acquires_the_lease(flight_store: FlightStore) -> None:
-    """All others learn that it is held."""
     acquired = await asyncio.gather(*(flight_store.acquire("k") for _ in range(20)))
 
     assert acquired.count(Held()) == 19
 
 
-async def test_a_flight_is_taken_only_where_it_is_free(flight_store: FlightStore) -> None:
-    """Neither from its holder nor in place of what is remembered; the lease is like any other."""
+async def test_trying_acquires_only_where_there_is_neither_lease_nor_result(flight_store: FlightStore) -> None:
     lease = await flight_store.try_acquire("k")
     assert lease is not None
     assert await flight_store.try_acquire("k") is None
@@ -69,94 +110,86 @@ async def test_a_flight_is_taken_only_where_it_is_free(flight_store: FlightStore
     assert await flight_store.acquire("k") == Completed(MISSING)
 
 
-async def test_taking_disturbs_nobody_who_waits(flight_store: FlightStore) -> None:
-    """Who watches the flight meanwhile hears of its end all the same, long before its own time is over."""
+async def test_trying_disturbs_nobody_who_waits(flight_store: FlightStore) -> None:
+    """A replica that waits meanwhile is notified all the same, long before its own time is over."""
     lease = await _lease(flight_store)
     assert isinstance(await flight_store.acquire("k"), Held)
-    await flight_store.wait_for_change("k", 0.2)  # from here on the news are heard
+    await flight_store.wait_for_change("k", 0.2)  # from here on there is a subscription
     assert await lease.renew()
     assert isinstance(await flight_store.acquire("k"), Held)
-    watching = asyncio.create_task(flight_store.wait_for_change("k", 600))
-    await asyncio.sleep(0)
+    waiting = asyncio.ensure_future(flight_store.wait_for_change("k", 600))
     assert await flight_store.try_acquire("k") is None
     await lease.complete(MISSING, 60)
     async with asyncio.timeout(20):
-        await watching
+        await waiting
 
 
-async def test_keys_are_apart(flight_store: FlightStore) -> None:
-    """A lease on one key leaves the next free."""
+async def test_each_key_has_a_lease_of_its_own(flight_store: FlightStore) -> None:
     await _lease(flight_store, "a")
     await _lease(flight_store, "b")
 
 
-async def test_a_failure_is_told_to_whoever_asks(flight_store: FlightStore) -> None:
-    """A settled failure is the answer to the next claims, with its kind and detail."""
+async def test_a_failure_is_cached_with_its_kind_and_detail(flight_store: FlightStore) -> None:
     lease = await _lease(flight_store)
 
     assert await lease.complete(MISSING, 5)
     assert await flight_store.acquire("k") == Completed(MISSING)
 
 
-async def test_a_forgotten_outcome_leaves_room_for_the_next(flight_store: FlightStore) -> None:
-    """What is true no more can be forgotten before its time, by who was told it."""
+async def test_an_evicted_outcome_leaves_room_for_the_next(flight_store: FlightStore) -> None:
     lease = await _lease(flight_store)
     await lease.complete(MISSING, 60)
-    told = await flight_store.acquire("k")
-    assert isinstance(told, Completed)
+    await flight_store.evict("k", await _completed(flight_store))
 
-    await flight_store.evict("k", told)
-
-    assert not isinstance(await flight_store.acquire("k"), Completed | Held)
+    await _lease(flight_store)
 
 
-async def test_forgetting_leaves_what_came_since(flight_store: FlightStore) -> None:
-    """Who was told an outcome that ended meanwhile forgets neither the next lease nor the next outcome."""
+async def test_a_late_eviction_leaves_the_next_lease_and_outcome(flight_store: FlightStore) -> None:
     lease = await _lease(flight_store)
     await lease.complete(MISSING, 60)
-    told = await flight_store.acquire("k")
-    assert isinstance(told, Completed)
-    await flight_store.evict("k", told)
+    old = await _completed(flight_store)
+    await flight_store.evict("k", old)
     lease = await _lease(flight_store)
 
-    await flight_store.evict("k", told)
+    await flight_store.evict("k", old)
     assert isinstance(await flight_store.acquire("k"), Held)
     await lease.complete(Failure("corrupt", "another"), 60)
-    await flight_store.evict("k", told)
+    await flight_store.evict("k", old)
 
     assert await flight_store.acquire("k") == Completed(Failure("corrupt", "another"))
 
 
-async def test_an_outcome_ends_after_its_lifetime(flight_store: FlightStore) -> None:
-    """After its lifetime a failure is forgotten and the flight is free again."""
-    await (await _lease(flight_store)).complete(MISSING, 0.05)
-    await asyncio.sleep(0.1)
+async def test_an_outcome_expires_after_its_ttl(stored: Stored) -> None:
+    await (await _lease(stored.flight_store)).complete(MISSING, 60)
+    await stored.expire(60)
 
-    await _lease(flight_store)
-
-
-async def test_a_lease_that_is_not_renewed_ends(flight_store: FlightStore) -> None:
-    """When its owner is gone, the next claim after the lease takes over."""
-    await _lease(flight_store)
-    assert isinstance(await flight_store.acquire("k"), Held)
-    await asyncio.sleep(LEASE_S + 0.1)
-
-    await _lease(flight_store)
+    await _lease(stored.flight_store)
 
 
-async def test_a_renewed_lease_goes_on(flight_store: FlightStore) -> None:
-    """Renewing keeps others out for longer than one lease."""
-    lease = await _lease(flight_store)
-    for _ in range(4):
-        await asyncio.sleep(LEASE_S / 2)
-        assert await lease.renew()
-        assert isinstance(await flight_store.acquire("k"), Held)
+async def test_a_lease_that_is_not_renewed_expires(stored: Stored) -> None:
+    await _lease(stored.flight_store)
+    assert isinstance(await stored.flight_store.acquire("k"), Held)
+    await stored.expire(LEASE_S)
+
+    await _lease(stored.flight_store)
 
 
-async def test_a_late_owner_neither_renews_nor_overwrites_nor_releases(flight_store: FlightStore) -> None:
-    """What the old owner does after a takeover leaves the new owner's lease and result alone."""
+async def test_a_renewed_lease_lasts_as_long_again(stored: Stored) -> None:
+    lease = await _lease(stored.flight_store)
+    await stored.expire(LEASE_S)
+    assert await lease.renew()
+    assert isinstance(await stored.flight_store.acquire("k"), Held)
+    assert await lease.renew()
+    await stored.expire(LEASE_S)
+
+    await _lease(stored.flight_store)
+
+
+async def test_a_late_process_neither_renews_nor_completes_nor_releases(stored: Stored) -> None:
+    """After a takeover the lease and the result are the new holder's."""
+    flight_store = stored.flight_store
     late = await _lease(flight_store)
-    await asyncio.sleep(LEASE_S + 0.1)
+    await stored.expire(LEASE_S)
     current = await _lease(flight_store)
 
     assert not await late.renew()
@@ -168,70 +201,68 @@ async def test_a_late_owner_neither_renews_nor_overwrites_nor_releases(flight_st
     assert await flight_store.acquire("k") == Completed(MISSING)
 
 
-async def test_a_late_owner_whom_nobody_replaced_is_not_too_late(flight_store: FlightStore) -> None:
-    """Where the lease has ended and nobody took over, the result is taken all the same: the work was done."""
-    late = await _lease(flight_store)
-    await asyncio.sleep(LEASE_S + 0.1)
+async def test_without_a_takeover_a_late_process_completes(stored: Stored) -> None:
+    """The work was done."""
+    late = await _lease(stored.flight_store)
+    await stored.expire(LEASE_S)
 
-    assert await late.renew()
     assert await late.complete(MISSING, 5)
+    assert await stored.flight_store.acquire("k") == Completed(MISSING)
 
 
-async def test_an_abandoned_flight_is_free_at_once(flight_store: FlightStore) -> None:
-    """Giving back makes room for the next one without waiting for the lease to end."""
+async def test_a_released_lease_is_free_at_once(flight_store: FlightStore) -> None:
     await (await _lease(flight_store)).release()
 
     await _lease(flight_store)
 
 
-async def test_whoever_watches_is_told(flight_store: FlightStore) -> None:
-    """Who claims, and watches while it is somebody else's, has the outcome long before the time-out."""
+async def test_whoever_waits_is_notified(flight_store: FlightStore) -> None:
+    polls: asyncio.Queue[None] = asyncio.Queue()
 
     async def outcome() -> Completed:
         while not isinstance(acquired := await flight_store.acquire("k"), Completed):
-            await flight_store.wait_for_change("k", 30)
+            polls.put_nowait(None)
+            await flight_store.wait_for_change("k", 600)
         return acquired
 
     lease = await _lease(flight_store)
-    watching = asyncio.create_task(outcome())
-    await asyncio.sleep(0.05)
-    assert not watching.done()
+    waiting = asyncio.create_task(outcome())
+    await polls.get()
+    assert not waiting.done()
     await lease.complete(MISSING, 5)
+    async with asyncio.timeout(20):
+        assert await waiting == Completed(MISSING)
 
-    assert await asyncio.wait_for(watching, 5) == Completed(MISSING)
 
-
-async def test_watching_ends_by_itself(flight_store: FlightStore) -> None:
-    """A watcher that is not told returns after its time-out."""
+async def test_waiting_ends_by_itself(flight_store: FlightStore) -> None:
     await _lease(flight_store)
     assert isinstance(await flight_store.acquire("k"), Held)
-
-    await asyncio.wait_for(flight_store.wait_for_change("k", 0.05), 5)
-
-
-@pytest.mark.parametrize("flight_store", ["fakeredis", "redis"], indirect=True)
-async def test_a_preview_is_handed_to_the_other_replicas(flight_store: FlightStore) -> None:
-    """A result within the bound travels whole; a larger one says that it is in the bucket."""
-    small, large = made(b"\x00\xff\nblocked:" * 10), made(b"x" * 1001)
-    await (await _lease(flight_store, "small")).complete(small, 5)
-    await (await _lease(flight_store, "large")).complete(large, 5)
-    told = await flight_store.acquire("large")
-
-    assert await flight_store.acquire("small") == Completed(small)
-    assert isinstance(told, Completed)
-    assert told.outcome == type(large)(large.content_type, 1001, large.etag, large.cache_control, None)
+    async with asyncio.timeout(20):
+        await flight_store.wait_for_change("k", 0.05)
 
 
-async def test_the_local_board_remembers_no_previews() -> None:
-    """In one process a preview that was made is looked up in the bucket, so memory stays small."""
+@pytest.mark.parametrize("stored", ["fakeredis", "redis"], indirect=True)
+@pytest.mark.parametrize("size", [0, 100, MAX_BODY_BYTES, MAX_BODY_BYTES + 1])
+async def test_a_preview_within_the_bound_is_inlined_for_the_other_replicas(
+    flight_store: FlightStore, size: int
+) -> None:
+    """A larger one is in the bucket."""
+    preview = made((b"\x00\xff\nblocked:" * 100)[:size])
+    await (await _lease(flight_store)).complete(preview, 5)
+    found = await _completed(flight_store)
+
+    assert found.outcome == (preview if size <= MAX_BODY_BYTES else replace(preview, body=None))
+
+
+async def test_memory_caches_no_previews() -> None:
+    """In one process a preview is found in the bucket, so memory stays small."""
     flight_store = MemoryFlightStore()
     await (await _lease(flight_store)).complete(made(), 30)
 
     await _lease(flight_store)
 
 
-async def test_the_local_board_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of too many remembered failures the oldest goes."""
+async def test_of_too_many_failures_in_memory_the_oldest_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("prewmanager.adapters.memory_store.MAX_CACHED_FAILURES", 2)
     flight_store = MemoryFlightStore()
     for key in "abc":
@@ -241,6 +272,5 @@ async def test_the_local_board_is_bounded(monkeypatch: pytest.MonkeyPatch) -> No
     await _lease(flight_store, "a")
 
 
-async def test_watching_nothing_returns_at_once() -> None:
-    """On the local board there is nothing to wait for where there is no flight."""
+async def test_in_memory_nothing_is_waited_for_where_there_is_no_flight() -> None:
     await MemoryFlightStore().wait_for_change("k", 30)

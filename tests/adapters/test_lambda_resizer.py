@@ -28,7 +28,7 @@ from tests.support.certificates import self_signed
 from tests.support.fakes import job
 
 FUNCTIONS = Path(__file__).parent / "functions"
-NAMES = ("original", "raises", "dies", "sleeps", "nonsense", "huge")
+NAMES = ("minimal", "raises", "dies", "sleeps", "nonsense", "huge")
 CONTRACT = ResizeContract("photos", "photos", "photo", "prew", "max-age=60")
 
 
@@ -58,9 +58,9 @@ async def _resizer(
         yield LambdaResizer(client, CONTRACT, (metrics or Metrics()).costs)
 
 
-async def test_the_originals_function_is_enough(service: Lambda) -> None:
-    """A function that answers status, data, content_type and error works with our service."""
-    async with _resizer(service.url, "original") as resizer:
+async def test_a_function_of_the_reference_implementation_is_enough(service: Lambda) -> None:
+    """It answers only status, data, content_type and error."""
+    async with _resizer(service.url, "minimal") as resizer:
         made = (await resizer.resize(job())).made
 
     assert made.body == b"photo/a.jpg 720"
@@ -87,7 +87,7 @@ async def test_each_way_to_fail_is_named(service: Lambda, function: str, failure
             await resizer.resize(job())
 
 
-@pytest.mark.parametrize(("function", "ran"), [("original", 1), ("raises", 1), ("nonsense", 1), ("unheard_of", None)])
+@pytest.mark.parametrize(("function", "ran"), [("minimal", 1), ("raises", 1), ("nonsense", 1), ("unheard_of", None)])
 async def test_what_ran_is_counted(service: Lambda, function: str, ran: int | None) -> None:
     """Whether it went well or not, but not what Lambda refused; without memory and time there are no GB-seconds."""
     metrics = Metrics()
@@ -104,7 +104,7 @@ async def test_what_ran_is_counted(service: Lambda, function: str, ran: int | No
 
 async def test_ready_when_the_function_may_be_invoked(service: Lambda) -> None:
     """The dry run answers for a function that is there and fails for one that is not."""
-    async with _resizer(service.url, "original") as resizer:
+    async with _resizer(service.url, "minimal") as resizer:
         await resizer.ping()
     async with _resizer(service.url, "unheard_of") as resizer:
         with pytest.raises(ResizerFailed, match="ResourceNotFoundException"):
@@ -112,7 +112,7 @@ async def test_ready_when_the_function_may_be_invoked(service: Lambda) -> None:
 
 
 class Endpoint:
-    """An endpoint that counts what reaches it and answers as it is told."""
+    """An endpoint that counts what reaches it."""
 
     def __init__(self, answer: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> None:
         self.calls = 0
@@ -174,7 +174,6 @@ async def _plain_text(_: web.Request) -> web.Response:
 async def test_one_attempt_is_one_invocation(
     answer: Callable[[web.Request], Awaitable[web.Response]], failure: type[PreviewFailed]
 ) -> None:
-    """Whatever Lambda does, the SDK sends the call once and never repeats it."""
     endpoint = Endpoint(answer)
     async with endpoint.running() as url, _resizer(url, "f", read_s=0.2) as resizer:
         with pytest.raises(failure):
@@ -230,8 +229,8 @@ async def test_what_arrives_is_what_was_signed(monkeypatch: pytest.MonkeyPatch) 
             await resizer.resize(job())
 
     headers = recorder.headers[0]
-    said = headers["Authorization"]
-    names = re.search("SignedHeaders=([^,]+)", said)
+    authorization = headers["Authorization"]
+    names = re.search("SignedHeaders=([^,]+)", authorization)
     assert names
     again = AWSRequest(
         "POST",
@@ -241,7 +240,7 @@ async def test_what_arrives_is_what_was_signed(monkeypatch: pytest.MonkeyPatch) 
     )
     again.context["timestamp"] = headers["X-Amz-Date"]
     signer = SigV4Auth(Credentials("test", "test", "a-session"), "lambda", "us-east-1")
-    assert signer.signature(signer.string_to_sign(again, signer.canonical_request(again)), again) == said[-64:]
+    assert signer.signature(signer.string_to_sign(again, signer.canonical_request(again)), again) == authorization[-64:]
 
 
 @pytest.mark.parametrize("function", ["prew-resize", ARN])

@@ -32,7 +32,7 @@ def dies(_: dict[str, Any]) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def is_told_to_end(_: dict[str, Any]) -> None:
+def gets_sigterm(_: dict[str, Any]) -> None:
     """Gets the signal that a service's manager sends to all of its processes."""
     os.kill(os.getpid(), signal.SIGTERM)
 
@@ -47,7 +47,7 @@ async def _resizer(s3: S3, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Loc
 
 
 async def test_a_worker_makes_the_preview(resizer: LocalResizer, s3: S3) -> None:
-    """The bytes that come back are the bytes in the bucket, with its ETag and Cache-Control; siblings are there too."""
+    """Its bytes, ETag and Cache-Control are those in the bucket; companions are there too."""
     photo = pyvips.Image.black(1000, 500, bands=3).jpegsave_buffer()
     s3_client(s3).put_object(Bucket=s3.bucket, Key="photo/worker.jpg", Body=photo)
     result = await resizer.resize(job("/prew/card/worker.jpg", "/prew/thumb/worker.jpg"))
@@ -81,16 +81,16 @@ async def test_a_worker_that_dies_is_replaced(resizer: LocalResizer, monkeypatch
         await resizer.resize(job("/prew/card/no-such.jpg"))
 
 
-async def test_a_worker_that_is_told_to_end_is_not_the_photos_fault(
+async def test_a_worker_that_gets_sigterm_is_not_the_photos_fault(
     resizer: LocalResizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A shutdown that reaches the workers first must not brand what they are at."""
-    monkeypatch.setattr(local_resizer, "_resize", is_told_to_end)
+    monkeypatch.setattr(local_resizer, "_resize", gets_sigterm)
     with pytest.raises(ResizerFailed, match="worker died"):
         await resizer.resize(job())
 
 
-async def test_a_worker_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_worker_that_is_too_slow_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its time is up: the image is not in time, and the process is gone."""
     monkeypatch.setattr(local_resizer, "_resize", sleeps)
     resizer = LocalResizer(CONTRACT, workers=1, timeout_s=1)

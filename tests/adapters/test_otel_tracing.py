@@ -10,6 +10,7 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanContext
 
 from prewmanager import request_context
 from prewmanager.adapters.otel.requests import TIMES_HEADER, ProxyTimes
@@ -25,6 +26,12 @@ from tests.support.replica import WebReplica
 ID = "5f0c1d9a2b3e4f60718293a4b5c6d7e8"
 OTHER_ID = "0af7651916cd43dd8448eb211c80319c"
 CLIENTS = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def _context(span: ReadableSpan) -> SpanContext:
+    context = span.get_span_context()
+    assert context is not None
+    return context
 
 
 class TracedReplica(WebReplica):
@@ -45,7 +52,7 @@ class TracedReplica(WebReplica):
     def spans(self, request_id: str = ID) -> dict[str, ReadableSpan]:
         """The ended spans of the request's trace, by name."""
         ended = self.exporter.get_finished_spans()
-        return {span.name: span for span in ended if f"{span.get_span_context().trace_id:032x}" == request_id}
+        return {span.name: span for span in ended if f"{_context(span).trace_id:032x}" == request_id}
 
 
 @pytest.fixture(name="site")
@@ -61,7 +68,7 @@ def proxied(request_id: str = ID) -> dict[str, str]:
 
 def parents(spans: Mapping[str, ReadableSpan]) -> dict[str, str]:
     """The tree: each span's parent, by name."""
-    names = {span.get_span_context().span_id: name for name, span in spans.items()}
+    names = {_context(span).span_id: name for name, span in spans.items()}
     return {name: names.get(span.parent.span_id, "?") if span.parent else "" for name, span in spans.items()}
 
 
@@ -89,12 +96,11 @@ async def test_a_miss_is_one_tree(site: TracedReplica) -> None:
     assert (spans["redis acquire"].attributes or {})["prewmanager.lease"] == "acquired"
 
 
-async def test_the_function_is_told_its_parent(site: TracedReplica) -> None:
-    """The event has the traceparent of the span that invokes it, beside the request's id."""
+async def test_the_event_has_the_traceparent_of_the_span_that_invokes_the_function(site: TracedReplica) -> None:
     site.resizer.gate.set()
     await site.get("/prew/card/a.jpg", proxied())
     await until(lambda: "flight" in site.spans())
-    invoked = site.spans()["resize"].get_span_context()
+    invoked = _context(site.spans()["resize"])
 
     assert site.sent == [{"request_id": ID, "traceparent": f"00-{ID}-{invoked.span_id:016x}-01"}]
 
@@ -109,10 +115,10 @@ async def test_who_joins_is_linked_to_the_flight(site: TracedReplica) -> None:
     await asyncio.gather(began, joins)
     await until(lambda: "flight" in site.spans())
 
-    flight = site.spans()["flight"].get_span_context()
+    flight = _context(site.spans()["flight"])
     joined = site.spans(OTHER_ID)
     assert joined.keys() == {"nginx GET", "nginx s3", "GET preview"}
-    assert [circuit_breaker.context.span_id for circuit_breaker in joined["GET preview"].links] == [flight.span_id]
+    assert [each.context.span_id for each in joined["GET preview"].links] == [flight.span_id]
     assert list(site.spans()["GET preview"].links) == []
 
 

@@ -4,9 +4,9 @@ Time is a step of its own: `expire` may come between any two others, as a lease 
 
 Invariants, as docs/architecture.md has them:
 
-1. At most one live token: of all leases that were ever given, at most one can still renew or settle.
-2. A result once seen does not change, except by the end of its time, or when who was told it has it forgotten.
-3. Every waiter ends: when whatever is on the board has expired, the next claim is a lease.
+1. At most one live token: of all leases that were ever acquired, at most one can still be renewed or completed.
+2. A result once seen changes only when it expires or is evicted.
+3. Every waiter ends: when whatever is in the flight store has expired, the next one acquires a lease.
 """
 
 from __future__ import annotations
@@ -50,17 +50,18 @@ class TwiceSet:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
 
-    async def set(self, *args: Any, **kwargs: Any) -> Any:
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        send: Any = self._client.execute_command
         if self.loses_reply:
             self.loses_reply = False
-            await self._client.set(*args, **kwargs)
-        return await self._client.set(*args, **kwargs)
+            await send(*args, **options)
+        return await send(*args, **options)
 
 
 class Protocol(RuleBasedStateMachine):
-    """Any number of processes claim, renew, settle, abandon, forget and die in any order, and time passes in between.
+    """Any number of processes acquire, renew, complete, release, evict and die in any order, while time passes.
 
-    The model: `owner`, the lease that is on the board; `outcome`, the result that is; both None when there is nothing.
+    The model: `owner`, the lease in the flight store; `outcome`, the result in it; both None where there is none.
     """
 
     leases = Bundle("leases")
@@ -80,7 +81,7 @@ class Protocol(RuleBasedStateMachine):
         self._outcomes = 0
         self.owner: Lease | None = None
         self.outcome: Failure | None = None
-        self.told: list[Completed] = []
+        self.seen: list[Completed] = []
         self._run(client.delete(NAME))
 
     def _run(self, work: Any) -> Any:
@@ -91,7 +92,7 @@ class Protocol(RuleBasedStateMachine):
 
     @rule(target=leases, reply_lost=st.booleans())
     def acquire(self, reply_lost: bool) -> Any:  # noqa: FBT001 -- drawn by hypothesis
-        """A process looks, and takes the flight where nobody has it, whether or not a reply is lost on the way."""
+        """A process acquires the lease where nobody has it, whether or not a reply is lost on the way."""
         self._wire.loses_reply = reply_lost
         acquired = self._run(self._flight_store.acquire(KEY))
         if self.outcome is not None:
@@ -106,7 +107,7 @@ class Protocol(RuleBasedStateMachine):
 
     @rule(lease=leases)
     def renew(self, lease: Lease) -> None:
-        """A process renews, possibly much too late; where nobody took over, that takes the flight again."""
+        """A process renews, possibly much too late; where nobody took over, it has the lease again."""
         free = self.owner is None and self.outcome is None
         assert self._run(lease.renew()) == (lease is self.owner or free)
         if free:
@@ -114,7 +115,7 @@ class Protocol(RuleBasedStateMachine):
 
     @rule(lease=leases)
     def complete(self, lease: Lease) -> None:
-        """A process brings its result, possibly much too late; another's lease or result stays as it is."""
+        """A process completes, possibly much too late; another's lease or result stays as it is."""
         self._outcomes += 1
         outcome = Failure("missing", f"outcome {self._outcomes}")
         mine = lease is self.owner or (self.owner is None and self.outcome is None)
@@ -124,25 +125,25 @@ class Protocol(RuleBasedStateMachine):
 
     @rule(lease=leases)
     def release(self, lease: Lease) -> None:
-        """A process gives the flight back, possibly much too late; only its own."""
+        """A process releases its lease, possibly much too late; another's stays."""
         self._run(lease.release())
         if lease is self.owner:
             self.owner = None
 
     @rule()
     def evict(self) -> None:
-        """A process was told an outcome, and has found out that the preview is gone."""
+        """A process has found out that the preview of a cached outcome is gone."""
         acquired = self._run(self._flight_store.acquire(KEY)) if self.outcome is not None else None
         if isinstance(acquired, Completed):
-            self.told.append(acquired)
+            self.seen.append(acquired)
             self._run(self._flight_store.evict(KEY, acquired))
             self.outcome = None
 
-    @precondition(lambda self: self.told)
+    @precondition(lambda self: self.seen)
     @rule()
-    def forget_late(self) -> None:
-        """The same, when another lease or outcome has taken its place: that one stays."""
-        self._run(self._flight_store.evict(KEY, self.told[-1]))
+    def evict_late(self) -> None:
+        """The same after another lease or outcome: that one stays."""
+        self._run(self._flight_store.evict(KEY, self.seen[-1]))
 
     @rule()
     def expire(self) -> None:
@@ -151,7 +152,7 @@ class Protocol(RuleBasedStateMachine):
         self.owner = self.outcome = None
 
     @invariant()
-    def the_board_is_as_the_model(self) -> None:
+    def the_flight_store_is_as_the_model(self) -> None:
         """What is under the key is nothing, one token, or the one result."""
         value = self._run(self._client.get(NAME))
         if self.outcome is not None:
@@ -170,7 +171,7 @@ class Protocol(RuleBasedStateMachine):
 
 @pytest.mark.parametrize("kind", ["fakeredis", "redis"])
 def test_the_protocol_is_its_model(kind: str, request: pytest.FixtureRequest) -> None:
-    """No order of claims, lost replies, renewals, results, deaths and expiries breaks an invariant."""
+    """No order of acquisitions, lost replies, renewals, results, deaths and expiries breaks an invariant."""
     with asyncio.Runner() as runner:
         if kind == "fakeredis":
             client: RedisClient = fakeredis.FakeAsyncRedis()
@@ -178,5 +179,5 @@ def test_the_protocol_is_its_model(kind: str, request: pytest.FixtureRequest) ->
             server: Redis = request.getfixturevalue("redis_server")
             client = RedisClient.from_url(server.url)
         explored = settings(max_examples=60, stateful_step_count=40, deadline=None)
-        run_state_machine_as_test(lambda: Protocol(client, runner), settings=explored)
+        run_state_machine_as_test(lambda: Protocol(client, runner), settings=explored)  # type: ignore[arg-type]  # any factory
         runner.run(client.aclose())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 
 import fakeredis
 import pytest
@@ -11,54 +12,75 @@ from redis.asyncio import Redis as RedisClient
 
 from devstack.backends import Redis
 from prewmanager.adapters.memory_quota import MemoryQuota
-from prewmanager.adapters.redis.quota import RedisQuota
+from prewmanager.adapters.redis.quota import QUOTA_KEY_PREFIX, RedisQuota
 from prewmanager.resizing.ports import Quota
 from tests.support.fakes import FakeClock
 
-Make = Callable[[float, int], Quota]
+
+@dataclass
+class Quotas:
+    """Makes one quota, and lets its time pass."""
+
+    make: Callable[[float, int], Quota]
+    pass_time: Callable[[float], Awaitable[None]]
 
 
-@pytest.fixture(name="make", params=["local", "fakeredis", "redis"])
-async def _make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
-    if request.param == "local":
-        yield MemoryQuota
+def _in_memory() -> Quotas:
+    clock = FakeClock()
+
+    async def pass_time(seconds: float) -> None:
+        clock.now += seconds
+
+    return Quotas(lambda per_second, burst: MemoryQuota(per_second, burst, clock), pass_time)
+
+
+def _in_redis(client: RedisClient) -> Quotas:
+    async def pass_time(seconds: float) -> None:
+        await client.incrby(f"{QUOTA_KEY_PREFIX}photos", round(-seconds * 1_000_000))
+
+    return Quotas(lambda per_second, burst: RedisQuota(client, "photos", per_second, burst), pass_time)
+
+
+@pytest.fixture(name="quotas", params=["memory", "fakeredis", "redis"])
+async def _quotas(request: pytest.FixtureRequest) -> AsyncIterator[Quotas]:
+    if request.param == "memory":
+        yield _in_memory()
         return
     if request.param == "fakeredis":
-        client = fakeredis.FakeAsyncRedis()
+        client: RedisClient = fakeredis.FakeAsyncRedis()
     else:
         server: Redis = request.getfixturevalue("redis_server")
         client = RedisClient.from_url(server.url)
     async with client:
         await client.flushall()
-        yield lambda per_second, burst: RedisQuota(client, "photos", per_second, burst)
+        yield _in_redis(client)
 
 
-async def test_a_burst_and_no_more(make: Make) -> None:
-    """Of twenty at once five are granted; the others are told to come back within a step."""
-    quota = make(0.5, 5)
+async def test_a_burst_is_granted_and_no_more(quotas: Quotas) -> None:
+    """The others get the time until the next one, which is within a step."""
+    quota = quotas.make(0.5, 5)
     waits = await asyncio.gather(*(quota.consume() for _ in range(20)))
 
     assert waits.count(0) == 5
     assert all(1.5 < wait <= 2.0 for wait in waits if wait)
 
 
-async def test_what_was_told_is_true(make: Make) -> None:
-    """After the time that was told there is one, and just one."""
-    quota = make(20, 1)
+async def test_after_the_returned_time_there_is_one_and_just_one(quotas: Quotas) -> None:
+    quota = quotas.make(0.05, 1)
     assert await quota.consume() == 0
-    await asyncio.sleep(await quota.consume() + 0.002)
+    await quotas.pass_time(await quota.consume())
 
     assert await quota.consume() == 0
     assert await quota.consume() > 0
 
 
-async def test_what_is_refused_costs_nothing(make: Make) -> None:
+async def test_what_is_refused_costs_nothing(quotas: Quotas) -> None:
     """Asking again and again does not push the next grant away."""
-    quota = make(10, 1)
+    quota = quotas.make(0.1, 1)
     await quota.consume()
     waits = [await quota.consume() for _ in range(50)]
 
-    assert waits[0] <= 0.1
+    assert waits[0] <= 10
     assert waits[-1] <= waits[0]
 
 
@@ -68,13 +90,13 @@ def test_the_long_run_is_the_rate() -> None:
     quota = MemoryQuota(20, 20, clock)
     granted = 0
     for _ in range(10_000):
-        granted += _take(quota) == 0
+        granted += _consume(quota) == 0
         clock.now += 0.001
 
     assert granted in {219, 220}
 
 
-def _take(quota: MemoryQuota) -> float:
+def _consume(quota: MemoryQuota) -> float:
     taking = quota.consume()
     try:
         taking.send(None)

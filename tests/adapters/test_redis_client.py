@@ -13,6 +13,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from devstack import backends
 from prewmanager.adapters.redis.client import SlotPool, TimedRedis
+from tests.support.fakes import until
 
 NAME = "pool-under-test"
 
@@ -28,8 +29,7 @@ async def _ids(redis: Redis) -> set[str]:
     return {each["id"] for each in await redis.client_list(_type="normal") if each["name"] == NAME}
 
 
-async def test_an_idle_connection_is_used_again(pool: SlotPool) -> None:
-    """And by one at a time."""
+async def test_an_idle_connection_is_used_again_by_one_at_a_time(pool: SlotPool) -> None:
     one = await pool.get_connection()
     other = await pool.get_connection()
     await pool.release(one)
@@ -37,18 +37,19 @@ async def test_an_idle_connection_is_used_again(pool: SlotPool) -> None:
     assert await pool.get_connection() is one is not other
 
 
-async def test_each_gets_one_in_its_turn(pool: SlotPool) -> None:
-    """Whoever asks at the moment that a connection is given back comes after those who wait."""
+async def test_a_late_caller_gets_no_connection_before_those_who_wait(pool: SlotPool) -> None:
     held = [await pool.get_connection(), await pool.get_connection()]
+    asked: list[str] = []
     order: list[str] = []
 
     async def use(name: str) -> None:
+        asked.append(name)
         connection = await pool.get_connection()
         order.append(name)
         await pool.release(connection)
 
     waiting = [asyncio.create_task(use(name)) for name in ("first", "second")]
-    await asyncio.sleep(0)
+    await until(lambda: len(asked) == 2)
     late = asyncio.create_task(use("late"))
     for connection in held:
         await pool.release(connection)
@@ -57,8 +58,7 @@ async def test_each_gets_one_in_its_turn(pool: SlotPool) -> None:
     assert order == ["first", "second", "late"]
 
 
-async def test_who_waits_too_long_is_told(pool: SlotPool) -> None:
-    """And takes no connection from those who come after."""
+async def test_who_waits_too_long_costs_those_who_come_after_no_connection(pool: SlotPool) -> None:
     redis = TimedRedis.from_pool(pool)
     held = [await pool.get_connection(), await pool.get_connection()]
     with pytest.raises(RedisConnectionError, match=r"no connection is free within 0\.2 s"):
@@ -68,12 +68,12 @@ async def test_who_waits_too_long_is_told(pool: SlotPool) -> None:
     assert await redis.ping()
 
 
-async def test_an_answer_that_comes_too_late_is_nobody_elses(pool: SlotPool) -> None:
-    """The connection on which it would come is closed."""
+async def test_the_connection_of_a_late_answer_is_closed(pool: SlotPool) -> None:
+    """Nobody else may read that answer."""
     redis = TimedRedis.from_pool(pool)
     pool.timeout_s = 0.05
     with pytest.raises(RedisTimeoutError, match=r"no answer within 0\.05 s"):
-        await redis.execute_command("BLPOP", "nothing comes here", "0.2")
+        await redis.execute_command("BLPOP", "nothing comes here", "0.2")  # type: ignore[no-untyped-call]  # redis-py's
     pool.timeout_s = 5
 
     assert [await redis.echo(str(number)) for number in range(3)] == [b"0", b"1", b"2"]
@@ -81,11 +81,10 @@ async def test_an_answer_that_comes_too_late_is_nobody_elses(pool: SlotPool) -> 
 
 
 async def test_many_at_once_leave_all_connections_free(pool: SlotPool) -> None:
-    """None is lost, whichever way they came."""
     redis = TimedRedis.from_pool(pool)
-    said = await asyncio.gather(*(redis.ping() for _ in range(100)))
+    answers = await asyncio.gather(*(redis.ping() for _ in range(100)))
 
-    assert all(said)
+    assert all(answers)
     assert pool.can_get_connection()
     assert len(await _ids(redis)) == 2
 
@@ -93,7 +92,6 @@ async def test_many_at_once_leave_all_connections_free(pool: SlotPool) -> None:
 async def test_a_connection_that_the_server_closed_is_opened_again(
     pool: SlotPool, redis_server: backends.Redis
 ) -> None:
-    """Without an error."""
     redis = TimedRedis.from_pool(pool)
     await redis.ping()
     held = [await pool.get_connection(), await pool.get_connection()]
@@ -110,9 +108,9 @@ async def test_a_connection_that_the_server_closed_is_opened_again(
 
 
 async def test_a_connection_that_shall_be_opened_again_is_closed_first(pool: SlotPool) -> None:
-    """As redis-py marks those whose server moves away."""
+    """As redis-py marks those whose server moves."""
     connection = await pool.get_connection()
-    connection.mark_for_reconnect()
+    connection.mark_for_reconnect()  # type: ignore[no-untyped-call]  # redis-py's
     await pool.release(connection)
 
     assert not connection.is_connected

@@ -1,4 +1,4 @@
-"""What the Redis board does when Redis, or the way to it, fails."""
+"""What the flight store in Redis does when Redis, or the way to it, fails."""
 
 from __future__ import annotations
 
@@ -64,12 +64,15 @@ def _flight_store(client: RedisClient) -> RedisFlightStore:
     )
 
 
-def _client(url: str) -> contextlib.AbstractAsyncContextManager[RedisClient]:
-    return connect(url, timeout_s=0.3)
+@contextlib.asynccontextmanager
+async def _client(url: str) -> AsyncIterator[RedisClient]:
+    async with connect(url, timeout_s=0.3) as client:
+        assert isinstance(client, RedisClient)
+        yield client
 
 
 async def test_a_lost_reply_does_not_lose_the_election(redis_server: Redis) -> None:
-    """The SET reached Redis and its reply did not come: the repeated command sees the own token and has won."""
+    """The SET reached Redis and its reply did not come: the repeated command finds its own token and has the lease."""
     proxy = FaultProxy(redis_server.port)
     async with proxy.running() as url, _client(url) as client:
         await client.flushall()
@@ -103,8 +106,8 @@ async def test_a_redis_that_hangs_is_unavailable() -> None:
             await _flight_store(client).acquire("k")
 
 
-async def test_news_are_asked_for_again_where_a_server_greets_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is a new connection each time, so that the subscription comes back with the server."""
+async def test_a_subscription_that_a_server_does_not_answer_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a new connection each time, so that the subscription comes back with the server."""
     monkeypatch.setattr("prewmanager.adapters.redis.notifications._CONNECT_TIMEOUT_S", 0.1)
     async with _mute() as (url, accepted), _client(url) as client:
         notifications = RedisNotifications(client, CHANNEL, resubscribe_s=0.01)
@@ -117,7 +120,7 @@ async def test_news_are_asked_for_again_where_a_server_greets_nobody(monkeypatch
 
 
 async def test_no_lease_method_raises_when_redis_is_gone(tmp_path: Path) -> None:
-    """With Redis killed in mid-flight the lease counts as kept, settling says no, abandoning says nothing."""
+    """With Redis killed in mid-flight the lease counts as kept, and completing fails."""
     server = start_redis(tmp_path)
     async with _client(server.url) as client:
         lease = await _flight_store(client).acquire("k")
@@ -130,11 +133,11 @@ async def test_no_lease_method_raises_when_redis_is_gone(tmp_path: Path) -> None
 
 
 async def test_alone_while_redis_is_away_and_together_again(tmp_path: Path) -> None:
-    """The first failure parts the process from Redis, no later claim asks it, and it joins again by itself."""
+    """The first failure opens the circuit: no later request asks Redis until a probe is answered."""
     server = start_redis(tmp_path)
-    told: list[bool] = []
+    changes: list[bool] = []
     async with _client(server.url) as client:
-        circuit_breaker = CircuitBreaker(_flight_store(client).ping, probe_every_s=0.01, on_change=told.append)
+        circuit_breaker = CircuitBreaker(_flight_store(client).ping, probe_every_s=0.01, on_change=changes.append)
         flight_store = FallbackFlightStore(_flight_store(client), MemoryFlightStore(), circuit_breaker)
         async with circuit_breaker.watched():
             server.program.kill()
@@ -150,7 +153,7 @@ async def test_alone_while_redis_is_away_and_together_again(tmp_path: Path) -> N
             again.program.kill()
             await flight_store.acquire("other")
 
-    assert told == [False, True, False]
+    assert changes == [False, True, False]
 
 
 async def test_the_quota_goes_on_alone(tmp_path: Path) -> None:
@@ -168,8 +171,7 @@ async def test_the_quota_goes_on_alone(tmp_path: Path) -> None:
     assert min(shared[1], alone[1]) > 90
 
 
-async def test_news_come_again_after_redis_was_away(tmp_path: Path) -> None:
-    """A lost subscription is taken up again, so that messages are hints once more."""
+async def test_notifications_come_again_after_redis_was_away(tmp_path: Path) -> None:
     server = start_redis(tmp_path)
     async with _client(server.url) as client:
         notifications = RedisNotifications(client, CHANNEL, resubscribe_s=0.01)
@@ -181,9 +183,8 @@ async def test_news_come_again_after_redis_was_away(tmp_path: Path) -> None:
                 notifications.expect("k")
                 waiting = asyncio.create_task(notifications.wait("k", 30))
                 while not waiting.done():
-                    await client.publish(CHANNEL, "k")
                     await client.publish(CHANNEL, "a key that nobody expects")
-                    await asyncio.sleep(0.01)
+                    await client.publish(CHANNEL, "k")
     again.program.kill()
 
 
@@ -193,7 +194,7 @@ async def _subscribed(notifications: RedisNotifications) -> None:
 
 
 async def test_the_subscription_ends_when_nobody_waits(redis_server: Redis) -> None:
-    """A replica whose flights nobody shares is told of nobody's; the next one who waits subscribes again."""
+    """A replica whose flights nobody shares receives no notifications; the next flight that waits subscribes again."""
     async with _client(redis_server.url) as client:
         notifications = RedisNotifications(client, "prew:a channel of its own", linger_s=0)
 
@@ -203,8 +204,8 @@ async def test_the_subscription_ends_when_nobody_waits(redis_server: Redis) -> N
         async with notifications.listening():
             for _ in range(2):
                 await _subscribed(notifications)
-                while await subscribers():  # noqa: ASYNC110 -- of a server, which has no event for us
-                    await asyncio.sleep(0.01)
+                while await subscribers():
+                    pass
 
 
 @pytest.mark.parametrize("value", [b"nonsense", b"result:{}", b"result:{]\n", b"failed:{}", b"failed:[]"])
@@ -217,15 +218,13 @@ async def test_a_value_that_is_none_of_ours_is_unavailable(value: bytes, redis_s
         await client.flushall()
 
 
-def test_a_kind_from_a_newer_version_is_a_failure_all_the_same() -> None:
-    """During an update a replica may read a kind it does not know; it is treated as a failed resize."""
+def test_a_kind_from_a_newer_version_is_a_failed_resize() -> None:
     value = encode_outcome(Failure("missing", "x"), 10).replace(b'"missing"', b'"from_the_future"')
 
     assert decode(value) == Completed(Failure("failed", "x", None))
 
 
-def test_a_placeholder_goes_along_and_may_be_missing() -> None:
-    """A value says a preview's ThumbHash where it has one; without, it is what older versions wrote and read."""
+def test_a_value_without_a_thumbhash_is_what_older_versions_wrote_and_read() -> None:
     plain = made()
     hashed = replace(plain, thumbhash="1Q/+HQ==")
     value = encode_outcome(plain, 10)
@@ -235,8 +234,7 @@ def test_a_placeholder_goes_along_and_may_be_missing() -> None:
     assert decode(encode_outcome(hashed, 10)) == Completed(hashed)
 
 
-async def test_deleting_the_documented_key_forgets_a_failure(redis_server: Redis) -> None:
-    """The remembered answer of one preview is one key, and deleting it makes the next request try again."""
+async def test_deleting_the_documented_key_evicts_a_failure(redis_server: Redis) -> None:
     async with _client(redis_server.url) as client:
         await client.flushall()
         lease = await _flight_store(client).acquire("prew/card/a.jpg@0123456789ab")

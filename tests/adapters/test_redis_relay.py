@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
 
 from devstack.backends import Redis
 from prewmanager.adapters.redis.connect import connect
@@ -14,14 +16,15 @@ async def test_reports_reach_who_listens(redis_server: Redis) -> None:
     """With their sender, whatever is in them; those of another bucket's replicas do not."""
     async with connect(redis_server.url) as redis:
         relay = RedisRelay(redis, namespace="one")
-        heard = relay.received()
-        next_one = asyncio.ensure_future(anext(heard))
-        await _subscribed(redis_server, "one")
-        await RedisRelay(redis, namespace="another").send("cccccc", "not this")
-        await relay.send("aaaaaa", '{"preview":"a b ü\\n"}')
+        received = relay.received()
+        assert isinstance(received, AsyncGenerator)
+        async with contextlib.aclosing(received):
+            next_one = asyncio.ensure_future(anext(received))
+            await _subscribed(redis_server, "one")
+            await RedisRelay(redis, namespace="another").send("cccccc", "not this")
+            await relay.send("aaaaaa", '{"preview":"a b ü\\n"}')
 
-        assert await next_one == ("aaaaaa", '{"preview":"a b ü\\n"}')
-        await heard.aclose()
+            assert await next_one == ("aaaaaa", '{"preview":"a b ü\\n"}')
 
 
 async def test_redis_away_is_no_error() -> None:

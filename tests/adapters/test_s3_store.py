@@ -33,7 +33,7 @@ def _client(s3: S3) -> Iterator[Any]:
 def _environment(monkeypatch: pytest.MonkeyPatch, s3: S3, **changed: str) -> None:
     for name, value in (s3.aws_environment() | changed).items():
         monkeypatch.setenv(name, value)
-    # The address comes from the settings; left in the environment, obstore would prefer it to what it is told.
+    # The address comes from the settings; left in the environment, obstore would prefer it.
     monkeypatch.delenv("AWS_ENDPOINT_URL_S3")
 
 

@@ -1,4 +1,4 @@
-"""The whole road: real nginx, Redis, SeaweedFS, and the resize function in the real Lambda runtime client."""
+"""All parts: real nginx, Redis, SeaweedFS, and the resize function in the real Lambda runtime client."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from devstack.backends import S3, Redis
 from devstack.lambda_server import Lambda, start_lambda
 from tests.support.site import ROOT, Site, start_function
 
-FAULTY = ("original", "raises", "dies", "sleeps", "nonsense", "huge")
+FAULTY = ("minimal", "raises", "dies", "sleeps", "nonsense", "huge")
 
 
 @pytest.fixture(scope="session", name="function")

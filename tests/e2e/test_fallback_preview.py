@@ -1,4 +1,4 @@
-"""A stand-in while the function takes its time, over the whole road."""
+"""A fallback preview while the function is slow, through all parts."""
 
 from __future__ import annotations
 
@@ -12,25 +12,27 @@ from tests.support.gated_lambda import GatedLambda
 from tests.support.site import Site
 
 
-async def test_the_nearest_preview_stands_in(run_site: Callable[..., Site], redis_server: Redis, s3: S3) -> None:
-    """While card is made, all who ask get thumb, for five seconds and under its own tag; then card, from S3."""
+async def test_while_a_preview_is_rendered_all_get_the_fallback_preview(
+    run_site: Callable[..., Site], redis_server: Redis, s3: S3
+) -> None:
+    """Thumb, for five seconds and under its own ETag; then card, from S3."""
     async with GatedLambda(s3).running() as function:
         settings = {"PREW_FALLBACK_AFTER": "0"}
         with run_site(redis=redis_server, function=function, settings=settings) as site:
-            name = f"nearest/{time.time_ns()}.jpg"
+            name = f"fallback/{time.time_ns()}.jpg"
             function.gate.set()
             thumb = await asyncio.to_thread(site.get, f"/prew/thumb/{name}")
             function.gate.clear()
             burst = await site.burst(f"/prew/card/{name}", 50)
-            told = await asyncio.to_thread(site.get, f"/prew/card/{name}", headers={"If-None-Match": '"card"'})
+            matched = await asyncio.to_thread(site.get, f"/prew/card/{name}", headers={"If-None-Match": '"card"'})
             counted = site.metric("prewmanager_requests_total", site.ports[0], preset="card", source="nearest")
             function.gate.set()
             await until_reported(lambda: site.stored(f"prew/card/{name}") is not None)
             card = await asyncio.to_thread(site.get, f"/prew/card/{name}")
 
     assert {(status, source, body) for status, source, body in burst} == {(200, "nearest", thumb.body)}
-    assert (told.status, told.headers["Cache-Control"]) == (200, "public, max-age=5")
-    assert told.headers["ETag"] == thumb.headers["ETag"] != card.headers["ETag"]
+    assert (matched.status, matched.headers["Cache-Control"]) == (200, "public, max-age=5")
+    assert matched.headers["ETag"] == thumb.headers["ETag"] != card.headers["ETag"]
     assert counted == 51
     assert (card.headers["X-Preview"], card.headers["Cache-Control"]) == (None, "max-age=60")
     assert function.invocations[f"photo/{name}"] == 2

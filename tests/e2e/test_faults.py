@@ -7,19 +7,21 @@ import contextlib
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import redis
 from aiohttp import ClientSession, TCPConnector
 from redis.asyncio import Redis as RedisClient
 
-from devstack.backends import S3, Redis, start_redis
+from devstack.backends import S3, start_redis
 from prewmanager.adapters.redis.flight_store import CHANNEL
 from tests.support.fakes import until_reported
-from tests.support.gated_lambda import GatedLambda, failed, function_error, throttled
+from tests.support.gated_lambda import GatedLambda, failed, throttled
 from tests.support.site import Site
 
 TIMES = {
@@ -30,8 +32,7 @@ TIMES = {
     "PREW_WAIT_TIMEOUT": "20",
     "PREW_TRANSIENT_TTL": "0.5",
 }
-LEASE_S = 1.0
-Herd = list[tuple[int, str, bytes]]
+Burst = list[tuple[int, str, bytes]]
 RunFaulty = Callable[..., contextlib.AbstractAsyncContextManager[SimpleNamespace]]
 
 
@@ -65,7 +66,7 @@ async def _ask_replica(site: Site, replica: int, path: str) -> tuple[int, str, b
         return response.status, response.headers.get("X-Preview", ""), await response.read()
 
 
-async def _burst(site: Site, replica: int, path: str, count: int) -> Herd:
+async def _burst(site: Site, replica: int, path: str, count: int) -> Burst:
     return await asyncio.gather(*(_ask_replica(site, replica, path) for _ in range(count)))
 
 
@@ -78,7 +79,7 @@ def _invocations(part: SimpleNamespace) -> int:
     return sum(part.function.invocations.values())
 
 
-async def _leader_and_waiters(part: SimpleNamespace, path: str) -> tuple[asyncio.Task[Herd], asyncio.Task[Herd]]:
+async def _leader_and_waiters(part: SimpleNamespace, path: str) -> tuple[asyncio.Task[Burst], asyncio.Task[Burst]]:
     """Ten requests at replica 0, which leads and is held in Lambda, and ten at replica 1, which waits for it."""
     leading = asyncio.create_task(_burst(part.site, 0, path, 10))
     await part.function.entered.wait()
@@ -88,12 +89,12 @@ async def _leader_and_waiters(part: SimpleNamespace, path: str) -> tuple[asyncio
     return leading, waiting
 
 
-def _all_well(burst: Herd) -> bool:
+def _all_well(burst: Burst) -> bool:
     return {status for status, _, _ in burst} == {200} and len({body for _, _, body in burst}) == 1
 
 
 async def test_leader_killed(run_faulty: RunFaulty) -> None:
-    """SIGKILL in mid-flight: every waiter elsewhere has its preview within a lease, the work and a second.
+    """SIGKILL in mid-flight: another replica takes over, and every waiter elsewhere has its preview.
 
     At most two invocations: the dead leader's, whose answer nobody took, and its successor's, who makes nothing where
     the first one has got as far as writing the preview.
@@ -102,14 +103,13 @@ async def test_leader_killed(run_faulty: RunFaulty) -> None:
         leading, waiting = await _leader_and_waiters(part, _photo("killed"))
         part.site.services[0].kill()
         part.function.gate.set()
-        killed = time.monotonic()
         burst = await waiting
-        took_s = time.monotonic() - killed
+        takeovers = part.site.metric("prewmanager_takeovers_total", part.site.ports[1])
         with pytest.raises(OSError):  # noqa: PT011 -- the connections to the killed process
             await leading
 
     assert _all_well(burst)
-    assert took_s < LEASE_S + 1
+    assert takeovers == 1
     assert _invocations(part) <= 2
 
 
@@ -135,32 +135,29 @@ async def test_redis_restarted(run_faulty: RunFaulty) -> None:
         leading, waiting = await _leader_and_waiters(part, _photo("redis-restarted"))
         part.redis.program.kill()
         again = start_redis(part.redis.program.log.parent, port=part.redis.port)
-        await asyncio.sleep(0.2)
+        await _lease_is_back(part)
         part.function.gate.set()
-        herds = [await leading, await waiting]
+        bursts = [await leading, await waiting]
         again.program.kill()
 
-    assert all(_all_well(burst) for burst in herds)
+    assert all(_all_well(burst) for burst in bursts)
     assert _invocations(part) <= 2
 
 
 async def test_redis_hangs(run_faulty: RunFaulty) -> None:
-    """Redis accepts and never answers: nobody waits for it more than once, and each replica makes it alone."""
+    """Redis accepts and never answers: each replica renders alone until it does."""
     async with run_faulty() as part:
         leading, waiting = await _leader_and_waiters(part, _photo("redis-hangs"))
         part.redis.program.signal(signal.SIGSTOP)
         await until_reported(lambda: _is_alone(part.site, 1))
         part.function.gate.set()
-        herds = [await leading, await waiting]
-        started = time.monotonic()
+        bursts = [await leading, await waiting]
         later = await _ask_replica(part.site, 1, _photo("while-redis-hangs"))
-        took_s = time.monotonic() - started
         part.redis.program.signal(signal.SIGCONT)
         await until_reported(lambda: not _is_alone(part.site, 1))
 
-    assert all(_all_well(burst) for burst in herds)
+    assert all(_all_well(burst) for burst in bursts)
     assert later[0] == 200
-    assert took_s < 1
     assert _invocations(part) <= 3
 
 
@@ -170,11 +167,11 @@ async def test_flushall(run_faulty: RunFaulty) -> None:
         leading, waiting = await _leader_and_waiters(part, _photo("flushall"))
         async with RedisClient.from_url(part.redis.url) as client:
             await client.flushall()
-        await asyncio.sleep(0.3)
+        await _lease_is_back(part)
         part.function.gate.set()
-        herds = [await leading, await waiting]
+        bursts = [await leading, await waiting]
 
-    assert all(_all_well(burst) for burst in herds)
+    assert all(_all_well(burst) for burst in bursts)
     assert _invocations(part) <= 2
 
 
@@ -187,9 +184,9 @@ async def test_message_lost(run_faulty: RunFaulty) -> None:
             await until_reported(lambda: client.pubsub_numsub(CHANNEL)[0][1] == 1)
             assert client.execute_command("CLIENT", "KILL", "TYPE", "pubsub") == 1
         part.function.gate.set()
-        herds = [await leading, await waiting]
+        bursts = [await leading, await waiting]
 
-    assert all(_all_well(burst) for burst in herds)
+    assert all(_all_well(burst) for burst in bursts)
     assert _invocations(part) == 1
 
 
@@ -212,14 +209,15 @@ async def test_leader_blocked_for_longer_than_its_lease(run_faulty: RunFaulty) -
 
 
 async def test_lambda_slower_than_the_lease(run_faulty: RunFaulty) -> None:
-    """Work of three leases is kept by renewal: one invocation."""
+    """Work of nine renewals, which are three leases, is one invocation."""
     async with run_faulty() as part:
         leading, waiting = await _leader_and_waiters(part, _photo("slow"))
-        await asyncio.sleep(3 * LEASE_S)
+        with redis.Redis.from_url(part.redis.url) as client:
+            await until_reported(lambda: _renewals(client) >= 9)
         part.function.gate.set()
-        herds = [await leading, await waiting]
+        bursts = [await leading, await waiting]
 
-    assert all(_all_well(burst) for burst in herds)
+    assert all(_all_well(burst) for burst in bursts)
     assert _invocations(part) == 1
 
 
@@ -229,38 +227,10 @@ async def test_throttled_three_times_then_well(run_faulty: RunFaulty) -> None:
         part.function.script.extend(throttled() for _ in range(3))
         part.function.gate.set()
         path = _photo("throttled")
-        herds = await asyncio.gather(_burst(part.site, 0, path, 20), _burst(part.site, 1, path, 20))
+        bursts = await asyncio.gather(_burst(part.site, 0, path, 20), _burst(part.site, 1, path, 20))
 
-    assert all(_all_well(burst) for burst in herds)
+    assert all(_all_well(burst) for burst in bursts)
     assert _invocations(part) == 4
-
-
-@pytest.mark.parametrize(
-    ("answer", "status"),
-    [(function_error, 502), (lambda: failed("missing"), 404), (lambda: failed("corrupt"), 422)],
-)
-async def test_everybody_gets_the_leaders_failure(
-    run_faulty: RunFaulty, answer: Callable[[], object], status: int
-) -> None:
-    """A failure is everybody's answer over all replicas; one invocation."""
-    async with run_faulty() as part:
-        path = _photo("failure")
-        part.function.script.append(answer())
-        herds = await asyncio.gather(*(_burst(part.site, replica, path, 20) for replica in (0, 1)))
-
-    assert {got for burst in herds for got, _, _ in burst} == {status}
-    assert _invocations(part) == 1
-
-
-async def test_s3_fails_at_the_look(run_site: Callable[..., Site], s3: S3, redis_server: Redis) -> None:
-    """The service cannot read the bucket, Lambda can: the preview is made and answered all the same."""
-    async with GatedLambda(s3).running() as function:
-        function.gate.set()
-        settings = TIMES | {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1"}
-        with run_site(redis=redis_server, function=function, settings=settings) as site:
-            answer = await _ask_replica(site, 0, _photo("look"))
-
-    assert answer[:2] == (200, "made")
 
 
 async def test_most_clients_leave(run_faulty: RunFaulty) -> None:
@@ -294,12 +264,12 @@ async def test_two_race_for_a_takeover(run_faulty: RunFaulty) -> None:
         await _all_wait(part.site, 2, 10)
         part.site.services[0].kill()
         part.function.gate.set()
-        herds = [await waiting, await third]
+        bursts = [await waiting, await third]
         leading.cancel()
         await asyncio.gather(leading, return_exceptions=True)
 
-    assert all(_all_well(burst) for burst in herds)
-    assert len({body for burst in herds for _, _, body in burst}) == 1
+    assert all(_all_well(burst) for burst in bursts)
+    assert len({body for burst in bursts for _, _, body in burst}) == 1
     assert _invocations(part) <= 2
 
 
@@ -307,7 +277,8 @@ async def test_rolling_restart_under_load(run_faulty: RunFaulty) -> None:
     """Every replica is stopped and started again while clients ask for new previews: none of them sees an error."""
     async with run_faulty(replicas=3) as part:
         part.function.gate.set()
-        site, statuses, done = part.site, [], asyncio.Event()
+        site, done = part.site, asyncio.Event()
+        statuses: list[int] = []
 
         async def client(number: int) -> None:
             async with ClientSession(connector=TCPConnector(limit=0)) as session:
@@ -319,32 +290,24 @@ async def test_rolling_restart_under_load(run_faulty: RunFaulty) -> None:
                         statuses.append(response.status)
                         await response.read()
 
+        async def answers(more: int) -> None:
+            enough = len(statuses) + more
+            await until_reported(lambda: len(statuses) >= enough)
+
         clients = [asyncio.create_task(client(number)) for number in range(8)]
         for replica in range(3):
-            await asyncio.sleep(0.5)
+            await answers(50)
             await asyncio.to_thread(site.restart, replica)
-        await asyncio.sleep(0.5)
+        await answers(50)
         done.set()
         await asyncio.gather(*clients)
 
     assert set(statuses) == {200}
-    assert len(statuses) > 100
     assert max(part.function.invocations.values()) <= 2
 
 
-async def test_a_missing_original_is_asked_for_once(run_faulty: RunFaulty) -> None:
-    """A thousand requests for a photo that is not there, over three replicas: one invocation, a thousand 404s."""
-    async with run_faulty(replicas=3) as part:
-        part.function.script.append(failed("missing"))
-        path = _photo("missing")
-        statuses = [status for _ in range(4) for status, _, _ in await part.site.burst(path, 250)]
-
-    assert statuses == [404] * 1000
-    assert _invocations(part) == 1
-
-
 async def test_a_photo_that_came_later(run_faulty: RunFaulty) -> None:
-    """A photo uploaded after "missing" was remembered shows up after that time, or at once when the key is deleted."""
+    """A photo uploaded after its absence was cached shows up after the TTL, or at once when the key is deleted."""
     async with run_faulty(PREW_MISSING_TTL="1") as part:
         part.function.gate.set()
         part.function.script.extend([failed("missing"), failed("missing")])
@@ -355,7 +318,8 @@ async def test_a_photo_that_came_later(run_faulty: RunFaulty) -> None:
             assert len(keys) == 1
             await client.delete(*keys)
         at_once = await _ask_replica(part.site, 1, deleted)
-        await asyncio.sleep(1.1)
+        with redis.Redis.from_url(part.redis.url) as asking:
+            await until_reported(lambda: not any(asking.scan_iter(match=f"prew:flight:photos{waits}@*")))
         in_time = await _ask_replica(part.site, 1, waits)
 
     assert [status for status, _, _ in before] == [404, 404]
@@ -363,31 +327,36 @@ async def test_a_photo_that_came_later(run_faulty: RunFaulty) -> None:
 
 
 async def test_made_up_names_cannot_run_up_a_bill(run_faulty: RunFaulty) -> None:
-    """Six hundred random names at 20 resizes a second: no more are invoked, the rest get 503, known previews 200."""
-    limits = {"PREW_MAX_RESIZES_PER_SECOND": "20", "PREW_RESIZE_BURST": "20"}
+    """Two hundred random names: the rate limit's burst is invoked, the rest get 503, known previews 200."""
+    limits = {"PREW_MAX_RESIZES_PER_SECOND": "0.01", "PREW_RESIZE_BURST": "20"}
     async with run_faulty(replicas=2, **limits) as part:
         part.function.gate.set()
         known = _photo("known")
         assert (await _ask_replica(part.site, 0, known))[0] == 200
-        started = time.monotonic()
-        statuses: list[int] = []
-        retries: list[int] = []
         async with ClientSession(connector=TCPConnector(limit=50)) as session:
 
-            async def one(number: int) -> None:
+            async def one(number: int) -> tuple[int, str | None]:
                 async with session.get(f"{part.site.nginx.url}/prew/card/made-up/{number}.jpg") as response:
-                    statuses.append(response.status)
-                    if response.status == 503:
-                        retries.append(int(response.headers["Retry-After"]))
+                    return response.status, response.headers.get("Retry-After")
 
-            await asyncio.gather(*(one(number) for number in range(600)))
-        took_s = time.monotonic() - started
+            answers = await asyncio.gather(*(one(number) for number in range(200)))
         known_again = [status for status, _, _ in await part.site.burst(known, 50)]
 
-    assert set(statuses) == {200, 503}
-    assert _invocations(part) <= 1 + 20 + 20 * (took_s + 1)
-    assert set(retries) == {1}
+    assert Counter(status for status, _ in answers) == {200: 19, 503: 181}
+    assert all(1 <= int(retry) <= 100 for status, retry in answers if status == 503 and retry is not None)
+    assert _invocations(part) == 20
     assert known_again == [200] * 50
+
+
+async def _lease_is_back(part: SimpleNamespace) -> None:
+    """Return when a renewal or a takeover has written the flight's lease to an empty Redis."""
+    with redis.Redis.from_url(part.redis.url) as client:
+        await until_reported(lambda: any(client.scan_iter(match="prew:flight:*")))
+
+
+def _renewals(client: redis.Redis) -> int:
+    commands = cast("dict[str, dict[str, int]]", client.info("commandstats"))
+    return commands.get("cmdstat_pexpire", {}).get("calls", 0)
 
 
 def _is_alone(site: Site, replica: int) -> bool:

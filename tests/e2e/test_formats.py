@@ -1,4 +1,4 @@
-"""Formats by what the client accepts, and densities, over the whole road: each is made once, then S3's alone."""
+"""Formats by what the client accepts, and densities, through all parts: each is rendered once, then S3's alone."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def gets(site: Site, path: str) -> dict[str, Answer]:
     return {kind: site.get(path, headers={"Accept": accept}) for kind, accept in ACCEPTS.items()}
 
 
-def told(answers: dict[str, Answer]) -> dict[str, tuple[int, str, tuple[int, int]]]:
+def shown(answers: dict[str, Answer]) -> dict[str, tuple[int, str, tuple[int, int]]]:
     """Status, content type and size of each."""
     sizes = {kind: Image.open(io.BytesIO(answer.body)).size for kind, answer in answers.items()}
     return {kind: (each.status, each.headers["Content-Type"], sizes[kind]) for kind, each in answers.items()}
@@ -67,7 +67,7 @@ def test_every_client_gets_its_format_and_density(tiles: Site) -> None:
     encoded_at = gets(tiles, "/prew/tile%402x/wide.jpg")
 
     for path, size in (("/prew/tile/wide.jpg", (60, 30)), ("/prew/tile@2x/wide.jpg", (120, 60))):
-        assert told(first[path]) == {kind: (200, f"image/{kind}", size) for kind in ACCEPTS}
+        assert shown(first[path]) == {kind: (200, f"image/{kind}", size) for kind in ACCEPTS}
         assert {answer.headers["X-Preview"] for answer in first[path].values()} == {"made"}
         for kind, answer in again[path].items():
             assert (answer.body, answer.headers["X-Preview"]) == (first[path][kind].body, None)
@@ -86,9 +86,9 @@ def test_every_client_gets_its_format_and_density(tiles: Site) -> None:
 async def test_browsers_of_all_kinds_at_once(tiles: Site) -> None:
     """Each format is made once, and whoever waits gets that of his own."""
     tiles.put("crowd.jpg", encoded(Image.linear_gradient("L").resize((600, 400)).convert("RGB"), "JPEG"))
-    herds = await asyncio.gather(*(tiles.burst("/prew/tile/crowd.jpg", 20, accept) for accept in ACCEPTS.values()))
+    bursts = await asyncio.gather(*(tiles.burst("/prew/tile/crowd.jpg", 20, accept) for accept in ACCEPTS.values()))
 
-    for kind, answers in zip(ACCEPTS, herds, strict=True):
+    for kind, answers in zip(ACCEPTS, bursts, strict=True):
         assert {status for status, _, _ in answers} == {200}
         assert [source for _, source, _ in answers].count("made") == 1
         (body,) = {body for _, _, body in answers}

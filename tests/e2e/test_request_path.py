@@ -1,4 +1,4 @@
-"""A missing preview is made once, stored, and served by S3 from then on."""
+"""A missing preview is rendered once, stored, and served by S3 from then on."""
 
 from __future__ import annotations
 
@@ -13,25 +13,10 @@ import pyvips
 from devstack.backends import S3, Redis
 from devstack.lambda_server import Lambda, lambda_client, start_lambda
 from tests.support.asking import lazily, strictly
-from tests.support.site import FUNCTION, PRESETS, Site
+from tests.support.site import FUNCTION, PRESETS, ROOT, Site
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "contract_examples"
-NAMES = [
-    "plain.jpg",
-    "with some spaces.jpg",
-    "plus+plus.jpg",
-    "a++b+.jpg",
-    "twenty%20percent.jpg",
-    "hash%23percent.jpg",
-    "hash#hash.jpg",
-    "what?.jpg",
-    "'single' \"double\".jpg",
-    "[brackets] (1) {2}.jpg",
-    "amp&equals=at@tilde~star*.jpg",
-    "Москва/Красная площадь.jpg",
-    "クズ箱/ゴミ.jpg",
-    "x" * 196 + ".jpg",
-]
+NAMES = ["plus + percent%20 hash#.jpg", "クズ箱/what?.jpg"]
 
 
 def photo(width: int, height: int) -> bytes:
@@ -47,11 +32,11 @@ def opened(data: bytes) -> pyvips.Image:
 
 
 def test_made_once_then_served_by_s3(site: Site, function: Lambda) -> None:
-    """The first request makes the preview; the second never reaches the service, and has the same bytes and headers."""
-    site.put("road/first.jpg", photo(1000, 600))
+    """The second request never reaches the service, and has the same bytes and headers."""
+    site.put("path/first.jpg", photo(1000, 600))
     before, invocations = site.requests_to_services(), function.stats()["invocations"]
-    first = site.get("/prew/card/road/first.jpg")
-    second = site.get("/prew/card/road/first.jpg")
+    first = site.get("/prew/card/path/first.jpg")
+    second = site.get("/prew/card/path/first.jpg")
 
     assert (first.status, first.headers["X-Preview"]) == (200, "made")
     assert (second.status, second.headers["X-Preview"]) == (200, None)
@@ -63,11 +48,10 @@ def test_made_once_then_served_by_s3(site: Site, function: Lambda) -> None:
     assert function.stats()["invocations"] - invocations == 1
 
 
-def test_the_stored_preview_says_what_made_it(site: Site) -> None:
-    """Type, Cache-Control and the preset's fingerprint are kept with the object."""
-    site.put("road/stored.jpg", photo(900, 900))
-    site.get("/prew/square/road/stored.jpg")
-    stored = site.stored("prew/square/road/stored.jpg")
+def test_type_cache_control_and_fingerprint_are_kept_with_the_object(site: Site) -> None:
+    site.put("path/stored.jpg", photo(900, 900))
+    site.get("/prew/square/path/stored.jpg")
+    stored = site.stored("prew/square/path/stored.jpg")
 
     assert stored is not None
     assert stored["ContentType"] == "image/jpeg"
@@ -75,21 +59,20 @@ def test_the_stored_preview_says_what_made_it(site: Site) -> None:
     assert len(stored["Metadata"]["preset-fingerprint"]) == 12
 
 
-def test_a_photo_is_served_as_it_is(site: Site) -> None:
-    """`/photo/` is S3's, byte for byte; one that is missing is a 404 with a picture."""
+def test_a_photo_is_served_as_it_is_and_a_missing_one_is_a_404_with_a_picture(site: Site) -> None:
     data = photo(300, 200)
-    site.put("road/as-it-is.jpg", data)
-    missing = site.get("/photo/road/none.jpg")
+    site.put("path/as-it-is.jpg", data)
+    missing = site.get("/photo/path/none.jpg")
 
-    assert site.get("/photo/road/as-it-is.jpg").body == data
+    assert site.get("/photo/path/as-it-is.jpg").body == data
     assert missing.status == 404
     assert missing.headers["Content-Type"] == "image/jpeg"
     assert opened(missing.body).width > 0
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_odd_names_make_the_whole_round(site: Site, function: Lambda, name: str) -> None:
-    """However a client spells the name, the preview is made once and then served by S3."""
+def test_odd_names_pass_through_all_parts(site: Site, function: Lambda, name: str) -> None:
+    """However a client spells them; the other odd names are nginx's and the catalogue's tests."""
     site.put(f"odd/{name}", photo(400, 300))
     key = f"prew/thumb/odd/{name}"
     invocations = function.stats()["invocations"]
@@ -105,23 +88,10 @@ def test_odd_names_make_the_whole_round(site: Site, function: Lambda, name: str)
     assert site.get(strictly(f"photo/odd/{name}")).status == 200
 
 
-def test_a_preview_of_a_browsers_spelling_is_the_same(site: Site, function: Lambda) -> None:
-    """Made through the lazy spelling first, the strict one finds it in S3."""
-    site.put("odd/lazy first+(2).jpg", photo(400, 300))
-    key = "prew/thumb/odd/lazy first+(2).jpg"
-    invocations = function.stats()["invocations"]
-    first, second = site.get(lazily(key)), site.get(strictly(key))
-
-    assert first.body == second.body
-    assert second.headers["X-Preview"] is None
-    assert function.stats()["invocations"] - invocations == 1
-
-
-def test_head_makes_it_too(site: Site) -> None:
-    """HEAD on a missing preview makes it; the headers are those of GET."""
-    site.put("road/head.jpg", photo(800, 400))
-    head = site.get("/prew/card/road/head.jpg", method="HEAD")
-    get = site.get("/prew/card/road/head.jpg")
+def test_head_on_a_missing_preview_renders_it(site: Site) -> None:
+    site.put("path/head.jpg", photo(800, 400))
+    head = site.get("/prew/card/path/head.jpg", method="HEAD")
+    get = site.get("/prew/card/path/head.jpg")
 
     assert (head.status, head.body) == (200, b"")
     assert head.headers["Content-Length"] == str(len(get.body))
@@ -146,7 +116,7 @@ def test_every_real_photo_in_every_preset(site: Site, real_photos: Path) -> None
             expected = _expected(preset, upright)
             assert (made.width, made.height) == expected, (path.name, preset)
             if preset != "square":
-                assert _looks_like(made, upright), (path.name, preset)
+                assert _is_like(made, upright), (path.name, preset)
 
 
 def _expected(preset: str, upright: pyvips.Image) -> tuple[int, int]:
@@ -158,7 +128,7 @@ def _expected(preset: str, upright: pyvips.Image) -> tuple[int, int]:
     return width, round(upright.height * width / upright.width)
 
 
-def _looks_like(made: pyvips.Image, upright: pyvips.Image) -> bool:
+def _is_like(made: pyvips.Image, upright: pyvips.Image) -> bool:
     """Whether both show the same scene the same way up: compared as small grey pictures."""
 
     def small(image: pyvips.Image) -> pyvips.Image:
@@ -169,11 +139,10 @@ def _looks_like(made: pyvips.Image, upright: pyvips.Image) -> bool:
     return bool(same < 12 and same < turned)
 
 
-async def test_two_hundred_at_once_are_one_resize(site: Site, function: Lambda) -> None:
-    """Two hundred clients over two replicas: one invocation, two hundred equal answers."""
-    site.put("road/herd.jpg", photo(1500, 1000))
+async def test_a_burst_over_two_replicas_is_one_invocation(site: Site, function: Lambda) -> None:
+    site.put("path/burst.jpg", photo(1500, 1000))
     invocations = function.stats()["invocations"]
-    answers = await site.burst("/prew/card/road/herd.jpg", 200)
+    answers = await site.burst("/prew/card/path/burst.jpg", 200)
 
     assert {status for status, _, _ in answers} == {200}
     assert len({body for _, _, body in answers}) == 1
@@ -181,34 +150,31 @@ async def test_two_hundred_at_once_are_one_resize(site: Site, function: Lambda) 
     assert function.stats()["invocations"] - invocations == 1
 
 
-async def test_a_changed_preset_is_a_new_size(
-    run_site: Callable[..., Site], redis_server: Redis, function: Lambda
-) -> None:
-    """With the variable changed, the service restarted and the old previews deleted, the new size is served."""
+def test_a_changed_preset_is_a_new_size(run_site: Callable[..., Site], redis_server: Redis, function: Lambda) -> None:
+    """Once the service has restarted and the old previews are deleted."""
     with run_site(redis=redis_server, function=function, replicas=2) as site:
-        site.put("road/changed.jpg", photo(1200, 900))
-        assert opened(site.get("/prew/card/road/changed.jpg").body).width == 720
+        site.put("path/changed.jpg", photo(1200, 900))
+        assert opened(site.get("/prew/card/path/changed.jpg").body).width == 720
         site.delete_previews("card")
     settings = {"PREW_PRESETS__CARD__WIDTH": "640"}
     with run_site(redis=redis_server, function=function, replicas=2, settings=settings) as site:
-        answers = await site.burst("/prew/card/road/changed.jpg", 200)
+        answers = [site.get("/prew/card/path/changed.jpg") for _ in range(2)]
 
-        assert {opened(body).width for _, _, body in answers} == {640}
-        assert [source for _, source, _ in answers].count("made") == 1
-        assert opened(site.get("/prew/card/road/changed.jpg").body).width == 640
+    assert [opened(answer.body).width for answer in answers] == [640, 640]
+    assert [answer.headers["X-Preview"] for answer in answers] == ["made", None]
 
 
-def test_a_preview_too_large_to_carry_comes_from_s3(run_site: Callable[..., Site], s3: S3, tmp_path: Path) -> None:
-    """What the function leaves out of its answer is streamed from the bucket, to everybody alike."""
+def test_a_preview_that_is_too_large_to_inline_comes_from_s3(
+    run_site: Callable[..., Site], s3: S3, tmp_path: Path
+) -> None:
     environment = os.environ | s3.aws_environment() | {"RESIZE_MAX_DATA_BYTES": "1000"}
-    root = Path(__file__).resolve().parents[2]
     function = start_lambda(
-        tmp_path, {FUNCTION: "lambda_resize.handler.handler"}, f"--task-root={root}", env=environment
+        tmp_path, {FUNCTION: "lambda_resize.handler.handler"}, f"--task-root={ROOT}", env=environment
     )
     with run_site(function=function) as site:
-        site.put("road/too-large.jpg", photo(1500, 1000))
-        first = site.get("/prew/card/road/too-large.jpg")
-        stored = site.stored("prew/card/road/too-large.jpg")
+        site.put("path/too-large.jpg", photo(1500, 1000))
+        first = site.get("/prew/card/path/too-large.jpg")
+        stored = site.stored("prew/card/path/too-large.jpg")
     function.program.stop()
 
     assert stored is not None
@@ -217,8 +183,7 @@ def test_a_preview_too_large_to_carry_comes_from_s3(run_site: Callable[..., Site
     assert first.headers["ETag"] == stored["ETag"]
 
 
-def test_our_function_takes_the_originals_request(site: Site, function: Lambda) -> None:
-    """Driven with only the original's fields, the function writes the preview and answers the original's fields."""
+def test_our_function_answers_a_request_of_the_reference_implementation(site: Site, function: Lambda) -> None:
     site.put("a/b.jpg", photo(1000, 500))
     request = json.loads((EXAMPLES / "request_original.json").read_text())
     invoked = lambda_client(function).invoke(FunctionName=FUNCTION, Payload=json.dumps(request))
@@ -231,24 +196,23 @@ def test_our_function_takes_the_originals_request(site: Site, function: Lambda) 
     assert opened(stored["Body"]).width == 720
 
 
-def test_the_originals_function_serves_our_service(
+def test_a_function_of_the_reference_implementation_serves_our_service(
     run_site: Callable[..., Site], redis_server: Redis, faulty_functions: Lambda
 ) -> None:
-    """A function that answers only status, data, content_type and error gives the preview to the client."""
-    with run_site(redis=redis_server, function=faulty_functions, function_name="original") as site:
-        answer = site.get("/prew/card/road/originals.jpg")
+    """It answers only status, data, content_type and error."""
+    with run_site(redis=redis_server, function=faulty_functions, function_name="minimal") as site:
+        answer = site.get("/prew/card/path/reference.jpg")
 
     assert (answer.status, answer.headers["X-Preview"]) == (200, "made")
-    assert answer.body == b"photo/road/originals.jpg 720"
+    assert answer.body == b"photo/path/reference.jpg 720"
     assert answer.headers["ETag"]
 
 
 async def test_without_redis_one_process_coalesces_alone(run_site: Callable[..., Site], function: Lambda) -> None:
-    """Two hundred clients of one process without Redis: one resize, and the log says how it works."""
     with run_site(function=function) as site:
-        site.put("road/no-redis.jpg", photo(1500, 1000))
+        site.put("path/no-redis.jpg", photo(1500, 1000))
         invocations = function.stats()["invocations"]
-        answers = await site.burst("/prew/card/road/no-redis.jpg", 200)
+        answers = await site.burst("/prew/card/path/no-redis.jpg", 50)
         log = site.log_of()
 
     assert {status for status, _, _ in answers} == {200}
@@ -257,10 +221,9 @@ async def test_without_redis_one_process_coalesces_alone(run_site: Callable[...,
 
 
 async def test_without_lambda_worker_processes_resize(run_site: Callable[..., Site], redis_server: Redis) -> None:
-    """Two hundred clients without a function: one resize in a worker process, and the log says so."""
     with run_site(redis=redis_server, replicas=2) as site:
-        site.put("road/no-lambda.jpg", photo(1500, 1000))
-        answers = await site.burst("/prew/card/road/no-lambda.jpg", 200)
+        site.put("path/no-lambda.jpg", photo(1500, 1000))
+        answers = await site.burst("/prew/card/path/no-lambda.jpg", 50)
         log = site.log_of()
 
     assert {status for status, _, _ in answers} == {200}

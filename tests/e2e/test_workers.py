@@ -94,7 +94,7 @@ async def test_one_that_dies_is_replaced(service: tuple[Service, GatedLambda]) -
 async def test_they_end_together_after_their_requests(
     service: tuple[Service, GatedLambda], number: signal.Signals
 ) -> None:
-    """One signal to the parent: requests under way are answered, then all are gone."""
+    """One signal to the parent: requests in flight are answered, then all are gone."""
     workers, function = service
     pids = workers.pids
     in_flight = asyncio.create_task(_get(workers.port, f"/prew/card/workers/ends-{workers.port}-{number}.jpg"))
@@ -109,7 +109,7 @@ async def test_they_end_together_after_their_requests(
 
 
 async def test_a_second_signal_is_final(service: tuple[Service, GatedLambda]) -> None:
-    """Who will not wait for the requests under way signals again."""
+    """Who will not wait for the requests in flight signals again."""
     workers, function = service
     in_flight = asyncio.create_task(_get(workers.port, f"/prew/card/workers/second-{workers.port}.jpg"))
     await function.entered.wait()

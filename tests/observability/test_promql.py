@@ -26,8 +26,8 @@ ASKED = [*panels(), *alerts()]
 _BY_PROMETHEUS = {"up"}
 
 
-@pytest.fixture(name="exposition", scope="module")
-def _exposition() -> str:
+@pytest.fixture(name="metrics_text", scope="module")
+def _metrics_text() -> str:
     """What a process's /metrics says after one flight."""
     return asyncio.run(_after_a_flight())
 
@@ -54,10 +54,10 @@ def run(*argv: str, text: str = "") -> str:
 
 
 @pytest.mark.parametrize(("title", "expr"), ASKED, ids=[title for title, _ in ASKED])
-def test_every_metric_is_exposed(exposition: str, title: str, expr: str) -> None:
+def test_every_metric_exists(metrics_text: str, title: str, expr: str) -> None:
     """By the name that is in /metrics, with kinds and sources that exist."""
-    known = set(re.findall(r"^([a-z_]+)(?:\{| )", exposition, re.MULTILINE)) | set(
-        re.findall(r"^# TYPE (prewmanager_requests_total) ", exposition, re.MULTILINE)
+    known = set(re.findall(r"^([a-z_]+)(?:\{| )", metrics_text, re.MULTILINE)) | set(
+        re.findall(r"^# TYPE (prewmanager_requests_total) ", metrics_text, re.MULTILINE)
     )
     sources = {source.value for source in Source}
 
@@ -67,17 +67,17 @@ def test_every_metric_is_exposed(exposition: str, title: str, expr: str) -> None
     assert matched(expr, "source") <= sources
 
 
-def test_every_metric_of_ours_is_shown(exposition: str) -> None:
+def test_every_metric_of_ours_is_shown(metrics_text: str) -> None:
     """What is counted and looked at by nobody is not worth counting."""
-    ours = set(re.findall(r"^# TYPE (prewmanager_\w+) ", exposition, re.MULTILINE))
+    ours = set(re.findall(r"^# TYPE (prewmanager_\w+) ", metrics_text, re.MULTILINE))
     shown = {re.sub(r"_bucket$", "", name) for _, expr in ASKED for name in metrics(expr)}
 
     assert ours - shown == set()
 
 
-def test_promtool_finds_nothing_wrong_with_the_metrics(promtool: str, exposition: str) -> None:
+def test_promtool_finds_nothing_wrong_with_the_metrics(promtool: str, metrics_text: str) -> None:
     """Names, units and help texts follow Prometheus's conventions."""
-    assert run(promtool, "check", "metrics", text=exposition) == ""
+    assert run(promtool, "check", "metrics", text=metrics_text) == ""
 
 
 def test_the_rules_load_in_prometheus(promtool: str) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from prewmanager.errors import StorageFailed
 from prewmanager.flights.result import FlightResult
 from prewmanager.previews.catalogue import Catalogue, Preview
+from prewmanager.previews.inventory import ListedPage, StoredObject
 from prewmanager.previews.outcome import Failure, Made, Outcome, Source
 from prewmanager.resizing.render import RenderJob, RenderResult
 from prewmanager_presets import Preset
@@ -91,6 +93,54 @@ class FakeStore:
                 yield body[start : start + 3]
 
         return found, pieces()
+
+
+class FakePages:
+    """A listing of the photos with these names; records its requests. A token is the number of the next key."""
+
+    def __init__(self, *names: str) -> None:
+        self.keys = [f"photo/{name}" for name in names]
+        self.requests: list[tuple[str, int, str | None]] = []
+
+    async def page(self, prefix: str, limit: int, token: str | None) -> ListedPage:
+        self.requests.append((prefix, limit, token))
+        keys = [key for key in self.keys if key.startswith(prefix)]
+        start = int(token or 0)
+        end = start + limit
+        objects = [StoredObject(key, 5, datetime(2020, 1, 1, tzinfo=UTC)) for key in keys[start:end]]
+        return ListedPage(objects, str(end) if end < len(keys) else None)
+
+
+class RecordingLease:
+    """Counts what is done with it; the flight store answers while `gate` is open."""
+
+    def __init__(self, on_complete: Callable[[], None] = lambda: None) -> None:
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.own = True
+        self.renewals: list[float] = []
+        self.renewals_ended = 0
+        self.releases = 0
+        self.released = False
+        self._on_complete = on_complete
+
+    async def renew(self) -> bool:
+        self.renewals.append(asyncio.get_running_loop().time())
+        await self.gate.wait()
+        self.renewals_ended += 1
+        return self.own
+
+    async def complete(self, outcome: Outcome, ttl_s: float) -> bool:
+        assert outcome is not None
+        assert ttl_s > 0
+        self._on_complete()
+        await self.gate.wait()
+        return self.own
+
+    async def release(self) -> None:
+        self.releases += 1
+        await self.gate.wait()
+        self.released = True
 
 
 class RecordingObserver:

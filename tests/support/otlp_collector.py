@@ -67,7 +67,7 @@ def _received(request: ExportTraceServiceRequest) -> list[Received]:
                 span.parent_span_id.hex(),
                 span.start_time_unix_nano,
                 span.end_time_unix_nano,
-                tuple(circuit_breaker.span_id.hex() for circuit_breaker in span.links),
+                tuple(each.span_id.hex() for each in span.links),
             )
             for scope in resource.scope_spans
             for span in scope.spans

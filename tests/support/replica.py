@@ -17,17 +17,19 @@ from prewmanager.flights.coalescer import Coalescer
 from prewmanager.flights.flight import FlightParts
 from prewmanager.flights.lease import Lifetimes, Timing
 from prewmanager.flights.placeholder import FallbackFinder, FallbackPreviews
-from prewmanager.flights.ports import FlightObserver, FlightStore, FlightTracer
-from prewmanager.flights.result import Answer
+from prewmanager.flights.ports import FlightObserver, FlightStore, FlightTracer, Lease
+from prewmanager.flights.result import Answer, Completed, Held
 from prewmanager.previews.catalogue import Catalogue
 from prewmanager.previews.ports import PreviewStore
+from prewmanager.previews.variants import all_variants
 from prewmanager.resizing.load import Load
 from prewmanager.resizing.ports import Resizer
 from prewmanager.telemetry.metrics import Metrics
 from prewmanager.telemetry.tracing import NoSpans, NoTracing, Tracing
 from prewmanager.web.app import Service, make_app
 from prewmanager.web.ports import PreviewProvider, Probe
-from tests.support.fakes import CATALOGUE, FakeStore, GatedResizer, RecordingObserver
+from prewmanager_presets import Preset
+from tests.support.fakes import CATALOGUE, FakeStore, GatedResizer, RecordingObserver, until
 
 TIMING = Timing(lease_s=0.3, lock_ttl_s=3, invoke_s=5, wait_s=10, first_poll_s=0.001, longest_poll_s=0.005)
 
@@ -79,6 +81,46 @@ class InMemoryReplica:
     def ask(self, path: str = "/prew/card/a.jpg") -> asyncio.Task[Answer]:
         """Start a request for a preview."""
         return asyncio.create_task(self.provider.preview(self.catalogue.resolve(path)))
+
+
+GALLERY = Catalogue(
+    all_variants(
+        {
+            "thumb": Preset(width=200, companions=("card", "hero")),
+            "card": Preset(width=720, companions=("thumb",)),
+            "hero": Preset(width=1600, best_effort=True),
+            "auto": Preset(width=100, format="auto", dpr=(2,), companions=("fine", "card")),
+            "fine": Preset(width=300, format="auto"),
+        }
+    ),
+    "photo",
+    "prew",
+)
+
+
+class Gallery(InMemoryReplica):
+    """A replica whose presets are each other's companions, asked for one photo."""
+
+    def __init__(
+        self,
+        flight_store: FlightStore | None = None,
+        store: FakeStore | None = None,
+        error: Exception | None = None,
+        timing: Timing = TIMING,
+    ) -> None:
+        super().__init__(flight_store, catalogue=GALLERY, store=store, error=error, timing=timing)
+
+    def ask(self, preset: str = "thumb") -> asyncio.Task[Answer]:
+        """Start a request for the photo's preview."""
+        return super().ask(f"/prew/{preset}/a.jpg")
+
+    async def completed(self) -> None:
+        """Return when no flight is left."""
+        await until(lambda: not self.coalescer.in_flight())
+
+    async def known(self, preset: str) -> Lease | Completed | Held:
+        """What the flight store has of a preview."""
+        return await self.flight_store.acquire(GALLERY.resolve(f"/prew/{preset}/a.jpg").flight_key)
 
 
 class FakeProbe:

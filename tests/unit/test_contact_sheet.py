@@ -7,31 +7,24 @@ import contextlib
 import json
 import re
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
 
 from prewmanager.errors import InvalidKey, Overloaded
 from prewmanager.flights.result import FlightResult, InFlight
-from prewmanager.previews.inventory import ListedPage, StoredObject
 from prewmanager.previews.outcome import Failure, Source
 from prewmanager.web.contact_sheet import photos, watch
 from prewmanager.web.contact_sheet.files import CONTENT_SECURITY_POLICY, page_files
 from prewmanager.web.contact_sheet.photos import PAGE_SIZE, PhotoFinder, PhotoPage
 from prewmanager.web.contact_sheet.reports import MAX_COMPLETED, MAX_FLIGHTS, CompletedFlights, Replica, report
-from prewmanager.web.contact_sheet.routes import ContactSheet
 from prewmanager.web.contact_sheet.viewer import CAPACITY, Viewer
 from prewmanager.web.contact_sheet.watch import IDLE_REPORTS, MAX_VIEWERS, FlightWatch
 from prewmanager.web.ports import Relay
-from tests.support.fakes import CATALOGUE, RecordingObserver, made, preview, until
+from tests.support.fakes import CATALOGUE, FakePages, RecordingObserver, made, preview, until
 
 HERE = Replica("aaaaaa", "here")
 THERE = Replica("bbbbbb", "there")
-LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
-PAGE = "/-/presets"
 
 
 class FakeRelay:
@@ -54,22 +47,6 @@ class FakeRelay:
                 yield await queue.get()
         finally:
             self.receivers.remove(queue)
-
-
-class FakePages:
-    """A listing of the photos with these names; records its requests. A token is the number of the next key."""
-
-    def __init__(self, *names: str) -> None:
-        self.keys = [f"photo/{name}" for name in names]
-        self.requests: list[tuple[str, int, str | None]] = []
-
-    async def page(self, prefix: str, limit: int, token: str | None) -> ListedPage:
-        self.requests.append((prefix, limit, token))
-        keys = [key for key in self.keys if key.startswith(prefix)]
-        start = int(token or 0)
-        end = start + limit
-        objects = [StoredObject(key, 5, LONG_AGO) for key in keys[start:end]]
-        return ListedPage(objects, str(end) if end < len(keys) else None)
 
 
 def _watch(replica: Replica = HERE, relay: Relay | None = None) -> FlightWatch:
@@ -279,36 +256,3 @@ def test_each_element_and_module_that_the_scripts_name_exists() -> None:
 
     assert ids <= set(re.findall(r' id="([^"]+)"', texts["index.html"]))
     assert set(re.findall(r'from "\./([^"]+)"', scripts)) <= set(texts)
-
-
-@contextlib.asynccontextmanager
-async def _client(flight_watch: FlightWatch, *names: str) -> AsyncIterator[TestClient[web.Request, web.Application]]:
-    app = web.Application()
-    ContactSheet(CATALOGUE.presets, CATALOGUE, PhotoFinder(FakePages(*names), CATALOGUE), flight_watch).add_to(app)
-    async with TestClient(TestServer(app, shutdown_timeout=3600)) as client:
-        yield client
-
-
-async def test_the_end_of_the_service_ends_its_streams_before_the_shutdown_timeout() -> None:
-    async with _client(_watch()) as client, client.get(f"{PAGE}/flights") as stream:
-        await client.server.close()
-
-        assert await stream.content.read() == b"retry: 2000\n\n"
-
-
-async def test_a_report_detects_a_closed_connection_and_reaches_the_other_viewers() -> None:
-    flight_watch = _watch()
-    async with _client(flight_watch) as client, client.get(f"{PAGE}/flights") as stays:
-        (await client.get(f"{PAGE}/flights")).close()
-        while len(flight_watch._viewers) != 1:
-            await flight_watch.report([_in_flight()])
-            await stays.content.readuntil(b"data: ")
-        flight_watch.close()
-
-
-async def test_each_answer_names_its_replica() -> None:
-    async with _client(_watch(), "a.jpg") as client:
-        answer = await client.get(f"{PAGE}/photos")
-
-        assert answer.headers["X-Replica"] == HERE.id
-        assert [photo["name"] for photo in (await answer.json())["photos"]] == ["a.jpg"]

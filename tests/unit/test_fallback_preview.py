@@ -1,4 +1,4 @@
-"""Stand-ins: what a request gets while its own preview is made, or cannot be."""
+"""Fallback previews: what a request gets while its own preview is rendered, or cannot be."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ NEVER_S = 1000.0
 
 
 class CountingStore(FakeStore):
-    """Notes which keys are looked for."""
+    """Keeps the keys of its existence checks."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,15 +82,15 @@ def names(name: str) -> list[str]:
     return [each.preset_name for each in FallbackFinder(CATALOGUE, FakeStore()).candidates(wanted(name))]
 
 
-def test_the_nearest_by_width_comes_first() -> None:
-    """Larger or smaller alike; a client that may not show AVIF or WebP is not given any, the others get their own."""
+def test_the_most_similar_by_width_comes_first() -> None:
+    """Larger or smaller alike, and in no format that the client may not show."""
     assert names("card") == ["wide", "thumb", "hero", "hero@2x"]
     assert names("hero")[:2] == ["wide", "card"]
     assert names("hero.avif")[:3] == ["hero", "wide", "modern"]
     assert names("hero@2x.webp")[:3] == ["hero@2x", "hero", "hero.webp"]
 
 
-def test_of_two_as_near_the_larger_one_is_better() -> None:
+def test_of_two_that_are_equally_similar_the_larger_one_is_better() -> None:
     """Browsers scale down better than up."""
     presets = {"low": Preset(width=100), "mid": Preset(width=200), "high": Preset(width=300)}
     catalogue = Catalogue(presets, "photo", "prew")
@@ -99,16 +99,15 @@ def test_of_two_as_near_the_larger_one_is_better() -> None:
     assert [each.preset_name for each in found] == ["high", "low"]
 
 
-def test_a_key_that_is_too_long_is_no_candidate() -> None:
-    """A longer preset's name may lead beyond what S3 takes."""
+def test_a_key_that_is_too_long_for_s3_is_no_candidate() -> None:
     photo = "x" * (1024 - len("prew/card/"))
     found = FallbackFinder(CATALOGUE, FakeStore()).candidates(CATALOGUE.resolve(f"/prew/card/{photo}"))
 
     assert [each.preset_name for each in found] == ["wide", "hero"]
 
 
-async def test_who_waits_gets_the_nearest_and_the_flight_goes_on() -> None:
-    """All who wait and all who come get one stand-in of one set of looks; later ones the preview itself."""
+async def test_waiters_get_one_fallback_preview_and_the_flight_goes_on() -> None:
+    """Found by one set of existence checks; requests after the flight get the preview itself."""
     replica = Replica(after_s=0)
     replica.put("thumb")
     replica.put("hero")
@@ -127,8 +126,7 @@ async def test_who_waits_gets_the_nearest_and_the_flight_goes_on() -> None:
     assert (after.source, replica.resizer.calls) == (Source.FOUND, ["prew/card/a.jpg"])
 
 
-async def test_what_is_made_in_time_is_not_replaced() -> None:
-    """Nothing is looked for before its time."""
+async def test_no_fallback_preview_is_searched_before_its_time() -> None:
     replica = Replica(after_s=NEVER_S)
     replica.put("thumb")
     replica.resizer.gate.set()
@@ -137,8 +135,7 @@ async def test_what_is_made_in_time_is_not_replaced() -> None:
     assert replica.keys == ["prew/card/a.jpg"]
 
 
-async def test_without_a_stand_in_requests_wait_on() -> None:
-    """Nothing else of this photo exists: they get what they wanted when it is made."""
+async def test_without_a_fallback_preview_requests_wait_on() -> None:
     replica = Replica(after_s=0)
     asking = replica.ask_for()
     await until(lambda: len(replica.keys) == 1 + len(names("card")))
@@ -148,8 +145,8 @@ async def test_without_a_stand_in_requests_wait_on() -> None:
 
 
 @pytest.mark.parametrize("error", [Overloaded(), DeadlineExceeded(), ResizerFailed(), StorageFailed()])
-async def test_a_failure_that_is_not_the_photos_gets_a_stand_in(error: PreviewFailed) -> None:
-    """Those who waited get it, and those who come while the failure is remembered."""
+async def test_a_transient_failure_gets_the_fallback_preview(error: PreviewFailed) -> None:
+    """Waiters get it, and requests while the failure is cached."""
     replica = Replica(after_s=NEVER_S, error=error)
     replica.put("hero")
     replica.resizer.gate.set()
@@ -161,8 +158,8 @@ async def test_a_failure_that_is_not_the_photos_gets_a_stand_in(error: PreviewFa
 
 
 @pytest.mark.parametrize("error", [PhotoMissing(), PhotoCorrupt()])
-async def test_a_failure_of_the_photo_is_told(error: PreviewFailed) -> None:
-    """A photo that is gone shall not live on in its other previews; nothing is looked for."""
+async def test_a_failure_of_the_photo_is_returned(error: PreviewFailed) -> None:
+    """A photo that is gone does not live on in its other previews."""
     replica = Replica(after_s=NEVER_S, error=error)
     replica.put("hero")
     replica.resizer.gate.set()
@@ -172,8 +169,7 @@ async def test_a_failure_of_the_photo_is_told(error: PreviewFailed) -> None:
     assert replica.keys == ["prew/card/a.jpg"]
 
 
-async def test_a_failure_without_a_stand_in_is_told() -> None:
-    """Also where S3 cannot even be asked for one."""
+async def test_without_s3_a_transient_failure_is_returned() -> None:
     replica = Replica(after_s=NEVER_S, error=ResizerFailed())
     replica.put("hero")
     replica.store.broken = True

@@ -38,7 +38,7 @@ class RecordedSleep:
 
 
 async def test_no_more_than_allowed_run_at_once() -> None:
-    """Of thirty, four run and the others wait their turn; all come through."""
+    """The others wait for a slot, and all come through."""
     gated, load = GatedResizer(), Load(at_once=4, typical_s=0.001)
     limited = ConcurrencyLimitedResizer(gated, load, max_wait_s=1)
     resizes = [asyncio.create_task(limited.resize(job())) for _ in range(30)]
@@ -52,7 +52,7 @@ async def test_no_more_than_allowed_run_at_once() -> None:
 
 
 async def test_a_slot_that_comes_too_late_is_refused() -> None:
-    """With a second for each and two at once, the ninth in the queue would wait over four seconds."""
+    """With a second for each and two slots, the ninth in the queue would wait over four seconds."""
     gated, load = GatedResizer(), Load(at_once=2, typical_s=1.0)
     limited = ConcurrencyLimitedResizer(gated, load, max_wait_s=4)
     resizes = [asyncio.create_task(limited.resize(job())) for _ in range(10)]
@@ -66,7 +66,7 @@ async def test_a_slot_that_comes_too_late_is_refused() -> None:
 
 
 async def test_a_cancelled_resize_releases_its_slot() -> None:
-    """Neither waiting nor running ones that are cancelled keep a place."""
+    """Whether it waits or runs."""
     gated, load = GatedResizer(), Load(at_once=1)
     limited = ConcurrencyLimitedResizer(gated, load, max_wait_s=100)
     running, waiting = (asyncio.create_task(limited.resize(job())) for _ in range(2))
@@ -76,12 +76,11 @@ async def test_a_cancelled_resize_releases_its_slot() -> None:
     await asyncio.gather(running, waiting, return_exceptions=True)
     gated.gate.set()
 
-    assert await limited.resize(job())
+    await limited.resize(job())
     assert (load.running, load.queued) == (0, 0)
 
 
-def test_the_load_learns() -> None:
-    """The typical duration follows what is measured."""
+def test_the_typical_duration_follows_what_is_measured() -> None:
     load = Load(at_once=1, typical_s=1.0)
     for _ in range(50):
         load.finished(3.0)
@@ -90,20 +89,18 @@ def test_the_load_learns() -> None:
     assert load.drain_s(9) == pytest.approx(30, abs=0.5)
 
 
-async def test_throttled_three_times_and_then_well() -> None:
-    """It comes back after what it was told, or after a growing pause, and then it gets its preview."""
+async def test_a_throttled_resize_is_retried_after_retry_after_or_a_growing_pause() -> None:
     scripted, sleep = ScriptedResizer(Overloaded("", 2.0), Overloaded(""), Overloaded("")), RecordedSleep()
     retrying = RetryingResizer(scripted, within_s=10, sleep=sleep)
 
-    assert await retrying.resize(job())
+    assert (await retrying.resize(job())).made == made()
     assert scripted.calls == 4
     assert 2.0 <= sleep.seconds[0] <= 3.0
     assert 0.2 <= sleep.seconds[1] <= 0.3
     assert 0.4 <= sleep.seconds[2] <= 0.6
 
 
-async def test_retrying_ends() -> None:
-    """What cannot come in time is told at once, with the time to come back."""
+async def test_what_cannot_be_retried_in_time_fails_at_once() -> None:
     scripted, sleep = ScriptedResizer(Overloaded("", 30.0)), RecordedSleep()
     with pytest.raises(Overloaded) as caught:
         await RetryingResizer(scripted, within_s=10, sleep=sleep).resize(job())
@@ -112,8 +109,8 @@ async def test_retrying_ends() -> None:
     assert (scripted.calls, sleep.seconds) == (1, [])
 
 
-async def test_other_failures_are_final() -> None:
-    """Only a throttled resize surely did not run, so only that is tried again."""
+async def test_other_failures_are_not_retried() -> None:
+    """Only a throttled resize surely did not run."""
     scripted = ScriptedResizer(ResizerFailed("boom"))
     with pytest.raises(ResizerFailed):
         await RetryingResizer(scripted, within_s=10).resize(job())
@@ -121,8 +118,8 @@ async def test_other_failures_are_final() -> None:
     assert scripted.calls == 1
 
 
-async def test_without_quota_nothing_is_resized() -> None:
-    """A used-up quota is Overloaded with the time until there is more; companions do not count."""
+async def test_a_used_up_quota_is_overloaded_until_there_is_more() -> None:
+    """Companions do not count."""
     scripted = ScriptedResizer()
     waits = iter([0.0, 1.5])
 

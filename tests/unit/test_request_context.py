@@ -49,15 +49,15 @@ def test_work_for_nobody_has_no_id() -> None:
 async def test_a_task_belongs_to_the_request_that_started_it() -> None:
     """Also when the next request of the same connection has begun since."""
     request_context.set_request_headers({"X-Request-Id": "the-first-one"})
-    told = asyncio.Event()
+    gate = asyncio.Event()
 
     async def work() -> str | None:
-        await told.wait()
+        await gate.wait()
         return request_context.request_id()
 
     first = asyncio.create_task(work())
     request_context.set_request_headers({"X-Request-Id": "the-second-one"})
-    told.set()
+    gate.set()
     assert (await first, request_context.request_id()) == ("the-first-one", "the-second-one")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from prewmanager.app import _lifetimes
 from prewmanager.config.settings import Settings, read_settings
 from prewmanager.errors import InvalidSettings
 from prewmanager_presets import Preset
@@ -195,6 +196,14 @@ def test_only_agreed_densities(dpr: object) -> None:
 def test_densities_may_be_written_in_several_ways(dpr: object) -> None:
     """As in a variable, as in JSON; in any order."""
     assert _parsed(width=1, dpr=dpr).dpr == (2, 3)
+
+
+def test_each_kind_of_failure_stays_cached_for_its_time(read: Read) -> None:
+    times = _lifetimes(read(**GOOD, PREW_MISSING_TTL="7", PREW_REJECTED_TTL="8", PREW_TRANSIENT_TTL="9")).by_kind
+
+    assert {times["missing"]} == {7}
+    assert {times[kind] for kind in ("unsupported", "corrupt", "too_large", "crashed")} == {8}
+    assert {times[kind] for kind in ("throttled", "timeout", "failed", "storage")} == {9}
 
 
 @pytest.mark.parametrize("name", ["a", "card", "card_2", "a_", "x" * 32])

@@ -7,10 +7,10 @@ import asyncio
 import pytest
 
 from prewmanager.tasks import background
+from tests.support.fakes import until
 
 
 async def test_it_runs_beside_the_block_and_ends_with_it() -> None:
-    """Work under way is cancelled at the end of the block."""
     events: list[str] = []
 
     async def work() -> None:
@@ -21,18 +21,17 @@ async def test_it_runs_beside_the_block_and_ends_with_it() -> None:
             events.append("ended")
 
     async with background(work(), "work"):
-        await asyncio.sleep(0)
-        assert events == ["begun"]
+        await until(lambda: events == ["begun"])
 
     assert events == ["begun", "ended"]
 
 
-async def test_a_swallowed_cancellation_is_said_again() -> None:
-    """A task that goes on after the first cancellation gets a second one."""
-    swallowed = 0
+async def test_a_task_that_swallows_its_cancellation_is_cancelled_again() -> None:
+    swallowed, begun = 0, asyncio.Event()
 
     async def work() -> None:
         nonlocal swallowed
+        begun.set()
         while swallowed < 2:
             try:
                 await asyncio.Event().wait()
@@ -40,13 +39,12 @@ async def test_a_swallowed_cancellation_is_said_again() -> None:
                 swallowed += 1
 
     async with background(work(), "work"):
-        await asyncio.sleep(0)
+        await begun.wait()
 
     assert swallowed == 2
 
 
 async def test_an_error_of_the_block_passes_through() -> None:
-    """The work ends, and the block's error is the caller's."""
     with pytest.raises(ZeroDivisionError):
         async with background(asyncio.Event().wait(), "work"):  # type: ignore[arg-type]
             raise ZeroDivisionError

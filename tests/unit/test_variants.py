@@ -64,7 +64,8 @@ def test_densities_and_formats_multiply() -> None:
 )
 def test_a_field_of_one_format_matters_to_that_format_alone(field: str, variant: str) -> None:
     """The fingerprints of the others stay, and so do their previews."""
-    before, after = Preset(width=720, format="auto"), Preset(width=720, format="auto", **{field: 3})
+    fields: dict[str, Any] = {"width": 720, "format": "auto"}
+    before, after = Preset(**fields), Preset(**(fields | {field: 3}))
     old, new = variants("card", before), variants("card", after)
 
     assert {name for name in new if new[name].fingerprint != old[name].fingerprint} == {variant}

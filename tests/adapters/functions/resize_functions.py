@@ -1,4 +1,4 @@
-"""Functions that answer like the original system's, or misbehave, for the service's Lambda adapter."""
+"""Functions that answer like the first source system's, or misbehave, for the service's Lambda adapter."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 
-def original(event: dict[str, Any], _: object) -> dict[str, Any]:
+def minimal(event: dict[str, Any], _: object) -> dict[str, Any]:
     """Answers with the original's four fields and nothing else."""
     picture = f"{event['src_key']} {event['width']}".encode()
     return {"status": True, "data": base64.b64encode(picture).decode(), "content_type": "image/jpeg", "error": ""}
