@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import sys
 import tempfile
 from collections.abc import Coroutine
 from pathlib import Path
@@ -71,11 +70,6 @@ def serve(
             # Before prometheus-client is imported, which reads it then.
             folder = exits.enter_context(tempfile.TemporaryDirectory(prefix="prewmanager-"))
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        # structlog imports rich where it is installed, for tracebacks in a terminal: 3 MB of no use to a service.
-        sys.modules.setdefault("rich", None)  # type: ignore[arg-type]  # which is how Python says "not to be had"
-        if settings.otlp_endpoint is None:
-            # Likewise redis-py, for metrics of its own: 2 MB, and a fifth of a second.
-            sys.modules.setdefault("opentelemetry", None)  # type: ignore[arg-type]  # as above
         # Imported here, so that the other commands start at once.
         from prewmanager.server import listen, run  # noqa: PLC0415 -- see above
 

@@ -29,13 +29,3 @@ async def end(task: asyncio.Task[None]) -> None:
     while not task.done():
         task.cancel()
         await asyncio.wait([task], timeout=_RETRY_S)
-
-
-async def resume_waiter(waiters: int) -> None:
-    """Let the event loop resume a single waiter before the caller goes on; do nothing for none or several.
-
-    A lone client is answered before the flight store gets the result, half a millisecond sooner. Hundreds of waiters
-    would keep the other replicas waiting. Measured by `benchmarks/miss_time.py`.
-    """
-    if waiters == 1:
-        await asyncio.sleep(0)

@@ -1,102 +1,112 @@
-"""The client of one server, on a real Redis: who gets a connection, in which order, and for how long."""
+"""The client of one server, on a real Redis: who gets a slot, in which order, and for how long."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
 from redis.asyncio import Redis
 from redis.asyncio.connection import SSLConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from devstack import backends
-from prewmanager.adapters.redis.client import SlotPool, TimedRedis
+from prewmanager.adapters.redis.client import SharedTlsPool, Slots, SlottedRedis, SlotTimeout
 from tests.support.fakes import until
 
 NAME = "pool-under-test"
 
 
 @pytest.fixture(name="pool")
-async def _pool(redis_server: backends.Redis) -> AsyncIterator[SlotPool]:
-    pool = SlotPool.from_url(redis_server.url, max_connections=2, timeout=0.2, client_name=NAME)
+async def _pool(redis_server: backends.Redis) -> AsyncIterator[SharedTlsPool]:
+    pool = _new_pool(redis_server.url)
     yield pool
     await pool.aclose()
+
+
+def _new_pool(url: str) -> SharedTlsPool:
+    options = {"client_name": NAME, "socket_timeout": None, "retry": Retry(NoBackoff(), 1)}
+    return SharedTlsPool.from_url(url, max_connections=2, **options)
+
+
+def _client(pool: SharedTlsPool, *, count: int = 2, wait_s: float = 5, timeout_s: float = 5) -> SlottedRedis:
+    return SlottedRedis(pool, Slots(count, wait_s), timeout_s)
 
 
 async def _ids(redis: Redis) -> set[str]:
     return {each["id"] for each in await redis.client_list(_type="normal") if each["name"] == NAME}
 
 
-async def test_an_idle_connection_is_used_again_by_one_at_a_time(pool: SlotPool) -> None:
-    one = await pool.get_connection()
-    other = await pool.get_connection()
-    await pool.release(one)
-
-    assert await pool.get_connection() is one is not other
-
-
-async def test_a_late_caller_gets_no_connection_before_those_who_wait(pool: SlotPool) -> None:
-    held = [await pool.get_connection(), await pool.get_connection()]
-    asked: list[str] = []
+async def test_each_gets_a_slot_in_its_turn() -> None:
+    """Whoever asks at the moment that a slot becomes free comes after those who wait."""
+    slots, free = Slots(1, 5), asyncio.Event()
     order: list[str] = []
 
     async def use(name: str) -> None:
-        asked.append(name)
-        connection = await pool.get_connection()
-        order.append(name)
-        await pool.release(connection)
+        async with slots:
+            order.append(name)
+            await free.wait()
 
-    waiting = [asyncio.create_task(use(name)) for name in ("first", "second")]
-    await until(lambda: len(asked) == 2)
-    late = asyncio.create_task(use("late"))
-    for connection in held:
-        await pool.release(connection)
-    await asyncio.gather(*waiting, late)
+    tasks = [asyncio.create_task(use(name)) for name in ("holder", "first", "second")]
+    await until(lambda: order == ["holder"])
+    free.set()
+    tasks.append(asyncio.create_task(use("late")))
+    await asyncio.gather(*tasks)
 
-    assert order == ["first", "second", "late"]
+    assert order == ["holder", "first", "second", "late"]
 
 
-async def test_who_waits_too_long_costs_those_who_come_after_no_connection(pool: SlotPool) -> None:
-    redis = TimedRedis.from_pool(pool)
-    held = [await pool.get_connection(), await pool.get_connection()]
-    with pytest.raises(RedisConnectionError, match=r"no connection is free within 0\.2 s"):
+async def test_who_waits_too_long_is_told(pool: SharedTlsPool) -> None:
+    """By another error than that of a dead server; and takes no slot from those who come after."""
+    redis = _client(pool, count=1, wait_s=0.05)
+    busy = asyncio.create_task(redis.execute_command("BLPOP", "nothing comes here", "0.3"))
+    await until(lambda: pool.get_connection_count()[1][0] == 1)
+    with pytest.raises(SlotTimeout, match=r"no slot is free within 0\.05 s") as raised:
         await redis.ping()
-    await pool.release(held[0])
+    await busy
 
+    assert not isinstance(raised.value, (RedisConnectionError, RedisTimeoutError))
     assert await redis.ping()
 
 
-async def test_the_connection_of_a_late_answer_is_closed(pool: SlotPool) -> None:
-    """Nobody else may read that answer."""
-    redis = TimedRedis.from_pool(pool)
-    pool.timeout_s = 0.05
-    with pytest.raises(RedisTimeoutError, match=r"no answer within 0\.05 s"):
-        await redis.execute_command("BLPOP", "nothing comes here", "0.2")  # type: ignore[no-untyped-call]  # redis-py's
-    pool.timeout_s = 5
+async def test_an_answer_that_comes_too_late_is_nobody_elses(pool: SharedTlsPool) -> None:
+    """The connection on which it would come is closed."""
+    with pytest.raises(RedisTimeoutError, match=r"no answer within 0\.05 s, 2 times"):
+        await _client(pool, timeout_s=0.05).execute_command("BLPOP", "nothing comes here", "0.2")
+    redis = _client(pool)
 
     assert [await redis.echo(str(number)) for number in range(3)] == [b"0", b"1", b"2"]
     assert await asyncio.gather(*(redis.echo(str(number)) for number in range(10))) == [b"%d" % n for n in range(10)]
 
 
-async def test_many_at_once_leave_all_connections_free(pool: SlotPool) -> None:
-    redis = TimedRedis.from_pool(pool)
+async def test_many_at_once_leave_all_connections_free(pool: SharedTlsPool) -> None:
+    """None is lost, also where those who wait for the response are cancelled at any moment, and none is too many."""
+    redis = _client(pool)
+    for attempt in range(300):
+        tasks = [asyncio.ensure_future(redis.ping()) for _ in range(8)]
+        for _ in range(attempt % 25):
+            await asyncio.sleep(0)
+        for task in tasks[:4]:
+            task.cancel()
+        await asyncio.gather(*tasks[:4], return_exceptions=True)
+        assert all(await asyncio.gather(*tasks[4:]))
     answers = await asyncio.gather(*(redis.ping() for _ in range(100)))
 
     assert all(answers)
-    assert pool.can_get_connection()
+    assert [count for count, _ in pool.get_connection_count()] == [2, 0]
     assert len(await _ids(redis)) == 2
 
 
 async def test_a_connection_that_the_server_closed_is_opened_again(
-    pool: SlotPool, redis_server: backends.Redis
+    pool: SharedTlsPool, redis_server: backends.Redis
 ) -> None:
-    redis = TimedRedis.from_pool(pool)
-    await redis.ping()
-    held = [await pool.get_connection(), await pool.get_connection()]
-    for connection in held:
-        await pool.release(connection)
+    """Without an error."""
+    redis = _client(pool)
+    await asyncio.gather(redis.ping(), redis.ping())
     old = await _ids(redis)
     async with Redis.from_url(redis_server.url) as another:
         for number in old:
@@ -107,18 +117,36 @@ async def test_a_connection_that_the_server_closed_is_opened_again(
     assert old.isdisjoint(await _ids(redis))
 
 
-async def test_a_connection_that_shall_be_opened_again_is_closed_first(pool: SlotPool) -> None:
-    """As redis-py marks those whose server moves."""
-    connection = await pool.get_connection()
-    connection.mark_for_reconnect()  # type: ignore[no-untyped-call]  # redis-py's
-    await pool.release(connection)
+@pytest.mark.parametrize(("failures", "fails"), [(0, False), (1, False), (2, True)])
+async def test_a_command_is_tried_twice(failures: int, *, fails: bool, redis_server: backends.Redis) -> None:
+    """A connection that breaks before the response costs one more try, and no third one."""
+    accepted = 0
 
-    assert not connection.is_connected
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal accepted
+        accepted += 1
+        if accepted > failures:
+            back_reader, back_writer = await asyncio.open_connection("127.0.0.1", redis_server.port)
+            with contextlib.suppress(ConnectionError):
+                while data := await reader.read(65536):
+                    back_writer.write(data)
+                    writer.write(await back_reader.read(65536))
+            back_writer.close()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+        pool = _new_pool(url)
+        with pytest.raises(RedisConnectionError) if fails else contextlib.nullcontext():
+            assert await _client(pool).ping()
+        await pool.aclose()
+
+    assert accepted == min(failures + 1, 2)
 
 
 def test_connections_over_tls_share_a_context() -> None:
     """Each of its own would have the process stand still for as long as the system's authorities are many."""
-    pool = SlotPool.from_url("rediss://127.0.0.1:1/0", max_connections=2, timeout=1)
+    pool = SharedTlsPool.from_url("rediss://127.0.0.1:1/0", max_connections=2)
     one, other = pool.make_connection(), pool.make_connection()
 
     assert isinstance(one, SSLConnection)

@@ -7,11 +7,9 @@ hooks), and a miss consists of little else. docs/decisions/0012 has the figures.
 from __future__ import annotations
 
 import contextlib
-import hmac
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -24,7 +22,6 @@ from aiobotocore.session import AioSession
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import NoCredentialsError
-from multidict import CIMultiDict
 from yarl import URL
 
 # Below the 15 s after which some load balancers in front of AWS's endpoints drop an idle connection; the SDK's value.
@@ -77,33 +74,15 @@ class LambdaClient:
             refused = _error_code(response.headers) if response.status >= _REFUSED_FROM else ""
             return Reply(response.headers, body, refused)
 
-    async def _signed(self, payload: bytes, headers: dict[str, str]) -> CIMultiDict[str]:
+    async def _signed(self, payload: bytes, headers: dict[str, str]) -> dict[str, str]:
         if self._credentials is None:
             raise NoCredentialsError
         frozen = await self._credentials.get_frozen_credentials()
-        # What the signer would else find out by itself, twice, from the address and a copy of the payload.
+        # What the signer would else derive twice, from the address and a copy of the payload.
         headers |= {"Host": self._host, "X-Amz-Content-SHA256": sha256(payload).hexdigest()}
-        request = AWSRequest("POST", self._address, data=payload)
-        # In place of headers from Python's email package, whose every item goes through a policy.
-        signed = CIMultiDict(headers)
-        request.headers = signed  # type: ignore[assignment]  # it has all that the signer uses
-        _Signer(frozen, "lambda", self._region).add_auth(request)
-        return signed
-
-
-class _Signer(SigV4Auth):
-    """The SDK's signer, which derives the key of a day, a region and a service once, as AWS says that one may."""
-
-    def _sign(self, key: bytes, msg: str, hex: bool = False) -> bytes | str:  # noqa: A002, FBT001 -- the SDK's
-        if not hex:
-            return _derived(key, msg)
-        signature: str = super()._sign(key, msg, hex)  # type: ignore[misc]  # the stubs leave it out
-        return signature
-
-
-@lru_cache(maxsize=16)
-def _derived(key: bytes, message: str) -> bytes:
-    return hmac.digest(key, message.encode(), "sha256")
+        request = AWSRequest("POST", self._address, data=payload, headers=headers)
+        SigV4Auth(frozen, "lambda", self._region).add_auth(request)
+        return dict(request.headers.items())
 
 
 def _host(url: URL) -> str:

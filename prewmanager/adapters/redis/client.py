@@ -1,135 +1,110 @@
-"""Clients of Redis whose commands wait their turn for a connection, and then have their time.
+"""Redis clients with a bounded number of commands at once and one time-out for each try, by redis-py's public API.
 
-Of what a command takes in redis-py, more than half is its pool (two locks, a time-out, an event and three measurements)
-and its time-outs (a task for each write, before Python 3.12). That is a tenth of a whole miss.
+redis-py's `BlockingConnectionPool` gives a free connection to whoever asks at that moment, ahead of those who wait; its
+time-out is the same exception as a lost connection, and it has no form for sentinels. Its socket time-out starts a task
+for each write before Python 3.12, which is why connections have none here. docs/decisions/0012 has the figures.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable
-from typing import Any, cast
+from typing import Any
 
 from redis.asyncio import ConnectionPool, Redis, RedisCluster
 from redis.asyncio.connection import AbstractConnection, RedisSSLContext, SSLConnection
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
-from redis.maint_notifications import MaintNotificationsConfig
 
 from prewmanager.errors import FlightStoreUnavailable
 
+_TRIES = 2
+
+
+class SlotTimeout(RedisError):
+    """No slot became free in time: this process is overloaded, which says nothing about Redis."""
+
 
 class Slots:
-    """So many at once; the next wait, each for so long, and come in their order."""
+    """`async with` for at most `count` tasks at once; the others wait in order, each for at most `timeout_s`.
 
-    def __init__(self, at_once: int, max_wait_s: float) -> None:
-        self._semaphore = asyncio.Semaphore(at_once)
-        self._max_wait_s = max_wait_s
+    Raises `SlotTimeout`.
+    """
 
-    async def acquire(self) -> None:
-        """Return when it is one's turn. Raises redis-py's `ConnectionError` where that is not in time."""
+    def __init__(self, count: int, timeout_s: float) -> None:
+        self._semaphore = asyncio.Semaphore(count)
+        self._timeout_s = timeout_s
+
+    async def __aenter__(self) -> None:
         if not self._semaphore.locked():
             await self._semaphore.acquire()
             return
         try:
-            async with asyncio.timeout(self._max_wait_s):
+            async with asyncio.timeout(self._timeout_s):
                 await self._semaphore.acquire()
         except TimeoutError as error:
-            raise RedisConnectionError(f"no connection is free within {self._max_wait_s:g} s") from error
+            raise SlotTimeout(f"no slot is free within {self._timeout_s:g} s") from error
 
-    def release(self) -> None:
-        """Let the next one come."""
+    async def __aexit__(self, *_: object) -> None:
         self._semaphore.release()
 
 
-class TimedRedis(Redis):
-    """redis-py's client, with one time-out for each try of a command in place of one for each of its steps.
+class SharedTlsPool(ConnectionPool):
+    """redis-py's pool; its TLS connections share one context, whose creation blocks the event loop for 20 ms."""
 
-    It is that of its pool, a `SlotPool`, whose connections need no `socket_timeout`.
-    """
-
-    async def _send_command_parse_response(self, *args: Any, **options: Any) -> Any:
-        timeout_s = cast("SlotPool", self.connection_pool).timeout_s
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await super()._send_command_parse_response(*args, **options)  # type: ignore[no-untyped-call]  # redis-py's
-        except TimeoutError as error:
-            raise RedisTimeoutError(f"no answer within {timeout_s:g} s") from error
-
-
-class SlotPool(ConnectionPool):
-    """redis-py's pool, with at most so many connections; who comes next gets one in its turn.
-
-    redis-py's own blocking pool gives one that is free again to whoever asks at that moment, before those who wait.
-    Here waiting times are not measured, and connections neither get new credentials nor follow a server that says that
-    it is moving: they are closed then, and the command is sent again.
-    """
-
-    def __init__(self, *, max_connections: int, timeout: float, **options: Any) -> None:
-        """`timeout`: seconds that a command waits for its turn, for a connection that is new, and for its answer."""
-        options["maint_notifications_config"] = MaintNotificationsConfig(enabled=False)
-        super().__init__(max_connections=max_connections, **options)
-        self._slots = Slots(max_connections, timeout)
-        self.timeout_s = timeout
-        self._tls: RedisSSLContext | None = None
-
-    async def get_connection(self, *_: Any, **__: Any) -> AbstractConnection:
-        """A connection that is ready for a command. Raises redis-py's `ConnectionError` where there is none in time."""
-        await self._slots.acquire()
-        try:
-            connection: AbstractConnection = self.get_available_connection()  # type: ignore[no-untyped-call]  # redis-py's
-        except BaseException:
-            self._slots.release()
-            raise
-        try:
-            async with asyncio.timeout(self.timeout_s):
-                await self.ensure_connection(connection)
-        except TimeoutError as error:
-            await self.release(connection)
-            raise RedisConnectionError(f"no connection is made within {self.timeout_s:g} s") from error
-        except BaseException:
-            await self.release(connection)
-            raise
-        return connection
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._shared_tls: RedisSSLContext | None = None
 
     def make_connection(self) -> AbstractConnection:
-        """A new connection. Those over TLS share one context, which takes 30 ms to make, and all else stands still."""
+        """Create a connection, which is not connected yet."""
         connection: AbstractConnection = super().make_connection()  # type: ignore[no-untyped-call]  # redis-py's
         if isinstance(connection, SSLConnection):
-            connection.ssl_context = self._tls = self._tls or connection.ssl_context
+            connection.ssl_context = self._shared_tls = self._shared_tls or connection.ssl_context
         return connection
 
-    async def release(self, connection: AbstractConnection) -> None:
-        """Take a connection back."""
-        self._in_use_connections.remove(connection)
-        try:
-            if connection.should_reconnect():  # type: ignore[no-untyped-call]  # redis-py's
-                await connection.disconnect()
-        finally:
-            self._available_connections.append(connection)
-            self._slots.release()
+
+class SlottedRedis(Redis):
+    """redis-py's client of one server: each command waits for a slot, then has two tries of `timeout_s` each.
+
+    A try connects, sends and receives; where the connection breaks during it, redis-py connects and sends once more. A
+    try that times out closes its connection, so that a late response reaches no other command. Subscriptions have
+    connections of their own, and take no slot.
+    """
+
+    def __init__(self, pool: ConnectionPool, slots: Slots, timeout_s: float) -> None:
+        """`pool` belongs to the caller; its connections retry once, and have no socket time-out."""
+        super().__init__(connection_pool=pool)
+        self._slots = slots
+        self._timeout_s = timeout_s
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Send a command and return its response. Raises redis-py's errors, and `SlotTimeout`."""
+        async with self._slots:
+            for _ in range(_TRIES):
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._timeout_s):
+                        return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py's
+            raise RedisTimeoutError(f"no answer within {self._timeout_s:g} s, {_TRIES} times")
 
 
-class SlotCluster(RedisCluster):
-    """redis-py's client of a cluster, with at most so many commands at once, and so connections to any node.
+class SlottedCluster(RedisCluster):
+    """redis-py's client of a cluster: each command waits for a slot, which bounds the connections to any node.
 
     By itself it fails at the command for which a node's connections, a hundred, are not enough.
     """
 
-    def __init__(self, *, max_commands: int, max_wait_s: float, **options: Any) -> None:
+    def __init__(self, slots: Slots, **options: Any) -> None:
         super().__init__(**options)
-        self._slots = Slots(max_commands, max_wait_s)
+        self._slots = slots
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
-        """Send a command to its node. Raises redis-py's errors, `ConnectionError` where it is not its turn in time."""
-        await self._slots.acquire()
-        try:
-            # Before it knows the nodes, it asks any of them; at the fifth that names another, it breaks up with all.
+        """Send a command to its node and return its response. Raises redis-py's errors, and `SlotTimeout`."""
+        async with self._slots:
+            # Before it knows the nodes, it asks any of them, and disconnects from all at the fifth redirection.
             await self.initialize()
             return await super().execute_command(*args, **options)
-        finally:
-            self._slots.release()
 
 
 async def translated(command: Awaitable[object], failed: str) -> object:

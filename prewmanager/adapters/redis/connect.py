@@ -1,4 +1,4 @@
-"""From an address to a client of Redis: one server, a cluster, or a set watched by sentinels.
+"""Opens a client for an address: of one server, a cluster, or a set watched by sentinels.
 
 redis://[user:password@]host:port/db             one server; rediss:// with TLS, unix:///path for a socket
 redis+cluster://[user:password@]host:port,…      any nodes of a cluster; rediss+cluster:// with TLS
@@ -12,73 +12,77 @@ from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from redis.asyncio import Redis, RedisCluster, Sentinel
+from redis.asyncio import ConnectionPool, Redis, RedisCluster, Sentinel
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import ExponentialWithJitterBackoff
+from redis.maint_notifications import MaintNotificationsConfig
 
-from prewmanager.adapters.redis.client import SlotCluster, SlotPool, TimedRedis
+from prewmanager.adapters.redis.client import SharedTlsPool, Slots, SlottedCluster, SlottedRedis
 
 _DEFAULT_PORTS = {"cluster": 6379, "sentinel": 26379}
-_MAX_CONNECTIONS = 64
-
-
-class _SentinelPool(SentinelConnectionPool, SlotPool):
-    """The master's connections, for which commands wait their turn; redis-py's own pool fails the 65th at once."""
+_MAX_COMMANDS = 64
+_SUBSCRIPTIONS = 4  # further connections: notifications and the contact sheet, and as many that are being closed
 
 
 @contextlib.asynccontextmanager
 async def connect(url: str, *, timeout_s: float = 1.0) -> AsyncIterator[Redis | RedisCluster]:
-    """A client for the address, closed with the block; nothing is sent before its first use.
+    """Open a client for the address, closed with the block; nothing is sent before its first use.
 
-    A request must not wait long for a Redis that is away: each command has `timeout_s` seconds and one quick retry.
-    Raises `ValueError` for an address that names no host, or no set where sentinels are asked.
+    A request must not wait long for a Redis that is away: each try of a command has `timeout_s` seconds, and there are
+    two. Raises `ValueError` for an address without a host, or without a set's name where sentinels are asked.
     """
-    retry = Retry(ExponentialWithJitterBackoff(base=0.01, cap=0.05), retries=1)
-    times: dict[str, Any] = {"socket_connect_timeout": timeout_s, "retry": retry}
-    slots = {"max_connections": _MAX_CONNECTIONS, "timeout": timeout_s}
+    slots = Slots(_MAX_COMMANDS, timeout_s)
     async with contextlib.AsyncExitStack() as stack:
-        match urlsplit(url).scheme.partition("+")[2]:
-            case "cluster":
-                client: Redis | RedisCluster = _cluster(url, timeout_s, times)
-            case "sentinel":
-                sentinel = Sentinel(_hosts(url, "sentinel"), sentinel_kwargs=times | {"socket_timeout": timeout_s})  # type: ignore[no-untyped-call]  # redis-py's
-                for each in sentinel.sentinels:
-                    stack.push_async_callback(each.aclose)
-                client = _master(sentinel, url, times | slots)
-            case _:
-                client = TimedRedis.from_pool(SlotPool.from_url(url, **times, **slots))
-        stack.push_async_callback(client.aclose)
+        client: Redis | RedisCluster
+        if urlsplit(url).scheme.endswith("+cluster"):
+            client = _cluster(url, slots, timeout_s)
+            stack.push_async_callback(client.aclose)
+        else:
+            pool = await stack.enter_async_context(_pool(url, timeout_s))
+            client = SlottedRedis(pool, slots, timeout_s)
         yield client
 
 
-def _cluster(url: str, timeout_s: float, times: dict[str, Any]) -> RedisCluster:
+@contextlib.asynccontextmanager
+async def _pool(url: str, timeout_s: float) -> AsyncIterator[ConnectionPool]:
+    options = _timeouts(timeout_s) | {
+        # The client's own time-out is enough.
+        "socket_timeout": None,
+        "max_connections": _MAX_COMMANDS + _SUBSCRIPTIONS,
+        # A server that announces its move closes the connection in the end, and the command is sent again.
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+    }
+    async with contextlib.AsyncExitStack() as stack:
+        pool: ConnectionPool
+        if urlsplit(url).scheme.endswith("+sentinel"):
+            sentinel = Sentinel(_hosts(url, "sentinel"), sentinel_kwargs=_timeouts(timeout_s))  # type: ignore[no-untyped-call]  # redis-py's
+            for each in sentinel.sentinels:
+                stack.push_async_callback(each.aclose)
+            pool = _master_pool(sentinel, url, options)
+        else:
+            pool = SharedTlsPool.from_url(url, **options)
+        stack.push_async_callback(pool.aclose)
+        yield pool
+
+
+def _timeouts(timeout_s: float) -> dict[str, Any]:
+    retry = Retry(ExponentialWithJitterBackoff(base=0.01, cap=0.05), retries=1)
+    return {"socket_connect_timeout": timeout_s, "socket_timeout": timeout_s, "retry": retry}
+
+
+def _cluster(url: str, slots: Slots, timeout_s: float) -> RedisCluster:
     nodes = [ClusterNode(host, port) for host, port in _hosts(url, "cluster")]
-    return SlotCluster(
-        startup_nodes=nodes,
-        ssl=url.startswith("rediss"),
-        max_commands=_MAX_CONNECTIONS,
-        max_wait_s=timeout_s,
-        socket_timeout=timeout_s,
-        **_login(url),
-        **times,
-    )
+    options = _login(url) | _timeouts(timeout_s)
+    return SlottedCluster(slots, startup_nodes=nodes, ssl=url.startswith("rediss"), **options)
 
 
-def _master(sentinel: Sentinel, url: str, options: dict[str, Any]) -> Redis:
+def _master_pool(sentinel: Sentinel, url: str, options: dict[str, Any]) -> SentinelConnectionPool:
     name, _, database = urlsplit(url).path.strip("/").partition("/")
     if not name:
         raise ValueError("a sentinel address ends with the name of the set, such as /mymaster")
-    master: Redis = sentinel.master_for(
-        name,
-        redis_class=TimedRedis,
-        connection_pool_class=_SentinelPool,
-        db=int(database or 0),
-        **_login(url),
-        **options,
-    )
-    return master
+    return SentinelConnectionPool(name, sentinel, db=int(database or 0), **_login(url), **options)  # type: ignore[no-untyped-call]  # redis-py's
 
 
 def _hosts(url: str, kind: str) -> list[tuple[str, int]]:
