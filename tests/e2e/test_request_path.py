@@ -185,7 +185,7 @@ def test_a_preview_that_is_too_large_to_inline_comes_from_s3(
 
 def test_our_function_answers_a_request_of_the_reference_implementation(site: Site, function: Lambda) -> None:
     site.put("a/b.jpg", photo(1000, 500))
-    request = json.loads((EXAMPLES / "request_original.json").read_text())
+    request = json.loads((EXAMPLES / "request_minimal.json").read_text())
     invoked = lambda_client(function).invoke(FunctionName=FUNCTION, Payload=json.dumps(request))
     answer = json.loads(invoked["Payload"].read())
     stored = site.stored("prew/card/a/b.jpg")
