@@ -69,7 +69,6 @@ async def test_who_waits_too_long_costs_those_who_come_after_no_connection(pool:
 
 
 async def test_the_connection_of_a_late_answer_is_closed(pool: SlotPool) -> None:
-    """Nobody else may read that answer."""
     redis = TimedRedis.from_pool(pool)
     pool.timeout_s = 0.05
     with pytest.raises(RedisTimeoutError, match=r"no answer within 0\.05 s"):

@@ -32,7 +32,6 @@ def opened(data: bytes) -> pyvips.Image:
 
 
 def test_made_once_then_served_by_s3(site: Site, function: Lambda) -> None:
-    """The second request never reaches the service, and has the same bytes and headers."""
     site.put("path/first.jpg", photo(1000, 600))
     before, invocations = site.requests_to_services(), function.stats()["invocations"]
     first = site.get("/prew/card/path/first.jpg")
@@ -151,7 +150,6 @@ async def test_a_burst_over_two_replicas_is_one_invocation(site: Site, function:
 
 
 def test_a_changed_preset_is_a_new_size(run_site: Callable[..., Site], redis_server: Redis, function: Lambda) -> None:
-    """Once the service has restarted and the old previews are deleted."""
     with run_site(redis=redis_server, function=function, replicas=2) as site:
         site.put("path/changed.jpg", photo(1200, 900))
         assert opened(site.get("/prew/card/path/changed.jpg").body).width == 720
