@@ -14,6 +14,7 @@ from benchmarks.processes import children, cpu_seconds
 from benchmarks.report import Cell, Figure, Report, Table
 from devstack.backends import S3, s3_client
 from devstack.programs import LOOPBACK, Program, ProgramError, find
+from tests.support.site import nginx_variables
 
 TARGET = 0.95
 WORKERS = 1
@@ -51,13 +52,8 @@ def measure(parts: Parts, s3: S3, *, rounds: int, seconds: int) -> dict[str, lis
 
 
 def _servers(parts: Parts, s3: S3) -> dict[str, tuple[Program, int]]:
-    variables = {
-        "PREW_NGINX_S3_SERVER": f"{LOOPBACK}:{s3.port}",
-        "PREW_NGINX_S3_SCHEME": "http",
-        "PREW_NGINX_BUCKET_PATH": f"/{s3.bucket}",
-        "PREW_NGINX_SERVICES": f"{LOOPBACK}:1",  # nobody is there: a preview that exists does not need the service
-        "PREW_NGINX_WORKERS": str(WORKERS),
-    }
+    # Nobody is at port 1: a preview that exists does not need the service.
+    variables = nginx_variables(s3, [1]) | {"PREW_NGINX_WORKERS": str(WORKERS)}
     ours, cached = parts.nginx(variables), parts.nginx(variables | {"PREW_NGINX_CACHE": "on"})
     plain = start_plain_nginx(parts, s3, WORKERS)
     return {
@@ -70,10 +66,10 @@ def _servers(parts: Parts, s3: S3) -> dict[str, tuple[Program, int]]:
 def _load(port: int, seconds: int) -> tuple[float, int]:
     url = f"http://{LOOPBACK}:{port}/{_KEY}"
     argv = [find("wrk"), "-t1", f"-c{_CONNECTIONS}", f"-d{seconds}s", url]
-    told = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
-    rate, total = _PER_SECOND.search(told), _TOTAL.search(told)
-    if rate is None or total is None or _BAD.search(told):
-        raise ProgramError(f"wrk on {url}:\n{told}")
+    output = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    rate, total = _PER_SECOND.search(output), _TOTAL.search(output)
+    if rate is None or total is None or _BAD.search(output):
+        raise ProgramError(f"wrk on {url}:\n{output}")
     return float(rate[1]), int(total[1])
 
 
@@ -81,7 +77,7 @@ def _workers_cpu(program: Program) -> float:
     return sum(cpu_seconds(pid) for pid in children(program.pid))
 
 
-def tell(report: Report, measured: dict[str, list[tuple[float, float]]]) -> dict[str, float]:
+def add_to(report: Report, measured: dict[str, list[tuple[float, float]]]) -> dict[str, float]:
     """Put the figures into the report; returns requests per second by name, for a plot."""
     rates = {name: statistics.median(rate for rate, _ in rounds) for name, rounds in measured.items()}
     # Of the same round each, so that what the machine does meanwhile weighs on both.

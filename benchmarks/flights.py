@@ -47,8 +47,8 @@ def main(quick: Annotated[bool, typer.Option("--quick", help="a minute, into .lo
         _many(Stage(parts), size, report, folder, console)
     with running_parts() as parts:
         console.print("made-up names")
-        made_up_names.tell(report, *made_up_names.measure(parts, size.made_up))
-    report.tell(console)
+        made_up_names.add_to(report, *made_up_names.measure(parts, size.made_up))
+    report.print_on(console)
     report.write(folder)
 
 
@@ -56,7 +56,7 @@ def _one_at_a_time(stage: Stage, size: _Size, report: Report, folder: Path, cons
     """With nothing else running: other replicas hear of each flight that lands, on the same cores."""
     console.print("the cost of a miss")
     costs = miss_cost.measure(stage, count=size.misses, rounds=size.rounds)
-    miss_cost.tell(report, costs)
+    miss_cost.add_to(report, costs)
     plots.bars(folder / "miss-cpu.svg", "CPU time of a miss", "milliseconds", miss_cost.bars(costs))
     report.plots.append("miss-cpu.svg")
 
@@ -67,13 +67,13 @@ def _many(stage: Stage, size: _Size, report: Report, folder: Path, console: Cons
     systems = stage.all_three(REPLICAS)
     makers = [system for system in systems if system.gate]
     console.print("invocations when all arrive at once")
-    made_once.tell(report, made_once.measure(makers, size.at_once), REPLICAS)
+    made_once.add_to(report, made_once.measure(makers, size.at_once), REPLICAS)
     console.print("Redis commands")
     commands = redis_work.measure(stage, makers, size.commands)
-    redis_work.tell(report, commands, REPLICAS)
+    redis_work.add_to(report, commands, REPLICAS)
     console.print("lag on three replicas")
     lags = lag.measure(systems, size.waiters, size.rounds)
-    lag.tell(report, lags, f"{REPLICAS} replicas", compared_at=sorted({600, size.waiters[-1]}))
+    lag.add_to(report, lags, f"{REPLICAS} replicas", compared_at=sorted({600, size.waiters[-1]}))
     labels = ("waiters on 3 replicas", "milliseconds")
     plots.lines(folder / "lag.svg", "From the answer's release to a waiter's last byte", labels, lag.series(lags))
     labels = ("waiters on 3 replicas", "commands in all")
@@ -85,8 +85,8 @@ def _on_one(stage: Stage, size: _Size, report: Report, folder: Path) -> None:
     """Replicas of their own, since memory is taken from fresh processes."""
     systems = stage.all_three(1)
     kilobytes = waiting_memory.measure(systems, size.on_one)
-    waiting_memory.tell(report, kilobytes, size.on_one)
-    lag.tell(report, lag.measure(systems, [size.on_one], size.rounds), "one replica", compared_at=[size.on_one])
+    waiting_memory.add_to(report, kilobytes, size.on_one)
+    lag.add_to(report, lag.measure(systems, [size.on_one], size.rounds), "one replica", compared_at=[size.on_one])
     plots.bars(folder / "waiter-memory.svg", f"Memory of one of {size.on_one} held waiters", "KB", kilobytes)
     report.plots.append("waiter-memory.svg")
 

@@ -31,7 +31,7 @@ def measure(systems: Sequence[System], counts: Sequence[int], rounds: int) -> La
     return lags
 
 
-def tell(report: Report, lags: Lags, where: str, *, compared_at: Sequence[int] = ()) -> None:
+def add_to(report: Report, lags: Lags, where: str, *, compared_at: Sequence[int] = ()) -> None:
     """Put a table into the report, and ratios to the limit for these numbers of waiters."""
     report.tables.append(
         Table(

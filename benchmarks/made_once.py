@@ -37,7 +37,7 @@ def _round(system: System) -> int:
     return system.gate.invocations(photo)
 
 
-def tell(report: Report, seen: dict[str, Counter[int]], replicas: int) -> None:
+def add_to(report: Report, seen: dict[str, Counter[int]], replicas: int) -> None:
     """Put the figures into the report."""
     rows: list[list[Cell]] = [
         [name, counts.total(), counts[1], min(counts), max(counts), sum(n * m for n, m in counts.items())]

@@ -117,7 +117,7 @@ def _asked_beside(port: int, done: threading.Event, *, within_s: float) -> Known
     return known
 
 
-def tell(report: Report, flood: Flood, quiet: Known, known: Known) -> None:
+def add_to(report: Report, flood: Flood, quiet: Known, known: Known) -> None:
     """Put the figures into the report."""
     asked = flood.statuses.total()
     allowed = BURST + PER_SECOND * flood.took_s

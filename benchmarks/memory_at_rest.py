@@ -22,7 +22,7 @@ def of_sandbox(function: Lambda) -> Memory:
     return memory(pid)
 
 
-def tell(report: Report, measured: dict[str, Memory]) -> None:
+def add_to(report: Report, measured: dict[str, Memory]) -> None:
     """Put the figures into the report; names begin with what they are of."""
     rows: list[list[Cell]] = [[name, each.rss_mb, each.pss_mb] for name, each in measured.items()]
     report.tables.append(Table("Memory at rest, MB", ["process", "RSS", "PSS"], rows))

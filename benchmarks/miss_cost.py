@@ -62,7 +62,7 @@ def _raw_round(cost: Cost, lambda_url: str, count: int, concurrency: int) -> Non
     cost.wall_ms["invocation"].append(statistics.median(measured["wall_ms"]))
 
 
-def tell(report: Report, costs: dict[int, Cost]) -> None:
+def add_to(report: Report, costs: dict[int, Cost]) -> None:
     """Put the figures into the report."""
     rows: list[list[str | float]] = []
     for concurrency, cost in costs.items():

@@ -32,7 +32,7 @@ class MissTimes:
 
     through_nginx: list[Miss] = field(default_factory=list)
     direct: list[Miss] = field(default_factory=list)
-    looks_ms: list[float] = field(default_factory=list)
+    checks_ms: list[float] = field(default_factory=list)
     sandbox_ms: list[float] = field(default_factory=list)
     function_ms: dict[str, list[float]] = field(default_factory=dict)
 
@@ -54,7 +54,7 @@ def measure(s3: S3, function: Lambda, function_log: Path, service: Replica, ngin
         for name, ms in timings.items():
             times.function_ms.setdefault(name, []).append(ms)
     nginx.program.stop()  # its access log is complete with its end
-    times.looks_ms = list(_looks(nginx.access_log))
+    times.checks_ms = list(_checks(nginx.access_log))
     return times
 
 
@@ -76,13 +76,13 @@ def _function_timings(log: Path) -> Iterator[dict[str, float]]:
             yield entry["timings"]
 
 
-def _looks(access_log: Path) -> Iterator[float]:
+def _checks(access_log: Path) -> Iterator[float]:
     """How long nginx waited for S3's 404, from its access log: milliseconds, in whole ones."""
     for line in access_log.read_text(encoding="utf-8").splitlines():
         yield float(_SEPARATOR.split(json.loads(line)["upstream_seconds"])[0]) * 1000
 
 
-def tell(report: Report, times: MissTimes) -> dict[str, float]:
+def add_to(report: Report, times: MissTimes) -> dict[str, float]:
     """Put the figures into the report; returns milliseconds by part, for a plot."""
     wall = statistics.median(miss.wall_ms for miss in times.through_nginx)
     direct = statistics.median(miss.wall_ms for miss in times.direct)
@@ -103,10 +103,10 @@ def tell(report: Report, times: MissTimes) -> dict[str, float]:
     count = len(times.through_nginx)
     title = f"A miss at concurrency 1, {count} each way, medians: a JPEG of 2724 by 2224 pixels, 720 wide"
     report.tables.append(Table(title, ["part", "ms", "% of all"], [*rows, ["all, through nginx", wall, 100.0]]))
-    nginx_look = statistics.mean(times.looks_ms)
+    check_ms = statistics.mean(times.checks_ms)
     what = "a miss less Lambda and both requests to S3, through nginx"
-    report.figures.append(Figure(what, own["through nginx"] - nginx_look, "ms", OWN_SHARE_TARGET_MS))
-    report.figures.append(Figure("nginx's request to S3, left out above (whole ms in its log, mean)", nginx_look, "ms"))
+    report.figures.append(Figure(what, own["through nginx"] - check_ms, "ms", OWN_SHARE_TARGET_MS))
+    report.figures.append(Figure("nginx's request to S3, left out above (whole ms in its log, mean)", check_ms, "ms"))
     report.figures.append(
         Figure("a miss less Lambda and the existence check, of the service alone", own["direct"], "ms")
     )

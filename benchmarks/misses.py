@@ -54,10 +54,10 @@ def _ask(connection: socket.socket, path: str) -> Miss:
     while missing > 0:
         missing -= len(_some(connection))
     wall_ms = (time.perf_counter() - started) * 1000
-    said = head.decode()
-    if not said.startswith("HTTP/1.1 200 ") or "\r\nX-Preview: made" not in said:
-        raise RuntimeError(f"{path}: {said}")
-    return Miss(wall_ms, {name: float(ms) for name, ms in _TIMING.findall(said)})
+    answer = head.decode()
+    if not answer.startswith("HTTP/1.1 200 ") or "\r\nX-Preview: made" not in answer:
+        raise RuntimeError(f"{path}: {answer}")
+    return Miss(wall_ms, {name: float(ms) for name, ms in _TIMING.findall(answer)})
 
 
 def _some(connection: socket.socket) -> bytes:

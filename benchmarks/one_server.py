@@ -61,10 +61,10 @@ def misses_ms(server: OneServer, photo: Path) -> list[float]:
 def hits_per_second(server: OneServer) -> float:
     """Requests for one preview that exists, 32 connections, through nginx and S3."""
     url = f"http://{LOOPBACK}:{server.port}/prew/card/0.jpg"
-    told = subprocess.run([wrk(), "-t1", "-c32", f"-d{SECONDS}s", url], capture_output=True, text=True, check=True)
-    found = _PER_SECOND.search(told.stdout)
-    if found is None or "Non-2xx" in told.stdout:
-        raise SystemExit(told.stdout)
+    output = subprocess.run([wrk(), "-t1", "-c32", f"-d{SECONDS}s", url], capture_output=True, text=True, check=True)
+    found = _PER_SECOND.search(output.stdout)
+    if found is None or "Non-2xx" in output.stdout:
+        raise SystemExit(output.stdout)
     return float(found[1])
 
 
@@ -88,7 +88,7 @@ def main() -> None:
     ]
     rows: list[list[Cell]] = [[f"prewmanager-{name}", idle[name], after[name]] for name in idle]
     report.tables.append(Table("Memory by unit, PSS in MB", ["unit", "idle", "after"], rows))
-    report.tell(Console())
+    report.print_on(Console())
     report.write(_RESULTS)
 
 

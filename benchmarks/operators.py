@@ -9,42 +9,35 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import os
 import signal
 import tempfile
 import time
 from asyncio.subprocess import PIPE, create_subprocess_exec
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from obstore.store import S3Store
 
 from devstack.backends import S3, Redis, start_redis, start_s3
 from devstack.objects import object_store
 from devstack.programs import find
+from tests.support.gated_lambda import InvokeEndpoint, preview_key
+from tests.support.site import service_environment
 
 
-class OneByteFunction:
-    """A Lambda endpoint whose previews are one byte, marked as the real function does."""
+class OneByteFunction(InvokeEndpoint):
+    """A function whose previews are one byte, with the preset's fingerprint."""
 
     def __init__(self, store: S3Store) -> None:
+        super().__init__(is_open=True)
         self._store = store
-        self.calls: Counter[str] = Counter()
 
-    async def invoke(self, request: web.Request) -> web.Response:
-        """One invocation; it goes on when the caller goes away, as Lambda does."""
-        event = await request.json()
-        return await asyncio.shield(asyncio.create_task(self._make(event)))
-
-    async def _make(self, event: dict[str, Any]) -> web.Response:
-        key = event["src_key"].replace(event["rewrite_part"], f"{event['root_folder']}/{event['preset_name']}", 1)
-        self.calls[key] += 1
-        await self._store.put_async(key, b"x", attributes={"preset-fingerprint": event["fingerprint"]})
+    async def answer(self, event: dict[str, Any]) -> web.Response:
+        """One invocation."""
+        await self._store.put_async(preview_key(event), b"x", attributes={"preset-fingerprint": event["fingerprint"]})
         data = base64.b64encode(b"x").decode()
         return web.json_response({"status": True, "content_type": "image/jpeg", "data": data})
 
@@ -94,37 +87,29 @@ async def _run(environment: dict[str, str], *arguments: str, kill_after_s: float
 async def _measure(s3: S3, redis: Redis, objects: int) -> None:
     store = object_store(s3, s3.bucket)
     function = OneByteFunction(store)
-    app = web.Application()
-    app.router.add_post("/2015-03-31/functions/{name}/invocations", function.invoke)
     names = [_name(number) for number in range(objects // 2)]
     started = time.perf_counter()
     await asyncio.to_thread(_fill, store, [f"photo/{name}" for name in names], "")
     await asyncio.to_thread(_fill, store, [f"prew/card/{name}" for name in names[: objects // 4]], "000000000000")
     print(f"filled in {time.perf_counter() - started:.0f} s: {len(names)} photos, {objects // 4} stale previews")
-    async with TestServer(app) as server:
+    async with function.running():
         environment = {
-            "PATH": os.environ["PATH"],
-            **s3.aws_environment(),
-            "AWS_ENDPOINT_URL_LAMBDA": f"http://127.0.0.1:{server.port}",
+            **service_environment(s3, redis, function.url),
             "PREW_LAMBDA_FUNCTION": "one-byte",
-            "PREW_SOURCE_BUCKET": s3.bucket,
-            "PREW_REDIS_URL": redis.url,
             "PREW_PRESETS__CARD__WIDTH": "720",
         }
         await _run(environment, "stats")
         await _run(environment, "warm", "--dry-run")
         await _run(environment, "warm", "--concurrency", "32", kill_after_s=60)
-        before = sum(function.calls.values())
+        before = function.calls
         await _run(environment, "warm", "--concurrency", "32")
-        twice = sum(count > 1 for count in function.calls.values())
-        print(f"  {before} made before SIGKILL, {sum(function.calls.values()) - before} after it, {twice} twice")
+        twice = sum(count > 1 for count in function.invocations.values())
+        print(f"  {before} made before SIGKILL, {function.calls - before} after it, {twice} twice")
         await _run(environment, "stale")
-        function.calls.clear()
+        function.invocations.clear()
         await _run(environment, "stale", "--fix", "--concurrency", "32", kill_after_s=60)
         await _run(environment, "stale", "--fix", "--concurrency", "32")
-        print(
-            f"  {sum(function.calls.values())} made anew, {sum(count > 1 for count in function.calls.values())} twice"
-        )
+        print(f"  {function.calls} made anew, {sum(count > 1 for count in function.invocations.values())} twice")
         await _run(environment, "purge", "card")
         await _run(environment, "purge", "card", "--yes")
         await _run(environment, "stats")

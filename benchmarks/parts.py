@@ -17,8 +17,8 @@ from devstack.backends import S3, Redis, start_redis, start_s3
 from devstack.lambda_server import Lambda, start_lambda
 from devstack.nginx_server import Nginx, start_nginx
 from devstack.programs import LOOPBACK, Program, ProgramError, answers, find, free_ports
+from tests.support.site import FUNCTION, nginx_variables, service_environment
 
-FUNCTION = "prew-resize"
 HANDLER = "lambda_resize.handler.handler"
 PRESET = "card"
 ROOT = Path(__file__).resolve().parents[1]
@@ -68,20 +68,11 @@ class Parts:
 
     def service(self, redis: Redis, s3: S3, lambda_url: str, **settings: str) -> Replica:
         """A replica of prewmanager, ready; with its default settings but for these."""
-        env = {
-            **s3.aws_environment(),
-            **_PRESETS,
-            "AWS_ENDPOINT_URL_LAMBDA": lambda_url,
-            "PREW_SOURCE_BUCKET": s3.bucket,
-            "PREW_LAMBDA_FUNCTION": FUNCTION,
-            "PREW_REDIS_URL": redis.url,
-            **settings,
-        }
         port = free_ports(1)[0]
-        listen = {"PREW_HOST": LOOPBACK, "PREW_PORT": str(port)}
-        folder = self.folder("service")
-        argv = [find("prewmanager"), "serve"]
-        program = Program("prewmanager", argv, folder / "service.log", plain_environment() | env | listen)
+        own = {"PREW_LAMBDA_FUNCTION": FUNCTION, "PREW_PORT": str(port)}
+        env = service_environment(s3, redis, lambda_url) | _PRESETS | own | settings
+        log = self.folder("service") / "service.log"
+        program = Program("prewmanager", [find("prewmanager"), "serve"], log, env)
         self._keep(program)
         replica = Replica(program, port)
         program.wait_ready(functools.partial(is_ok, f"{replica.url}/readyz"))
@@ -89,14 +80,7 @@ class Parts:
 
     def nginx_before(self, s3: S3, replicas: Sequence[Replica]) -> Nginx:
         """The product's nginx in front of this S3 and these replicas."""
-        return self.nginx(
-            {
-                "PREW_NGINX_S3_SERVER": f"{LOOPBACK}:{s3.port}",
-                "PREW_NGINX_S3_SCHEME": "http",
-                "PREW_NGINX_BUCKET_PATH": f"/{s3.bucket}",
-                "PREW_NGINX_SERVICES": " ".join(f"{LOOPBACK}:{replica.port}" for replica in replicas),
-            }
-        )
+        return self.nginx(nginx_variables(s3, [replica.port for replica in replicas]))
 
     def nginx(self, variables: Mapping[str, str]) -> Nginx:
         """The product's nginx."""

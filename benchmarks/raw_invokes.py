@@ -14,7 +14,7 @@ import aioboto3
 import typer
 from aiobotocore.config import AioConfig
 
-from benchmarks.parts import FUNCTION
+from tests.support.site import FUNCTION
 
 _WARM_UP = 30
 

@@ -26,7 +26,7 @@ def measure(stage: Stage, systems: Sequence[System], counts: Sequence[int]) -> C
     return commands
 
 
-def tell(report: Report, commands: Commands, replicas: int) -> None:
+def add_to(report: Report, commands: Commands, replicas: int) -> None:
     """Put the figures into the report."""
     rows: list[list[Cell]] = [[f"{count} {name}", value, value / replicas] for (name, count), value in commands.items()]
     title = f"Redis commands for one flight, held for {HELD_S:g} s after the last request, {replicas} replicas"

@@ -21,9 +21,9 @@ from aiobotocore.config import AioConfig
 from aiohttp import web
 from redis.asyncio import BlockingConnectionPool, Redis
 
-from benchmarks.parts import FUNCTION
 from benchmarks.serving import serve
 from devstack.backends import ACCESS_KEY, REGION, SECRET_KEY
+from tests.support.site import FUNCTION
 
 _BLOCKED = b"blocked"
 _TTL_S = 30

@@ -60,7 +60,7 @@ class Report:
     tables: list[Table] = field(default_factory=list)
     plots: list[str] = field(default_factory=list)
 
-    def tell(self, console: Console) -> None:
+    def print_on(self, console: Console) -> None:
         """Print the tables, the figures last."""
         for table in [*self.tables, self._summary()]:
             rich = RichTable(title=table.title, title_justify="left", caption=table.note, caption_justify="left")

@@ -30,10 +30,10 @@ def main(quick: Annotated[bool, typer.Option("--quick", help="half a minute, int
         _misses(parts, s3, report, folder, count=10 if quick else 50)
         console.print("previews that exist")
         measured = existing_previews.measure(parts, s3, rounds=2 if quick else 7, seconds=1 if quick else 3)
-    rates = existing_previews.tell(report, measured)
+    rates = existing_previews.add_to(report, measured)
     plots.bars(folder / "existing.svg", "A preview of 70 KB that exists", "requests per second", rates)
     report.plots.append("existing.svg")
-    report.tell(console)
+    report.print_on(console)
     report.write(folder)
 
 
@@ -52,8 +52,8 @@ def _misses(parts: Parts, s3: S3, report: Report, folder: Path, *, count: int) -
     times = miss_time.measure(s3, function, function_log, service, parts.nginx(variables), count=count)
     resident[f"service, after {2 * count} misses"] = memory_at_rest.of_service(service)
     resident[f"sandbox, after {2 * count} previews"] = memory_at_rest.of_sandbox(function)
-    spent = miss_time.tell(report, times)
-    memory_at_rest.tell(report, resident)
+    spent = miss_time.add_to(report, times)
+    memory_at_rest.add_to(report, resident)
     plots.bars(folder / "miss.svg", "Where the time of a miss goes", "milliseconds", spent)
     report.plots.append("miss.svg")
 

@@ -30,7 +30,7 @@ def held_round(system: System, waiters: Waiters, held_s: float | None = None) ->
     """
     system.hold()
     waiters.ask(path_of(new_photo()))
-    waiters.settle()
+    waiters.until_held()
     time.sleep(random.uniform(0.5, 1.0) if held_s is None else held_s)
     released = time.monotonic()
     system.release()

@@ -59,8 +59,8 @@ class System:
 
     def release(self) -> None:
         """Let what is held be answered: by a signal, which takes the same microseconds for all three."""
-        for holder in [self.gate.server] if self.gate else self.replicas:
-            os.kill(holder.program.pid, signal.SIGUSR1)
+        for replica in [self.gate.server] if self.gate else self.replicas:
+            os.kill(replica.program.pid, signal.SIGUSR1)
 
 
 @dataclass

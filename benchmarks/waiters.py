@@ -15,7 +15,7 @@ from typing import Self
 from benchmarks.processes import everything_read
 from devstack.programs import LOOPBACK
 
-_SETTLES_WITHIN_S = 30.0
+_HELD_WITHIN_S = 30.0
 _PAUSE_S = 0.05
 _LINGER_NONE = b"\1\0\0\0\0\0\0\0"  # struct linger {1, 0}: closed without the minute of TIME_WAIT
 _HEAD_END = b"\r\n\r\n"
@@ -36,7 +36,7 @@ class _Client:
         """Forget the last answer."""
         self.head, self.expected, self.received, self.status = b"", -1, 0, 0
 
-    def take(self, data: memoryview) -> bool:
+    def receive(self, data: memoryview) -> bool:
         """Note a piece of the answer; whether it was the last one."""
         self.received += len(data)
         if self.expected < 0:
@@ -61,7 +61,7 @@ class Waiters:
         for number in self._by_number:
             self._epoll.register(number, select.EPOLLIN)
         self.statuses: Counter[int] = Counter()
-        self.settle()
+        self.until_held()
 
     def __enter__(self) -> Self:
         return self
@@ -78,9 +78,9 @@ class Waiters:
             client.begin()
             client.socket.send(request)
 
-    def settle(self) -> None:
+    def until_held(self) -> None:
         """Return when the other side has accepted all connections and read all requests."""
-        deadline = time.monotonic() + _SETTLES_WITHIN_S
+        deadline = time.monotonic() + _HELD_WITHIN_S
         while not everything_read(self._ports):
             if time.monotonic() > deadline:
                 raise TimeoutError("requests were not read in time")
@@ -103,7 +103,7 @@ class Waiters:
                 size = client.socket.recv_into(buffer)
                 if size == 0:
                     raise ConnectionError("a connection was closed before its answer")
-                if client.take(buffer[:size]):
+                if client.receive(buffer[:size]):
                     ended.append(time.monotonic())
                     self.statuses[client.status] += 1
         return ended

@@ -27,7 +27,7 @@ def _per_waiter(system: System, count: int) -> float:
     with Waiters(system.ports, count) as waiters:
         system.hold()
         waiters.ask(path_of(new_photo()))
-        waiters.settle()
+        waiters.until_held()
         time.sleep(0.5)
         held = memory(pid).rss_mb
         system.release()
@@ -36,7 +36,7 @@ def _per_waiter(system: System, count: int) -> float:
     return (held - before) * 1000 / count
 
 
-def tell(report: Report, kilobytes: dict[str, float], count: int) -> None:
+def add_to(report: Report, kilobytes: dict[str, float], count: int) -> None:
     """Put the figures into the report."""
     rows: list[list[Cell]] = [[name, value, value / kilobytes["limit"]] for name, value in kilobytes.items()]
     report.tables.append(Table(f"Memory of one of {count} held waiters", ["system", "KB each", "of the limit's"], rows))

@@ -31,16 +31,16 @@ def main(quick: Annotated[bool, typer.Option("--quick", help="two minutes, into 
                 console.print(f"{output}, {'one thread' if threads else 'default threads'}")
                 rounds = (3 if quick else 5) if output == race.SLOW else (5 if quick else 31)
                 results = race.run(present, photo, work, output, threads, rounds)
-                medians = race.tell(report, output, threads, results)
+                medians = race.add_to(report, output, threads, results)
                 if threads == 1:
                     _plot(report, folder, output, medians)
         console.print("cold start")
         node = any(each.name == race.SHARP for each in present)
         times = cold_start.measure(parts.s3(), photo, 5 if quick else 15, node=node)
-        _plot(report, folder, "cold", cold_start.tell(report, times))
+        _plot(report, folder, "cold", cold_start.add_to(report, times))
     console.print("photos of all sizes")
     megapixels.measure(report, folder, ROOT / ".local" / "megapixels", [1, 24] if quick else [1, 24, 100, 400])
-    report.tell(console)
+    report.print_on(console)
     report.write(folder)
 
 

@@ -46,7 +46,7 @@ def _alternating(commands: Mapping[str, Sequence[str]], env: Mapping[str, str], 
     return times
 
 
-def tell(report: Report, times: Mapping[str, Sequence[float]]) -> dict[str, float]:
+def add_to(report: Report, times: Mapping[str, Sequence[float]]) -> dict[str, float]:
     """Figures and table; the medians by name."""
     medians = {name: statistics.median(each) for name, each in times.items()}
     rows: list[list[Cell]] = [[name, medians[name], min(each), len(each)] for name, each in times.items()]

@@ -56,7 +56,7 @@ def _judge(result: Result, photo: Path, preview: Path) -> None:
     result.ssim = quality.ssim(preview, wanted)
 
 
-def tell(report: Report, output: str, threads: int | None, results: dict[str, Result]) -> dict[str, float]:
+def add_to(report: Report, output: str, threads: int | None, results: dict[str, Result]) -> dict[str, float]:
     """Table and figures; the medians by name."""
     medians = {name: statistics.median(result.times) for name, result in results.items()}
     how = "one thread" if threads == 1 else "default threads"

@@ -16,7 +16,6 @@ from tests.support.replica import Gallery
 
 
 async def test_another_replica_is_notified_of_a_companion(redis_server: Redis) -> None:
-    """Whoever waits there for the card gets what the thumb's invocation made, and streams it from the bucket."""
     async with RedisClient.from_url(redis_server.url) as client:
         await client.flushall()
         notifications, store = RedisNotifications(client, CHANNEL), FakeStore()
@@ -51,7 +50,6 @@ class CountedRedis(RedisClient):
 
 
 async def test_commands_to_redis_are_two_for_each(redis_server: Redis) -> None:
-    """One acquires and one completes, for the requested preview and for each companion, however many wait."""
     async with CountedRedis(port=redis_server.port) as client:
         await client.flushall()
         notifications = RedisNotifications(client, CHANNEL)

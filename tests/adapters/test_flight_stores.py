@@ -186,7 +186,6 @@ async def test_a_renewed_lease_lasts_as_long_again(stored: Stored) -> None:
 
 
 async def test_a_late_process_neither_renews_nor_completes_nor_releases(stored: Stored) -> None:
-    """After a takeover the lease and the result are the new holder's."""
     flight_store = stored.flight_store
     late = await _lease(flight_store)
     await stored.expire(LEASE_S)
@@ -202,7 +201,6 @@ async def test_a_late_process_neither_renews_nor_completes_nor_releases(stored: 
 
 
 async def test_without_a_takeover_a_late_process_completes(stored: Stored) -> None:
-    """The work was done."""
     late = await _lease(stored.flight_store)
     await stored.expire(LEASE_S)
 

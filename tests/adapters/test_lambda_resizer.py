@@ -81,7 +81,6 @@ async def test_a_function_of_the_reference_implementation_is_enough(service: Lam
     ],
 )
 async def test_each_way_to_fail_is_named(service: Lambda, function: str, failure: type[PreviewFailed]) -> None:
-    """A raised error, a dead or slow function, nonsense, too much, and no function at all."""
     async with _resizer(service.url, function) as resizer:
         with pytest.raises(failure):
             await resizer.resize(job())
@@ -103,7 +102,6 @@ async def test_what_ran_is_counted(service: Lambda, function: str, ran: int | No
 
 
 async def test_ready_when_the_function_may_be_invoked(service: Lambda) -> None:
-    """The dry run answers for a function that is there and fails for one that is not."""
     async with _resizer(service.url, "minimal") as resizer:
         await resizer.ping()
     async with _resizer(service.url, "unheard_of") as resizer:
@@ -186,7 +184,6 @@ async def test_one_attempt_is_one_invocation(
 async def test_a_throttle_says_when_to_come_back(
     answer: Callable[[web.Request], Awaitable[web.Response]], seconds: float
 ) -> None:
-    """Retry-After is passed on; one that is no number is a second."""
     async with Endpoint(answer).running() as url, _resizer(url, "f") as resizer:
         with pytest.raises(Overloaded) as caught:
             await resizer.resize(job())
@@ -195,7 +192,6 @@ async def test_a_throttle_says_when_to_come_back(
 
 
 async def test_nobody_there_is_a_failed_resize() -> None:
-    """A refused connection is a failure in time, not a hang."""
     async with _resizer("http://127.0.0.1:1", "f") as resizer:
         with pytest.raises(ResizerFailed):
             await resizer.resize(job())
@@ -221,7 +217,6 @@ ARN = "arn:aws:lambda:us-east-1:123456789012:function:prew-resize:live"
 
 
 async def test_what_arrives_is_what_was_signed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Path, headers and body reach Lambda as the signature says, with an ARN and temporary credentials too."""
     monkeypatch.setenv("AWS_SESSION_TOKEN", "a-session")
     recorder = Recorder()
     async with recorder.running() as url, _resizer(url, ARN) as resizer:
@@ -245,7 +240,6 @@ async def test_what_arrives_is_what_was_signed(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("function", ["prew-resize", ARN])
 async def test_lambda_is_asked_as_the_sdk_asks_it(function: str) -> None:
-    """The request differs from the SDK's own in nothing that Lambda reads."""
     recorder = Recorder()
     async with recorder.running() as url:
         async with _resizer(url, function) as resizer:
@@ -280,7 +274,6 @@ async def test_who_lambda_is_believed_to_be(monkeypatch: pytest.MonkeyPatch, tmp
 
 
 async def test_without_credentials_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that has none gets a failure that names them, not a hang and not an unsigned request."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")

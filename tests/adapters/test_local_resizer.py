@@ -65,14 +65,12 @@ async def test_a_worker_makes_the_preview(resizer: LocalResizer, s3: S3) -> None
 
 
 async def test_a_missing_photo_is_missing(resizer: LocalResizer) -> None:
-    """The function's kinds come through as they do from Lambda."""
     await resizer.ping()
     with pytest.raises(PhotoMissing):
         await resizer.resize(job("/prew/card/no-such.jpg"))
 
 
 async def test_a_worker_that_dies_is_replaced(resizer: LocalResizer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One image fails, and the next one gets a new worker."""
     with monkeypatch.context() as patch:
         patch.setattr(local_resizer, "_resize", dies)
         with pytest.raises(PhotoFatal):
@@ -84,14 +82,12 @@ async def test_a_worker_that_dies_is_replaced(resizer: LocalResizer, monkeypatch
 async def test_a_worker_that_gets_sigterm_is_not_the_photos_fault(
     resizer: LocalResizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A shutdown that reaches the workers first must not brand what they are at."""
     monkeypatch.setattr(local_resizer, "_resize", gets_sigterm)
     with pytest.raises(ResizerFailed, match="worker died"):
         await resizer.resize(job())
 
 
 async def test_a_worker_that_is_too_slow_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its time is up: the image is not in time, and the process is gone."""
     monkeypatch.setattr(local_resizer, "_resize", sleeps)
     resizer = LocalResizer(CONTRACT, workers=1, timeout_s=1)
     with pytest.raises(DeadlineExceeded):
@@ -100,7 +96,6 @@ async def test_a_worker_that_is_too_slow_is_ended(monkeypatch: pytest.MonkeyPatc
 
 
 async def test_a_closed_pool_is_not_ready() -> None:
-    """After closing no work is taken, and readiness says so."""
     resizer = LocalResizer(CONTRACT, workers=1, timeout_s=1)
     await resizer.aclose()
     with pytest.raises(ResizerFailed):

@@ -106,7 +106,6 @@ async def test_the_event_has_the_traceparent_of_the_span_that_invokes_the_functi
 
 
 async def test_who_joins_is_linked_to_the_flight(site: TracedReplica) -> None:
-    """In a trace of its own, so that neither request seems to have caused the other."""
     began = asyncio.create_task(site.get("/prew/card/a.jpg", proxied()))
     await site.resizer.entered.wait()
     joins = asyncio.create_task(site.get("/prew/card/a.jpg", proxied(OTHER_ID)))
@@ -123,7 +122,6 @@ async def test_who_joins_is_linked_to_the_flight(site: TracedReplica) -> None:
 
 
 async def test_a_clients_trace_goes_on(site: TracedReplica) -> None:
-    """With a traceparent of theirs, ours is a part of their trace."""
     site.resizer.gate.set()
     await site.get("/prew/card/a.jpg", proxied() | {"traceparent": CLIENTS})
     trace_id, parent_id = CLIENTS.split("-")[1:3]
@@ -136,7 +134,6 @@ async def test_a_clients_trace_goes_on(site: TracedReplica) -> None:
 
 
 async def test_what_was_not_sampled_is_not_sampled_here(site: TracedReplica) -> None:
-    """The client's decision holds, which is the standard's default sampler."""
     site.resizer.gate.set()
     await site.get("/prew/card/a.jpg", proxied() | {"traceparent": CLIENTS.removesuffix("1") + "0"})
 
@@ -158,7 +155,6 @@ async def test_a_failure_is_seen(site: TracedReplica) -> None:
 
 
 async def test_a_preview_in_the_bucket_is_no_resize(site: TracedReplica) -> None:
-    """The look finds it, and the tree says so."""
     site.store.objects["prew/card/a.jpg"] = Made("image/jpeg", 1, '"e"', None, b"x")
     await site.get("/prew/card/a.jpg", {"X-Request-Id": ID})
     await until(lambda: "flight" in site.spans())
@@ -170,7 +166,6 @@ async def test_a_preview_in_the_bucket_is_no_resize(site: TracedReplica) -> None
 
 
 async def test_health_and_metrics_are_not_traced(site: TracedReplica) -> None:
-    """They would be most of all spans of a quiet night."""
     for path in ("/healthz", "/metrics"):
         assert (await site.get(path)).status == 200
     assert site.exporter.get_finished_spans() == ()
@@ -187,7 +182,6 @@ def test_nginxs_times_are_read_to_the_millisecond() -> None:
 
 @pytest.mark.parametrize("value", ["", "now", "1000000000.000 0.040 0.030", "9999999999.999 0.1 0.1", "1e9 0 0"])
 def test_times_that_cannot_be_true_are_none(value: str) -> None:
-    """Of another age, or of another form: then the request's own span is the first."""
     assert ProxyTimes.of({TIMES_HEADER: value}) is None
 
 
@@ -208,7 +202,6 @@ async def test_a_collector_gets_them_before_the_process_ends(monkeypatch: pytest
 
 
 async def test_a_dead_collector_holds_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither requests nor the end wait for one that never answers."""
     hangs = asyncio.Event()
 
     async def never(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -171,7 +171,6 @@ class Protocol(RuleBasedStateMachine):
 
 @pytest.mark.parametrize("kind", ["fakeredis", "redis"])
 def test_the_protocol_is_its_model(kind: str, request: pytest.FixtureRequest) -> None:
-    """No order of acquisitions, lost replies, renewals, results, deaths and expiries breaks an invariant."""
     with asyncio.Runner() as runner:
         if kind == "fakeredis":
             client: RedisClient = fakeredis.FakeAsyncRedis()

@@ -57,7 +57,6 @@ async def _quotas(request: pytest.FixtureRequest) -> AsyncIterator[Quotas]:
 
 
 async def test_a_burst_is_granted_and_no_more(quotas: Quotas) -> None:
-    """The others get the time until the next one, which is within a step."""
     quota = quotas.make(0.5, 5)
     waits = await asyncio.gather(*(quota.consume() for _ in range(20)))
 
@@ -75,7 +74,6 @@ async def test_after_the_returned_time_there_is_one_and_just_one(quotas: Quotas)
 
 
 async def test_what_is_refused_costs_nothing(quotas: Quotas) -> None:
-    """Asking again and again does not push the next grant away."""
     quota = quotas.make(0.1, 1)
     await quota.consume()
     waits = [await quota.consume() for _ in range(50)]
@@ -85,7 +83,6 @@ async def test_what_is_refused_costs_nothing(quotas: Quotas) -> None:
 
 
 def test_the_long_run_is_the_rate() -> None:
-    """Asked a thousand times a second for ten seconds, it grants the burst and then the rate."""
     clock = FakeClock()
     quota = MemoryQuota(20, 20, clock)
     granted = 0

@@ -41,7 +41,7 @@ async def _ids(redis: Redis) -> set[str]:
     return {each["id"] for each in await redis.client_list(_type="normal") if each["name"] == NAME}
 
 
-async def test_each_gets_a_slot_in_its_turn() -> None:
+async def test_each_gets_a_slot_in_order() -> None:
     """Whoever asks at the moment that a slot becomes free comes after those who wait."""
     slots, free = Slots(1, 5), asyncio.Event()
     order: list[str] = []
@@ -60,14 +60,14 @@ async def test_each_gets_a_slot_in_its_turn() -> None:
     assert order == ["holder", "first", "second", "late"]
 
 
-async def test_who_waits_too_long_is_told(pool: SharedTlsPool) -> None:
+async def test_waiting_too_long_for_a_slot_is_a_slot_timeout(pool: SharedTlsPool) -> None:
     """By another error than that of a dead server; and takes no slot from those who come after."""
     redis = _client(pool, count=1, wait_s=0.05)
-    busy = asyncio.create_task(redis.execute_command("BLPOP", "nothing comes here", "0.3"))
+    occupied = asyncio.create_task(redis.execute_command("BLPOP", "nothing comes here", "0.3"))
     await until(lambda: pool.get_connection_count()[1][0] == 1)
     with pytest.raises(SlotTimeout, match=r"no slot is free within 0\.05 s") as raised:
         await redis.ping()
-    await busy
+    await occupied
 
     assert not isinstance(raised.value, (RedisConnectionError, RedisTimeoutError))
     assert await redis.ping()

@@ -72,7 +72,6 @@ async def _client(url: str) -> AsyncIterator[RedisClient]:
 
 
 async def test_a_lost_reply_does_not_lose_the_election(redis_server: Redis) -> None:
-    """The SET reached Redis and its reply did not come: the repeated command finds its own token and has the lease."""
     proxy = FaultProxy(redis_server.port)
     async with proxy.running() as url, _client(url) as client:
         await client.flushall()
@@ -100,14 +99,12 @@ async def _mute() -> AsyncIterator[tuple[str, asyncio.Queue[None]]]:
 
 
 async def test_a_redis_that_hangs_is_unavailable() -> None:
-    """A server that accepts and never answers costs the time-out and becomes FlightStoreUnavailable."""
     async with _mute() as (url, _), _client(url) as client:
         with pytest.raises(FlightStoreUnavailable):
             await _flight_store(client).acquire("k")
 
 
 async def test_a_subscription_that_a_server_does_not_answer_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a new connection each time, so that the subscription comes back with the server."""
     monkeypatch.setattr("prewmanager.adapters.redis.notifications._CONNECT_TIMEOUT_S", 0.1)
     async with _mute() as (url, accepted), _client(url) as client:
         notifications = RedisNotifications(client, CHANNEL, resubscribe_s=0.01)
@@ -120,7 +117,6 @@ async def test_a_subscription_that_a_server_does_not_answer_is_sent_again(monkey
 
 
 async def test_no_lease_method_raises_when_redis_is_gone(tmp_path: Path) -> None:
-    """With Redis killed in mid-flight the lease counts as kept, and completing fails."""
     server = start_redis(tmp_path)
     async with _client(server.url) as client:
         lease = await _flight_store(client).acquire("k")
@@ -157,7 +153,6 @@ async def test_alone_while_redis_is_away_and_together_again(tmp_path: Path) -> N
 
 
 async def test_the_quota_goes_on_alone(tmp_path: Path) -> None:
-    """Without Redis the process has a quota of its own, so that the bill stays bounded."""
     server = start_redis(tmp_path)
     async with _client(server.url) as client:
         circuit_breaker = CircuitBreaker(_flight_store(client).ping, probe_every_s=60, on_change=lambda _: None)
@@ -210,7 +205,6 @@ async def test_the_subscription_ends_when_nobody_waits(redis_server: Redis) -> N
 
 @pytest.mark.parametrize("value", [b"nonsense", b"result:{}", b"result:{]\n", b"failed:{}", b"failed:[]"])
 async def test_a_value_that_is_none_of_ours_is_unavailable(value: bytes, redis_server: Redis) -> None:
-    """Garbage under a flight's key becomes FlightStoreUnavailable: the process goes on alone and nobody hangs."""
     async with _client(redis_server.url) as client:
         await client.set(f"{KEY_PREFIX}photos/k", value)
         with pytest.raises(FlightStoreUnavailable):

@@ -28,7 +28,6 @@ async def test_reports_reach_who_listens(redis_server: Redis) -> None:
 
 
 async def test_redis_away_is_no_error() -> None:
-    """A report is lost, and listening goes on without one."""
     async with connect("redis://127.0.0.1:1/0") as redis:
         relay = RedisRelay(redis, namespace="one", resubscribe_s=0.01)
         await relay.send("aaaaaa", "lost")

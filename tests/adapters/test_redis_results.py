@@ -22,7 +22,6 @@ async def _client(redis_server: Redis) -> AsyncIterator[Client]:
 
 
 async def test_more_results_than_one_batch(client: Client) -> None:
-    """All are counted and forgotten; leases and other keys stay."""
     namespace = f"bucket[{uuid4().hex}]*"
     for number in range(100):
         await client.set(f"prew:flight:{namespace}/prew/card/{number}@f", b"failed:{}", ex=60)
@@ -38,7 +37,6 @@ async def test_more_results_than_one_batch(client: Client) -> None:
 
 
 async def test_a_redis_that_is_away() -> None:
-    """Each of the three says that the board is unavailable."""
     async with connect("redis://127.0.0.1:1/0") as client:
         cached_results = RedisResultCache(client, namespace="photos")
         with pytest.raises(FlightStoreUnavailable):

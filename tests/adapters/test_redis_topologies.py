@@ -1,4 +1,4 @@
-"""The board on a cluster of three nodes, on a set watched by sentinels, and over TLS, on real servers."""
+"""The flight store on a cluster of three nodes, on a set watched by sentinels, and over TLS, on real servers."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _cli(node: Redis, *command: str) -> str:
 
 
 async def test_a_cluster(cluster: list[Redis]) -> None:
-    """On three nodes flights are spread by key, and news travel on a sharded channel."""
+    """On three nodes flights are spread by key, and notifications travel on a sharded channel."""
     hosts = ",".join(f"{LOOPBACK}:{node.port}" for node in cluster)
     await _works(f"redis+cluster://{hosts}")
     await _bears_many_at_once(f"redis+cluster://{hosts}")
@@ -122,7 +122,6 @@ async def test_a_cluster(cluster: list[Redis]) -> None:
 
 
 async def test_the_quota_of_a_cluster(cluster: list[Redis]) -> None:
-    """The ration is one key, wherever it lies."""
     async with connect(f"redis+cluster://{LOOPBACK}:{cluster[0].port}") as redis:
         quota = RedisQuota(redis, "photos", 1, 2)
 
@@ -157,7 +156,6 @@ def _sentinel(tmp_path: Path) -> Iterator[tuple[str, list[Redis]]]:
 
 
 async def test_a_set_watched_by_sentinels(sentinel: tuple[str, list[Redis]]) -> None:
-    """The sentinels are asked where the master is; after a failover the same client finds the new one."""
     hosts, (master, replica) = sentinel
     url = f"redis+sentinel://{hosts}/previews/0"
     await _works(url)
@@ -174,7 +172,6 @@ async def test_a_set_watched_by_sentinels(sentinel: tuple[str, list[Redis]]) -> 
 
 
 async def test_tls(tmp_path: Path) -> None:
-    """`rediss://` is spoken with a server that has a certificate."""
     port = free_ports(1)[0]
     certificate = await asyncio.to_thread(self_signed, tmp_path / "redis.pem", f"IP:{LOOPBACK}")
     options = ("--tls-port", str(port), "--tls-cert-file", str(certificate), "--tls-key-file", str(certificate))
@@ -193,7 +190,6 @@ async def test_an_address_that_says_too_little(url: str) -> None:
 
 
 async def test_a_login_in_the_address() -> None:
-    """User and password may be percent-encoded, as in any URL."""
     async with connect("redis+cluster://me:p%40ss@host-a:7000,host-b") as cluster:
         assert isinstance(cluster, RedisCluster)
         assert cluster.connection_kwargs["username"] == "me"

@@ -34,7 +34,6 @@ def _put(s3: S3, *keys: str) -> None:
 
 
 async def test_objects_under_a_prefix(inventory: S3Inventory, s3: S3) -> None:
-    """Those whose key begins with it, which need not end at a slash, with their sizes."""
     _put(s3, "inventory/one/a.jpg", "inventory/one/b.jpg", "inventory/other.jpg")
     found = [(each.key, each.size) async for each in inventory.objects("inventory/on")]
 
@@ -42,7 +41,6 @@ async def test_objects_under_a_prefix(inventory: S3Inventory, s3: S3) -> None:
 
 
 async def test_a_page_and_the_next(inventory: S3Inventory, s3: S3) -> None:
-    """The token of one page asks for the next, and the last one has none."""
     _put(s3, *(f"inventory/p/{number}.jpg" for number in range(5)))
     first = await inventory.page("inventory/p/", 3, None)
     second = await inventory.page("inventory/p/", 3, first.token)
@@ -52,14 +50,12 @@ async def test_a_page_and_the_next(inventory: S3Inventory, s3: S3) -> None:
 
 
 async def test_folders_under_a_prefix(inventory: S3Inventory, s3: S3) -> None:
-    """The next segments only."""
     _put(s3, "inventory/f/x/1/a.jpg", "inventory/f/y/a.jpg", "inventory/f/plain.jpg")
 
     assert [each async for each in inventory.folders("inventory/f/")] == ["x", "y"]
 
 
 async def test_what_is_deleted_is_gone(inventory: S3Inventory, s3: S3) -> None:
-    """Together with keys that were not there, which is no failure; others stay."""
     _put(s3, "inventory/d/a b+c%.jpg", "inventory/d/ключ.jpg", "inventory/d/stays.jpg")
     await inventory.delete(["inventory/d/a b+c%.jpg", "inventory/d/ключ.jpg", "inventory/d/never-was.jpg"])
 
@@ -68,7 +64,6 @@ async def test_what_is_deleted_is_gone(inventory: S3Inventory, s3: S3) -> None:
 
 @pytest.mark.parametrize("key", ["photo/a.jpg", "inventory", "inventoryx/a.jpg", "/inventory/a.jpg", ""])
 async def test_other_keys_are_never_deleted(inventory: S3Inventory, s3: S3, key: str) -> None:
-    """One such key, and nothing of the batch is."""
     _put(s3, "inventory/guard.jpg")
     with pytest.raises(ValueError, match="refused"):
         await inventory.delete(["inventory/guard.jpg", key])
@@ -77,7 +72,6 @@ async def test_other_keys_are_never_deleted(inventory: S3Inventory, s3: S3, key:
 
 
 async def test_nothing_is_deleted_where_nothing_may_be(client: Any, s3: S3) -> None:
-    """The bucket of photos is opened so."""
     with pytest.raises(ValueError, match="refused"):
         await S3Inventory(client, s3.bucket).delete(["photo/a.jpg"])
 
@@ -89,7 +83,6 @@ async def test_a_prefix_for_deletions_ends_with_a_slash(client: Any) -> None:
 
 
 async def test_a_bucket_that_is_not_there(client: Any) -> None:
-    """Each of the three fails as storage does."""
     inventory = S3Inventory(client, "no-such-bucket", deletes_under="p/")
     with pytest.raises(StorageFailed, match="NoSuchBucket"):
         await anext(inventory.objects("p/"))

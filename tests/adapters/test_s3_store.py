@@ -43,7 +43,6 @@ def _make(bucket: str, endpoint: str) -> S3PreviewStore:
 
 
 async def test_what_is_there_is_found_with_its_headers(store: S3PreviewStore, s3: S3, client: Any) -> None:
-    """Type, size, ETag, Cache-Control, placeholder and bytes, under a name with everything in it."""
     put = client.put_object(
         Bucket=s3.bucket,
         Key=ODD,
@@ -60,14 +59,12 @@ async def test_what_is_there_is_found_with_its_headers(store: S3PreviewStore, s3
 
 
 async def test_what_is_missing_is_none(store: S3PreviewStore) -> None:
-    """A missing object is no failure."""
     assert await store.find("prew/card/missing.jpg") is None
 
 
 async def test_what_is_large_is_found_without_its_bytes_and_streamed(
     store: S3PreviewStore, s3: S3, client: Any
 ) -> None:
-    """Above the bound only the headers are read; the bytes come piece by piece."""
     body = bytes(range(256)) * 4096
     client.put_object(Bucket=s3.bucket, Key="prew/card/large.png", Body=body, ContentType="image/png")
     found = await store.find("prew/card/large.png")
@@ -80,25 +77,21 @@ async def test_what_is_large_is_found_without_its_bytes_and_streamed(
 
 
 async def test_streaming_what_is_not_there_fails(store: S3PreviewStore) -> None:
-    """A preview that vanished since it was made is a storage failure."""
     with pytest.raises(StorageFailed):
         await store.stream("prew/card/missing.jpg")
 
 
 async def test_the_bucket_answers(store: S3PreviewStore) -> None:
-    """A bucket that can be read is ready."""
     await store.ping()
 
 
 async def test_a_wrong_bucket_is_not_ready(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bucket that does not exist is not taken for one that is empty."""
     _environment(monkeypatch, s3)
     with pytest.raises(StorageFailed):
         await _make("no-such-bucket", s3.endpoint).ping()
 
 
 async def test_wrong_credentials_are_a_storage_failure(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A refused signature is neither "missing" nor "ready"."""
     _environment(monkeypatch, s3, AWS_SECRET_ACCESS_KEY="wrong")
     store = _make(s3.bucket, s3.endpoint)
     with pytest.raises(StorageFailed):
@@ -108,7 +101,6 @@ async def test_wrong_credentials_are_a_storage_failure(s3: S3, monkeypatch: pyte
 
 
 async def test_nobody_there_is_a_storage_failure(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A refused connection ends soon, and as a storage failure."""
     _environment(monkeypatch, s3)
     store = _make(s3.bucket, "http://127.0.0.1:1")
     with pytest.raises(StorageFailed) as caught:
@@ -139,7 +131,6 @@ async def _s3_that_cuts() -> AsyncIterator[str]:
 
 
 async def test_a_stream_that_breaks_is_a_storage_failure(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A body that ends too early is never taken for the whole."""
     _environment(monkeypatch, s3)
     async with _s3_that_cuts() as url:
         _, pieces = await _make("photos", url).stream("prew/card/a.jpg")

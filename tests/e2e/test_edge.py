@@ -90,7 +90,6 @@ def _opened(answer: Answer) -> Image.Image:
 
 
 def test_an_image_of_another_host_is_made_once_and_then_comes_from_the_cache(system: Edge) -> None:
-    """Fitted into 1200 x 627 on white; who asks again, by HEAD or for a size that becomes this one, gets the same."""
     url = system.images.url("/page.png")
     before = system.invocations()
     first = system.get("/photo/none.jpg", s=url)
@@ -115,14 +114,12 @@ def test_an_image_of_another_host_is_made_once_and_then_comes_from_the_cache(sys
 
 
 def test_another_size_is_another_answer(system: Edge) -> None:
-    """One pixel more than a size that there is asks for the next one."""
     answer = system.get("/photo/none.jpg", s=system.images.url("/page.png"), w="1201")
 
     assert (_opened(answer).size, answer.headers["X-Cache"]) == ((2400, 1254), "Miss from cloudfront")
 
 
 def test_what_the_origin_has_passes(system: Edge, s3: S3) -> None:
-    """Its bytes and headers, although there is an `s`; a missing photo without `s` keeps the origin's answer."""
     s3_client(s3).put_object(Bucket=s3.bucket, Key="photo/there ü.jpg", Body=b"as it is", ContentType="image/jpeg")
     there = system.get("/photo/there%20%C3%BC.jpg", s=system.images.url("/page.png"))
     missing = system.get("/photo/none.jpg")
@@ -156,7 +153,6 @@ def test_what_cannot_be_made_is_answered_clearly(system: Edge, url: str, status:
 
 
 async def test_all_who_ask_at_once_share_one_invocation(system: Edge) -> None:
-    """CloudFront asks its origin once for a key, however many wait."""
     before = system.invocations()
     url = (
         f"http://{LOOPBACK}:{system.port}/edge/photo/crowd.jpg?w=300&s={quote(system.images.url('/page.png'), safe='')}"

@@ -83,18 +83,6 @@ def test_every_client_gets_its_format_and_density(tiles: Site) -> None:
         assert stored["Metadata"]["preset-fingerprint"] == variant.fingerprint
 
 
-async def test_browsers_of_all_kinds_at_once(tiles: Site) -> None:
-    """Each format is made once, and whoever waits gets that of his own."""
-    tiles.put("crowd.jpg", encoded(Image.linear_gradient("L").resize((600, 400)).convert("RGB"), "JPEG"))
-    bursts = await asyncio.gather(*(tiles.burst("/prew/tile/crowd.jpg", 20, accept) for accept in ACCEPTS.values()))
-
-    for kind, answers in zip(ACCEPTS, bursts, strict=True):
-        assert {status for status, _, _ in answers} == {200}
-        assert [source for _, source, _ in answers].count("made") == 1
-        (body,) = {body for _, _, body in answers}
-        assert Image.open(io.BytesIO(body)).format == kind.upper()
-
-
 async def test_one_invocation_makes_what_is_soon_wanted(tiles: Site, function: Lambda) -> None:
     """Thumb's list has card and tile: whoever asks for one finds it in S3, with the photo's placeholder."""
     await asyncio.to_thread(tiles.put, "also.jpg", encoded(Image.new("RGB", (900, 600), "teal"), "JPEG"))

@@ -36,7 +36,6 @@ def _names_a_possible_photo(target: bytes) -> bool:
 
 
 def test_five_thousand_uris(site: Site, function: Lambda) -> None:
-    """Nginx and the service answer with 2xx to 4xx, and S3 holds what it held before."""
     client = s3_client(site.s3)
     client.put_object(Bucket=site.s3.bucket, Key="secret/a.jpg", Body=b"secret")
     before = _keys(client, site.s3.bucket)

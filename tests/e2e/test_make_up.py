@@ -111,7 +111,6 @@ def test_from_ready_to_gone(checkout: Path, system: Program, photos: Path, numbe
 
 
 def test_killed_outright_it_leaves_no_process(system: Program) -> None:
-    """SIGKILL leaves it no time to end anything; the kernel does."""
     started = _descendants(system.pid)
     os.kill(system.pid, signal.SIGKILL)
     system.process.wait()

@@ -71,7 +71,7 @@ def _got(site: Site, path: str) -> tuple[int, str | None]:
 
 
 def test_an_overwritten_photo_changes_its_previews_at_the_next_request(site: Site) -> None:
-    """In every preset, although Redis still remembers what came of the old photo; other photos' previews stay."""
+    """In every preset, although Redis still has the results of the old photo; other photos' previews stay."""
     with _cleaned(site, 2):
         site.put(NAME, _photo(50))
         site.put("other.jpg", _photo(50))
@@ -96,7 +96,6 @@ def test_a_preview_of_the_same_bytes_stays(site: Site) -> None:
 
 
 def test_a_removed_photo_has_no_previews_left(site: Site) -> None:
-    """The next request is a 404: there is nothing to make it of."""
     with _cleaned(site, 1):
         site.put("gone.jpg", _photo(50))
     made = _got(site, "/prew/card/gone.jpg")

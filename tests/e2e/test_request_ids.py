@@ -34,7 +34,6 @@ def entries(log: Path, **expected: str) -> list[dict[str, Any]]:
 
 
 async def test_one_id_in_every_log(site: Site, function: Lambda) -> None:
-    """The flight's line and the function's name the request that began it, as nginx and its answer do."""
     site.put("correlation/a.jpg", photo(400, 300))
     answer = await asyncio.to_thread(site.get, "/prew/thumb/correlation/a.jpg", "GET", {"X-Request-Id": ID})
     await until_reported(lambda: bool(entries(site.nginx.access_log, request_id=ID)))
@@ -52,7 +51,6 @@ async def test_one_id_in_every_log(site: Site, function: Lambda) -> None:
 
 @pytest.mark.parametrize("bad", ["a b c d e f", '","forged":"x', "?short"])
 async def test_a_bad_id_reaches_no_log(site: Site, function: Lambda, bad: str) -> None:
-    """Sent to a replica past nginx, the preview is made, and the id is nowhere."""
     name = f"correlation/bad{len(bad)}.jpg"
     site.put(name, photo(400, 300))
     answer = await asyncio.to_thread(ask, site.ports[0], f"/prew/thumb/{name}", headers={"X-Request-Id": bad})
@@ -67,7 +65,6 @@ async def test_a_bad_id_reaches_no_log(site: Site, function: Lambda, bad: str) -
 
 
 async def test_a_miss_is_one_trace(run_site: Callable[..., Site], redis_server: Redis, function: Lambda) -> None:
-    """nginx, the service, Redis, S3 and the function, found by the request's id; sent before the service ends."""
     collector = Collector()
     async with collector.running() as url:
         settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": url, "OTEL_TRACES_SAMPLER": "parentbased_traceidratio"}

@@ -14,9 +14,8 @@ from devstack.backends import Redis
 from devstack.lambda_server import Lambda, start_lambda
 from tests.support.asking import Answer, ask
 from tests.support.fakes import until_reported
-from tests.support.site import FUNCTION, Site
+from tests.support.site import FUNCTION, ROOT, Site
 
-ROOT = Path(__file__).resolve().parents[2]
 # Times short enough for a test, in the order that the settings ask for.
 QUICK = {
     "PREW_LAMBDA_TIMEOUT": "2",

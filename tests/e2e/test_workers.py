@@ -62,7 +62,6 @@ async def _get(port: int, path: str) -> int:
 
 
 async def test_they_share_flights_and_metrics(service: tuple[Service, GatedLambda]) -> None:
-    """Ninety connections over three workers: one invocation, and metrics that count all of them at whichever worker."""
     workers, function = service
     path = f"/prew/card/workers/{os.getpid()}-{workers.port}.jpg"
     requests = [asyncio.create_task(_get(workers.port, path)) for _ in range(90)]
@@ -79,7 +78,6 @@ async def test_they_share_flights_and_metrics(service: tuple[Service, GatedLambd
 
 
 async def test_one_that_dies_is_replaced(service: tuple[Service, GatedLambda]) -> None:
-    """The others go on, and a new one takes its place."""
     workers, function = service
     function.gate.set()
     os.kill(workers.pids[0], signal.SIGKILL)
@@ -94,7 +92,6 @@ async def test_one_that_dies_is_replaced(service: tuple[Service, GatedLambda]) -
 async def test_they_end_together_after_their_requests(
     service: tuple[Service, GatedLambda], number: signal.Signals
 ) -> None:
-    """One signal to the parent: requests in flight are answered, then all are gone."""
     workers, function = service
     pids = workers.pids
     in_flight = asyncio.create_task(_get(workers.port, f"/prew/card/workers/ends-{workers.port}-{number}.jpg"))
@@ -109,7 +106,6 @@ async def test_they_end_together_after_their_requests(
 
 
 async def test_a_second_signal_is_final(service: tuple[Service, GatedLambda]) -> None:
-    """Who will not wait for the requests in flight signals again."""
     workers, function = service
     in_flight = asyncio.create_task(_get(workers.port, f"/prew/card/workers/second-{workers.port}.jpg"))
     await function.entered.wait()
@@ -124,7 +120,6 @@ async def test_a_second_signal_is_final(service: tuple[Service, GatedLambda]) ->
 
 
 async def test_workers_end_with_a_parent_that_is_killed(service: tuple[Service, GatedLambda]) -> None:
-    """No worker outlives its parent, however that one ended."""
     workers, _ = service
     pids = workers.pids
     os.kill(workers.program.pid, signal.SIGKILL)

@@ -193,3 +193,10 @@ def test_contain_does_not_enlarge_unless_asked(encode: Any) -> None:
     large = opened(resize(photo, Spec(width=40, height=20, fit="contain", enlarge=True)))
     assert (small.size, (pixels(small) == BLUE).all(axis=2).sum()) == ((40, 20), 100)
     assert (large.size, (pixels(large) == BLUE).all(axis=2).sum()) == ((40, 20), 400)
+
+
+def test_a_centred_cut_leaves_the_odd_pixel_on_the_left(encode: Any) -> None:
+    columns = np.repeat(np.arange(5, dtype=np.uint8)[np.newaxis] * 50, 2, axis=0)
+    cut = opened(resize(encode(Image.fromarray(columns), "PNG"), Spec(width=2, height=2, format="png")))
+
+    assert pixels(cut)[0, :, 0].tolist() == [100, 150]

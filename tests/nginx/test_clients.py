@@ -77,6 +77,7 @@ def test_what_a_client_writes_itself_is_not_believed(missing_as: AskAs) -> None:
     invented = [f"198.51.100.{each}, 192.0.2.4, 10.1.2.3" for each in range(LET_THROUGH + 1)]
 
     assert _statuses(missing_as, *invented)[-1] == 429
+    assert missing_as("192.0.2.77, 10.1.2.3").status == 200  # another client behind the same proxy
 
 
 def test_half_an_ipv6_address_is_a_client(missing_as: AskAs) -> None:

@@ -55,7 +55,6 @@ def run(*argv: str, text: str = "") -> str:
 
 @pytest.mark.parametrize(("title", "expr"), ASKED, ids=[title for title, _ in ASKED])
 def test_every_metric_exists(metrics_text: str, title: str, expr: str) -> None:
-    """By the name that is in /metrics, with kinds and sources that exist."""
     known = set(re.findall(r"^([a-z_]+)(?:\{| )", metrics_text, re.MULTILINE)) | set(
         re.findall(r"^# TYPE (prewmanager_requests_total) ", metrics_text, re.MULTILINE)
     )
@@ -68,7 +67,6 @@ def test_every_metric_exists(metrics_text: str, title: str, expr: str) -> None:
 
 
 def test_every_metric_of_ours_is_shown(metrics_text: str) -> None:
-    """What is counted and looked at by nobody is not worth counting."""
     ours = set(re.findall(r"^# TYPE (prewmanager_\w+) ", metrics_text, re.MULTILINE))
     shown = {re.sub(r"_bucket$", "", name) for _, expr in ASKED for name in metrics(expr)}
 
@@ -76,17 +74,14 @@ def test_every_metric_of_ours_is_shown(metrics_text: str) -> None:
 
 
 def test_promtool_finds_nothing_wrong_with_the_metrics(promtool: str, metrics_text: str) -> None:
-    """Names, units and help texts follow Prometheus's conventions."""
     assert run(promtool, "check", "metrics", text=metrics_text) == ""
 
 
 def test_the_rules_load_in_prometheus(promtool: str) -> None:
-    """With the example of a configuration."""
     run(promtool, "check", "config", "prometheus.yml")
 
 
 def test_alerts_fire_when_they_should(promtool: str) -> None:
-    """And only then; there is a case for each of them."""
     files = sorted(path.name for path in FOLDER.glob("*_test.yml"))
     tests = [test for file in files for test in yaml.safe_load((FOLDER / file).read_text())["tests"]]
     cases = [case for test in tests for case in test["alert_rule_test"]]
@@ -96,7 +91,6 @@ def test_alerts_fire_when_they_should(promtool: str) -> None:
 
 
 def test_prometheus_understands_every_panel(promtool: str, tmp_path: Path) -> None:
-    """Each expression as a rule, which is how promtool reads one."""
     rules = [{"record": f"panel:{number}", "expr": expr} for number, (_, expr) in zip(itertools.count(), panels())]
     file = tmp_path / "panels.yml"
     file.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
@@ -105,7 +99,6 @@ def test_prometheus_understands_every_panel(promtool: str, tmp_path: Path) -> No
 
 
 def test_the_dashboard_is_what_the_code_builds() -> None:
-    """And Grafana's own types read it without losing anything."""
     pytest.importorskip("grafana_foundation_sdk", reason="make test-observability installs Grafana's SDK")
     from grafana_foundation_sdk.cog.encoder import JSONEncoder
     from grafana_foundation_sdk.cog.plugins import register_default_plugins

@@ -6,9 +6,10 @@ import asyncio
 import base64
 import contextlib
 import json
+from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, Self
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -16,14 +17,13 @@ from aiohttp.test_utils import TestServer
 from devstack.backends import S3, s3_client
 
 
-class GatedLambda:
-    """Answers by the function's contract and writes the preview to S3, once `gate` is set.
+class InvokeEndpoint(ABC):
+    """Counts invocations, and holds them until `gate` is set.
 
     As in Lambda, an invocation goes on when its caller is gone.
     """
 
-    def __init__(self, s3: S3, *, is_open: bool = False) -> None:
-        self._s3 = s3_client(s3)
+    def __init__(self, *, is_open: bool = False) -> None:
         self.url = ""
         self.gate = asyncio.Event()
         if is_open:
@@ -35,16 +35,25 @@ class GatedLambda:
         # The answers to the next invocations, before it behaves.
         self.script: deque[web.Response] = deque()
 
+    @abstractmethod
+    async def answer(self, event: dict[str, Any]) -> web.Response:
+        """Answer an invocation once the gate is open."""
+
     @property
     def calls(self) -> int:
         """Invocations so far."""
         return sum(self.invocations.values())
 
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[GatedLambda]:
+    def app(self) -> web.Application:
+        """Lambda's Invoke API, as a part of any server."""
         app = web.Application(client_max_size=2**24)
         app.router.add_post("/2015-03-31/functions/{name}/invocations", self._invoke)
-        async with TestServer(app) as server:
+        return app
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[Self]:
+        """Serve in this process, at `url`."""
+        async with TestServer(self.app()) as server:
             self.url = f"http://127.0.0.1:{server.port}"
             yield self
 
@@ -64,7 +73,7 @@ class GatedLambda:
             if self.script:
                 return self.script.popleft()
             await self.gate.wait()
-            return web.json_response(await asyncio.to_thread(self._make, event, self.calls))
+            return await self.answer(event)
 
     @contextlib.asynccontextmanager
     async def _counted(self, key: str) -> AsyncIterator[None]:
@@ -84,11 +93,22 @@ class GatedLambda:
         async with self._changed:
             self._changed.notify_all()
 
+
+class GatedLambda(InvokeEndpoint):
+    """Answers by the function's contract, and writes the preview to S3."""
+
+    def __init__(self, s3: S3, *, is_open: bool = False) -> None:
+        super().__init__(is_open=is_open)
+        self._s3 = s3_client(s3)
+
+    async def answer(self, event: dict[str, Any]) -> web.Response:
+        return web.json_response(await asyncio.to_thread(self._make, event, self.calls))
+
     def _make(self, event: dict[str, Any], call: int) -> dict[str, Any]:
         picture = f"{event['src_key']} {call}".encode() + b"." * 50_000
         stored = self._s3.put_object(
             Bucket=event["dst_bucket"],
-            Key=event["src_key"].replace(event["rewrite_part"], f"{event['root_folder']}/{event['preset_name']}", 1),
+            Key=preview_key(event),
             Body=picture,
             ContentType="image/jpeg",
             CacheControl="max-age=60",
@@ -96,6 +116,12 @@ class GatedLambda:
         )
         data = base64.b64encode(picture).decode()
         return {"status": True, "content_type": "image/jpeg", "data": data, "etag": stored["ETag"]}
+
+
+def preview_key(event: dict[str, Any]) -> str:
+    """The key under which an invocation stores its preview."""
+    source: str = event["src_key"]
+    return source.replace(event["rewrite_part"], f"{event['root_folder']}/{event['preset_name']}", 1)
 
 
 def throttled(retry_after: str = "0") -> web.Response:

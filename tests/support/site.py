@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -39,6 +39,30 @@ def start_function(s3: S3, folder: Path) -> Lambda:
     return start_lambda(
         folder, {FUNCTION: "lambda_resize.handler.handler"}, *options, env=os.environ | s3.aws_environment()
     )
+
+
+def service_environment(s3: S3, redis: Redis | None, lambda_url: str) -> dict[str, str]:
+    """The environment of a service on these parts, less presets, function and port; nothing of the user's own."""
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "LANG": "C.UTF-8",
+        **s3.aws_environment(),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_ENDPOINT_URL_LAMBDA": lambda_url,
+        "PREW_SOURCE_BUCKET": s3.bucket,
+        "PREW_REDIS_URL": redis.url if redis else "",
+        "PREW_HOST": LOOPBACK,
+    }
+
+
+def nginx_variables(s3: S3, ports: Iterable[int]) -> dict[str, str]:
+    """Nginx's variables before this S3, and services at these ports."""
+    return {
+        "PREW_NGINX_S3_SERVER": f"{LOOPBACK}:{s3.port}",
+        "PREW_NGINX_S3_SCHEME": "http",
+        "PREW_NGINX_BUCKET_PATH": f"/{s3.bucket}",
+        "PREW_NGINX_SERVICES": " ".join(f"{LOOPBACK}:{port}" for port in ports),
+    }
 
 
 class Function(Protocol):
@@ -85,18 +109,9 @@ class Site:
     @property
     def environment(self) -> dict[str, str]:
         """The service's environment, less its port."""
-        return {
-            "PATH": os.environ["PATH"],
-            **self.s3.aws_environment(),
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_ENDPOINT_URL_LAMBDA": self.function.url if self.function else "",
-            "PREW_SOURCE_BUCKET": self.s3.bucket,
-            "PREW_REDIS_URL": self.redis.url if self.redis else "",
-            "PREW_LAMBDA_FUNCTION": self.function_name if self.function else "",
-            "PREW_HOST": LOOPBACK,
-            **PRESETS,
-            **self.settings,
-        }
+        function = {"PREW_LAMBDA_FUNCTION": self.function_name} if self.function else {}
+        lambda_url = self.function.url if self.function else ""
+        return {**service_environment(self.s3, self.redis, lambda_url), **PRESETS, **function, **self.settings}
 
     def get(self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None) -> Answer:
         """One request through nginx; `path` goes over the wire as it is."""
@@ -164,10 +179,7 @@ class Site:
 
     def _start_nginx(self) -> Nginx:
         variables = {
-            "PREW_NGINX_S3_SERVER": f"{LOOPBACK}:{self.s3.port}",
-            "PREW_NGINX_S3_SCHEME": "http",
-            "PREW_NGINX_BUCKET_PATH": f"/{self.s3.bucket}",
-            "PREW_NGINX_SERVICES": " ".join(f"{LOOPBACK}:{port}" for port in self.ports),
+            **nginx_variables(self.s3, self.ports),
             **{name: value for name, value in self.settings.items() if name.startswith("PREW_PRESETS")},
             **self.nginx_variables,
         }

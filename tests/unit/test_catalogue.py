@@ -35,7 +35,6 @@ ODD_NAMES = [
 
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_odd_names_become_their_keys(name: str) -> None:
-    """A name that S3 accepts comes out as the same key, however a client encodes it."""
     strict = CATALOGUE.resolve("/prew/card/" + quote(name))
     lazy = CATALOGUE.resolve("/prew/card/" + quote(name, safe="/+'()[]{}=&@~*!$\\\""))
 
@@ -44,7 +43,6 @@ def test_odd_names_become_their_keys(name: str) -> None:
 
 
 def test_a_query_is_not_part_of_the_key() -> None:
-    """What follows a question mark is ignored; an encoded one is part of the name."""
     assert CATALOGUE.resolve("/prew/card/a.jpg?v=2").photo_key == "photo/a.jpg"
     assert CATALOGUE.resolve("/prew/card/a.jpg%3Fv=2").photo_key == "photo/a.jpg?v=2"
 
@@ -74,7 +72,6 @@ def test_a_query_is_not_part_of_the_key() -> None:
     ],
 )
 def test_what_no_key_may_have_is_refused(path: str) -> None:
-    """Traversal, empty segments, control characters, broken UTF-8 and overlong keys are no keys."""
     with pytest.raises(InvalidKey):
         CATALOGUE.resolve(path)
 
@@ -83,18 +80,15 @@ def test_what_no_key_may_have_is_refused(path: str) -> None:
     "path", ["/prew/cart/a.jpg", "/prew/Card/a.jpg", "/prew/", "/photo/a.jpg", "/x", "/prew/p%2Fq/a"]
 )
 def test_other_presets_are_unknown(path: str) -> None:
-    """Only a configured name under the previews' prefix is a preset."""
     with pytest.raises((UnknownPreset, InvalidKey)):
         CATALOGUE.resolve(path)
 
 
 def test_an_encoded_preset_is_the_same_preset() -> None:
-    """Decoding comes first, as S3 does it."""
     assert CATALOGUE.resolve("/pr%65w/c%61rd%2Fa.jpg").preview_key == "prew/card/a.jpg"
 
 
 def test_the_flight_changes_with_the_preset() -> None:
-    """A changed definition never shares a flight, and so a result, with the old one."""
     before = CATALOGUE.resolve("/prew/card/a.jpg")
     after = Catalogue({"card": Preset(width=721)}, "photo", "prew").resolve("/prew/card/a.jpg")
 
@@ -104,7 +98,6 @@ def test_the_flight_changes_with_the_preset() -> None:
 
 @given(st.text(min_size=1, max_size=60))
 def test_any_text_is_its_own_key_or_refused(name: str) -> None:
-    """Whatever a name holds, it is either taken byte for byte or refused; it never becomes another key."""
     try:
         path = "/prew/card/" + quote(name)
         key = decode_path(path)
@@ -116,7 +109,6 @@ def test_any_text_is_its_own_key_or_refused(name: str) -> None:
 
 @given(st.text(alphabet="/%.2eEfF5cC0aprewcd\\", max_size=40))
 def test_no_spelling_leaves_the_prefix(tail: str) -> None:
-    """No mixture of dots, slashes and escapes leads to a key outside the preset's folder."""
     try:
         found = CATALOGUE.resolve("/prew/card/" + tail)
     except (InvalidKey, UnknownPreset):

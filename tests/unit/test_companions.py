@@ -64,7 +64,6 @@ async def test_one_invocation_serves_the_waiters_of_all() -> None:
 
 
 async def test_companions_that_are_stored_or_in_flight_are_left_alone() -> None:
-    """The lease of each that was acquired ends with the flight."""
     replica = Gallery()
     replica.store.objects["prew/card/a.jpg"] = made(b"was there")
     mine = await replica.known("hero")
@@ -101,7 +100,6 @@ async def test_two_that_are_each_others_companions_do_not_deadlock() -> None:
 
 
 async def test_companions_that_the_function_does_not_know_are_released_at_once() -> None:
-    """Whoever waits for one renders it."""
     replica = Gallery()
     replica.resizer.knows_companions = False
     thumb = replica.ask("thumb")

@@ -91,7 +91,6 @@ def test_the_most_similar_by_width_comes_first() -> None:
 
 
 def test_of_two_that_are_equally_similar_the_larger_one_is_better() -> None:
-    """Browsers scale down better than up."""
     presets = {"low": Preset(width=100), "mid": Preset(width=200), "high": Preset(width=300)}
     catalogue = Catalogue(presets, "photo", "prew")
     found = FallbackFinder(catalogue, FakeStore()).candidates(catalogue.resolve("/prew/mid/a.jpg"))
@@ -107,7 +106,6 @@ def test_a_key_that_is_too_long_for_s3_is_no_candidate() -> None:
 
 
 async def test_waiters_get_one_fallback_preview_and_the_flight_goes_on() -> None:
-    """Found by one set of existence checks; requests after the flight get the preview itself."""
     replica = Replica(after_s=0)
     replica.put("thumb")
     replica.put("hero")
@@ -146,7 +144,6 @@ async def test_without_a_fallback_preview_requests_wait_on() -> None:
 
 @pytest.mark.parametrize("error", [Overloaded(), DeadlineExceeded(), ResizerFailed(), StorageFailed()])
 async def test_a_transient_failure_gets_the_fallback_preview(error: PreviewFailed) -> None:
-    """Waiters get it, and requests while the failure is cached."""
     replica = Replica(after_s=NEVER_S, error=error)
     replica.put("hero")
     replica.resizer.gate.set()

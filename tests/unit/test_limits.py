@@ -38,7 +38,6 @@ class RecordedSleep:
 
 
 async def test_no_more_than_allowed_run_at_once() -> None:
-    """The others wait for a slot, and all come through."""
     gated, load = GatedResizer(), Load(at_once=4, typical_s=0.001)
     limited = ConcurrencyLimitedResizer(gated, load, max_wait_s=1)
     resizes = [asyncio.create_task(limited.resize(job())) for _ in range(30)]
@@ -66,7 +65,6 @@ async def test_a_slot_that_comes_too_late_is_refused() -> None:
 
 
 async def test_a_cancelled_resize_releases_its_slot() -> None:
-    """Whether it waits or runs."""
     gated, load = GatedResizer(), Load(at_once=1)
     limited = ConcurrencyLimitedResizer(gated, load, max_wait_s=100)
     running, waiting = (asyncio.create_task(limited.resize(job())) for _ in range(2))
@@ -110,7 +108,6 @@ async def test_what_cannot_be_retried_in_time_fails_at_once() -> None:
 
 
 async def test_other_failures_are_not_retried() -> None:
-    """Only a throttled resize surely did not run."""
     scripted = ScriptedResizer(ResizerFailed("boom"))
     with pytest.raises(ResizerFailed):
         await RetryingResizer(scripted, within_s=10).resize(job())

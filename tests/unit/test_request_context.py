@@ -29,7 +29,6 @@ def apart(work: Callable[[], Any], headers: Mapping[str, str]) -> Any:
 
 @pytest.mark.parametrize("given", [_ID, "order-4711", "a.b_c-d.e"])
 def test_an_id_that_nginx_lets_through_is_known(given: str) -> None:
-    """It is handed to the function as well."""
     assert apart(request_context.request_id, {"X-Request-Id": given}) == given
     assert apart(request_context.context_fields, {"X-Request-Id": given}) == {"request_id": given}
 
@@ -42,12 +41,10 @@ def test_any_other_id_is_none(given: str) -> None:
 
 
 def test_work_for_nobody_has_no_id() -> None:
-    """Commands and probes are no request."""
     assert contextvars.Context().run(request_context.context_fields) == {}
 
 
 async def test_a_task_belongs_to_the_request_that_started_it() -> None:
-    """Also when the next request of the same connection has begun since."""
     request_context.set_request_headers({"X-Request-Id": "the-first-one"})
     gate = asyncio.Event()
 
@@ -62,7 +59,6 @@ async def test_a_task_belongs_to_the_request_that_started_it() -> None:
 
 
 def test_every_line_of_the_log_names_its_request(capsys: pytest.CaptureFixture[str]) -> None:
-    """Whatever part writes it, and without a word of it; a line about no request names none."""
     try:
         configure_logging("info")
         log = structlog.get_logger()

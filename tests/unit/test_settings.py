@@ -40,7 +40,6 @@ def _lines(read: Read, **variables: str) -> list[str]:
 
 
 def test_the_least_that_works(read: Read) -> None:
-    """A bucket and one preset; the rest has defaults that fit together."""
     settings = read(**GOOD)
 
     assert settings.presets == {"card": Preset(width=720)}
@@ -50,13 +49,11 @@ def test_the_least_that_works(read: Read) -> None:
 
 
 def test_the_contact_sheet_is_off_unless_it_is_switched_on(read: Read) -> None:
-    """It lists photos and makes previews for whoever reaches the port."""
     assert not read(**GOOD).contact_sheet
     assert read(**GOOD, PREW_CONTACT_SHEET="true").contact_sheet
 
 
 def test_presets_field_by_field_override_the_json(read: Read) -> None:
-    """`PREW_PRESETS` takes them all; single variables change single fields and add presets."""
     settings = read(
         PREW_SOURCE_BUCKET="photos",
         PREW_PRESETS=json.dumps({"card": {"width": 100, "fit": "inside"}, "thumb": {"height": 50}}),
@@ -72,12 +69,10 @@ def test_presets_field_by_field_override_the_json(read: Read) -> None:
 
 
 def test_previews_may_have_a_bucket_of_their_own(read: Read) -> None:
-    """Photos and previews need not share a bucket."""
     assert read(**GOOD, PREW_PREVIEW_BUCKET="previews").preview_bucket_name == "previews"
 
 
 def test_an_empty_variable_is_an_unset_one(read: Read) -> None:
-    """Compose files set what is missing to nothing."""
     settings = read(**GOOD, PREW_REDIS_URL="", PREW_LAMBDA_FUNCTION="", PREW_PORT="")
 
     assert (settings.redis_url, settings.lambda_function, settings.port) == (None, None, 8180)
@@ -94,7 +89,6 @@ def test_the_aws_names_are_the_sdks(read: Read) -> None:
 
 
 def test_others_variables_are_let_be(read: Read) -> None:
-    """Nginx's and the local system's variables may stand in the same file."""
     read(**GOOD, PREW_NGINX_LISTEN="80", PREW_LOCAL_PORT="8080", PREWITT="1")
 
 
@@ -166,7 +160,6 @@ def test_others_variables_are_let_be(read: Read) -> None:
     ],
 )
 def test_a_wrong_setting_is_one_line(read: Read, variables: dict[str, str], line: str) -> None:
-    """One line, with the variable's name first, what is wrong, and what would be right."""
     lines = _lines(read, **(GOOD | variables))
 
     assert len(lines) == 1
@@ -175,7 +168,6 @@ def test_a_wrong_setting_is_one_line(read: Read, variables: dict[str, str], line
 
 
 def test_two_wrong_settings_are_two_lines(read: Read) -> None:
-    """Everything wrong is said at once."""
     lines = _lines(read, **GOOD, PREW_PORT="0", PREW_LEASE="-1")
 
     assert [line.partition(":")[0] for line in lines] == ["PREW_PORT", "PREW_LEASE"]
@@ -187,14 +179,12 @@ def _parsed(**fields: Any) -> Preset:
 
 @pytest.mark.parametrize("dpr", ["1", "5", "2,x", "2;3", "1.5", [2, 5], True, {"2": 3}, "2,"])
 def test_only_agreed_densities(dpr: object) -> None:
-    """Two, three and four times; nothing between."""
     with pytest.raises(ValidationError, match="should be some of 2, 3 and 4"):
         _parsed(width=1, dpr=dpr)
 
 
 @pytest.mark.parametrize("dpr", ["3,2", "2, 3", [2, 3, 2], ["3", "2"], (2, 3)])
 def test_densities_may_be_written_in_several_ways(dpr: object) -> None:
-    """As in a variable, as in JSON; in any order."""
     assert _parsed(width=1, dpr=dpr).dpr == (2, 3)
 
 
@@ -208,12 +198,10 @@ def test_each_kind_of_failure_stays_cached_for_its_time(read: Read) -> None:
 
 @pytest.mark.parametrize("name", ["a", "card", "card_2", "a_", "x" * 32])
 def test_good_names(name: str) -> None:
-    """Small letters, digits and single underscores."""
     assert name in Settings(source_bucket="b", presets={name: Preset(width=1)}).presets
 
 
 @pytest.mark.parametrize("name", ["", "A", "1a", "_a", "a__b", "a-b", "a b", "a/b", "é", "x" * 33, "a\n"])
 def test_bad_names(name: str) -> None:
-    """What could be confused in a URL, a variable's name or a key is no name."""
     with pytest.raises(ValidationError):
         Settings(source_bucket="b", presets={name: Preset(width=1)})

@@ -18,7 +18,6 @@ def changes(**fields: Any) -> dict[str, dict[str, Any]]:
 
 
 def test_a_plain_preset_is_its_only_variant() -> None:
-    """And keeps its fingerprint, so that its previews stay fresh."""
     card = Preset(width=720, quality=75)
 
     assert variants("card", card) == {"card": card}
@@ -44,7 +43,6 @@ def test_a_denser_variant_has_more_of_every_pixel() -> None:
 
 
 def test_densities_and_formats_multiply() -> None:
-    """Each density in each format, the preset itself first."""
     names = list(changes(width=720, format="auto", dpr=(2, 3)))
 
     assert names == [
@@ -63,7 +61,6 @@ def test_densities_and_formats_multiply() -> None:
     ],
 )
 def test_a_field_of_one_format_matters_to_that_format_alone(field: str, variant: str) -> None:
-    """The fingerprints of the others stay, and so do their previews."""
     fields: dict[str, Any] = {"width": 720, "format": "auto"}
     before, after = Preset(**fields), Preset(**(fields | {field: 3}))
     old, new = variants("card", before), variants("card", after)
@@ -83,7 +80,6 @@ def test_an_animation_under_auto_stays_one_as_webp() -> None:
 
 
 def test_a_path_names_a_variant() -> None:
-    """However the @ is spelt; the variant's key is a folder of its own, and the photo's is the preset's."""
     presets = {"card": Preset(width=720, format="auto", dpr=(2,)), "thumb": Preset(width=200)}
     catalogue = Catalogue(all_variants(presets), "photo", "prew")
 

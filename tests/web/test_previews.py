@@ -33,23 +33,24 @@ async def _site() -> AsyncIterator[WebReplica]:
 
 
 async def test_a_preview_comes_with_its_headers(site: WebReplica) -> None:
-    """Type, length, ETag, Cache-Control as stored, how it came about and what took how long."""
     response = await site.get("/prew/card/a.jpg")
     body = await response.read()
 
     assert response.status == 200
     assert body == b"prew/card/a.jpg made by call 1"
-    assert response.headers["Content-Type"] == "image/jpeg"
-    assert response.headers["Content-Length"] == str(len(body))
-    assert response.headers["ETag"] == site.store.objects["prew/card/a.jpg"].etag
-    assert response.headers["Cache-Control"] == "public, max-age=60"
-    assert response.headers["X-Preview"] == "made"
-    assert response.headers["Server"] == "prewmanager"
-    assert {part.partition(";")[0] for part in response.headers["Server-Timing"].split(", ")} == {
-        "lock",
-        "s3",
-        "lambda",
-    }
+    assert (
+        dict(response.headers).items()
+        > {
+            "Content-Type": "image/jpeg",
+            "Content-Length": str(len(body)),
+            "ETag": site.store.objects["prew/card/a.jpg"].etag,
+            "Cache-Control": "public, max-age=60",
+            "X-Preview": "made",
+            "Server": "prewmanager",
+        }.items()
+    )
+    timings = response.headers["Server-Timing"].split(", ")
+    assert [part.partition(";")[0] for part in timings] == ["lock", "s3", "lambda"]
 
 
 async def test_a_thumbhash_is_a_header_where_the_preview_has_one(site: WebReplica) -> None:
@@ -109,7 +110,6 @@ async def test_a_preview_without_an_etag_never_gives_304(site: WebReplica, held:
 async def test_a_large_preview_is_streamed_from_the_bucket(
     site: WebReplica, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is not inlined comes from S3, with the headers stored there."""
     stored = Made("image/png", 9, '"large"', None, b"123456789")
 
     async def resize(_: RenderJob) -> RenderResult:
@@ -203,7 +203,6 @@ async def test_readiness_names_each_dependency(site: WebReplica) -> None:
 async def test_one_that_fails_and_one_that_hangs_are_not_ready(
     site: WebReplica, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The error's text stays in the log."""
     monkeypatch.setattr("prewmanager.web.app.PROBE_TIMEOUT_S", 0.05)
     site.s3.error = RuntimeError("secret host")
     site.redis.hangs = True
@@ -214,7 +213,6 @@ async def test_one_that_fails_and_one_that_hangs_are_not_ready(
 
 
 async def test_without_redis_it_is_degraded_and_ready(site: WebReplica) -> None:
-    """The process coalesces alone, and reports it."""
     site.redis.error = RuntimeError("away")
     response = await site.get("/readyz")
 
@@ -223,7 +221,6 @@ async def test_without_redis_it_is_degraded_and_ready(site: WebReplica) -> None:
 
 
 async def test_metrics_count_requests_and_flights(site: WebReplica) -> None:
-    """Requests by preset, status and source; made-up names become no labels."""
     await site.get("/prew/card/a.jpg")
     await site.get("/prew/made-up/a.jpg")
     site.store.objects.clear()
