@@ -51,9 +51,9 @@ def test_the_request_is_the_examples() -> None:
     assert contextvars.copy_context().run(sent) == expected | {"fingerprint": CARD.fingerprint}
 
 
-def test_every_field_of_the_reference_implementation_is_sent() -> None:
+def test_every_field_of_the_minimal_request_is_sent() -> None:
     """The first source system's function finds all of its fields in our request."""
-    assert example("request_original").items() <= CONTRACT.request(JOB).items()
+    assert example("request_minimal").items() <= CONTRACT.request(JOB).items()
 
 
 def test_a_full_answer_is_the_result() -> None:
@@ -65,9 +65,9 @@ def test_a_full_answer_is_the_result() -> None:
     assert made.cache_control == "public, max-age=31536000"
 
 
-def test_an_answer_with_the_fields_of_the_reference_implementation_is_enough() -> None:
+def test_the_minimal_answer_is_enough() -> None:
     """Without the newer fields the ETag is what S3 computes, and Cache-Control what the service stores."""
-    made = CONTRACT.result(example("response_original"), JOB).made
+    made = CONTRACT.result(example("response_minimal"), JOB).made
 
     assert made.etag == '"86de41916cffa4d8fbab89629cef063f"'
     assert made.cache_control == "public, max-age=31536000"
@@ -102,7 +102,7 @@ def test_each_kind_is_a_failure_of_its_own(kind: str, failure: type[PreviewFaile
         CONTRACT.result(example("response_failed") | {"kind": kind}, JOB)
 
 
-def test_a_failure_of_the_reference_implementation_has_no_kind() -> None:
+def test_a_failure_of_the_first_source_system_has_no_kind() -> None:
     """A failure with only status and error is a failed resize."""
     with pytest.raises(ResizerFailed, match="boom"):
         CONTRACT.result({"status": False, "error": "boom"}, JOB)
@@ -146,7 +146,7 @@ def test_an_answer_says_what_it_took() -> None:
 def test_an_answer_that_says_no_sensible_cost_has_none(changed: dict[str, object]) -> None:
     """The function's word is not trusted further than it can be true."""
     assert invocation_cost(example("response_full") | changed).gb_seconds == 0
-    assert invocation_cost(example("response_original")) == invocation_cost(None) == InvocationCost()
+    assert invocation_cost(example("response_minimal")) == invocation_cost(None) == InvocationCost()
 
 
 def test_a_thumbhash_is_asked_for_where_it_is_wanted() -> None:
@@ -187,7 +187,7 @@ def test_each_companion_has_its_own_fields_and_its_own_outcome() -> None:
 def test_a_function_may_know_no_companions(responses: object) -> None:
     """What is missing from the answer has no outcome."""
     job = RenderJob(JOB.preview, (CATALOGUE.resolve("/prew/hero/a/b.jpg"),))
-    result = CONTRACT.result(example("response_original") | {"also": responses}, job)
+    result = CONTRACT.result(example("response_minimal") | {"also": responses}, job)
 
     assert result.made.body
     assert result.companions == {}

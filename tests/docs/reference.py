@@ -18,10 +18,10 @@ FOLDER = ROOT / "docs" / "reference"
 EXAMPLES = ROOT / "tests" / "contract_examples"
 
 _CONTRACTS = {
-    "request_original": "The smallest request, as the first source system sends it:",
+    "request_minimal": "The smallest request, as the first source system sends it:",
     "request_full": "A request of the service:",
     "response_full": "The answer; without `data` if the preview is too large to inline:",
-    "response_original": "The smallest answer that the service accepts:",
+    "response_minimal": "The smallest answer that the service accepts:",
     "response_failed": "A failure, with its kind:",
 }
 

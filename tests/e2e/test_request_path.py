@@ -183,9 +183,9 @@ def test_a_preview_that_is_too_large_to_inline_comes_from_s3(
     assert first.headers["ETag"] == stored["ETag"]
 
 
-def test_our_function_answers_a_request_of_the_reference_implementation(site: Site, function: Lambda) -> None:
+def test_our_function_answers_the_minimal_request(site: Site, function: Lambda) -> None:
     site.put("a/b.jpg", photo(1000, 500))
-    request = json.loads((EXAMPLES / "request_original.json").read_text())
+    request = json.loads((EXAMPLES / "request_minimal.json").read_text())
     invoked = lambda_client(function).invoke(FunctionName=FUNCTION, Payload=json.dumps(request))
     answer = json.loads(invoked["Payload"].read())
     stored = site.stored("prew/card/a/b.jpg")
@@ -196,7 +196,7 @@ def test_our_function_answers_a_request_of_the_reference_implementation(site: Si
     assert opened(stored["Body"]).width == 720
 
 
-def test_a_function_of_the_reference_implementation_serves_our_service(
+def test_a_function_with_the_minimal_answer_serves_our_service(
     run_site: Callable[..., Site], redis_server: Redis, faulty_functions: Lambda
 ) -> None:
     """It answers only status, data, content_type and error."""

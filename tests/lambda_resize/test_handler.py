@@ -76,11 +76,11 @@ def test_the_timings_are_those_of_the_example(bucket: Any, example: Any) -> None
     assert all(value > 0 and value == round(value, 1) for value in timings.values())
 
 
-def test_the_first_fields_of_a_request_get_the_first_fields_of_a_response(bucket: Any, example: Any) -> None:
+def test_the_minimal_request_gets_the_fields_of_the_minimal_response(bucket: Any, example: Any) -> None:
     """The first source system's service finds the fields it knows."""
     del bucket
-    expected = example("response_original")
-    answer = handler(example("request_original"), None)
+    expected = example("response_minimal")
+    answer = handler(example("request_minimal"), None)
     assert expected.keys() <= answer.keys()
     assert (answer["status"], answer["content_type"]) == (expected["status"], expected["content_type"])
     assert Image.open(io.BytesIO(base64.b64decode(str(answer["data"])))).size == (720, 500)
@@ -88,11 +88,11 @@ def test_the_first_fields_of_a_request_get_the_first_fields_of_a_response(bucket
 
 def test_data_beyond_the_limit_is_left_out(bucket: Any, example: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rest of the answer stays, and the preview is in the bucket; at the limit itself the data is inlined."""
-    size: Any = handler(example("request_original"), None)["size"]
+    size: Any = handler(example("request_minimal"), None)["size"]
     monkeypatch.setattr(handler_module, "SETTINGS", Settings(max_data_bytes=size))
-    assert "data" in handler(example("request_original"), None)
+    assert "data" in handler(example("request_minimal"), None)
     monkeypatch.setattr(handler_module, "SETTINGS", Settings(max_data_bytes=size - 1))
-    answer = handler(example("request_original"), None)
+    answer = handler(example("request_minimal"), None)
     assert answer.keys() == example("response_too_large_to_carry").keys()
     assert bucket.head_object(Bucket="photos", Key=answer["key"])["ContentLength"] == answer["size"] == size
 
@@ -102,7 +102,7 @@ def test_the_largest_answer_fits_into_lambdas_limit(bucket: Any, example: Any, e
     key = "photo/" + "/".join(["я" * 100] * 5)
     raw = encode(Image.frombytes("RGB", (1208, 1208), os.urandom(1208 * 1208 * 3)), "PNG", compress_level=0)
     bucket.put_object(Bucket="photos", Key=key, Body=raw)
-    answer = handler(example("request_original") | {"src_key": key, "width": 1208}, None)
+    answer = handler(example("request_minimal") | {"src_key": key, "width": 1208}, None)
     assert answer["status"], answer.get("error")
     assert 4_300_000 < int(str(answer["size"])) <= Settings().max_data_bytes
     assert len(json.dumps(answer)) < 6 * 1024 * 1024
@@ -338,7 +338,7 @@ def test_a_process_may_fork_after_the_import(bucket: Any, example: Any) -> None:
 def test_it_runs_in_the_real_runtime_client(bucket: Any, example: Any) -> None:
     """AWS's own client loads it by name, hands it events, and sends back what it answers; no event ends it."""
     del bucket
-    events = [example("request_full"), {"width": 1}, example("request_original")]
+    events = [example("request_full"), {"width": 1}, example("request_minimal")]
     with RuntimeApi(events) as api:
         environ = os.environ | {"AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{api.port}", "AWS_LAMBDA_FUNCTION_NAME": "resize"}
         argv = [sys.executable, "-m", "awslambdaric", "lambda_resize.handler.handler"]

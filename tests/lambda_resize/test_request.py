@@ -11,9 +11,9 @@ from lambda_resize.request import DEFAULT_CACHE_CONTROL, Output, ResizeRequest, 
 from prewmanager_presets import Spec
 
 
-def test_the_first_source_systems_fields_are_enough(example: Any) -> None:
+def test_the_minimal_request_is_enough(example: Any) -> None:
     """The first source system's service can drive this function: what it does not send has a default."""
-    assert parse(example("request_original")) == ResizeRequest(
+    assert parse(example("request_minimal")) == ResizeRequest(
         src_bucket="photos",
         src_key="photo/a/b.jpg",
         dst_bucket="photos",
@@ -38,20 +38,20 @@ def test_all_fields_are_parsed(example: Any) -> None:
 
 def test_null_means_the_default(example: Any) -> None:
     """A service may send all fields and leave those empty that it has nothing to say about."""
-    event = example("request_original")
+    event = example("request_minimal")
     empty = dict.fromkeys(("height", "fit", "position", "format", "quality", "enlarge", "background", "fingerprint"))
     assert parse(event | empty | {"cache_control": None}) == parse(event)
 
 
 def test_unknown_fields_are_ignored(example: Any) -> None:
     """Fields are only ever added: a newer service can drive an older function."""
-    event = example("request_original")
+    event = example("request_minimal")
     assert parse(event | {"watermark": {"text": "new"}}) == parse(event)
 
 
 def test_only_the_leading_part_of_the_key_is_replaced(example: Any) -> None:
     """A folder further down may have the prefix's name."""
-    event = example("request_original") | {"src_key": "photo/photo/photo.jpg"}
+    event = example("request_minimal") | {"src_key": "photo/photo/photo.jpg"}
     assert parse(event).main.dst_key == "prew/card/photo/photo.jpg"
 
 
@@ -60,7 +60,7 @@ def test_only_the_leading_part_of_the_key_is_replaced(example: Any) -> None:
 )
 def test_unusual_keys_stay_as_they_are(example: Any, key: str) -> None:
     """The key is text here; its encoding for HTTP is the storage's affair."""
-    assert parse(example("request_original") | {"src_key": f"photo/{key}"}).main.dst_key == f"prew/card/{key}"
+    assert parse(example("request_minimal") | {"src_key": f"photo/{key}"}).main.dst_key == f"prew/card/{key}"
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_unusual_keys_stay_as_they_are(example: Any, key: str) -> None:
 def test_what_makes_no_sense_is_refused(example: Any, change: dict[str, Any], reason: str) -> None:
     """The message begins with the field's name and says what is wrong with it."""
     with pytest.raises(InvalidRequest, match=f"^{reason}"):
-        parse(example("request_original") | change)
+        parse(example("request_minimal") | change)
 
 
 @pytest.mark.parametrize("event", [None, [], "photo/a.jpg", 7])
@@ -109,7 +109,7 @@ def test_further_previews_are_outputs_of_their_own(example: Any) -> None:
     """Each has its own look and key, and what it does not say of the cache is said by the request."""
     also = [{"preset_name": "thumb", "width": 200}, {"preset_name": "tiny", "height": 9, "cache_control": "no-store"}]
     also[0]["fingerprint"] = "abc"
-    request = parse(example("request_original") | {"also": also, "cache_control": "max-age=1", "thumbhash": True})
+    request = parse(example("request_minimal") | {"also": also, "cache_control": "max-age=1", "thumbhash": True})
     assert request.thumbhash
     assert request.outputs == (request.main, *request.companions)
     assert [
@@ -137,4 +137,4 @@ def test_further_previews_are_outputs_of_their_own(example: Any) -> None:
 def test_further_previews_that_make_no_sense_are_refused(example: Any, change: dict[str, Any], reason: str) -> None:
     """And with them the whole request, for its sender is wrong about something."""
     with pytest.raises(InvalidRequest, match=f"^{reason}"):
-        parse(example("request_original") | change)
+        parse(example("request_minimal") | change)
