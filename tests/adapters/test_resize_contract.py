@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextvars
 import dataclasses
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,17 +24,12 @@ from prewmanager.previews.outcome import Failure, Made
 from prewmanager.resizing.contract import ResizeContract, invocation_cost
 from prewmanager.resizing.render import InvocationCost, RenderJob
 from prewmanager_presets import Preset
+from tests.contract_examples.examples import example
 
-EXAMPLES = Path(__file__).resolve().parents[1] / "contract_examples"
 CONTRACT = ResizeContract("photos", "photos", "photo", "prew", "public, max-age=31536000")
 CARD = Preset(width=720, height=480, format="jpeg", quality=80)
 CATALOGUE = Catalogue({"card": CARD, "hero": Preset(width=1600), "thumb": Preset(width=9)}, "photo", "prew")
 JOB = RenderJob(CATALOGUE.resolve("/prew/card/a/b.jpg"))
-
-
-def example(name: str) -> Any:
-    """One of the shared examples."""
-    return json.loads((EXAMPLES / f"{name}.json").read_text())
 
 
 def test_the_request_is_the_examples() -> None:

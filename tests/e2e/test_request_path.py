@@ -12,10 +12,10 @@ import pyvips
 
 from devstack.backends import S3, Redis
 from devstack.lambda_server import Lambda, lambda_client, start_lambda
+from tests.contract_examples.examples import example
 from tests.support.asking import lazily, strictly
 from tests.support.site import FUNCTION, PRESETS, ROOT, Site
 
-EXAMPLES = Path(__file__).resolve().parents[1] / "contract_examples"
 NAMES = ["plus + percent%20 hash#.jpg", "クズ箱/what?.jpg"]
 
 
@@ -185,7 +185,7 @@ def test_a_preview_that_is_too_large_to_inline_comes_from_s3(
 
 def test_our_function_answers_the_minimal_request(site: Site, function: Lambda) -> None:
     site.put("a/b.jpg", photo(1000, 500))
-    request = json.loads((EXAMPLES / "request_minimal.json").read_text())
+    request = example("request_minimal")
     invoked = lambda_client(function).invoke(FunctionName=FUNCTION, Payload=json.dumps(request))
     answer = json.loads(invoked["Payload"].read())
     stored = site.stored("prew/card/a/b.jpg")
