@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -152,6 +153,15 @@ def test_cover_keeps_the_part_at_its_position(position: str, kept: tuple[int, in
     photo, box = ((300, 100), (40, 80)) if across else ((100, 300), (80, 40))
     image = rendered(encode(stripes(*photo, across=across), "PNG"), width=box[0], height=box[1], position=position)
     assert image.getpixel((box[0] // 2, box[1] // 2)) == kept
+
+
+@pytest.mark.parametrize(("width", "height"), [(5, 2), (2, 5)])
+def test_the_odd_pixel_of_a_centred_cut_is_lost_at_the_left_and_the_top(width: int, height: int) -> None:
+    """As with sharp: of three pixels too many two go there, and one at the other end."""
+    ramp = Image.fromarray(np.arange(width * height, dtype=np.uint8).reshape(height, width) * 25)
+    kept = np.asarray(rendered(encode(ramp, "PNG"), width=2, height=2, format="png"))
+    left, top = (2, 0) if width > height else (0, 2)
+    assert (kept == np.asarray(ramp)[top : top + 2, left : left + 2]).all()
 
 
 @pytest.mark.parametrize("position", ["attention", "entropy"])
