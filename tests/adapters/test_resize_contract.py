@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextvars
 import dataclasses
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,17 +24,12 @@ from prewmanager.previews.outcome import Failure, Made
 from prewmanager.resizing.contract import ResizeContract, invocation_cost
 from prewmanager.resizing.render import InvocationCost, RenderJob
 from prewmanager_presets import Preset
+from tests.contract_examples.examples import example
 
-EXAMPLES = Path(__file__).resolve().parents[1] / "contract_examples"
 CONTRACT = ResizeContract("photos", "photos", "photo", "prew", "public, max-age=31536000")
 CARD = Preset(width=720, height=480, format="jpeg", quality=80)
 CATALOGUE = Catalogue({"card": CARD, "hero": Preset(width=1600), "thumb": Preset(width=9)}, "photo", "prew")
 JOB = RenderJob(CATALOGUE.resolve("/prew/card/a/b.jpg"))
-
-
-def example(name: str) -> Any:
-    """One of the shared examples."""
-    return json.loads((EXAMPLES / f"{name}.json").read_text())
 
 
 def test_the_request_is_the_examples() -> None:
@@ -51,7 +44,7 @@ def test_the_request_is_the_examples() -> None:
     assert contextvars.copy_context().run(sent) == expected | {"fingerprint": CARD.fingerprint}
 
 
-def test_every_field_of_the_reference_implementation_is_sent() -> None:
+def test_every_field_of_the_minimal_request_is_sent() -> None:
     assert example("request_minimal").items() <= CONTRACT.request(JOB).items()
 
 
@@ -63,7 +56,8 @@ def test_a_full_answer_is_the_result() -> None:
     assert made.cache_control == "public, max-age=31536000"
 
 
-def test_an_answer_with_the_fields_of_the_reference_implementation_is_enough() -> None:
+def test_the_minimal_answer_is_enough() -> None:
+    """Without the newer fields the ETag is what S3 computes, and Cache-Control what the service stores."""
     made = CONTRACT.result(example("response_minimal"), JOB).made
 
     assert made.etag == '"86de41916cffa4d8fbab89629cef063f"'
@@ -97,7 +91,7 @@ def test_each_kind_is_a_failure_of_its_own(kind: str, failure: type[PreviewFaile
         CONTRACT.result(example("response_failed") | {"kind": kind}, JOB)
 
 
-def test_a_failure_of_the_reference_implementation_has_no_kind() -> None:
+def test_a_failure_of_the_first_source_system_has_no_kind() -> None:
     with pytest.raises(ResizerFailed, match="boom"):
         CONTRACT.result({"status": False, "error": "boom"}, JOB)
 

@@ -12,10 +12,10 @@ import typer
 
 from prewmanager.cli import app
 from prewmanager.telemetry.metrics import Metrics
+from tests.contract_examples.examples import example
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "reference"
-EXAMPLES = ROOT / "tests" / "contract_examples"
 
 _CONTRACTS = {
     "request_minimal": "The smallest request, as the first source system sends it:",
@@ -72,8 +72,7 @@ def function() -> str:
     lines = ["# The resize function's contract", ""]
     lines += ["JSON in, JSON out. Fields are only ever added, and each side works with older versions of the other."]
     for name, caption in _CONTRACTS.items():
-        example = json.loads((EXAMPLES / f"{name}.json").read_text(encoding="utf-8"))
-        shown = json.dumps(example, indent=2, ensure_ascii=False).splitlines()
+        shown = json.dumps(example(name), indent=2, ensure_ascii=False).splitlines()
         lines += ["", caption, "", *(f"    {line}" for line in shown)]
     return "\n".join(lines) + "\n"
 

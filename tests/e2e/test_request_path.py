@@ -12,10 +12,10 @@ import pyvips
 
 from devstack.backends import S3, Redis
 from devstack.lambda_server import Lambda, lambda_client, start_lambda
+from tests.contract_examples.examples import example
 from tests.support.asking import lazily, strictly
 from tests.support.site import FUNCTION, PRESETS, ROOT, Site
 
-EXAMPLES = Path(__file__).resolve().parents[1] / "contract_examples"
 NAMES = ["plus + percent%20 hash#.jpg", "クズ箱/what?.jpg"]
 
 
@@ -181,9 +181,9 @@ def test_a_preview_that_is_too_large_to_inline_comes_from_s3(
     assert first.headers["ETag"] == stored["ETag"]
 
 
-def test_our_function_answers_a_request_of_the_reference_implementation(site: Site, function: Lambda) -> None:
+def test_our_function_answers_the_minimal_request(site: Site, function: Lambda) -> None:
     site.put("a/b.jpg", photo(1000, 500))
-    request = json.loads((EXAMPLES / "request_minimal.json").read_text())
+    request = example("request_minimal")
     invoked = lambda_client(function).invoke(FunctionName=FUNCTION, Payload=json.dumps(request))
     answer = json.loads(invoked["Payload"].read())
     stored = site.stored("prew/card/a/b.jpg")
@@ -194,7 +194,7 @@ def test_our_function_answers_a_request_of_the_reference_implementation(site: Si
     assert opened(stored["Body"]).width == 720
 
 
-def test_a_function_of_the_reference_implementation_serves_our_service(
+def test_a_function_with_the_minimal_answer_serves_our_service(
     run_site: Callable[..., Site], redis_server: Redis, faulty_functions: Lambda
 ) -> None:
     """It answers only status, data, content_type and error."""

@@ -118,7 +118,8 @@ class ImageHost:
 
     def settings(self, **options: Any) -> EdgeSettings:
         """Settings that allow this host, by http."""
-        return EdgeSettings(**{"allowed_hosts": (self.name,), "schemes": ("http",), "fetch_timeout_s": 5} | options)
+        given: dict[str, Any] = {"allowed_hosts": (self.name,), "schemes": ("http",), "fetch_timeout_s": 5} | options
+        return EdgeSettings(**given)
 
     @property
     def network(self) -> Network:

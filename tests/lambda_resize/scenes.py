@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
@@ -19,23 +18,12 @@ from PIL import Image
 
 from lambda_resize.resize import resize
 from prewmanager_presets import Spec
+from tests.lambda_resize.pictures import TREATMENTS, encode, exif, opened, stored
 from tests.lambda_resize.wide_gamut import ADOBE_RGB, DISPLAY_P3, PROPHOTO, Space
 
 GOLDENS = Path(__file__).parent / "goldens"
 WIDTH, HEIGHT = 320, 220
 SMALL = Spec(width=96, format="png")
-ORIENTATION = 0x0112
-# What a camera does to the upright picture before it writes each EXIF orientation.
-TREATMENTS = {
-    1: None,
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_90,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_270,
-}
 
 
 @dataclass(frozen=True)
@@ -74,20 +62,10 @@ def _eight_bits(picture: NDArray[np.float64]) -> Image.Image:
     return Image.fromarray(np.round(picture * 255).astype(np.uint8))
 
 
-def _file(image: Image.Image, file_format: str, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, file_format, **options)
-    return buffer.getvalue()
-
-
 def _turned(orientation: int, tagged: int) -> bytes:
     """As a camera held in that way stores it, with an EXIF orientation that may be another."""
-    exif = Image.Exif()
-    exif[ORIENTATION] = tagged
-    treatment = TREATMENTS[orientation]
-    upright = _eight_bits(landscape())
-    stored = upright if treatment is None else upright.transpose(treatment)
-    return _file(stored, "JPEG", quality=95, subsampling=0, exif=exif)
+    held = stored(_eight_bits(landscape()), orientation)
+    return encode(held, "JPEG", quality=95, subsampling=0, exif=exif(tagged))
 
 
 def _wide(space: Space, *, deep: bool, profile: bool = True) -> bytes:
@@ -114,15 +92,15 @@ def _glass() -> bytes:
     away = np.hypot(x - WIDTH / 2, y - HEIGHT / 2)
     alpha = np.clip((100 - away) / 40, 0, 1)
     colours = np.where((alpha > 0)[..., None], landscape(), (1.0, 0.0, 0.0))
-    return _file(_eight_bits(np.dstack([colours, alpha])), "PNG")
+    return encode(_eight_bits(np.dstack([colours, alpha])), "PNG")
 
 
 def _opaque() -> bytes:
-    return _file(_eight_bits(landscape()), "PNG")
+    return encode(_eight_bits(landscape()), "PNG")
 
 
 def _on(background: str, **fields: Any) -> Spec:
-    return Spec(**{"width": 96, "format": "jpeg", "quality": 95, "background": background} | fields)
+    return Spec(width=96, format="jpeg", quality=95, background=background, **fields)
 
 
 def cases() -> dict[str, Callable[[], Case]]:
@@ -170,7 +148,7 @@ def _on_blue() -> Case:
 
 def _in_a_box() -> Case:
     """Padding and what shows through are one colour."""
-    box = {"height": 96, "fit": "contain", "position": "bottom"}
+    box: dict[str, Any] = {"height": 96, "fit": "contain", "position": "bottom"}
     spec, elsewhere = _on("#204080", **box), _on("#204080", **box | {"position": "top"})
     return Case("in-a-box", _glass(), spec, {"at the top": (_glass(), elsewhere), "opaque": (_opaque(), spec)})
 
@@ -180,8 +158,7 @@ def write() -> None:
     GOLDENS.mkdir(exist_ok=True)
     for make in reversed(cases().values()):
         case = make()
-        image = Image.open(io.BytesIO(resize(case.data, case.spec).data))
-        image.save(GOLDENS / f"{case.golden}.png", optimize=True)
+        opened(resize(case.data, case.spec)).save(GOLDENS / f"{case.golden}.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ from lambda_resize.errors import Missing, StorageFailed
 from lambda_resize.request import ResizeRequest, parse
 from lambda_resize.settings import Settings
 from lambda_resize.storage import Storage, StoredPhoto
+from tests.contract_examples.examples import example
+from tests.lambda_resize.pictures import encode
 
 PHOTO = "photo/changing.jpg"
 PREVIEWS = ("prew/card/changing.jpg", "prew/thumb/changing.jpg")
@@ -37,31 +39,29 @@ class Changed(Storage):
 
 
 @pytest.fixture(name="storage")
-def _storage(s3: S3, monkeypatch: pytest.MonkeyPatch) -> Changed:
-    for name, value in s3.aws_environment().items():
-        monkeypatch.setenv(name, value)
+def _storage(environment: None) -> Changed:
+    del environment
     return Changed.from_environment(os.environ)
 
 
 @pytest.fixture(name="client")
-def _client(s3: S3, encode: Any) -> Iterator[Any]:
+def _client(s3: S3) -> Iterator[Any]:
     """The bucket, with a black photo."""
     client = s3_client(s3)
-    client.put_object(Bucket="photos", Key=PHOTO, Body=_photo(encode, 0))
+    client.put_object(Bucket="photos", Key=PHOTO, Body=_photo(0))
     yield client
     for key in (PHOTO, *PREVIEWS):
         client.delete_object(Bucket="photos", Key=key)
 
 
 @pytest.fixture(name="request_")
-def _request(example: Any) -> ResizeRequest:
+def _request() -> ResizeRequest:
     also = [{"preset_name": "thumb", "width": 200}]
     return parse(example("request_full") | {"src_key": PHOTO, "also": also})
 
 
-def _photo(encode: Any, grey: int) -> bytes:
-    data: bytes = encode(Image.new("L", (900, 500), grey), "JPEG")
-    return data
+def _photo(grey: int) -> bytes:
+    return encode(Image.new("L", (900, 500), grey), "JPEG")
 
 
 def _stored(client: Any) -> set[str]:
@@ -69,12 +69,10 @@ def _stored(client: Any) -> set[str]:
     return {each["Key"] for each in listed} & set(PREVIEWS)
 
 
-def test_an_overwritten_photo_is_read_again(
-    client: Any, encode: Any, storage: Changed, request_: ResizeRequest
-) -> None:
+def test_an_overwritten_photo_is_read_again(client: Any, storage: Changed, request_: ResizeRequest) -> None:
     """The previews of the old one, which nothing would delete any more, are replaced by the new one's."""
     storage.times = 1
-    storage.change = lambda _: client.put_object(Bucket="photos", Key=PHOTO, Body=_photo(encode, 255))
+    storage.change = lambda _: client.put_object(Bucket="photos", Key=PHOTO, Body=_photo(255))
     answer = render_batch(request_, storage, Settings())
 
     assert (storage.readings, answer["status"]) == (2, True)
@@ -104,11 +102,11 @@ def test_a_removed_photo_leaves_no_previews(client: Any, storage: Changed, reque
 
 
 def test_a_photo_that_never_rests_has_no_preview_for_now(
-    client: Any, encode: Any, storage: Changed, request_: ResizeRequest
+    client: Any, storage: Changed, request_: ResizeRequest
 ) -> None:
     """Rather none than an old one; who asks later begins anew."""
     storage.times = MAX_READS
-    storage.change = lambda number: client.put_object(Bucket="photos", Key=PHOTO, Body=_photo(encode, 10 * number))
+    storage.change = lambda number: client.put_object(Bucket="photos", Key=PHOTO, Body=_photo(10 * number))
     with pytest.raises(StorageFailed, match="changes while"):
         render_batch(request_, storage, Settings())
 
@@ -122,12 +120,9 @@ class Unwatchable(Storage):
         raise StorageFailed(f"{bucket}/{key}: SlowDown")
 
 
-def test_a_failed_check_does_not_fail_the_preview(
-    client: Any, request_: ResizeRequest, s3: S3, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("environment")
+def test_a_failed_check_does_not_fail_the_preview(client: Any, request_: ResizeRequest) -> None:
     """Both previews are written by then, and of the photo that was there a moment ago."""
-    for name, value in s3.aws_environment().items():
-        monkeypatch.setenv(name, value)
     answer = render_batch(request_, Unwatchable.from_environment(os.environ), Settings())
 
     assert answer["status"] is True

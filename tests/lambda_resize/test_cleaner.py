@@ -12,10 +12,9 @@ from tests.lambda_resize.bucket_event import eventbridge_event
 
 
 @pytest.fixture(name="bucket")
-def _bucket(s3: S3, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def _bucket(s3: S3, environment: None) -> Iterator[str]:
     """A bucket of its own, and the function's environment for it."""
-    for name, value in s3.aws_environment().items():
-        monkeypatch.setenv(name, value)
+    del environment
     client_of_function = cleaner._s3
     client_of_function.cache_clear()
     client = s3_client(s3)

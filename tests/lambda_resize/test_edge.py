@@ -20,6 +20,7 @@ from lambda_resize.edge.fetch import fetch
 from lambda_resize.edge.handler import respond
 from lambda_resize.edge.settings import EdgeSettings
 from tests.lambda_resize.edge_event import DISTRIBUTION, ImageHost, origin_response, reply
+from tests.lambda_resize.pictures import encode, noise
 
 IMAGES = Path(__file__).parent / "edge_images"
 URL = "https://images.example.com/page.png"
@@ -40,11 +41,7 @@ def _opened(response: dict[str, Any]) -> Image.Image:
 
 
 def _noise(width: int, height: int, file_format: str = "PNG") -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(np.random.default_rng(7).integers(0, 255, (height, width, 3), dtype=np.uint8)).save(
-        buffer, file_format
-    )
-    return buffer.getvalue()
+    return encode(noise(width, height), file_format)
 
 
 @pytest.mark.parametrize(
@@ -207,10 +204,7 @@ def test_what_is_no_image_is_422(data: bytes) -> None:
 
 def test_too_many_pixels_are_413() -> None:
     """A small file can be a large image."""
-    buffer = io.BytesIO()
-    Image.new("L", (9000, 9000)).save(buffer, "PNG")
-
-    assert _problem({"s": URL}, lambda _: buffer.getvalue())["status"] == "413"
+    assert _problem({"s": URL}, lambda _: encode(Image.new("L", (9000, 9000)), "PNG"))["status"] == "413"
 
 
 def test_any_other_error_is_answered_without_detail() -> None:

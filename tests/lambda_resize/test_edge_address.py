@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from lambda_resize.edge.address import MAX_URL_CHARACTERS, allowed_address, is_public
+from lambda_resize.edge.address import MAX_URL_CHARACTERS, Resolve, allowed_address, is_public
 from lambda_resize.edge.errors import Refused, SourceFailed
 from lambda_resize.edge.settings import EdgeSettings
 
@@ -75,7 +75,7 @@ SPELLINGS = [
 ]
 
 
-def _resolver(*addresses: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 -- a resolver of these
+def _resolver(*addresses: str) -> Resolve:
     def lookup(_host: str, _port: int) -> Sequence[str]:
         return addresses
 

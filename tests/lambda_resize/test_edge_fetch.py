@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
@@ -15,7 +15,7 @@ import pytest
 
 from lambda_resize.edge.errors import EdgeError, Refused, SourceFailed, SourceMissing, SourceSlow, TooMuch
 from lambda_resize.edge.fetch import Network, fetch
-from tests.lambda_resize.edge_event import LOOPBACK, ImageHost, reply
+from tests.lambda_resize.edge_event import LOOPBACK, ImageHost, Reply, reply
 from tests.support.certificates import self_signed
 
 
@@ -138,11 +138,11 @@ def test_a_body_has_a_limit(host: ImageHost) -> None:
             fetch(host.url(path), settings, host.network)
 
 
-def _silent(release: threading.Event, first: bytes) -> object:
+def _raw(data: bytes, then: Callable[[], object] = lambda: None) -> Reply:
     def answer(handler: BaseHTTPRequestHandler) -> None:
-        handler.wfile.write(first)
+        handler.wfile.write(data)
         handler.wfile.flush()
-        release.wait(30)
+        then()
 
     return answer
 
@@ -159,7 +159,7 @@ def _silent(release: threading.Event, first: bytes) -> object:
 def test_all_of_it_has_a_time_limit(host: ImageHost, first: bytes) -> None:
     """A host that falls silent, at whichever point, is left when the time is up."""
     release = threading.Event()
-    host.replies["/slow"] = _silent(release, first)  # type: ignore[assignment]
+    host.replies["/slow"] = _raw(first, then=lambda: release.wait(30))
     try:
         with pytest.raises(SourceSlow):
             fetch(host.url("/slow"), host.settings(fetch_timeout_s=1), host.network)
@@ -201,7 +201,7 @@ def test_other_statuses_are_no_image(host: ImageHost, status: int, error: type[E
 def test_a_broken_answer_is_the_hosts_failure(host: ImageHost) -> None:
     """What is no HTTP, and what ends before its said length."""
     host.replies = {
-        "/nonsense": lambda handler: handler.wfile.write(b"nonsense\r\n\r\n") and None,
+        "/nonsense": _raw(b"nonsense\r\n\r\n"),
         "/short": reply(body=b"half", Content_Length="9"),
     }
     for path in host.replies:

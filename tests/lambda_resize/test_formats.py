@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,37 +15,32 @@ from PIL import Image, ImageCms
 from lambda_resize import codecs, finishing
 from lambda_resize.resize import resize
 from prewmanager_presets import Spec
+from tests.lambda_resize.pictures import colour, difference, encode, furthest, halves, noise, opened, pixels, rendered
 
 SOURCES = ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "AVIF"]
 KEPT = {"JPEG": "jpeg", "PNG": "png", "WEBP": "webp", "GIF": "png", "TIFF": "jpeg", "AVIF": "avif"}
 
 
-def result(data: bytes, **fields: Any) -> Image.Image:
-    """The preview, decoded by Pillow."""
-    image = Image.open(io.BytesIO(resize(data, Spec(**{"width": 20} | fields)).data))
-    image.load()
-    return image
+result = partial(rendered, width=20)
 
 
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("target", ["keep", "jpeg", "png", "webp", "avif"])
-def test_each_format_becomes_each_other(encode: Any, source: str, target: Any) -> None:
+def test_each_format_becomes_each_other(source: str, target: str) -> None:
     """The colour survives, and the content type says what the bytes are."""
     preview = resize(encode(Image.new("RGB", (80, 40), (200, 100, 50)), source), Spec(width=20, format=target))
     expected = KEPT[source] if target == "keep" else target
-    image = Image.open(io.BytesIO(preview.data))
+    image = opened(preview)
     assert (preview.content_type, image.format, image.size) == (f"image/{expected}", expected.upper(), (20, 10))
-    assert np.abs(np.asarray(image.convert("RGB")).astype(int) - (200, 100, 50)).max() <= 6
+    assert furthest(pixels(image), (200, 100, 50)) <= 6
 
 
 @pytest.mark.parametrize(
     ("source", "kept"), [("PNG", "PNG"), ("WEBP", "WEBP"), ("GIF", "PNG"), ("TIFF", "PNG"), ("AVIF", "AVIF")]
 )
-def test_transparency_is_kept(encode: Any, source: str, kept: str) -> None:
+def test_transparency_is_kept(source: str, kept: str) -> None:
     """Where a format has it, `keep` chooses one that has it too."""
-    photo = Image.new("RGBA", (40, 40), (0, 0, 255, 0))
-    photo.paste((0, 0, 255, 255), (0, 0, 20, 40))
-    image = result(encode(photo, source))
+    image = result(encode(halves("RGBA", (40, 40), (0, 0, 255, 255), (0, 0, 255, 0)), source))
     assert image.format == kept
     alpha = np.asarray(image.convert("RGBA"))[:, :, 3]
     assert alpha[:, :8].min() > 250
@@ -54,21 +49,21 @@ def test_transparency_is_kept(encode: Any, source: str, kept: str) -> None:
 
 @pytest.mark.parametrize(("background", "expected"), [("#ffffff", (255, 255, 255)), ("#ff8000", (255, 128, 0))])
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
-def test_jpeg_shows_the_background_through(encode: Any, mode: str, background: str, expected: Any) -> None:
+def test_jpeg_shows_the_background_through(mode: str, background: str, expected: tuple[int, ...]) -> None:
     """JPEG has no transparency: what is clear becomes the background, of a grey picture as well."""
     clear = encode(Image.new(mode, (40, 40), 0), "PNG")
-    pixel = result(clear, format="jpeg", background=background).convert("RGB").getpixel((10, 10))
-    assert np.abs(np.subtract(pixel, expected)).max() <= 3
+    image = result(clear, format="jpeg", background=background).convert("RGB")
+    assert furthest(colour(image, 10, 10), expected) <= 3
 
 
-def test_padding_is_opaque(encode: Any) -> None:
+def test_padding_is_opaque() -> None:
     """Around a transparent picture too: the box is filled, the picture stays clear."""
     image = result(encode(Image.new("RGBA", (40, 40), (0, 0, 0, 0)), "PNG"), width=60, height=40, fit="contain")
-    assert image.getpixel((0, 20)) == (255, 255, 255, 255)
-    assert image.getpixel((30, 20))[3] == 0
+    assert colour(image, 0, 20) == (255, 255, 255, 255)
+    assert colour(image, 30, 20)[3] == 0
 
 
-def test_colours_do_not_bleed_out_of_transparency(encode: Any) -> None:
+def test_colours_do_not_bleed_out_of_transparency() -> None:
     """Scaling weighs colours by their opacity, so no dark rim appears around a white shape."""
     photo = Image.new("RGBA", (80, 80), (0, 0, 0, 0))
     photo.paste((255, 255, 255, 255), (21, 21, 58, 58))
@@ -77,10 +72,10 @@ def test_colours_do_not_bleed_out_of_transparency(encode: Any) -> None:
 
 
 @pytest.mark.parametrize("source", ["JPEG", "TIFF"])
-def test_cmyk_becomes_rgb(encode: Any, source: str) -> None:
+def test_cmyk_becomes_rgb(source: str) -> None:
     """Print colours without a profile come out as the screen's: cyan is blue and green, little red."""
     image = result(encode(Image.new("CMYK", (40, 40), (255, 0, 0, 0)), source))
-    red, green, blue = image.getpixel((10, 10))
+    red, green, blue = colour(image, 10, 10)
     assert image.mode == "RGB"
     assert red < 60
     assert 140 < green < blue
@@ -103,11 +98,9 @@ def test_cmyk_with_a_profile_matches_a_reference_conversion(real_photos: Path) -
 def test_ycck_becomes_rgb(real_photos: Path, options: dict[str, Any]) -> None:
     """CMYK stored as brightness and colour, as printing programs do, inverted or not: the sky is no negative."""
     photo = Image.open(real_photos / "cmyk-with-profile.jpg")
-    buffer = io.BytesIO()
-    photo.save(buffer, "JPEG", quality=90, icc_profile=photo.info["icc_profile"], **options)
-    again = result(buffer.getvalue(), width=100, format="png")
-    direct = result((real_photos / "cmyk-with-profile.jpg").read_bytes(), width=100, format="png")
-    assert np.abs(np.asarray(again.convert("RGB")).astype(int) - np.asarray(direct.convert("RGB"))).mean() < 4
+    again = encode(photo, "JPEG", quality=90, icc_profile=photo.info["icc_profile"], **options)
+    direct = (real_photos / "cmyk-with-profile.jpg").read_bytes()
+    assert difference(*(result(each, width=100, format="png") for each in (again, direct))) < 4
 
 
 def test_a_profile_is_converted_and_dropped() -> None:
@@ -115,20 +108,19 @@ def test_a_profile_is_converted_and_dropped() -> None:
     green = pyvips.Image.black(60, 60).new_from_image([60, 200, 90])
     wide = green.cast("uchar").copy(interpretation="srgb").icc_transform("p3", input_profile="srgb")
     stored = wide.pngsave_buffer(profile="p3")
-    raw = Image.open(io.BytesIO(stored)).getpixel((5, 5))
     image = result(stored)
-    assert np.abs(np.subtract(raw, (60, 200, 90))).max() > 10
-    assert np.abs(np.subtract(image.getpixel((5, 5)), (60, 200, 90))).max() <= 2
+    assert furthest(colour(Image.open(io.BytesIO(stored)), 5, 5), (60, 200, 90)) > 10
+    assert furthest(colour(image, 5, 5), (60, 200, 90)) <= 2
     assert "icc_profile" not in image.info
 
 
-def test_a_broken_profile_is_ignored(encode: Any) -> None:
+def test_a_broken_profile_is_ignored() -> None:
     """The picture is worth more than its profile."""
     image = result(encode(Image.new("RGB", (40, 40), (9, 99, 199)), "PNG", icc_profile=b"none" * 40))
     assert image.getpixel((5, 5)) == (9, 99, 199)
 
 
-def test_grey_stays_grey(encode: Any) -> None:
+def test_grey_stays_grey() -> None:
     """One channel in, one channel out; a coloured background gives it three."""
     grey = encode(Image.new("L", (40, 40), 100), "PNG")
     assert result(grey).mode == "L"
@@ -144,16 +136,16 @@ def test_16_bits_become_8(bands: int, space: str, mode: str) -> None:
     image = result(deep.pngsave_buffer())
     assert image.mode == mode
     assert np.asarray(image).dtype == np.uint8
-    assert np.abs(np.asarray(image).astype(int) - 128).max() <= 1
+    assert furthest(np.asarray(image), 128) <= 1
 
 
-def test_a_palette_and_a_bitmap_are_read(encode: Any) -> None:
+def test_a_palette_and_a_bitmap_are_read() -> None:
     """Images of few colours become ordinary ones, smooth when scaled."""
     assert result(encode(Image.new("P", (40, 40)), "PNG")).mode == "RGB"
     assert result(encode(Image.new("1", (40, 40)), "TIFF", compression="group4"), format="png").mode == "L"
 
 
-def test_an_animation_becomes_its_first_frame(encode: Any) -> None:
+def test_an_animation_becomes_its_first_frame() -> None:
     """A preview does not move."""
     frames = [Image.new("RGB", (40, 40), colour) for colour in ("red", "blue", "lime")]
     for source in ("GIF", "WEBP"):
@@ -163,39 +155,36 @@ def test_an_animation_becomes_its_first_frame(encode: Any) -> None:
 
 
 @pytest.mark.parametrize("target", ["jpeg", "webp", "avif"])
-def test_quality_has_a_default_and_makes_a_difference(encode: Any, noise: Image.Image, target: Any) -> None:
+def test_quality_has_a_default_and_makes_a_difference(target: str) -> None:
     """Less quality means fewer bytes, and no quality means the format's own."""
-    photo = encode(noise, "PNG")
+    photo = encode(noise(), "PNG")
     sizes = [len(resize(photo, Spec(width=100, format=target, quality=q)).data) for q in (20, 95)]
     assert sizes[0] < sizes[1]
     default = codecs.ENCODERS[target].quality
-    assert resize(photo, Spec(width=100, format=target)) == resize(
-        photo, Spec(width=100, format=target, quality=default)
-    )
+    one, other = (resize(photo, Spec(width=100, format=target, quality=each)) for each in (None, default))
+    assert one == other
 
 
 @pytest.mark.parametrize(("target", "most"), [("webp", 6), ("avif", 9)])
-def test_effort_has_a_default_and_makes_a_difference(encode: Any, noise: Image.Image, target: Any, most: int) -> None:
+def test_effort_has_a_default_and_makes_a_difference(target: str, most: int) -> None:
     """Without one it is 1, and 0 is an effort like the others."""
-    photo = encode(noise.resize((200, 200), Image.Resampling.BICUBIC), "PNG")
-    efforts = (None, 0, 1, most)
-    plain = Spec(width=100, format=target)
-    specs: dict[int | None, Any] = {each: replace(plain, **{f"{target}_effort": each}) for each in efforts}
-    made = {effort: resize(photo, spec).data for effort, spec in specs.items()}
+    photo = encode(noise().resize((200, 200), Image.Resampling.BICUBIC), "PNG")
+    fields: dict[int | None, dict[str, Any]] = {each: {f"{target}_effort": each} for each in (None, 0, 1, most)}
+    made = {each: resize(photo, Spec(width=100, format=target, **own)).data for each, own in fields.items()}
 
     assert made[None] == made[1]
     assert len(set(made.values())) == 3
 
 
-def test_a_png_ignores_quality(encode: Any, noise: Image.Image) -> None:
+def test_a_png_ignores_quality() -> None:
     """It is lossless."""
-    photo = encode(noise, "PNG")
+    photo = encode(noise(), "PNG")
     assert resize(photo, Spec(width=50)) == resize(photo, Spec(width=50, quality=1))
 
 
-def test_jpeg_is_baseline_with_half_the_colour(encode: Any, noise: Image.Image) -> None:
+def test_jpeg_is_baseline_with_half_the_colour() -> None:
     """As sharp writes it: not progressive, 4:2:0 even at a quality where libvips alone would keep all colour."""
-    data = resize(encode(noise, "PNG"), Spec(width=100, format="jpeg", quality=95)).data
+    data = resize(encode(noise(), "PNG"), Spec(width=100, format="jpeg", quality=95)).data
     stored = pyvips.Image.new_from_buffer(data, "")
     assert stored.get("jpeg-chroma-subsample") == "4:2:0"
     assert "progressive" not in Image.open(io.BytesIO(data)).info

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any, Self
@@ -27,18 +28,18 @@ from lambda_resize.handler import handler
 from lambda_resize.request import parse
 from lambda_resize.settings import Limits, Settings
 from lambda_resize.storage import Storage
+from tests.contract_examples.examples import example
+from tests.lambda_resize.pictures import encode, gradient
 
 
 @pytest.fixture(name="bucket")
-def _bucket(s3: S3, encode: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def _bucket(s3: S3, environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The photo of the examples in a real bucket, which the function is pointed at."""
-    for name, value in s3.aws_environment().items():
-        monkeypatch.setenv(name, value)
+    del environment
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1769")
     handler_module._storage.cache_clear()
     client = s3_client(s3)
-    photo = encode(Image.radial_gradient("L").resize((1440, 1000)).convert("RGB"), "JPEG")
-    client.put_object(Bucket="photos", Key="photo/a/b.jpg", Body=photo)
+    client.put_object(Bucket="photos", Key="photo/a/b.jpg", Body=encode(gradient(1440, 1000), "JPEG"))
     yield client
     handler_module._storage.cache_clear()
 
@@ -51,7 +52,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> dict[str, Any]:
     return entry
 
 
-def test_the_full_request_gets_the_full_response(bucket: Any, example: Any) -> None:
+def test_the_full_request_gets_the_full_response(bucket: Any) -> None:
     """Its fields are those of the contract's example, of the same types, and say what is in the bucket."""
     expected = example("response_full")
     answer = handler(example("request_full"), None)
@@ -68,17 +69,17 @@ def test_the_full_request_gets_the_full_response(bucket: Any, example: Any) -> N
     assert Image.open(io.BytesIO(data)).size == (720, 480)
 
 
-def test_the_timings_are_those_of_the_example(bucket: Any, example: Any) -> None:
+@pytest.mark.usefixtures("bucket")
+def test_the_timings_are_those_of_the_example() -> None:
     """Milliseconds for each step, one decimal."""
-    del bucket
     timings: Any = handler(example("request_full"), None)["timings"]
     assert timings.keys() == example("response_full")["timings"].keys()
     assert all(value > 0 and value == round(value, 1) for value in timings.values())
 
 
-def test_the_first_fields_of_a_request_get_the_first_fields_of_a_response(bucket: Any, example: Any) -> None:
+@pytest.mark.usefixtures("bucket")
+def test_the_minimal_request_gets_the_fields_of_the_minimal_response() -> None:
     """The first source system's service finds the fields it knows."""
-    del bucket
     expected = example("response_minimal")
     answer = handler(example("request_minimal"), None)
     assert expected.keys() <= answer.keys()
@@ -86,7 +87,7 @@ def test_the_first_fields_of_a_request_get_the_first_fields_of_a_response(bucket
     assert Image.open(io.BytesIO(base64.b64decode(str(answer["data"])))).size == (720, 500)
 
 
-def test_data_beyond_the_limit_is_left_out(bucket: Any, example: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_beyond_the_limit_is_left_out(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rest of the answer stays, and the preview is in the bucket; at the limit itself the data is inlined."""
     size: Any = handler(example("request_minimal"), None)["size"]
     monkeypatch.setattr(handler_module, "SETTINGS", Settings(max_data_bytes=size))
@@ -97,7 +98,7 @@ def test_data_beyond_the_limit_is_left_out(bucket: Any, example: Any, monkeypatc
     assert bucket.head_object(Bucket="photos", Key=answer["key"])["ContentLength"] == answer["size"] == size
 
 
-def test_the_largest_answer_fits_into_lambdas_limit(bucket: Any, example: Any, encode: Any) -> None:
+def test_the_largest_answer_fits_into_lambdas_limit(bucket: Any) -> None:
     """As much data as the default lets through makes an answer below 6 MiB of JSON, with the longest of keys."""
     key = "photo/" + "/".join(["я" * 100] * 5)
     raw = encode(Image.frombytes("RGB", (1208, 1208), os.urandom(1208 * 1208 * 3)), "PNG", compress_level=0)
@@ -119,9 +120,7 @@ def test_the_largest_answer_fits_into_lambdas_limit(bucket: Any, example: Any, e
         ({"width": 0}, "invalid"),
     ],
 )
-def test_failures_are_answers(
-    bucket: Any, example: Any, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], kind: str
-) -> None:
+def test_failures_are_answers(bucket: Any, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], kind: str) -> None:
     """Each has the shape of the contract's example, and nothing is written."""
     whole = bucket.get_object(Bucket="photos", Key="photo/a/b.jpg")["Body"].read()
     for key, body in {"text": b"no photo", "half": whole[: len(whole) // 2], "large": whole + bytes(1)}.items():
@@ -133,7 +132,7 @@ def test_failures_are_answers(
     assert bucket.list_objects_v2(Bucket="photos", Prefix=f"prew/fails_{kind}/")["KeyCount"] == 0
 
 
-def test_a_missing_photo_is_answered_as_in_the_example(bucket: Any, example: Any) -> None:
+def test_a_missing_photo_is_answered_as_in_the_example(bucket: Any) -> None:
     """To the letter, but for how long it took and whether it was the first."""
     bucket.delete_object(Bucket="photos", Key="photo/a/b.jpg")
     answer = handler(example("request_full"), None)
@@ -141,16 +140,16 @@ def test_a_missing_photo_is_answered_as_in_the_example(bucket: Any, example: Any
     assert answer == example("response_failed") | varying
 
 
-def test_the_failing_photo_is_named(bucket: Any, example: Any) -> None:
+def test_the_failing_photo_is_named(bucket: Any) -> None:
     """Whoever reads the log finds the object."""
     bucket.put_object(Bucket="photos", Key="photo/text.jpg", Body=b"no photo")
     answer = handler(example("request_full") | {"src_key": "photo/text.jpg"}, None)
     assert str(answer["error"]).startswith("photos/photo/text.jpg: not a JPEG")
 
 
-def test_success_is_logged_in_one_line(bucket: Any, example: Any, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.usefixtures("bucket")
+def test_success_is_logged_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
     """What was made from what, its size, how long it took, for which request; without the data."""
-    del bucket
     with caplog.at_level(logging.INFO, "lambda_resize"):
         answer = handler(example("request_full"), SimpleNamespace(aws_request_id="an-id"))
     entry = logged(caplog)
@@ -161,10 +160,10 @@ def test_success_is_logged_in_one_line(bucket: Any, example: Any, caplog: pytest
     assert "data" not in entry
 
 
+@pytest.mark.usefixtures("bucket")
 @pytest.mark.parametrize("bad", ["a b", "x" * 65, "id\nforged", "short", 7, ["a"], {"a": 1}])
-def test_a_bad_id_is_not_logged(bucket: Any, example: Any, caplog: pytest.LogCaptureFixture, bad: object) -> None:
+def test_a_bad_id_is_not_logged(caplog: pytest.LogCaptureFixture, bad: object) -> None:
     """Whatever the event's ids are, the preview is made, and none of it reaches the log."""
-    del bucket
     with caplog.at_level(logging.INFO, "lambda_resize"):
         answer = handler(example("request_full") | {"request_id": bad, "traceparent": bad}, None)
     entry = logged(caplog)
@@ -173,11 +172,9 @@ def test_a_bad_id_is_not_logged(bucket: Any, example: Any, caplog: pytest.LogCap
     assert "traceparent" not in entry
 
 
-def test_only_a_processs_first_invocation_is_a_cold_start(
-    bucket: Any, example: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("bucket")
+def test_only_a_processs_first_invocation_is_a_cold_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where it fails; how long each took is said with the memory that Lambda gave."""
-    del bucket
     monkeypatch.setattr("lambda_resize.invocation._earlier", itertools.count())
     answers = [handler({}, None), handler(example("request_full"), None), handler({}, None)]
     assert [answer["cold_start"] for answer in answers] == [True, False, False]
@@ -186,23 +183,21 @@ def test_only_a_processs_first_invocation_is_a_cold_start(
     assert made["duration_ms"] >= sum(made["timings"].values())
 
 
-def test_outside_of_lambda_no_memory_is_reported(example: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outside_of_lambda_no_memory_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker process of the service has none of Lambda's, and costs nothing there."""
     monkeypatch.delenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", raising=False)
     assert "memory_mb" not in handler(example("request_full") | {"width": 0}, None)
 
 
+@pytest.mark.usefixtures("bucket")
 @pytest.mark.parametrize(("bucket_name", "level"), [("photos", "INFO"), ("nobody-made-this", "ERROR")])
-def test_failures_are_logged_by_their_weight(
-    bucket: Any, example: Any, caplog: pytest.LogCaptureFixture, bucket_name: str, level: str
-) -> None:
+def test_failures_are_logged_by_their_weight(caplog: pytest.LogCaptureFixture, bucket_name: str, level: str) -> None:
     """A photo that does not exist is everyday; a storage that fails should wake somebody."""
-    del bucket
     handler(example("request_full") | {"src_key": "photo/none", "src_bucket": bucket_name}, None)
     assert (caplog.records[0].levelname, logged(caplog)["status"]) == (level, False)
 
 
-def test_further_previews_are_written_and_described(bucket: Any, example: Any) -> None:
+def test_further_previews_are_written_and_described(bucket: Any) -> None:
     """Each by its preset's name, without data; one that fails says so and leaves the others."""
     also = [
         {"preset_name": "thumb", "width": 200},
@@ -229,9 +224,9 @@ def test_further_previews_are_written_and_described(bucket: Any, example: Any) -
     assert answer.keys() == example("response_full").keys() - used | {"also"}
 
 
-def test_further_previews_that_cannot_be_written_fail_alone(bucket: Any, example: Any) -> None:
+@pytest.mark.usefixtures("bucket")
+def test_further_previews_that_cannot_be_written_fail_alone() -> None:
     """The main one is in the bucket, and its answer is whole."""
-    del bucket
     storage = handler_module._storage()
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(type(storage), "write", _failing_for("thumb", type(storage).write))
@@ -251,12 +246,10 @@ def _failing_for(name: str, write: Any) -> Any:
 
 
 @pytest.mark.parametrize("acl", [None, "public-read"])
-def test_a_placeholder_is_answered_and_kept(
-    bucket: Any, example: Any, monkeypatch: pytest.MonkeyPatch, acl: str | None
-) -> None:
+def test_a_placeholder_is_answered_and_kept(bucket: Any, monkeypatch: pytest.MonkeyPatch, acl: str | None) -> None:
     """As base64, in the answer and in the metadata of each preview, by either S3 client."""
     storage = Storage.from_environment(os.environ, object_acl=acl)
-    monkeypatch.setattr(handler_module, "_storage", _returning(storage))
+    monkeypatch.setattr(handler_module, "_storage", cache(lambda: storage))
     also = [{"preset_name": "thumb", "width": 200}]
     answer: Any = handler(example("request_full") | {"thumbhash": True, "also": also}, None)
     assert 20 <= len(base64.b64decode(answer["thumbhash"])) <= 30
@@ -265,17 +258,9 @@ def test_a_placeholder_is_answered_and_kept(
         assert head["Metadata"]["thumbhash"] == answer["thumbhash"]
 
 
-def _returning(storage: Storage) -> Any:
-    def stored() -> Storage:
-        return storage
-
-    stored.cache_clear = lambda: None  # type: ignore[attr-defined] # what the real one's cache has
-    return stored
-
-
-def test_the_time_limit_is_at_most_what_lambda_leaves(bucket: Any, example: Any) -> None:
+@pytest.mark.usefixtures("bucket")
+def test_the_time_limit_is_at_most_what_lambda_leaves() -> None:
     """A Lambda that is ended gives no answer, so the work ends before; and time enough changes nothing."""
-    del bucket
     hurried = SimpleNamespace(aws_request_id="an-id", get_remaining_time_in_millis=lambda: 900)
     easy = SimpleNamespace(aws_request_id="an-id", get_remaining_time_in_millis=lambda: 29_000)
     assert handler_module._limits(hurried).max_seconds == handler_module.MIN_SECONDS
@@ -289,7 +274,7 @@ class Panic(BaseException):
 
 @pytest.mark.parametrize("failure", [RuntimeError("a secret"), MemoryError(), Panic("a secret")])
 def test_the_unexpected_is_internal(
-    example: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, failure: BaseException
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, failure: BaseException
 ) -> None:
     """The answer names the type alone; the traceback is in the log."""
     monkeypatch.setattr(handler_module, "_storage", _raising(failure))
@@ -301,9 +286,7 @@ def test_the_unexpected_is_internal(
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt(), SystemExit(1)])
-def test_the_end_of_the_process_is_no_answer(
-    example: Any, monkeypatch: pytest.MonkeyPatch, failure: BaseException
-) -> None:
+def test_the_end_of_the_process_is_no_answer(monkeypatch: pytest.MonkeyPatch, failure: BaseException) -> None:
     """Who ends the process means it."""
     monkeypatch.setattr(handler_module, "_storage", _raising(failure))
     with pytest.raises(type(failure)):
@@ -311,16 +294,16 @@ def test_the_end_of_the_process_is_no_answer(
 
 
 def _raising(failure: BaseException) -> Any:
+    @cache
     def storage() -> None:
         raise failure
 
-    storage.cache_clear = lambda: None  # type: ignore[attr-defined] # what the real one's cache has
     return storage
 
 
-def test_a_process_may_fork_after_the_import(bucket: Any, example: Any) -> None:
+@pytest.mark.usefixtures("bucket")
+def test_a_process_may_fork_after_the_import() -> None:
     """A pool of worker processes imports the function once, and each worker makes its own clients and threads."""
-    del bucket
     code = (
         "import json, os, sys\n"
         "from lambda_resize.handler import handler\n"
@@ -335,9 +318,9 @@ def test_a_process_may_fork_after_the_import(bucket: Any, example: Any) -> None:
     assert done.stdout.strip() == "[0, 0] True"
 
 
-def test_it_runs_in_the_real_runtime_client(bucket: Any, example: Any) -> None:
+@pytest.mark.usefixtures("bucket")
+def test_it_runs_in_the_real_runtime_client() -> None:
     """AWS's own client loads it by name, hands it events, and sends back what it answers; no event ends it."""
-    del bucket
     events = [example("request_full"), {"width": 1}, example("request_minimal")]
     with RuntimeApi(events) as api:
         environ = os.environ | {"AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{api.port}", "AWS_LAMBDA_FUNCTION_NAME": "resize"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from lambda_resize.errors import Corrupt, TooLarge
 from lambda_resize.resize import resize
 from lambda_resize.settings import Limits
 from prewmanager_presets import Spec
+from tests.lambda_resize.pictures import colour, difference, exif, furthest, halves, noise, rendered, stored
+
+decoded = partial(rendered, width=40, format="png")
 
 
 def heic(image: Image.Image, **options: Any) -> bytes:
@@ -24,22 +28,13 @@ def heic(image: Image.Image, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-def decoded(data: bytes, **fields: Any) -> Image.Image:
-    """The preview's pixels."""
-    image = Image.open(io.BytesIO(resize(data, Spec(**{"width": 40, "format": "png"} | fields)).data))
-    image.load()
-    return image
-
-
 @pytest.mark.parametrize("width", [64, 70, 101])
 def test_a_heic_photo_is_decoded_as_it_was(width: int) -> None:
     """Whatever its width, since its rows are padded: left is red, right is blue, to the last pixel."""
-    photo = Image.new("RGB", (width, 50), "red")
-    photo.paste((0, 0, 255), (width // 2, 0, width, 50))
-    image = decoded(heic(photo), width=width).convert("RGB")
+    image = decoded(heic(halves("RGB", (width, 50), "red", "blue")), width=width)
     assert image.size == (width, 50)
-    for x, colour in {1: (255, 0, 0), width - 2: (0, 0, 255)}.items():
-        assert np.abs(np.subtract(image.getpixel((x, 25)), colour)).max() < 12
+    for x, painted in {1: (255, 0, 0), width - 2: (0, 0, 255)}.items():
+        assert furthest(colour(image, x, 25), painted) < 12
 
 
 def test_what_is_kept_of_heic_is_avif() -> None:
@@ -50,26 +45,20 @@ def test_what_is_kept_of_heic_is_avif() -> None:
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
 def test_a_heic_photo_stands_upright(orientation: int) -> None:
     """The rotation is in the container, and again in the EXIF data that phones leave in: it is applied once."""
-    photo = Image.new("RGB", (120, 60), "red")
-    photo.paste((0, 0, 255), (60, 0, 120, 60))
-    rotations = {1: None, 3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
-    stored = photo if (rotation := rotations[orientation]) is None else photo.transpose(rotation)
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    image = decoded(heic(stored, exif=exif.tobytes())).convert("RGB")
+    held = stored(halves("RGB", (120, 60), "red", "blue"), orientation)
+    image = decoded(heic(held, exif=exif(orientation).tobytes()))
     assert image.size == (40, 20)
-    assert image.getpixel((5, 10))[0] > 200
-    assert image.getpixel((35, 10))[2] > 200
+    assert colour(image, 5, 10)[0] > 200
+    assert colour(image, 35, 10)[2] > 200
 
 
 def test_transparency_and_profile_are_minded() -> None:
     """A clear part stays clear; a profile is converted to sRGB: Lab's identity would not leave the numbers alone."""
     clear = Image.new("RGBA", (64, 64), (0, 0, 255, 0))
-    assert decoded(heic(clear)).getpixel((20, 20))[3] == 0
+    assert colour(decoded(heic(clear)), 20, 20)[3] == 0
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     plain = Image.new("RGB", (64, 64), (200, 100, 50))
-    pixel = decoded(heic(plain, icc_profile=profile)).convert("RGB").getpixel((20, 20))
-    assert np.abs(np.subtract(pixel, (200, 100, 50))).max() < 8
+    assert furthest(colour(decoded(heic(plain, icc_profile=profile)), 20, 20), (200, 100, 50)) < 8
 
 
 def test_ten_bits_become_eight() -> None:
@@ -78,14 +67,13 @@ def test_ten_bits_become_eight() -> None:
     file = pillow_heif.from_bytes(mode="RGB;16", size=(64, 64), data=deep.tobytes())
     buffer = io.BytesIO()
     file.save(buffer, quality=90)
-    pixel = decoded(buffer.getvalue()).convert("RGB").getpixel((10, 10))
-    assert np.abs(np.subtract(pixel, (128, 128, 128))).max() < 4
+    assert furthest(colour(decoded(buffer.getvalue()), 10, 10), (128, 128, 128)) < 4
 
 
 @pytest.mark.parametrize("part", [0.1, 0.5, 0.99])
-def test_a_heic_cut_short_is_corrupt(noise: Image.Image, part: float) -> None:
+def test_a_heic_cut_short_is_corrupt(part: float) -> None:
     """Damage within its pixels goes unnoticed, for its decoder shows what it can."""
-    data = heic(noise)
+    data = heic(noise())
     with pytest.raises(Corrupt):
         resize(data[: int(len(data) * part)], Spec(width=20))
 
@@ -100,6 +88,5 @@ def test_a_real_photo_as_heic(real_photos: Path) -> None:
     """Against the same photo as JPEG."""
     photo = Image.open(real_photos / "orientation-landscape-1.jpg").convert("RGB")
     photo.thumbnail((600, 600))  # to encode all of it as HEIC takes x265 half a minute
-    ours = decoded(heic(photo), width=200).convert("RGB")
-    theirs = photo.resize(ours.size, Image.Resampling.LANCZOS)
-    assert np.abs(np.asarray(ours).astype(int) - np.asarray(theirs)).mean() < 4
+    ours = decoded(heic(photo), width=200)
+    assert difference(ours, photo.resize(ours.size, Image.Resampling.LANCZOS)) < 4

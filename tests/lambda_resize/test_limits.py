@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import pyvips
 from PIL import Image
@@ -20,6 +18,7 @@ from lambda_resize.errors import Corrupt, TimedOut, TooLarge, Unsupported
 from lambda_resize.resize import resize
 from lambda_resize.settings import Limits
 from prewmanager_presets import Spec
+from tests.lambda_resize.pictures import encode, furthest, noise, opened, pixels
 
 SMALL = Spec(width=20)
 SVG = (
@@ -41,7 +40,7 @@ SVG = (
     ],
 )
 def test_a_frame_that_must_be_held_has_a_limit_of_its_own(
-    encode: Any, file_format: str, options: dict[str, Any], *, whole: bool
+    file_format: str, options: dict[str, Any], *, whole: bool
 ) -> None:
     """What is decoded row by row passes."""
     data = encode(Image.new("RGB", (100, 100)), file_format, **options)
@@ -68,10 +67,10 @@ def test_a_picture_of_many_channels_is_none() -> None:
 
 
 @pytest.mark.parametrize("position", ["centre", "entropy"])
-def test_the_time_is_limited(encode: Any, noise: Image.Image, position: Any) -> None:
+def test_the_time_is_limited(position: str) -> None:
     """Wherever the decoding happens: when the result is saved, or before."""
     with pytest.raises(TimedOut, match="not done within 0 seconds"):
-        resize(encode(noise, "PNG"), Spec(width=20, height=20, position=position), Limits(max_seconds=0))
+        resize(encode(noise(), "PNG"), Spec(width=20, height=20, position=position), Limits(max_seconds=0))
 
 
 def test_a_deadline_ends_what_is_given_to_it_before_and_after() -> None:
@@ -101,13 +100,13 @@ def _svg_allowed() -> Iterator[None]:
 
 @pytest.mark.usefixtures("svg_allowed")
 @pytest.mark.parametrize(("target", "kept"), [("keep", "PNG"), ("jpeg", "JPEG"), ("webp", "WEBP")])
-def test_svg_is_drawn_where_it_is_allowed(target: Any, kept: str) -> None:
+def test_svg_is_drawn_where_it_is_allowed(target: str, kept: str) -> None:
     """At the preview's size, so that edges are sharp; never passed on as SVG; no file that it names is opened."""
-    image = Image.open(io.BytesIO(resize(SVG, Spec(width=400, enlarge=True, format=target)).data))
+    image = opened(resize(SVG, Spec(width=400, enlarge=True, format=target)))
     assert (image.format, image.size) == (kept, (400, 200))
-    row = np.asarray(image.convert("RGB"))[100].astype(int)
-    assert np.abs(row[:196] - (255, 0, 0)).max() < 12
-    assert np.abs(row[204:] - row[300]).max() < 12
+    row = pixels(image)[100]
+    assert furthest(row[:196], (255, 0, 0)) < 12
+    assert furthest(row[204:], row[300]) < 12
 
 
 @pytest.mark.usefixtures("svg_allowed")
@@ -123,10 +122,10 @@ def test_svg_is_unsupported_again_where_it_is_not() -> None:
         resize(SVG, SMALL)
 
 
-def test_damage_is_no_chatter_and_no_end(encode: Any, noise: Image.Image, tmp_path: Path) -> None:
+def test_damage_is_no_chatter_and_no_end(tmp_path: Path) -> None:
     """Messages of libvips go nowhere: handled in Python they can end the process, see `lambda_resize.vips`."""
     damaged = tmp_path / "damaged.png"
-    damaged.write_bytes(encode(noise, "PNG")[:20_000])
+    damaged.write_bytes(encode(noise(), "PNG")[:20_000])
     code = (
         "import sys; from lambda_resize.resize import resize; from prewmanager_presets import Spec\n"
         "data = open(sys.argv[1], 'rb').read()\n"

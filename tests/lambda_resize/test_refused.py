@@ -16,6 +16,7 @@ from lambda_resize.errors import Corrupt, TooLarge, Unsupported
 from lambda_resize.resize import resize
 from lambda_resize.settings import Limits
 from prewmanager_presets import Spec
+from tests.lambda_resize.pictures import encode, noise
 
 FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "AVIF"]
 SMALL = Spec(width=50)
@@ -39,7 +40,7 @@ def test_what_is_no_photo_is_unsupported(name: str) -> None:
 
 
 @pytest.mark.parametrize("file_format", ["BMP", "PPM", "ICO", "TGA"])
-def test_other_image_formats_are_unsupported(encode: Any, file_format: str) -> None:
+def test_other_image_formats_are_unsupported(file_format: str) -> None:
     """Only the six are let in."""
     with pytest.raises(Unsupported):
         resize(encode(Image.new("RGB", (64, 64)), file_format), SMALL)
@@ -60,27 +61,27 @@ def test_heic_without_pixels_is_corrupt() -> None:
 
 @pytest.mark.parametrize("file_format", FORMATS)
 @pytest.mark.parametrize("part", [0.3, 0.9])
-def test_a_file_cut_short_is_corrupt(encode: Any, noise: Image.Image, file_format: str, part: float) -> None:
+def test_a_file_cut_short_is_corrupt(file_format: str, part: float) -> None:
     """An upload that broke off gives no half-grey preview."""
-    whole = encode(noise, file_format)
+    whole = encode(noise(), file_format)
     with pytest.raises(Corrupt):
         resize(whole[: int(len(whole) * part)], SMALL)
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
-def test_a_file_cut_after_its_first_bytes_is_corrupt(encode: Any, noise: Image.Image, file_format: str) -> None:
+def test_a_file_cut_after_its_first_bytes_is_corrupt(file_format: str) -> None:
     """It can still be told what it was going to be."""
     with pytest.raises(Corrupt):
-        resize(encode(noise, file_format)[:40], SMALL)
+        resize(encode(noise(), file_format)[:40], SMALL)
 
 
 @pytest.mark.parametrize(
     "options",
     [{"progressive": True}, {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"}],
 )
-def test_each_kind_of_jpeg_cut_short_is_corrupt(encode: Any, noise: Image.Image, options: dict[str, Any]) -> None:
+def test_each_kind_of_jpeg_cut_short_is_corrupt(options: dict[str, Any]) -> None:
     """Also those that are decoded before they are saved: progressive ones, and those lying on their side."""
-    whole = encode(noise, "JPEG", **options)
+    whole = encode(noise(), "JPEG", **options)
     with pytest.raises(Corrupt):
         resize(whole[:-1000], SMALL)
 
@@ -95,23 +96,23 @@ def test_what_the_decoder_cannot_read_is_not_damaged(message: str) -> None:
     assert isinstance(vips.failure(pyvips.Error("unable to call", "premature end of JPEG image")), Corrupt)
 
 
-def test_a_tiff_in_lab_is_unsupported(encode: Any) -> None:
+def test_a_tiff_in_lab_is_unsupported() -> None:
     """Such as some editors write; its header is where libvips stops."""
     with pytest.raises(Unsupported):
         resize(encode(Image.new("LAB", (40, 40)), "TIFF"), SMALL)
 
 
 @pytest.mark.parametrize("position", ["attention", "entropy"])
-def test_a_cut_chosen_by_content_notices_damage(encode: Any, noise: Image.Image, position: Any) -> None:
+def test_a_cut_chosen_by_content_notices_damage(position: str) -> None:
     """It decodes earlier than the others do."""
     with pytest.raises(Corrupt):
-        resize(encode(noise, "PNG")[:9000], Spec(width=30, height=30, position=position))
+        resize(encode(noise(), "PNG")[:9000], Spec(width=30, height=30, position=position))
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "AVIF"])
-def test_damage_within_is_corrupt(encode: Any, noise: Image.Image, file_format: str) -> None:
+def test_damage_within_is_corrupt(file_format: str) -> None:
     """Where the format carries check sums, or the decoder loses its way."""
-    damaged = bytearray(encode(noise, file_format))
+    damaged = bytearray(encode(noise(), file_format))
     middle = len(damaged) // 2
     damaged[middle : middle + 400] = bytes(400)
     with pytest.raises(Corrupt):
@@ -131,7 +132,7 @@ def test_a_ribbon_is_refused_by_its_header(size: tuple[int, int]) -> None:
         resize(_png_header(*size), SMALL)
 
 
-def test_the_pixel_limit_is_inclusive(encode: Any) -> None:
+def test_the_pixel_limit_is_inclusive() -> None:
     """As many pixels as the limit says pass; one row more does not."""
     limits = Limits(max_source_pixels=5000)
     assert resize(encode(Image.new("L", (100, 50)), "PNG"), SMALL, limits).width == 50
@@ -139,7 +140,7 @@ def test_the_pixel_limit_is_inclusive(encode: Any) -> None:
         resize(encode(Image.new("L", (100, 51)), "PNG"), SMALL, limits)
 
 
-def test_the_byte_limit_is_inclusive(encode: Any) -> None:
+def test_the_byte_limit_is_inclusive() -> None:
     """As many bytes as the limit says pass; one more does not."""
     data = encode(Image.new("L", (100, 50)), "PNG")
     assert resize(data, SMALL, Limits(max_source_bytes=len(data))).width == 50
@@ -147,14 +148,14 @@ def test_the_byte_limit_is_inclusive(encode: Any) -> None:
         resize(data, SMALL, Limits(max_source_bytes=len(data) - 1))
 
 
-def test_enlarging_is_limited_as_well(encode: Any) -> None:
+def test_enlarging_is_limited_as_well() -> None:
     """A thin line 10000 pixels wide would be 100 million high."""
     with pytest.raises(TooLarge, match="scaled"):
         resize(encode(Image.new("L", (1, 10_000)), "PNG"), Spec(width=10_000, enlarge=True))
 
 
 @pytest.mark.parametrize(("target", "side"), [("webp", 16_384), ("avif", 16_385), ("jpeg", 65_501)])
-def test_what_the_output_format_cannot_hold_is_too_large(encode: Any, target: Any, side: int) -> None:
+def test_what_the_output_format_cannot_hold_is_too_large(target: str, side: int) -> None:
     """One pixel more than the format's longest side."""
     with pytest.raises(TooLarge, match=f"{target} holds at most {side - 1}"):
         resize(encode(Image.new("L", (1, side)), "PNG"), Spec(width=1, format=target))

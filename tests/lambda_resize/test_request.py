@@ -9,9 +9,10 @@ import pytest
 from lambda_resize.errors import InvalidRequest
 from lambda_resize.request import DEFAULT_CACHE_CONTROL, Output, ResizeRequest, parse
 from prewmanager_presets import Spec
+from tests.contract_examples.examples import example
 
 
-def test_the_first_source_systems_fields_are_enough(example: Any) -> None:
+def test_the_minimal_request_is_enough() -> None:
     """The first source system's service can drive this function: what it does not send has a default."""
     assert parse(example("request_minimal")) == ResizeRequest(
         src_bucket="photos",
@@ -29,27 +30,27 @@ def test_the_first_source_systems_fields_are_enough(example: Any) -> None:
     )
 
 
-def test_all_fields_are_parsed(example: Any) -> None:
+def test_all_fields_are_parsed() -> None:
     """Each field of the full example arrives."""
     request = parse(example("request_full")).main
     assert request.spec == Spec(width=720, height=480, format="jpeg", quality=80)
     assert (request.fingerprint, request.cache_control) == ("0123456789ab", "public, max-age=31536000")
 
 
-def test_null_means_the_default(example: Any) -> None:
+def test_null_means_the_default() -> None:
     """A service may send all fields and leave those empty that it has nothing to say about."""
     event = example("request_minimal")
     empty = dict.fromkeys(("height", "fit", "position", "format", "quality", "enlarge", "background", "fingerprint"))
     assert parse(event | empty | {"cache_control": None}) == parse(event)
 
 
-def test_unknown_fields_are_ignored(example: Any) -> None:
+def test_unknown_fields_are_ignored() -> None:
     """Fields are only ever added: a newer service can drive an older function."""
     event = example("request_minimal")
     assert parse(event | {"watermark": {"text": "new"}}) == parse(event)
 
 
-def test_only_the_leading_part_of_the_key_is_replaced(example: Any) -> None:
+def test_only_the_leading_part_of_the_key_is_replaced() -> None:
     """A folder further down may have the prefix's name."""
     event = example("request_minimal") | {"src_key": "photo/photo/photo.jpg"}
     assert parse(event).main.dst_key == "prew/card/photo/photo.jpg"
@@ -58,7 +59,7 @@ def test_only_the_leading_part_of_the_key_is_replaced(example: Any) -> None:
 @pytest.mark.parametrize(
     "key", ["a b.jpg", "a+b%2F.jpg", "#?.jpg", "\"'.jpg", "back\\slash", "Привет/クズ箱.jpg", "..."]
 )
-def test_unusual_keys_stay_as_they_are(example: Any, key: str) -> None:
+def test_unusual_keys_stay_as_they_are(key: str) -> None:
     """The key is text here; its encoding for HTTP is the storage's affair."""
     assert parse(example("request_minimal") | {"src_key": f"photo/{key}"}).main.dst_key == f"prew/card/{key}"
 
@@ -92,7 +93,7 @@ def test_unusual_keys_stay_as_they_are(example: Any, key: str) -> None:
         ({"fingerprint": "é"}, "fingerprint: "),
     ],
 )
-def test_what_makes_no_sense_is_refused(example: Any, change: dict[str, Any], reason: str) -> None:
+def test_what_makes_no_sense_is_refused(change: dict[str, Any], reason: str) -> None:
     """The message begins with the field's name and says what is wrong with it."""
     with pytest.raises(InvalidRequest, match=f"^{reason}"):
         parse(example("request_minimal") | change)
@@ -105,7 +106,7 @@ def test_an_event_is_an_object(event: object) -> None:
         parse(event)
 
 
-def test_further_previews_are_outputs_of_their_own(example: Any) -> None:
+def test_further_previews_are_outputs_of_their_own() -> None:
     """Each has its own look and key, and what it does not say of the cache is said by the request."""
     also = [{"preset_name": "thumb", "width": 200}, {"preset_name": "tiny", "height": 9, "cache_control": "no-store"}]
     also[0]["fingerprint"] = "abc"
@@ -134,7 +135,7 @@ def test_further_previews_are_outputs_of_their_own(example: Any) -> None:
         ({"thumbhash": 1}, "thumbhash: "),
     ],
 )
-def test_further_previews_that_make_no_sense_are_refused(example: Any, change: dict[str, Any], reason: str) -> None:
+def test_further_previews_that_make_no_sense_are_refused(change: dict[str, Any], reason: str) -> None:
     """And with them the whole request, for its sender is wrong about something."""
     with pytest.raises(InvalidRequest, match=f"^{reason}"):
         parse(example("request_minimal") | change)

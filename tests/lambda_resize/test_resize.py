@@ -2,43 +2,33 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from lambda_resize.geometry import Size, plan
-from lambda_resize.resize import Preview, resize
+from lambda_resize.resize import resize
 from lambda_resize.scaling import shrink_on_load
 from prewmanager_presets import Spec
-from tests.lambda_resize.scenes import ORIENTATION, TREATMENTS
+from tests.lambda_resize.pictures import (
+    ORIENTATION,
+    TREATMENTS,
+    difference,
+    encode,
+    exif,
+    gradient,
+    noise,
+    opened,
+    pixels,
+    rendered,
+    stored,
+)
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
-
-
-def opened(preview: Preview) -> Image.Image:
-    """The preview as Pillow sees it, decoded, after its description was held against it."""
-    image = Image.open(io.BytesIO(preview.data))
-    image.load()
-    assert image.size == (preview.width, preview.height)
-    assert image.get_format_mimetype() == preview.content_type
-    return image
-
-
-def pixels(image: Image.Image) -> NDArray[np.int16]:
-    """RGB values with a sign, ready to be subtracted."""
-    return np.asarray(image.convert("RGB")).astype(np.int16)
-
-
-def difference(one: Image.Image, other: Image.Image) -> float:
-    """Mean difference of two images of the same size, 0 to 255."""
-    return float(np.abs(pixels(one) - pixels(other)).mean())
 
 
 def stripes(width: int, height: int, *, across: bool) -> Image.Image:
@@ -56,13 +46,12 @@ def stripes(width: int, height: int, *, across: bool) -> Image.Image:
 def test_the_result_has_the_planned_size(data: st.DataObject) -> None:
     """Whatever the decoder rounds, each fit and format comes out at the size that the header and the spec give."""
     size = Size(data.draw(st.integers(1, 400)), data.draw(st.integers(1, 400)))
-    fit: Any = data.draw(st.sampled_from(["cover", "contain", "fill", "inside", "outside"]))
+    fit = data.draw(st.sampled_from(["cover", "contain", "fill", "inside", "outside"]))
     box = data.draw(st.tuples(st.none() | st.integers(1, 200), st.integers(1, 200)))
     # PNG, because a line enlarged to its box's width may be higher than WebP can be.
     spec = Spec(width=box[0], height=box[1], fit=fit, enlarge=data.draw(st.booleans()), format="png")
-    buffer = io.BytesIO()
-    Image.new("RGB", size, RED).save(buffer, data.draw(st.sampled_from(["JPEG", "PNG", "WEBP"])))
-    assert opened(resize(buffer.getvalue(), spec)).size == plan(size, spec).result
+    photo = encode(Image.new("RGB", size, RED), data.draw(st.sampled_from(["JPEG", "PNG", "WEBP"])))
+    assert opened(resize(photo, spec)).size == plan(size, spec).result
 
 
 @pytest.mark.parametrize("orientation", TREATMENTS)
@@ -76,34 +65,30 @@ def test_the_result_has_the_planned_size(data: st.DataObject) -> None:
     ],
     ids=["width", "cover", "fill"],
 )
-def test_each_orientation_is_turned_upright(encode: Any, orientation: int, file_format: str, spec: Spec) -> None:
+def test_each_orientation_is_turned_upright(orientation: int, file_format: str, spec: Spec) -> None:
     """Sizes are those of the upright photo, and so are the pixels."""
     photo = stripes(330, 240, across=True)
     ImageDraw.Draw(photo).rectangle((20, 30, 60, 200), WHITE)
-    treatment = TREATMENTS[orientation]
-    treated = photo if treatment is None else photo.transpose(treatment)
-    exif = Image.Exif()
-    exif[ORIENTATION] = orientation
     options = {"lossless": True} if file_format == "WEBP" else {"quality": 95}
-    tagged = opened(resize(encode(treated, file_format, exif=exif, **options), spec))
+    held = encode(stored(photo, orientation), file_format, exif=exif(orientation), **options)
+    tagged = opened(resize(held, spec))
     untouched = opened(resize(encode(photo, "PNG"), spec))
     assert tagged.size == untouched.size
     assert difference(tagged, untouched) < 3
     assert ORIENTATION not in tagged.getexif()
 
 
-def test_an_orientation_out_of_range_is_none(encode: Any) -> None:
-    """Cameras write 0 or 9 where they do not know: the photo stays as it is stored."""
-    for value in (0, 9):
-        exif = Image.Exif()
-        exif[ORIENTATION] = value
-        assert opened(resize(encode(Image.new("RGB", (60, 30)), "JPEG", exif=exif), Spec(width=30))).size == (30, 15)
+@pytest.mark.parametrize("value", [0, 9])
+def test_an_orientation_out_of_range_is_none(value: int) -> None:
+    """Cameras write these where they do not know: the photo stays as it is stored."""
+    photo = encode(Image.new("RGB", (60, 30)), "JPEG", exif=exif(value))
+    assert rendered(photo, width=30).size == (30, 15)
 
 
 def test_real_photos_come_out_upright_exact_and_bare(real_photos: Path) -> None:
     """Every photo, whatever its orientation, profile and colour space: JPEG, RGB, 200 wide, nothing but pixels."""
     for path in sorted(real_photos.glob("*.jpg")):
-        image = opened(resize(path.read_bytes(), Spec(width=200)))
+        image = rendered(path.read_bytes(), width=200)
         assert (image.format, image.mode, image.width) == ("JPEG", "RGB", 200), path.name
         assert not {"exif", "icc_profile", "xmp", "comment"} & image.info.keys(), path.name
 
@@ -119,66 +104,76 @@ def test_real_photos_are_alike_in_each_orientation(real_photos: Path) -> None:
             assert difference(turned, plain) < 5
 
 
-def test_metadata_is_dropped(encode: Any) -> None:
+@pytest.mark.parametrize("file_format", ["jpeg", "png", "webp", "avif"])
+def test_metadata_is_dropped(file_format: str) -> None:
     """Place, time, profile and comments of the photo stay with the photo."""
-    exif = Image.Exif()
-    exif[0x010F] = "a camera"
-    exif.get_ifd(0x8825)[1] = "N"
-    photo = encode(Image.new("RGB", (90, 60)), "JPEG", exif=exif, xmp=b"<x:xmpmeta/>", comment=b"a comment")
-    for file_format in ("jpeg", "png", "webp", "avif"):
-        preview = resize(photo, Spec(width=30, format=file_format))  # type: ignore[arg-type] # names of Format
-        image = opened(preview)
-        assert not {"exif", "icc_profile", "xmp", "comment"} & image.info.keys()
-        assert not image.getexif()
-        assert b"a camera" not in preview.data
+    data = exif(1)
+    data[0x010F] = "a camera"
+    data.get_ifd(0x8825)[1] = "N"
+    photo = encode(Image.new("RGB", (90, 60)), "JPEG", exif=data, xmp=b"<x:xmpmeta/>", comment=b"a comment")
+    preview = resize(photo, Spec(width=30, format=file_format))
+    image = opened(preview)
+    assert not {"exif", "icc_profile", "xmp", "comment"} & image.info.keys()
+    assert not image.getexif()
+    assert b"a camera" not in preview.data
 
 
-@pytest.mark.parametrize("shrink", [(1.0, 1), (2.9, 1), (3, 2), (4.9, 2), (5, 4), (8.9, 4), (9, 8), (100, 8)])
-def test_the_decoder_shrinks_as_far_as_quality_allows(shrink: tuple[float, int]) -> None:
+@pytest.mark.parametrize(
+    ("factor", "expected"), [(1.0, 1), (2.9, 1), (3, 2), (4.9, 2), (5, 4), (8.9, 4), (9, 8), (100, 8)]
+)
+def test_the_decoder_shrinks_as_far_as_quality_allows(factor: float, expected: int) -> None:
     """A JPEG is shrunk on load by n from a factor of n + 1; the lesser of both sides counts."""
-    factor, expected = shrink
     assert shrink_on_load(Size(round(1000 * factor), 90_000), Size(1000, 1000)) == expected
     assert shrink_on_load(Size(90_000, round(1000 * factor)), Size(1000, 1000)) == expected
 
 
 @pytest.mark.parametrize("width", [1024, 500, 341, 340, 250, 200, 113, 50])
-def test_shrinking_on_load_keeps_the_picture(encode: Any, width: int) -> None:
+def test_shrinking_on_load_keeps_the_picture(width: int) -> None:
     """Around each step, a JPEG's preview is that of the same picture stored without loss."""
-    photo = Image.radial_gradient("L").resize((1024, 1000)).convert("RGB")
-    spec = Spec(width=width, format="png")
-    assert (
-        difference(opened(resize(encode(photo, "JPEG", quality=95), spec)), opened(resize(encode(photo, "PNG"), spec)))
-        < 2
-    )
+    photo = gradient(1024, 1000)
+    files = encode(photo, "JPEG", quality=95), encode(photo, "PNG")
+    assert difference(*(rendered(each, width=width, format="png") for each in files)) < 2
 
 
 @pytest.mark.parametrize(
-    ("position", "colour"), [("left", RED), ("left top", RED), ("centre", GREEN), ("right", BLUE), ("top", GREEN)]
+    ("across", "position", "kept"),
+    [
+        (True, "left", RED),
+        (True, "left top", RED),
+        (True, "centre", GREEN),
+        (True, "right", BLUE),
+        (True, "top", GREEN),
+        (False, "top", RED),
+        (False, "centre", GREEN),
+        (False, "right bottom", BLUE),
+    ],
 )
-def test_cover_keeps_the_part_at_its_position(encode: Any, position: Any, colour: tuple[int, int, int]) -> None:
-    """Of three stripes side by side, a narrow box keeps the named one."""
-    preview = resize(encode(stripes(300, 100, across=True), "PNG"), Spec(width=40, height=80, position=position))
-    assert opened(preview).getpixel((20, 40)) == colour
+def test_cover_keeps_the_part_at_its_position(position: str, kept: tuple[int, int, int], *, across: bool) -> None:
+    """Of three stripes, side by side or one above the other, a narrow box keeps the named one."""
+    photo, box = ((300, 100), (40, 80)) if across else ((100, 300), (80, 40))
+    image = rendered(encode(stripes(*photo, across=across), "PNG"), width=box[0], height=box[1], position=position)
+    assert image.getpixel((box[0] // 2, box[1] // 2)) == kept
 
 
-@pytest.mark.parametrize(("position", "colour"), [("top", RED), ("centre", GREEN), ("right bottom", BLUE)])
-def test_cover_keeps_the_part_at_its_height(encode: Any, position: Any, colour: tuple[int, int, int]) -> None:
-    """Likewise one above the other."""
-    preview = resize(encode(stripes(100, 300, across=False), "PNG"), Spec(width=80, height=40, position=position))
-    assert opened(preview).getpixel((40, 20)) == colour
+@pytest.mark.parametrize(("width", "height"), [(5, 2), (2, 5)])
+def test_the_odd_pixel_of_a_centred_cut_is_lost_at_the_left_and_the_top(width: int, height: int) -> None:
+    """As with sharp: of three pixels too many two go there, and one at the other end."""
+    ramp = Image.fromarray(np.arange(width * height, dtype=np.uint8).reshape(height, width) * 25)
+    kept = np.asarray(rendered(encode(ramp, "PNG"), width=2, height=2, format="png"))
+    left, top = (2, 0) if width > height else (0, 2)
+    assert (kept == np.asarray(ramp)[top : top + 2, left : left + 2]).all()
 
 
 @pytest.mark.parametrize("position", ["attention", "entropy"])
-def test_cover_can_find_what_matters(encode: Any, noise: Image.Image, position: Any) -> None:
+def test_cover_can_find_what_matters(position: str) -> None:
     """In an empty photo with something at its right end, that end is kept."""
     photo = Image.new("RGB", (900, 200), (40, 40, 60))
-    photo.paste(noise.crop((0, 0, 150, 200)), (750, 0))
-    preview = resize(encode(photo, "PNG"), Spec(width=100, height=100, position=position))
-    assert pixels(opened(preview)).std() > 20
+    photo.paste(noise().crop((0, 0, 150, 200)), (750, 0))
+    assert pixels(rendered(encode(photo, "PNG"), width=100, height=100, position=position)).std() > 20
 
 
 @pytest.mark.parametrize(("position", "box"), [("left", (0, 40)), ("centre", (30, 70)), ("right bottom", (60, 100))])
-def test_contain_pads_with_the_background(encode: Any, position: Any, box: tuple[int, int]) -> None:
+def test_contain_pads_with_the_background(position: str, box: tuple[int, int]) -> None:
     """The photo stands where the position says, whole, and the rest is background."""
     spec = Spec(width=100, height=40, fit="contain", position=position, background="#ff0000", format="png")
     image = opened(resize(encode(Image.new("RGB", (80, 80), BLUE), "PNG"), spec))
@@ -186,17 +181,9 @@ def test_contain_pads_with_the_background(encode: Any, position: Any, box: tuple
     assert row == [BLUE if box[0] <= x < box[1] else RED for x in range(100)]
 
 
-def test_contain_does_not_enlarge_unless_asked(encode: Any) -> None:
+def test_contain_does_not_enlarge_unless_asked() -> None:
     """A small photo lies unscaled in a box of the full size; enlarged, it touches two edges."""
     photo = encode(Image.new("RGB", (10, 10), BLUE), "PNG")
-    small = opened(resize(photo, Spec(width=40, height=20, fit="contain")))
-    large = opened(resize(photo, Spec(width=40, height=20, fit="contain", enlarge=True)))
-    assert (small.size, (pixels(small) == BLUE).all(axis=2).sum()) == ((40, 20), 100)
-    assert (large.size, (pixels(large) == BLUE).all(axis=2).sum()) == ((40, 20), 400)
-
-
-def test_a_centred_cut_leaves_the_odd_pixel_on_the_left(encode: Any) -> None:
-    columns = np.repeat(np.arange(5, dtype=np.uint8)[np.newaxis] * 50, 2, axis=0)
-    cut = opened(resize(encode(Image.fromarray(columns), "PNG"), Spec(width=2, height=2, format="png")))
-
-    assert pixels(cut)[0, :, 0].tolist() == [100, 150]
+    for enlarge, covered in ((False, 100), (True, 400)):
+        image = rendered(photo, width=40, height=20, fit="contain", enlarge=enlarge)
+        assert (image.size, (pixels(image) == BLUE).all(axis=2).sum()) == ((40, 20), covered)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from PIL import Image
 
-from lambda_resize.errors import Corrupt, ResizeError, TooLarge, Unsupported
+from lambda_resize.errors import Corrupt, TooLarge, Unsupported
 from lambda_resize.resize import Preview, resize, resize_many
 from lambda_resize.sources import Photo
 from prewmanager_presets import Spec
+from tests.lambda_resize.pictures import difference, encode, exif, gradient, noise, opened, rendered
 
 
-@pytest.fixture(name="opened")
-def _opened(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+@pytest.fixture(name="openings")
+def _openings(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """The options of each time that an image is opened."""
     calls: list[dict[str, Any]] = []
     real = Photo.open
@@ -30,46 +29,41 @@ def _opened(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return calls
 
 
-def pixels(preview: Preview | ResizeError) -> Any:
-    """The preview's pixels as numbers with a sign."""
-    assert isinstance(preview, Preview)
-    return np.asarray(Image.open(io.BytesIO(preview.data)).convert("RGB")).astype(int)
-
-
-def test_many_previews_come_of_one_decoding(encode: Any, opened: list[dict[str, Any]]) -> None:
+def test_many_previews_come_of_one_decoding(openings: list[dict[str, Any]]) -> None:
     """As large as the largest of them needs; the header is read once as well."""
-    photo = encode(Image.radial_gradient("L").resize((1600, 1000)).convert("RGB"), "JPEG")
+    photo = encode(gradient(1600, 1000), "JPEG")
     specs = [Spec(width=400), Spec(width=100), Spec(width=60, height=60), Spec(height=90, format="webp")]
     previews = list(resize_many(photo, specs))
-    assert opened == [{}, {"shrink": 2}]
+    assert openings == [{}, {"shrink": 2}]
     sizes = [(each.width, each.height) for each in previews if isinstance(each, Preview)]
     assert sizes == [(400, 250), (100, 63), (60, 60), (144, 90)]
 
 
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF", "GIF", "AVIF"])
-def test_shared_previews_equal_those_rendered_alone(encode: Any, file_format: str) -> None:
+def test_shared_previews_equal_those_rendered_alone(file_format: str) -> None:
     """In each format."""
-    photo = encode(Image.radial_gradient("L").resize((500, 300)).convert("RGB"), file_format)
+    photo = encode(gradient(500, 300), file_format)
     specs = [Spec(width=200, format="png"), Spec(width=50, height=50, format="png"), Spec(width=99, format="png")]
     for spec, shared in zip(specs, resize_many(photo, specs), strict=True):
-        assert np.abs(pixels(shared) - pixels(resize(photo, spec))).mean() < 1
+        assert isinstance(shared, Preview)
+        assert difference(opened(shared), opened(resize(photo, spec))) < 1
 
 
-def test_one_preview_is_decoded_as_it_is_saved(encode: Any, opened: list[dict[str, Any]]) -> None:
+def test_one_preview_is_decoded_as_it_is_saved(openings: list[dict[str, Any]]) -> None:
     """Nothing is held in memory for it alone."""
     list(resize_many(encode(Image.new("RGB", (90, 60)), "PNG"), [Spec(width=20)]))
-    assert opened == [{}]
+    assert openings == [{}]
 
 
-def test_what_needs_other_pixels_is_decoded_by_itself(encode: Any, noise: Image.Image) -> None:
+def test_what_needs_other_pixels_is_decoded_by_itself() -> None:
     """A damaged photo: shown as far as it goes where that was asked for, corrupt for the other."""
-    half = encode(noise, "JPEG")[:-4000]
+    half = encode(noise(), "JPEG")[:-4000]
     strict, lenient = resize_many(half, [Spec(width=50), Spec(width=50, best_effort=True)])
     assert isinstance(strict, Corrupt)
     assert isinstance(lenient, Preview)
 
 
-def test_an_impossible_preview_leaves_the_others(encode: Any) -> None:
+def test_an_impossible_preview_leaves_the_others() -> None:
     """Its error is yielded instead."""
     line = encode(Image.new("L", (1, 10_000)), "PNG")
     first, second = resize_many(line, [Spec(width=10_000, enlarge=True), Spec(height=100)])
@@ -89,18 +83,15 @@ def test_a_shrunken_photo_is_shifted_by_no_part_of_a_pixel(real_photos: Path, wi
     Stretching what it gives to the size would double the error at 720 wide.
     """
     path = real_photos / "landscape-2725x2225.jpg"
-    made = pixels(resize(path.read_bytes(), Spec(width=width, format="png")))
-    exact = Image.open(path).resize((made.shape[1], made.shape[0]), Image.Resampling.LANCZOS)
-    assert np.abs(made - np.asarray(exact)).mean() < 2
+    made = rendered(path.read_bytes(), width=width, format="png")
+    assert difference(made, Image.open(path).resize(made.size, Image.Resampling.LANCZOS)) < 2
 
 
 @pytest.mark.parametrize("size", [(1001, 999), (1003, 750), (1007, 1007), (997, 331)])
 @pytest.mark.parametrize("orientation", [1, 6])
-def test_odd_sizes_come_out_to_the_pixel(encode: Any, size: tuple[int, int], orientation: int) -> None:
+def test_odd_sizes_come_out_to_the_pixel(size: tuple[int, int], orientation: int) -> None:
     """Whatever the decoder leaves out, also of a photo on its side."""
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    photo = encode(Image.radial_gradient("L").resize(size), "JPEG", exif=exif)
+    photo = encode(gradient(*size, "L"), "JPEG", exif=exif(orientation))
     width, height = size if orientation == 1 else size[::-1]
     for wanted in (90, 111, 123, 124, 125, 249, 250, 300):
         preview = resize(photo, Spec(width=wanted))

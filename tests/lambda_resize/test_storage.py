@@ -7,8 +7,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
@@ -40,18 +40,37 @@ HEADERS = {
     "fingerprint": "0123456789ab",
     "source_etag": '"d41d8cd98f00b204e9800998ecf8427e"',
 }
+NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 METADATA = {"preset-fingerprint": "0123456789ab", "source-etag": "d41d8cd98f00b204e9800998ecf8427e"}
 
 
 @pytest.fixture(name="storage")
-def _storage(s3: S3, monkeypatch: pytest.MonkeyPatch) -> Storage:
-    _set_environment(s3, monkeypatch)
+def _storage(environment: None) -> Storage:
+    del environment
     return Storage.from_environment(os.environ)
 
 
-def _set_environment(s3: S3, monkeypatch: pytest.MonkeyPatch, **changes: str) -> None:
-    for name, value in (s3.aws_environment() | changes).items():
-        monkeypatch.setenv(name, value)
+Answering = Callable[..., AbstractContextManager[tuple[Storage, list[bytes]]]]
+
+
+@pytest.fixture(name="answering")
+def _answering(environment: None, monkeypatch: pytest.MonkeyPatch) -> Answering:
+    """A storage whose S3 answers every request with the same bytes; with what it was sent."""
+    del environment
+
+    @contextmanager
+    def answering(answer: bytes, object_acl: str | None = None) -> Iterator[tuple[Storage, list[bytes]]]:
+        with server_answering(answer) as (endpoint, received):
+            monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+            yield Storage.from_environment(os.environ, object_acl=object_acl), received
+
+    return answering
+
+
+def _header(length: int) -> bytes:
+    """Of an object of so many bytes."""
+    dated = b"Last-Modified: Wed, 01 Jan 2025 00:00:00 GMT\r\nETag: x"
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n%s\r\n\r\n" % (length, dated)
 
 
 @contextmanager
@@ -108,9 +127,9 @@ def test_a_large_object_is_written_in_one_piece(s3: S3, storage: Storage) -> Non
     assert len(storage.read(s3.bucket, "large", 12_000_000).data) == 12_000_000
 
 
-def test_an_acl_changes_nothing_else(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("environment")
+def test_an_acl_changes_nothing_else(s3: S3) -> None:
     """The other client writes the same bytes under the same key with the same headers and ETag."""
-    _set_environment(s3, monkeypatch)
     storage = Storage.from_environment(os.environ, object_acl="public-read")
     etag = storage.write(s3.bucket, "acl/a b+c.jpg", b"data", **HEADERS)
     head = s3_client(s3).head_object(Bucket=s3.bucket, Key="acl/a b+c.jpg")
@@ -119,13 +138,10 @@ def test_an_acl_changes_nothing_else(s3: S3, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(("object_acl", "sent"), [("public-read", True), (None, False)])
-def test_an_acl_is_sent_where_it_is_asked_for(
-    s3: S3, monkeypatch: pytest.MonkeyPatch, object_acl: str | None, *, sent: bool
-) -> None:
+def test_an_acl_is_sent_where_it_is_asked_for(answering: Answering, object_acl: str | None, *, sent: bool) -> None:
     """And only there: buckets with ACLs disabled refuse any. The local S3 server keeps none, hence the wire."""
-    with server_answering(b'HTTP/1.1 200 OK\r\nETag: "etag"\r\nContent-Length: 0\r\n\r\n') as (endpoint, received):
-        _set_environment(s3, monkeypatch, AWS_ENDPOINT_URL_S3=endpoint)
-        storage = Storage(endpoint=endpoint, object_acl=object_acl)
+    written = b'HTTP/1.1 200 OK\r\nETag: "etag"\r\nContent-Length: 0\r\n\r\n'
+    with answering(written, object_acl) as (storage, received):
         assert storage.write("photos", "key", b"data", **HEADERS) == '"etag"'
     assert (b"x-amz-acl: public-read" in received[0].lower()) is sent
 
@@ -142,10 +158,11 @@ def test_a_missing_bucket_is_not_a_missing_photo(storage: Storage) -> None:
         storage.read("nobody-made-this", "photo/none", 100)
 
 
+@pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize("object_acl", [None, "public-read"])
 def test_refused_credentials_are_forbidden(s3: S3, monkeypatch: pytest.MonkeyPatch, object_acl: str | None) -> None:
     """Reading and writing, by either client."""
-    _set_environment(s3, monkeypatch, AWS_SECRET_ACCESS_KEY="wrong")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     storage = Storage.from_environment(os.environ, object_acl=object_acl)
     with pytest.raises(Forbidden, match=f"^{s3.bucket}/photo/none: "):
         storage.read(s3.bucket, "photo/none", 100)
@@ -153,10 +170,11 @@ def test_refused_credentials_are_forbidden(s3: S3, monkeypatch: pytest.MonkeyPat
         storage.write(s3.bucket, "refused", b"data", **HEADERS)
 
 
+@pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize("object_acl", [None, "public-read"])
 def test_a_dead_s3_is_a_failure_of_storage(s3: S3, monkeypatch: pytest.MonkeyPatch, object_acl: str | None) -> None:
     """Nobody listens: retried for a moment, then said."""
-    _set_environment(s3, monkeypatch, AWS_ENDPOINT_URL_S3="http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
     storage = Storage.from_environment(os.environ, object_acl=object_acl)
     with pytest.raises(StorageFailed):
         storage.read(s3.bucket, "photo/none", 100)
@@ -166,46 +184,30 @@ def test_a_dead_s3_is_a_failure_of_storage(s3: S3, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("object_acl", [None, "public-read"])
 def test_writing_to_a_bucket_that_is_not_there_is_a_failure_of_storage(
-    s3: S3, monkeypatch: pytest.MonkeyPatch, object_acl: str | None
+    answering: Answering, object_acl: str | None
 ) -> None:
     """S3 says 404 as for a missing object; there is nothing that could be missing."""
-    missing = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
-    with server_answering(missing) as (endpoint, _):
-        _set_environment(s3, monkeypatch, AWS_ENDPOINT_URL_S3=endpoint)
-        with pytest.raises(StorageFailed):
-            Storage(endpoint=endpoint, object_acl=object_acl).write("none", "key", b"data", **HEADERS)
+    with answering(NOT_FOUND, object_acl) as (storage, _), pytest.raises(StorageFailed):
+        storage.write("none", "key", b"data", **HEADERS)
 
 
-def test_a_silent_s3_is_a_failure_of_storage(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It accepts the connection and says nothing: the read time-out ends it."""
+@pytest.mark.parametrize("answer", [b"", _header(100) + b"half"], ids=["nothing", "half"])
+def test_an_s3_that_falls_silent_is_a_failure_of_storage(
+    answering: Answering, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    """The read time-out ends it; half an object is none, and must not be taken for a damaged photo."""
     monkeypatch.setattr(storage_module, "READ_TIMEOUT", storage_module.READ_TIMEOUT / 100)
-    with server_answering(b"") as (endpoint, _):
-        _set_environment(s3, monkeypatch, AWS_ENDPOINT_URL_S3=endpoint)
-        with pytest.raises(StorageFailed):
-            Storage(endpoint=endpoint).read("photos", "key", 100)
+    with answering(answer) as (storage, _), pytest.raises(StorageFailed):
+        storage.read("photos", "key", 100)
 
 
-def test_a_body_that_breaks_off_is_a_failure_of_storage(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half an object is none, and must not be taken for a damaged photo."""
-    monkeypatch.setattr(storage_module, "READ_TIMEOUT", storage_module.READ_TIMEOUT / 100)
-    header = (
-        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\nLast-Modified: Wed, 01 Jan 2025 00:00:00 GMT\r\nETag: x\r\n\r\n"
-    )
-    with server_answering(header + b"half") as (endpoint, _):
-        _set_environment(s3, monkeypatch, AWS_ENDPOINT_URL_S3=endpoint)
-        with pytest.raises(StorageFailed):
-            Storage(endpoint=endpoint).read("photos", "key", 100)
-
-
-def test_an_object_that_is_too_large_is_not_read(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_object_that_is_too_large_is_not_read(answering: Answering) -> None:
     """The size is in the header; this server never sends the body, and who waits for it fails otherwise."""
-    header = (
-        b"HTTP/1.1 200 OK\r\nContent-Length: 101\r\nLast-Modified: Wed, 01 Jan 2025 00:00:00 GMT\r\nETag: x\r\n\r\n"
-    )
-    with server_answering(header) as (endpoint, _):
-        _set_environment(s3, monkeypatch, AWS_ENDPOINT_URL_S3=endpoint)
-        with pytest.raises(TooLarge, match=r"^photos/key: 101 bytes, the limit is 100$"):
-            Storage(endpoint=endpoint).read("photos", "key", 100)
+    with (
+        answering(_header(101)) as (storage, _),
+        pytest.raises(TooLarge, match=r"^photos/key: 101 bytes, the limit is 100$"),
+    ):
+        storage.read("photos", "key", 100)
 
 
 def test_the_size_limit_is_inclusive(s3: S3, storage: Storage) -> None:
@@ -216,12 +218,13 @@ def test_the_size_limit_is_inclusive(s3: S3, storage: Storage) -> None:
         storage.read(s3.bucket, "exact", 99)
 
 
-def test_requests_are_path_style_and_carry_the_session_token(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_are_path_style_and_have_the_session_token(
+    answering: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The bucket is in the path of a custom endpoint, and Lambda's temporary credentials come with a token."""
-    with server_answering(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n") as (endpoint, received):
-        _set_environment(s3, monkeypatch, AWS_ENDPOINT_URL_S3=endpoint, AWS_SESSION_TOKEN="the-token")
-        with pytest.raises(Missing):
-            Storage.from_environment(os.environ).read("photos", "photo/a+b c.jpg", 100)
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "the-token")
+    with answering(NOT_FOUND) as (storage, received), pytest.raises(Missing):
+        storage.read("photos", "photo/a+b c.jpg", 100)
     assert received[0].startswith(b"GET /photos/photo/a%2Bb%20c.jpg HTTP/1.1\r\n")
     assert b"x-amz-security-token: the-token\r\n" in received[0]
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
-from typing import Any
-
 import pytest
 from PIL import Image
 
 from lambda_resize import thumbhash
 from lambda_resize.geometry import Size
-from lambda_resize.resize import Preview, ResizeError, resize, resize_many
+from lambda_resize.resize import Preview, resize, resize_many
 from prewmanager_presets import Spec
+from tests.lambda_resize.pictures import encode, exif, gradient, opened
 
 
 def pixels(size: Size, *, see_through: bool) -> bytes:
@@ -47,19 +45,18 @@ def test_nothing_to_see_has_a_hash_too(size: Size) -> None:
 
 def hashed(data: bytes, *specs: Spec) -> list[Preview]:
     """Previews with placeholders."""
-    made: list[Preview | ResizeError] = list(resize_many(data, specs, placeholder=True))
-    return [each for each in made if isinstance(each, Preview)]
+    return [each for each in resize_many(data, specs, placeholder=True) if isinstance(each, Preview)]
 
 
-def test_a_preview_has_none_unless_asked(encode: Any) -> None:
+def test_a_preview_has_none_unless_asked() -> None:
     """It costs a few milliseconds."""
     assert resize(encode(Image.new("RGB", (90, 60)), "JPEG"), Spec(width=20)).thumbhash is None
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
-def test_it_is_of_the_whole_upright_photo(encode: Any, mode: str) -> None:
+def test_it_is_of_the_whole_upright_photo(mode: str) -> None:
     """The same for each preview, whatever it cuts out of the photo; colour modes make no difference."""
-    photo = Image.radial_gradient("L").resize((400, 200)).convert(mode)
+    photo = gradient(400, 200, mode)
     one, other = hashed(encode(photo, "PNG"), Spec(width=100), Spec(width=20, height=60))
     assert one.thumbhash == other.thumbhash
     small = photo.resize((32, 16), Image.Resampling.LANCZOS).convert("RGBA")
@@ -67,12 +64,9 @@ def test_it_is_of_the_whole_upright_photo(encode: Any, mode: str) -> None:
     assert one.thumbhash[:3] == thumbhash.of_pixels(Size(32, 16), small.tobytes())[:3]
 
 
-def test_it_lies_on_its_side_no_more(encode: Any) -> None:
+def test_it_lies_on_its_side_no_more() -> None:
     """A photo stored sideways has the hash of the upright one: its header says portrait."""
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    photo = encode(Image.radial_gradient("L").resize((400, 200)), "PNG", exif=exif)
-    (preview,) = hashed(photo, Spec(width=20))
+    (preview,) = hashed(encode(gradient(400, 200, "L"), "PNG", exif=exif(6)), Spec(width=20))
     assert preview.thumbhash is not None
     assert not preview.thumbhash[4] & 0x80
-    assert Image.open(io.BytesIO(preview.data)).size == (20, 40)
+    assert opened(preview).size == (20, 40)

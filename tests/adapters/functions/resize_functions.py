@@ -9,7 +9,7 @@ from typing import Any
 
 
 def minimal(event: dict[str, Any], _: object) -> dict[str, Any]:
-    """Answers with the original's four fields and nothing else."""
+    """Answers with the four fields of the first source system's, and nothing else."""
     picture = f"{event['src_key']} {event['width']}".encode()
     return {"status": True, "data": base64.b64encode(picture).decode(), "content_type": "image/jpeg", "error": ""}
 
