@@ -77,8 +77,7 @@ def test_otherwise_the_first_frame_is_rendered(source: str, spec: Spec) -> None:
     assert opened(preview).size == (20, 10)
 
 
-def test_what_does_not_move_is_as_ever() -> None:
-    """`animated` changes nothing about a still."""
+def test_animated_changes_nothing_about_a_still() -> None:
     still = encode(Image.new("RGB", (80, 40), (255, 0, 0)), "WEBP")
     assert resize(still, Spec(width=20, animated=True)) == resize(still, Spec(width=20))
 

@@ -58,7 +58,6 @@ def test_a_preview_of_the_new_photo_stays(s3: S3, bucket: str, kind: str, stays:
 
 
 def test_the_functions_agree_on_the_name() -> None:
-    """The one writes which photo it was, the other reads it."""
     assert cleaner.SOURCE_ETAG == storage.SOURCE_ETAG
 
 

@@ -210,7 +210,6 @@ def test_a_broken_answer_is_the_hosts_failure(host: ImageHost) -> None:
 
 
 def test_a_closed_port_is_the_hosts_failure() -> None:
-    """A refused connection is a failure of the host."""
     with ImageHost() as gone:
         url, settings, network = gone.url("/a"), gone.settings(), gone.network
     with pytest.raises(SourceFailed):

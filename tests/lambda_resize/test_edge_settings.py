@@ -17,8 +17,7 @@ def test_defaults_are_those_of_a_page_image() -> None:
     assert settings.max_answer_bytes == 1_000_000
 
 
-def test_json_names_what_differs() -> None:
-    """What is not named keeps its default."""
+def test_json_names_what_differs_from_the_defaults() -> None:
     settings = EdgeSettings.from_json(
         '{"allowed_hosts": ["a.example.com:8443", "xn--bcher-kva.example"], "max_width": 1300}'
     )

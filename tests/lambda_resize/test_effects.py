@@ -39,7 +39,6 @@ def test_effects_leave_the_padding_alone() -> None:
 
 
 def test_a_blur_does_not_bleed_out_of_transparency() -> None:
-    """The colour of what is clear is nobody's."""
     picture = halves("RGBA", (60, 60), (255, 255, 255, 255), (0, 0, 0, 0))
     *colours, opacity = colour(made(encode(picture, "PNG"), blur=3), 31, 30)
     assert opacity > 20
@@ -55,8 +54,7 @@ def test_transparency_is_kept_where_it_is_real(alpha: int, kept: str) -> None:
     assert made(picture, format="webp", transparent="keep").format == "WEBP"
 
 
-def test_keeping_transparency_changes_no_photo() -> None:
-    """Without an alpha channel there is nothing to look for."""
+def test_keeping_transparency_changes_no_photo_without_an_alpha_channel() -> None:
     data = encode(noise(), "JPEG")
     plain = Spec(width=60, format="jpeg")
     assert resize(data, replace(plain, transparent="keep")) == resize(data, plain)
@@ -77,6 +75,5 @@ def test_as_much_as_there_is(file_format: str) -> None:
 
 
 def test_what_cannot_be_begun_is_corrupt_all_the_same() -> None:
-    """No effort helps against a header that ends."""
     with pytest.raises(Corrupt):
         made(encode(noise(), "PNG")[:20], best_effort=True)

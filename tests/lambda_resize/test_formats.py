@@ -131,7 +131,6 @@ def test_grey_stays_grey() -> None:
 
 @pytest.mark.parametrize(("bands", "space", "mode"), [(1, "grey16", "L"), (3, "rgb16", "RGB"), (4, "rgb16", "RGBA")])
 def test_16_bits_become_8(bands: int, space: str, mode: str) -> None:
-    """Half of the range stays half of the range."""
     deep = (pyvips.Image.black(40, 40, bands=bands) + 0x8000).cast("ushort").copy(interpretation=space)
     image = result(deep.pngsave_buffer())
     assert image.mode == mode
@@ -140,13 +139,11 @@ def test_16_bits_become_8(bands: int, space: str, mode: str) -> None:
 
 
 def test_a_palette_and_a_bitmap_are_read() -> None:
-    """Images of few colours become ordinary ones, smooth when scaled."""
     assert result(encode(Image.new("P", (40, 40)), "PNG")).mode == "RGB"
     assert result(encode(Image.new("1", (40, 40)), "TIFF", compression="group4"), format="png").mode == "L"
 
 
 def test_an_animation_becomes_its_first_frame() -> None:
-    """A preview does not move."""
     frames = [Image.new("RGB", (40, 40), colour) for colour in ("red", "blue", "lime")]
     for source in ("GIF", "WEBP"):
         animation = encode(frames[0], source, save_all=True, append_images=frames[1:], lossless=True)
@@ -177,7 +174,6 @@ def test_effort_has_a_default_and_makes_a_difference(target: str, most: int) -> 
 
 
 def test_a_png_ignores_quality() -> None:
-    """It is lossless."""
     photo = encode(noise(), "PNG")
     assert resize(photo, Spec(width=50)) == resize(photo, Spec(width=50, quality=1))
 
@@ -191,7 +187,6 @@ def test_jpeg_is_baseline_with_half_the_colour() -> None:
 
 
 def test_a_formats_own_quality_goes_before_the_common_one() -> None:
-    """What neither says is the format's default."""
     spec = Spec(width=1, quality=70, avif_quality=40)
 
     assert [codecs.quality(spec, target) for target in ("avif", "webp", "jpeg", "png")] == [40, 70, 70, 70]

@@ -29,7 +29,6 @@ def test_sizes_are_those_of_sharp(row: list[Any]) -> None:
 
 @given(sides, sides, boxes, boxes)
 def test_inside_lies_within_the_box_and_touches_it(width: int, height: int, box_width: int, box_height: int) -> None:
-    """No side is longer than the box's, one is exactly as long, and both are proportional to within half a pixel."""
     got = plan(Size(width, height), Spec(width=box_width, height=box_height, fit="inside", enlarge=True)).result
     assert got.width == box_width or got.height == box_height
     assert got.width <= box_width
@@ -41,7 +40,6 @@ def test_inside_lies_within_the_box_and_touches_it(width: int, height: int, box_
 
 @given(sides, sides, boxes, boxes)
 def test_cover_is_the_box_cut_out_of_outside(width: int, height: int, box_width: int, box_height: int) -> None:
-    """Enlarged where needed, cover has exactly the box's size, and the photo it is cut from covers it."""
     cover = plan(Size(width, height), Spec(width=box_width, height=box_height, enlarge=True))
     outside = plan(Size(width, height), Spec(width=box_width, height=box_height, fit="outside", enlarge=True))
     assert cover.result == (box_width, box_height)
@@ -54,7 +52,6 @@ def test_cover_is_the_box_cut_out_of_outside(width: int, height: int, box_width:
 def test_without_enlarge_no_side_grows(
     width: int, height: int, box_width: int | None, box_height: int, fit: Any
 ) -> None:
-    """Whatever the fit, the photo itself is at most as large as it was."""
     scaled = plan(Size(width, height), Spec(width=box_width, height=box_height, fit=fit)).scaled
     assert scaled.width <= width
     assert scaled.height <= height

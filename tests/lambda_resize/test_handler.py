@@ -70,8 +70,7 @@ def test_the_full_request_gets_the_full_response(bucket: Any) -> None:
 
 
 @pytest.mark.usefixtures("bucket")
-def test_the_timings_are_those_of_the_example() -> None:
-    """Milliseconds for each step, one decimal."""
+def test_the_timings_are_milliseconds_of_the_steps_in_the_example() -> None:
     timings: Any = handler(example("request_full"), None)["timings"]
     assert timings.keys() == example("response_full")["timings"].keys()
     assert all(value > 0 and value == round(value, 1) for value in timings.values())
@@ -140,8 +139,7 @@ def test_a_missing_photo_is_answered_as_in_the_example(bucket: Any) -> None:
     assert answer == example("response_failed") | varying
 
 
-def test_the_failing_photo_is_named(bucket: Any) -> None:
-    """Whoever reads the log finds the object."""
+def test_the_failing_photo_is_named_in_the_error(bucket: Any) -> None:
     bucket.put_object(Bucket="photos", Key="photo/text.jpg", Body=b"no photo")
     answer = handler(example("request_full") | {"src_key": "photo/text.jpg"}, None)
     assert str(answer["error"]).startswith("photos/photo/text.jpg: not a JPEG")

@@ -61,8 +61,7 @@ def test_transparency_and_profile_are_minded() -> None:
     assert furthest(colour(decoded(heic(plain, icc_profile=profile)), 20, 20), (200, 100, 50)) < 8
 
 
-def test_ten_bits_become_eight() -> None:
-    """As newer phones store them."""
+def test_ten_bits_of_newer_phones_become_eight() -> None:
     deep = np.full((64, 64, 3), 0x8000, dtype=np.uint16)
     file = pillow_heif.from_bytes(mode="RGB;16", size=(64, 64), data=deep.tobytes())
     buffer = io.BytesIO()
@@ -79,13 +78,11 @@ def test_a_heic_cut_short_is_corrupt(part: float) -> None:
 
 
 def test_a_large_heic_is_refused_before_it_is_decoded() -> None:
-    """Its decoder holds all of it."""
     with pytest.raises(TooLarge, match="must be decoded whole"):
         resize(heic(Image.new("RGB", (100, 100))), Spec(width=20), Limits(max_frame_pixels=9_999))
 
 
-def test_a_real_photo_as_heic(real_photos: Path) -> None:
-    """Against the same photo as JPEG."""
+def test_a_real_photo_as_heic_is_like_the_same_as_jpeg(real_photos: Path) -> None:
     photo = Image.open(real_photos / "orientation-landscape-1.jpg").convert("RGB")
     photo.thumbnail((600, 600))  # to encode all of it as HEIC takes x265 half a minute
     ours = decoded(heic(photo), width=200)

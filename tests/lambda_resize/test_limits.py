@@ -42,7 +42,6 @@ SVG = (
 def test_a_frame_that_must_be_held_has_a_limit_of_its_own(
     file_format: str, options: dict[str, Any], *, whole: bool
 ) -> None:
-    """What is decoded row by row passes."""
     data = encode(Image.new("RGB", (100, 100)), file_format, **options)
     assert resize(data, SMALL, Limits(max_frame_pixels=10_000)).width == 20
     if whole:
@@ -111,13 +110,11 @@ def test_svg_is_drawn_where_it_is_allowed(target: str, kept: str) -> None:
 
 @pytest.mark.usefixtures("svg_allowed")
 def test_a_large_svg_is_refused() -> None:
-    """Its header may claim any size."""
     with pytest.raises(TooLarge):
         resize(SVG.replace(b'"40"', b'"40000"', 1).replace(b'"20"', b'"20000"', 1), SMALL)
 
 
-def test_svg_is_unsupported_again_where_it_is_not() -> None:
-    """The default."""
+def test_svg_is_unsupported_by_default() -> None:
     with pytest.raises(Unsupported):
         resize(SVG, SMALL)
 

@@ -40,8 +40,7 @@ def test_what_is_no_photo_is_unsupported(name: str) -> None:
 
 
 @pytest.mark.parametrize("file_format", ["BMP", "PPM", "ICO", "TGA"])
-def test_other_image_formats_are_unsupported(file_format: str) -> None:
-    """Only the six are let in."""
+def test_formats_besides_the_six_are_unsupported(file_format: str) -> None:
     with pytest.raises(Unsupported):
         resize(encode(Image.new("RGB", (64, 64)), file_format), SMALL)
 
@@ -133,7 +132,6 @@ def test_a_ribbon_is_refused_by_its_header(size: tuple[int, int]) -> None:
 
 
 def test_the_pixel_limit_is_inclusive() -> None:
-    """As many pixels as the limit says pass; one row more does not."""
     limits = Limits(max_source_pixels=5000)
     assert resize(encode(Image.new("L", (100, 50)), "PNG"), SMALL, limits).width == 50
     with pytest.raises(TooLarge, match="100x51"):
@@ -141,7 +139,6 @@ def test_the_pixel_limit_is_inclusive() -> None:
 
 
 def test_the_byte_limit_is_inclusive() -> None:
-    """As many bytes as the limit says pass; one more does not."""
     data = encode(Image.new("L", (100, 50)), "PNG")
     assert resize(data, SMALL, Limits(max_source_bytes=len(data))).width == 50
     with pytest.raises(TooLarge, match="bytes, the limit is"):
@@ -156,7 +153,6 @@ def test_enlarging_is_limited_as_well() -> None:
 
 @pytest.mark.parametrize(("target", "side"), [("webp", 16_384), ("avif", 16_385), ("jpeg", 65_501)])
 def test_what_the_output_format_cannot_hold_is_too_large(target: str, side: int) -> None:
-    """One pixel more than the format's longest side."""
     with pytest.raises(TooLarge, match=f"{target} holds at most {side - 1}"):
         resize(encode(Image.new("L", (1, side)), "PNG"), Spec(width=1, format=target))
 

@@ -19,8 +19,7 @@ def test_defaults_need_no_variable() -> None:
     assert Settings.from_environment({"RESIZE_MAX_DATA_BYTES": "", "RESIZE_OBJECT_ACL": ""}) == expected
 
 
-def test_each_variable_is_read() -> None:
-    """Each name sets its own field."""
+def test_each_variable_sets_its_own_field() -> None:
     environ = {
         "RESIZE_MAX_SOURCE_BYTES": "1",
         "RESIZE_MAX_SOURCE_PIXELS": "2",
@@ -45,8 +44,7 @@ def test_each_variable_is_read() -> None:
         ("RESIZE_ALLOW_SVG", "yes please"),
     ],
 )
-def test_a_wrong_value_is_named(name: str, value: str) -> None:
-    """The message begins with the variable's name."""
+def test_a_wrong_value_is_an_error_of_its_variable(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"^{name}: "):
         Settings.from_environment({name: value})
 

@@ -40,8 +40,7 @@ def test_many_previews_come_of_one_decoding(openings: list[dict[str, Any]]) -> N
 
 
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF", "GIF", "AVIF"])
-def test_shared_previews_equal_those_rendered_alone(file_format: str) -> None:
-    """In each format."""
+def test_shared_previews_equal_those_rendered_alone_in_each_format(file_format: str) -> None:
     photo = encode(gradient(500, 300), file_format)
     specs = [Spec(width=200, format="png"), Spec(width=50, height=50, format="png"), Spec(width=99, format="png")]
     for spec, shared in zip(specs, resize_many(photo, specs), strict=True):
@@ -63,16 +62,14 @@ def test_what_needs_other_pixels_is_decoded_by_itself() -> None:
     assert isinstance(lenient, Preview)
 
 
-def test_an_impossible_preview_leaves_the_others() -> None:
-    """Its error is yielded instead."""
+def test_an_impossible_preview_yields_its_error_and_leaves_the_others() -> None:
     line = encode(Image.new("L", (1, 10_000)), "PNG")
     first, second = resize_many(line, [Spec(width=10_000, enlarge=True), Spec(height=100)])
     assert isinstance(first, TooLarge)
     assert isinstance(second, Preview)
 
 
-def test_no_photo_is_no_photo_for_all() -> None:
-    """Each gets the same answer."""
+def test_what_is_no_photo_is_unsupported_for_each_preview() -> None:
     assert all(isinstance(each, Unsupported) for each in resize_many(b"text", [Spec(width=1), Spec(width=2)]))
 
 

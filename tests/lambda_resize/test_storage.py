@@ -147,7 +147,6 @@ def test_an_acl_is_sent_where_it_is_asked_for(answering: Answering, object_acl: 
 
 
 def test_a_missing_object_is_missing(s3: S3, storage: Storage) -> None:
-    """The words are those of the contract's example."""
     with pytest.raises(Missing, match=f"^{s3.bucket}/photo/none: there is no such object$"):
         storage.read(s3.bucket, "photo/none", 100)
 
@@ -211,7 +210,6 @@ def test_an_object_that_is_too_large_is_not_read(answering: Answering) -> None:
 
 
 def test_the_size_limit_is_inclusive(s3: S3, storage: Storage) -> None:
-    """An object of exactly the limit is read."""
     storage.write(s3.bucket, "exact", bytes(100), **HEADERS)
     assert storage.read(s3.bucket, "exact", 100).data == bytes(100)
     with pytest.raises(TooLarge):
@@ -236,22 +234,19 @@ def test_aws_itself_is_addressed_by_the_buckets_host(bucket: str, virtual_hosted
     assert config["virtual_hosted_style_request"] == virtual_hosted
 
 
-def test_a_bucket_has_one_client(storage: Storage) -> None:
-    """Connections are kept from one invocation to the next."""
+def test_a_bucket_keeps_its_client(storage: Storage) -> None:
     assert storage._store("photos") is storage._store("photos")
     assert storage._store("photos") is not storage._store("others")
 
 
 def test_the_general_endpoint_is_used_where_s3_has_none_of_its_own() -> None:
-    """As the AWS SDKs choose."""
     general = {"AWS_ENDPOINT_URL": "http://general"}
     assert Storage.from_environment(general)._endpoint == "http://general"
     assert Storage.from_environment(general | {"AWS_ENDPOINT_URL_S3": "http://s3"})._endpoint == "http://s3"
 
 
 @pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
-def test_both_clients_work_in_the_region_of_the_environment(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Under either of the names that the AWS SDKs know."""
+def test_both_clients_work_in_the_region_of_either_variable(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     for unset in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL_S3"):
         monkeypatch.delenv(unset, raising=False)
     monkeypatch.setenv(name, "eu-north-1")

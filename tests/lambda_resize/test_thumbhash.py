@@ -38,8 +38,7 @@ def test_the_hash_is_that_of_the_reference(size: Size, expected: str, *, see_thr
 
 
 @pytest.mark.parametrize("size", [Size(32, 26), Size(1, 32), Size(1, 1)])
-def test_nothing_to_see_has_a_hash_too(size: Size) -> None:
-    """Pixels that are all clear have no mean colour."""
+def test_pixels_that_are_all_clear_have_a_hash_too(size: Size) -> None:
     assert len(thumbhash.of_pixels(size, bytes(size.pixels * 4))) >= 12
 
 
@@ -49,7 +48,6 @@ def hashed(data: bytes, *specs: Spec) -> list[Preview]:
 
 
 def test_a_preview_has_none_unless_asked() -> None:
-    """It costs a few milliseconds."""
     assert resize(encode(Image.new("RGB", (90, 60)), "JPEG"), Spec(width=20)).thumbhash is None
 
 

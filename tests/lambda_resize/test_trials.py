@@ -14,7 +14,6 @@ MUTANTS = 400
 
 
 def test_the_seeds_of_the_mutants_are_good() -> None:
-    """What is mutated is decoded as long as it is whole."""
     outcome = trials.run(Trial("seed", name, data) for name, data in fuzz.seeds().items())
     assert outcome.count("preview") == len(fuzz.seeds()), outcome.errors
 

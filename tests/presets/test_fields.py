@@ -75,14 +75,12 @@ def test_a_field_out_of_bounds_is_refused_by_its_name(fields: dict[str, Any]) ->
         Spec(**fields)
 
 
-def test_one_side_is_needed() -> None:
-    """Without width and height there is nothing to make."""
+def test_a_width_or_a_height_is_needed() -> None:
     with pytest.raises(PresetError, match=r"^width, height: "):
         Spec(quality=80)
 
 
-def test_the_bounds_themselves_are_accepted() -> None:
-    """1 and 10000 pixels, quality 1 and 100."""
+def test_the_bounds_of_sides_and_quality_are_accepted() -> None:
     assert Spec(width=1, height=10_000, quality=1) != Spec(width=1, height=10_000, quality=100)
 
 
