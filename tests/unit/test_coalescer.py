@@ -228,6 +228,22 @@ async def test_a_waiting_replica_acquires_an_expired_lease() -> None:
     assert replica.observer.takeovers == ["prew/card/a.jpg"]
 
 
+async def test_a_flight_that_another_process_never_completes_ends_at_the_deadline() -> None:
+    flight_store = MemoryFlightStore(FakeClock())
+    await flight_store.acquire(preview().flight_key)
+    with pytest.raises(DeadlineExceeded):
+        await InMemoryReplica(flight_store).ask()
+
+
+async def test_a_lost_lease_costs_its_waiters_nothing() -> None:
+    lease = RecordingLease()
+    lease.own = False
+    replica = InMemoryReplica(LeaseStore(lease))
+    replica.resizer.gate.set()
+
+    assert (await replica.ask()).source is Source.MADE
+
+
 async def test_work_that_outlasts_its_lease_keeps_it() -> None:
     flight_store, store = MemoryFlightStore(asyncio.get_running_loop().time, lease_s=0.3), FakeStore()
     slow, other = InMemoryReplica(flight_store, store=store), InMemoryReplica(flight_store, store=store)

@@ -20,7 +20,7 @@ from prewmanager.flights.result import Completed, Held
 from prewmanager.previews.outcome import Failure, Made, Source
 from prewmanager_presets import Preset
 from tests.support.fake_time import pass_time
-from tests.support.fakes import FakeStore, made, until
+from tests.support.fakes import FakeStore, RecordingLease, made, until
 from tests.support.replica import GALLERY, Gallery
 
 
@@ -167,6 +167,32 @@ async def test_the_leases_of_companions_are_renewed_until_they_complete() -> Non
     await replica.completed()
 
     assert not isinstance(await replica.known("card"), Completed | Held)
+
+
+class LeaseStore(MemoryFlightStore):
+    """A flight store with this lease for each companion."""
+
+    def __init__(self, lease: RecordingLease) -> None:
+        super().__init__()
+        self.lease = lease
+
+    async def try_acquire(self, key: str) -> Lease | None:  # noqa: ARG002 -- one for all
+        return self.lease
+
+
+async def test_repeated_cancellation_does_not_stop_the_release_of_companions() -> None:
+    lease = RecordingLease()
+    replica = Gallery(LeaseStore(lease))
+    thumb = replica.ask("thumb")
+    await replica.resizer.entered.wait()
+    lease.gate.clear()
+    closing = asyncio.create_task(replica.coalescer.close(grace_s=0))
+    await pass_time(2)  # a task that does not end is cancelled again and again
+    assert (lease.releases, lease.released) == (2, False)
+    lease.gate.set()
+    await asyncio.gather(closing, thumb, return_exceptions=True)
+    await pass_time(1)
+    assert lease.released
 
 
 class UnavailableStore(MemoryFlightStore):
