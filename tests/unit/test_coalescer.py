@@ -244,6 +244,15 @@ async def test_a_lost_lease_costs_its_waiters_nothing() -> None:
     assert (await replica.ask()).source is Source.MADE
 
 
+async def test_a_takeover_after_the_invoke_deadline_is_in_time_for_the_waiters() -> None:
+    flight_store = MemoryFlightStore(asyncio.get_running_loop().time, lease_s=8)
+    await flight_store.acquire(preview().flight_key)  # by a process that never completes it
+    replica = InMemoryReplica(flight_store, timing=Timing(lease_s=8, lock_ttl_s=20, invoke_s=5, wait_s=20))
+    replica.resizer.gate.set()
+
+    assert (await replica.ask()).source is Source.MADE
+
+
 async def test_work_that_outlasts_its_lease_keeps_it() -> None:
     flight_store, store = MemoryFlightStore(asyncio.get_running_loop().time, lease_s=0.3), FakeStore()
     slow, other = InMemoryReplica(flight_store, store=store), InMemoryReplica(flight_store, store=store)
