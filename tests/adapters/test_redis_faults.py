@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis as RedisClient
@@ -186,6 +187,40 @@ async def test_notifications_come_again_after_redis_was_away(tmp_path: Path) -> 
 async def _subscribed(notifications: RedisNotifications) -> None:
     notifications.expect("the first one")
     await notifications.wait("the first one", 30)
+
+
+class SlowReply(RedisClient):
+    """Lets something happen between a command and its reply."""
+
+    meanwhile: Callable[[], Awaitable[None]] | None = None
+
+    async def execute_command(self, *arguments: Any, **options: Any) -> Any:
+        reply = await super().execute_command(*arguments, **options)  # type: ignore[no-untyped-call]  # redis-py's
+        if self.meanwhile is not None:
+            await self.meanwhile()
+        return reply
+
+
+async def test_a_flight_that_completes_while_it_is_read_is_not_waited_for(redis_server: Redis) -> None:
+    async with _client(redis_server.url) as other, SlowReply(port=redis_server.port) as client:
+        await other.flushall()
+        notifications = RedisNotifications(client, CHANNEL)
+        lease = await _flight_store(other).try_acquire("k")
+        assert lease is not None
+
+        async def meanwhile() -> None:
+            await lease.complete(Failure("missing", ""), 5)
+            notifications.expect("the next one")
+            await other.publish(CHANNEL, "the next one")
+            await notifications.wait("the next one", 30)
+
+        async with notifications.listening():
+            await _subscribed(notifications)
+            client.meanwhile = meanwhile
+            flight_store = RedisFlightStore(client, notifications, namespace="photos", lease_s=5, max_body_bytes=1000)
+            assert isinstance(await flight_store.acquire("k"), Held)
+            async with asyncio.timeout(5):
+                await flight_store.wait_for_change("k", 600)
 
 
 async def test_the_subscription_ends_when_nobody_waits(redis_server: Redis) -> None:

@@ -121,6 +121,23 @@ async def test_a_cluster(cluster: list[Redis]) -> None:
     assert any("cmdstat_spublish" in _cli(node, "info", "commandstats") for node in cluster)
 
 
+async def test_a_notification_in_a_cluster_comes_after_the_result(
+    cluster: list[Redis], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, known = f"redis+cluster://{LOOPBACK}:{cluster[0].port}", []
+    async with _flight_store(url) as other, connect(url, timeout_s=2) as redis:
+
+        async def spublish(*_: object) -> None:
+            known.append(await other.acquire("in order"))
+
+        monkeypatch.setattr(redis, "spublish", spublish)
+        notifications = RedisNotifications(redis, CHANNEL)
+        flight_store = RedisFlightStore(redis, notifications, namespace="photos", lease_s=5, max_body_bytes=1000)
+        await (await _lease(flight_store, "in order")).complete(MISSING, 5)
+
+    assert known == [Completed(MISSING)]
+
+
 async def test_the_quota_of_a_cluster(cluster: list[Redis]) -> None:
     async with connect(f"redis+cluster://{LOOPBACK}:{cluster[0].port}") as redis:
         quota = RedisQuota(redis, "photos", 1, 2)
