@@ -1,4 +1,4 @@
-"""Animations that stay animations: each frame is rendered like a preview of its own, then the frames are joined."""
+"""Renders animations: each frame like a single preview, then the frames are joined."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from prewmanager_presets import CONTENT_POSITIONS, Spec
 
 
 def render_frames(photo: Photo, decoded: Decoded, sizes: Geometry, spec: Spec) -> pyvips.Image:
-    """All frames one below the other, with their height and delays, as libvips' WebP encoder expects them.
+    """Render all frames one below the other, with their height and delays, as libvips' WebP encoder expects them.
 
     The part that `cover` keeps must not jump from frame to frame, so positions chosen by content become the centre.
 
@@ -29,12 +29,12 @@ def render_frames(photo: Photo, decoded: Decoded, sizes: Geometry, spec: Spec) -
         frames.append(finishing.finish(_coloured(scaled), "webp", sizes, spec).copy_memory())
     joined = pyvips.Image.arrayjoin(frames, across=1).copy()
     joined.set_type(pyvips.GValue.gint_type, "page-height", frames[0].height)
-    for name in ("delay", "loop"):  # both loaders that are asked for all frames set them
+    for name in ("delay", "loop"):  # set by the loaders of both `sources.MOVING` formats
         joined.set_type(photo.image.get_typeof(name), name, photo.image.get(name))
     return joined
 
 
 def _coloured(image: pyvips.Image) -> pyvips.Image:
-    """In sRGB with opacity, so that all frames are alike."""
+    """Convert to sRGB with opacity, so that all frames have the same bands."""
     image = image.colourspace("srgb")
     return image if image.hasalpha() else image.addalpha()

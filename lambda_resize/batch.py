@@ -16,7 +16,7 @@ from lambda_resize.settings import Settings
 from lambda_resize.storage import Storage, StoredPhoto
 
 CONCURRENT_WRITES = 4  # threads that mostly wait
-MAX_READS = 3  # of a photo that is overwritten again and again during the invocation
+MAX_READS = 3  # of a photo that is overwritten repeatedly during the invocation
 
 
 def render_batch(request: ResizeRequest, storage: Storage, settings: Settings) -> dict[str, object]:
@@ -26,7 +26,7 @@ def render_batch(request: ResizeRequest, storage: Storage, settings: Settings) -
     answer is returned after all writes, since it promises that the previews are in S3.
 
     Raises:
-        ResizeError: One of its kinds, for the main preview.
+        ResizeError: The main preview cannot be rendered or written.
     """
     for _ in range(MAX_READS):
         timings: dict[str, float] = {}
@@ -37,15 +37,15 @@ def render_batch(request: ResizeRequest, storage: Storage, settings: Settings) -
             if _is_unchanged(photo, request, storage):
                 return answer | {"timings": timings}
     _delete_all(request, storage)
-    raise StorageFailed(f"{request.src_bucket}/{request.src_key}: changes while previews are made of it")
+    raise StorageFailed(f"{request.src_bucket}/{request.src_key}: changes while its previews are rendered")
 
 
 def _is_unchanged(photo: StoredPhoto, request: ResizeRequest, storage: Storage) -> bool:
     """Whether the photo is still the one that was read, now that its previews are written.
 
-    The event of an earlier change may have been handled before these previews were written, and would leave them stale
-    for ever. The event of a later change deletes them. If the photo is gone, they are deleted and `Missing` is raised;
-    if S3 fails, they stay.
+    If it changed earlier, `cleaner` may have handled the event before these previews were written, and they would stay
+    stale for ever. If it changes later, `cleaner` deletes them. If the photo is gone, this deletes them and raises
+    `Missing`; if S3 fails, they stay.
     """
     try:
         return storage.etag(request.src_bucket, request.src_key) == photo.etag
@@ -64,7 +64,7 @@ def _delete_all(request: ResizeRequest, storage: Storage) -> None:
 def _render_from(
     photo: StoredPhoto, request: ResizeRequest, storage: Storage, settings: Settings, timings: dict[str, float]
 ) -> dict[str, object]:
-    """The answer, after all previews are written."""
+    """Render and write all previews, and return the answer."""
     write = partial(_write, storage, request, photo.etag)
     rendered = resize_many(
         photo.data, [out.spec for out in request.outputs], settings.limits, placeholder=request.thumbhash
@@ -107,7 +107,7 @@ def _companion_answer(name: str, outcome: _Outcome, request: ResizeRequest) -> d
 
 
 def _main_preview(rendered: Preview | ResizeError, request: ResizeRequest) -> Preview:
-    """The preview; raises its error with the photo's name."""
+    """Return the preview, or raise its error with the photo's name."""
     if isinstance(rendered, ResizeError):
         raise type(rendered)(f"{request.src_bucket}/{request.src_key}: {rendered}") from rendered
     return rendered

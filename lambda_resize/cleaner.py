@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-SOURCE_ETAG = "source-etag"  # as `storage` writes it; not imported, since its obstore would be loaded for nothing
+SOURCE_ETAG = "source-etag"  # as in `storage`, which is not imported because it loads obstore
 _BATCH_SIZE = 1000  # keys in one DeleteObjects request
 
 logger = logging.getLogger(__name__)
@@ -23,11 +23,11 @@ logger.setLevel(logging.INFO)  # Lambda's runtime leaves the root logger at WARN
 
 
 class CleanerError(Exception):
-    """S3 did not delete every preview; EventBridge tries again."""
+    """S3 did not delete every preview; EventBridge retries the event."""
 
 
 def handler(event: Mapping[str, Any], _context: Any) -> dict[str, object]:
-    """Delete the previews of the event's photo in every preset of the bucket, also in those of earlier settings.
+    """Delete the previews of the event's photo in every preset of the bucket, including those of earlier settings.
 
     Previews that were rendered from the photo as it is after the event stay.
 
@@ -41,7 +41,7 @@ def handler(event: Mapping[str, Any], _context: Any) -> dict[str, object]:
         return {"deleted": []}
     bucket = os.environ.get("PREW_PREVIEW_BUCKET") or detail["bucket"]["name"]
     name = key.removeprefix(f"{source}/")
-    # A deletion may name the ETag of what was deleted.
+    # The event of a deletion may name the deleted object's ETag.
     etag = detail["object"].get("etag") if event["detail-type"] == "Object Created" else None
     previews = [f"{folder}{name}" for folder in _preset_folders(bucket)]
     previews = [preview for preview in previews if not (etag and _is_rendered_from(etag, bucket, preview))]
@@ -51,7 +51,7 @@ def handler(event: Mapping[str, Any], _context: Any) -> dict[str, object]:
 
 
 def _preset_folders(bucket: str) -> Iterator[str]:
-    """The bucket's own, such as `prew/card/`; one request, however many previews there are."""
+    """Yield the preset folders of the bucket, such as `prew/card/`: one request, however many previews there are."""
     prefix = os.environ.get("PREW_PREVIEW_PREFIX") or "prew"
     pages = _s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/", Delimiter="/")
     for page in pages:
@@ -59,7 +59,7 @@ def _preset_folders(bucket: str) -> Iterator[str]:
 
 
 def _is_rendered_from(etag: str, bucket: str, key: str) -> bool:
-    """Whether the preview was rendered from the photo with this ETag; no, if S3 does not say."""
+    """Whether the preview was rendered from the photo with this ETag; False if S3 answers with an error."""
     try:
         found = _s3().head_object(Bucket=bucket, Key=key)
     except _s3().exceptions.ClientError:

@@ -1,4 +1,4 @@
-"""The formats that previews are written in."""
+"""The output formats, their defaults, and the encoding of previews."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from lambda_resize import vips
 from lambda_resize.errors import TooLarge
 from prewmanager_presets import Spec
 
-# Below, Huffman tables computed for the image save 5 to 12 % of a JPEG in under a millisecond; above, hardly more than
-# 1 % (720x588: 68.0 instead of 68.9 KB) for a tenth of the whole time (3 of 31 ms).
+# Up to this size, Huffman tables computed for the image save 5 to 12 % of a JPEG in under a millisecond; above it,
+# hardly more than 1 % (720x588: 68.0 instead of 68.9 KB) for a tenth of the whole time (3 of 31 ms).
 OPTIMIZED_JPEG_PIXELS = 2**17
 
 
@@ -24,11 +24,11 @@ class Encoder:
     Attributes:
         content_type: Its media type.
         saver: libvips' operation.
-        quality: Default quality, that of sharp; None if the format has none.
+        quality: Default quality, the same as sharp's; None if the format has none.
         effort: Default effort of the encoder, in sharp's scale; None if it is fixed.
         max_side: Largest width and height that the format or its encoder can hold, in pixels.
-        alpha: Whether it has transparency.
-        animated: Whether it can move.
+        alpha: Whether it supports transparency.
+        animated: Whether it supports animation.
         options: Further options of the saver.
     """
 
@@ -57,8 +57,8 @@ ENCODERS: Mapping[str, Encoder] = {
         quality=None,
         max_side=2**31 - 1,
         alpha=True,
-        # A photo of 720x588, 999 KB in 45 ms without a row filter (sharp's default): 662 KB in 37 ms so, 650 KB in
-        # 91 ms with level 6 and the best of all filters for each row. Screenshots get smaller as well.
+        # A photo of 720x588 takes 662 KB and 37 ms; without a row filter (sharp's default), 999 KB and 45 ms; with
+        # level 6 and the best filter for each row, 650 KB and 91 ms. Screenshots get smaller as well.
         options={"compression": 3, "filter": "avg"},
     ),
     "webp": Encoder(
@@ -68,8 +68,8 @@ ENCODERS: Mapping[str, Encoder] = {
         max_side=16_383,
         alpha=True,
         animated=True,
-        # A client waits for it. The encoder for 720x588: effort 0 15 ms, 61.9 KB; 1 19 ms, 55.0 KB; 2 24 ms, 49.4 KB;
-        # 3 56 ms, 47.5 KB; 4, sharp's default, 61 ms, 47.5 KB.
+        # Low, since a client waits. Encoding 720x588 takes with effort 0: 15 ms, 61.9 KB; 1: 19 ms, 55.0 KB;
+        # 2: 24 ms, 49.4 KB; 3: 56 ms, 47.5 KB; 4, sharp's default: 61 ms, 47.5 KB.
         effort=1,
     ),
     "avif": Encoder(
@@ -78,8 +78,8 @@ ENCODERS: Mapping[str, Encoder] = {
         quality=50,
         max_side=16_384,
         alpha=True,
-        # Likewise. 720x588 on one core: effort 0 50 ms, 29.0 KB; 1 170 ms, 27.6 KB; 2 360 ms, 27.2 KB;
-        # 4, sharp's default, 2.8 s, 25.3 KB.
+        # Likewise. On one core, 720x588 takes with effort 0: 50 ms, 29.0 KB; 1: 170 ms, 27.6 KB; 2: 360 ms, 27.2 KB;
+        # 4, sharp's default: 2.8 s, 25.3 KB.
         effort=1,
         options={"compression": "av1"},
     ),
@@ -87,17 +87,17 @@ ENCODERS: Mapping[str, Encoder] = {
 
 
 def encode(image: pyvips.Image, target: str, spec: Spec) -> bytes:
-    """Decode, scale and save: libvips only planned the operations until now. No metadata is kept.
+    """Encode the preview without metadata; only now does libvips decode and scale, as planned before.
 
     Args:
         image: The preview's pixels; all frames one below the other.
-        target: One of `ENCODERS`.
-        spec: Has quality and effort.
+        target: The output format, a key of `ENCODERS`.
+        spec: The source of quality and effort.
 
     Raises:
         Corrupt: The pixels cannot be decoded.
-        Unsupported: Even an intact file of its kind could not be decoded.
-        TooLarge: A side is above the format's limit.
+        Unsupported: The photo is of a kind that cannot be decoded, even if intact.
+        TooLarge: A side exceeds the format's limit.
     """
     encoder = ENCODERS[target]
     width, height = image.width, image.get_page_height()
@@ -116,12 +116,12 @@ def encode(image: pyvips.Image, target: str, spec: Spec) -> bytes:
 
 
 def quality(spec: Spec, target: str) -> int | None:
-    """The quality that the spec has for an output format, the format's own before the common one."""
+    """Return the spec's quality for an output format: the format's own, else the common one, else None."""
     own: int | None = getattr(spec, f"{target}_quality", None)
     return own or spec.quality
 
 
 def effort(spec: Spec, target: str) -> int | None:
-    """The effort that the spec has for an output format."""
+    """Return the spec's effort for an output format, or None if it has none."""
     own: int | None = getattr(spec, f"{target}_effort", None)
     return own

@@ -13,7 +13,7 @@ from lambda_resize.errors import ResizeError, TimedOut
 
 
 class Deadline:
-    """Stops the work on the images given to it when the time is up, which raises `TimedOut`.
+    """Stops work on the watched images when the time is up: it fails with `TimedOut`.
 
     An encoder, or a decoder that works on a whole frame at once, finishes its current step; `Limits.max_frame_pixels`
     bounds how long such a step may take.
@@ -28,7 +28,7 @@ class Deadline:
         self._timer.daemon = True
 
     def watch(self, image: pyvips.Image) -> pyvips.Image:
-        """The same image; computing its pixels fails once the time is up."""
+        """Watch an image and return it; computing its pixels fails once the time is up."""
         with self._lock:
             self._images.append(image)
             if self._over:
@@ -36,20 +36,20 @@ class Deadline:
         return image
 
     def expire(self) -> None:
-        """End the time now."""
+        """Stop the work on all images now; the timer calls this."""
         with self._lock:
             self._over = True
             for image in self._images:
                 image.set_kill(True)
 
     def check(self) -> None:
-        """Raise `TimedOut` if the time is up: for work that has steps of its own."""
+        """Raise `TimedOut` if the time is up; for work in several steps."""
         if self._over:
             raise TimedOut(f"not done within {self._seconds:g} seconds")
 
     @contextmanager
     def translated(self) -> Iterator[None]:
-        """Raise `TimedOut` for errors of images that were stopped: they say nothing about the photo."""
+        """Raise `TimedOut` instead of the errors of stopped images, which say nothing about the photo."""
         try:
             yield
         except ResizeError:

@@ -1,14 +1,14 @@
-"""What can go wrong in an invocation; `kind` is the name that the answer gives it.
+"""The errors of an invocation; `kind` names them in the answer.
 
     ResizeError
     ├── InvalidRequest   invalid       a field of the event is missing or out of bounds
-    ├── Missing          missing       S3 has no such object (404)
-    ├── Forbidden        forbidden     S3 refused (403); without s3:ListBucket that is also how it says "missing"
-    ├── StorageFailed    storage       S3 does not answer, or answers something else
-    ├── Unsupported      unsupported   not an image, or one of a format that is not accepted
+    ├── Missing          missing       the object does not exist in S3 (404)
+    ├── Forbidden        forbidden     S3 refused (403); without s3:ListBucket, also for a missing object
+    ├── StorageFailed    storage       S3 does not answer, or answers with another error
+    ├── Unsupported      unsupported   not an image, or its format is not accepted
     ├── Corrupt          corrupt       an image that cannot be decoded to its end
     ├── TooLarge         too_large     more bytes or pixels than the limits allow
-    └── TimedOut         timeout       above the time that one photo may take
+    └── TimedOut         timeout       the photo takes longer than the time limit
 
 The handler answers `internal` for any other exception.
 """
@@ -19,13 +19,13 @@ from typing import ClassVar
 
 
 class ResizeError(Exception):
-    """No preview can be rendered; the text is for the log, `kind` for the caller."""
+    """No preview can be rendered; the message is for the log, `kind` for the caller."""
 
     kind: ClassVar[str]
 
 
 class InvalidRequest(ResizeError):
-    """The text begins with the field's name."""
+    """A field of the event is missing or invalid; the message begins with its name."""
 
     kind = "invalid"
 
@@ -43,25 +43,25 @@ class Forbidden(ResizeError):
 
 
 class StorageFailed(ResizeError):
-    """S3 could not be reached, gave up, or has no such bucket."""
+    """S3 could not be reached or failed, or the bucket does not exist."""
 
     kind = "storage"
 
 
 class Unsupported(ResizeError):
-    """The photo has no format that the function accepts."""
+    """The photo's format is not accepted."""
 
     kind = "unsupported"
 
 
 class Corrupt(ResizeError):
-    """The photo begins as an image and is damaged after that."""
+    """The photo begins like an image, but is damaged."""
 
     kind = "corrupt"
 
 
 class TooLarge(ResizeError):
-    """The photo, or the preview asked for, is above a limit."""
+    """The photo or the requested preview exceeds a limit."""
 
     kind = "too_large"
 

@@ -1,4 +1,4 @@
-"""After scaling: effects, transparency, background, and cutting or padding to the preview's size."""
+"""Finishes scaled photos: effects, transparency, background, and cutting or padding to the preview's size."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OPAQUE = 255
 
 
 def finish(image: pyvips.Image, target: str, sizes: Geometry, spec: Spec) -> pyvips.Image:
-    """The picture to encode; `image` is the whole photo, scaled."""
+    """Return the image to encode; `image` is the whole photo, scaled."""
     image = _with_effects(image, spec)
     image = _on_background(image, target, sizes, spec)
     return _cut(image, sizes.result, spec) if spec.fit == "cover" else _pad(image, sizes.result, spec)
@@ -24,7 +24,7 @@ def is_transparent(image: pyvips.Image) -> bool:
 
 
 def _with_effects(image: pyvips.Image, spec: Spec) -> pyvips.Image:
-    """Blur, then sharpen. A blur weighs colours by their opacity; sharpening does not change opacity."""
+    """Blur, then sharpen. The blur weights colours by their opacity; sharpening does not change opacity."""
     if spec.blur:
         weighed = image.premultiply().gaussblur(spec.blur).unpremultiply() if image.hasalpha() else None
         image = (weighed or image.gaussblur(spec.blur)).cast("uchar")
@@ -37,12 +37,12 @@ def _with_effects(image: pyvips.Image, spec: Spec) -> pyvips.Image:
 
 
 def _sharpened(image: pyvips.Image, sigma: float) -> pyvips.Image:
-    """As sharp's `sharpen({sigma})`: lightness alone, flat areas less than edges."""
+    """Sharpen as sharp's `sharpen({sigma})` does: lightness only, flat areas less than edges."""
     return image.sharpen(sigma=sigma, m1=1, m2=2).colourspace(image.interpretation)
 
 
 def _on_background(image: pyvips.Image, target: str, sizes: Geometry, spec: Spec) -> pyvips.Image:
-    """Replace transparency where the format has none; a grey photo on a coloured background becomes colour."""
+    """Flatten transparency if the format has none; a grey photo on a coloured background becomes RGB."""
     flatten = image.hasalpha() and not codecs.ENCODERS[target].alpha
     if (flatten or sizes.scaled != sizes.result) and len(set(background_rgb(spec))) > 1:
         image = image.colourspace("srgb")
@@ -50,7 +50,7 @@ def _on_background(image: pyvips.Image, target: str, sizes: Geometry, spec: Spec
 
 
 def _background(image: pyvips.Image, spec: Spec) -> list[int]:
-    """The background as one opaque pixel with the bands of the image."""
+    """Return the background as one opaque pixel with the bands of the image."""
     colour = list(background_rgb(spec))[: 3 if image.bands >= 3 else 1]  # noqa: PLR2004 -- red, green and blue
     return [*colour, OPAQUE][: image.bands]
 
@@ -60,7 +60,7 @@ def _cut(image: pyvips.Image, size: Size, spec: Spec) -> pyvips.Image:
     if room == (0, 0):
         return image
     if spec.position in CONTENT_POSITIONS:
-        # They read every pixel before they decide, and a decoder reads from top to bottom only once.
+        # These positions depend on every pixel, and a decoder reads from top to bottom only once.
         return image.copy_memory().smartcrop(size.width, size.height, interesting=spec.position)
     return image.crop(*geometry.offset(room, spec.position, rounding=1), size.width, size.height)
 
@@ -74,6 +74,6 @@ def _pad(image: pyvips.Image, size: Size, spec: Spec) -> pyvips.Image:
 
 
 def background_rgb(spec: Spec) -> tuple[int, int, int]:
-    """The background as red, green, blue, 0 to 255 each."""
+    """Return the background as red, green and blue, 0 to 255 each."""
     red, green, blue = bytes.fromhex(spec.background[1:])
     return red, green, blue

@@ -1,21 +1,20 @@
-"""Sizes: what a photo is scaled to and what comes out, for each fit, as the sharp library defines them.
+"""Computes the sizes of previews, for each fit, as the sharp library defines them.
 
 ==========  =======================================  ==========================================================
-fit         the photo is scaled to                   what comes out
+fit         the photo is scaled to                   the preview is
 ==========  =======================================  ==========================================================
-`cover`     fill the box, keeping its proportions    the box, cut out of it
-`contain`   lie within the box, likewise             the box, with the background around it
-`fill`      the box, each side on its own            that
-`inside`    as `contain`                             that
-`outside`   as `cover`                               that
+`cover`     fill the box, keeping its proportions    the box, cut out of the scaled photo
+`contain`   lie within the box, likewise             the box, with the background around the scaled photo
+`fill`      the box, each side separately            the scaled photo
+`inside`    as `contain`                             the scaled photo
+`outside`   as `cover`                               the scaled photo
 ==========  =======================================  ==========================================================
 
-With one side given, the other follows from the photo's proportions; `fill` leaves it as it is. Halves are rounded up,
-and no side gets below one pixel.
+If only one side is given, the other follows from the photo's proportions; `fill` leaves it unscaled. Halves are rounded
+up, and no side gets below one pixel.
 
-Without `enlarge` no side of the photo is scaled up. `cover` then cuts what there is: a side that is too short stays as
-it is, so the result may be smaller than the box. `contain` still has exactly the size of its box, with the small photo
-unscaled in it.
+Without `enlarge` no side of the photo is scaled up. `cover` then leaves a side that is too short uncut, so the result
+may be smaller than the box. `contain` still has exactly the size of its box, with the small photo unscaled in it.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ class Size(NamedTuple):
 
     @property
     def pixels(self) -> int:
-        """The area."""
+        """The number of pixels."""
         return self.width * self.height
 
 
@@ -45,8 +44,8 @@ class Geometry:
     """The two sizes of a rendering.
 
     Attributes:
-        scaled: Of the whole photo, upright, after scaling.
-        result: Of the preview, after cutting or padding.
+        scaled: The size of the whole upright photo after scaling.
+        result: The size of the preview, after cutting or padding.
     """
 
     scaled: Size
@@ -54,7 +53,7 @@ class Geometry:
 
 
 def plan(source: Size, spec: Spec) -> Geometry:
-    """The sizes for a photo of `source` pixels, which must be those of the upright photo."""
+    """Compute the sizes for a photo; `source` is the size of the upright photo."""
     across, down = _factors(source, spec)
     if not spec.enlarge:
         across, down = min(across, Fraction(1)), min(down, Fraction(1))
@@ -63,7 +62,7 @@ def plan(source: Size, spec: Spec) -> Geometry:
 
 
 def _factors(source: Size, spec: Spec) -> tuple[Fraction, Fraction]:
-    """How much each side grows; fractions, so that no rounding depends on the last bit of a float."""
+    """Return the scale of each side, as fractions, so that no rounding depends on the last bit of a float."""
     across = Fraction(spec.width, source.width) if spec.width else None
     down = Fraction(spec.height, source.height) if spec.height else None
     if spec.fit == "fill":
@@ -87,10 +86,10 @@ def _scale(side: int, factor: Fraction) -> int:
 
 
 def offset(room: Size, position: str, *, rounding: int) -> tuple[int, int]:
-    """Left and top of a part in a whole that is `room` larger, at a named position.
+    """Return left and top of a part, at a named position in a whole that is larger by `room`.
 
-    `rounding` decides who gets the odd pixel where the part is centred: 1 moves it right and down, as sharp does when
-    it cuts; 0 left and up, as it does when it pads.
+    `rounding` decides about the odd pixel of a centred part: 1 moves the part right and down, as sharp does when it
+    cuts; 0 moves it left and up, as sharp does when it pads.
     """
     words = position.split()
     left = _edge(room.width, rounding, near="left" in words, far="right" in words)

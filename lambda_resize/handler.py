@@ -1,7 +1,7 @@
 """The function's entry point: event → request → read → render → write → answer.
 
 The same callable serves AWS Lambda, its runtime client on any machine, and a worker process of the service
-(`handler(event, None)`). It never raises: failures are answers too. Each invocation logs one line of JSON.
+(`handler(event, None)`). It never raises: a failure is an answer too. Each invocation logs one line of JSON.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from lambda_resize.request import parse
 from lambda_resize.settings import Limits, Settings
 from lambda_resize.storage import Storage, unset_empty_variables
 
-SETTINGS = Settings.from_environment(os.environ)  # at import, so that a wrong value stops the function's start
+SETTINGS = Settings.from_environment(os.environ)  # at import, so that an invalid value aborts startup
 vips.allow_svg(allowed=SETTINGS.allow_svg)
 
-RESERVED_SECONDS = 1.0  # of what Lambda leaves, for the write and the answer
+RESERVED_SECONDS = 1.0  # of Lambda's remaining time, for the write and the answer
 MIN_SECONDS = 0.1
 
 ALARMING = frozenset({"storage", "forbidden", "internal"})  # kinds that an operator should act on
@@ -40,14 +40,13 @@ def handler(event: object, context: Any) -> dict[str, object]:
 
     Args:
         event: The request, see `lambda_resize.request`; its `request_id` and `traceparent` are for the log.
-        context: Lambda's, for its request id and remaining time; None where there is none.
+        context: Lambda's, which has its request id and the remaining time; None outside Lambda.
 
     Returns:
         `status` true with `content_type`, `data` (base64; left out above `RESIZE_MAX_DATA_BYTES`), `key`, `size` in
         bytes, `width`, `height`, `etag`, `cache_control` and `timings` in milliseconds, `thumbhash` (base64) and
-        `also` (by preset name, each like an answer without data) where the request asks for them; or `status` false
-        with `kind` and `error`, which is for the log. Either has `cold_start`, `duration_ms` and, at Lambda,
-        `memory_mb`.
+        `also` (by preset name, each like an answer without data) if the request contains them; or `status` false with
+        `kind` and `error`, which is for the log. Both have `cold_start`, `duration_ms` and, in Lambda, `memory_mb`.
     """
     invocation = Invocation(event, context)
     entry = dict(invocation.ids)
@@ -60,7 +59,7 @@ def handler(event: object, context: Any) -> dict[str, object]:
         answer = {"status": False, "error": str(error), "kind": error.kind}
     except (KeyboardInterrupt, SystemExit):
         raise
-    except BaseException as error:  # noqa: BLE001 -- a panic in obstore's Rust is no Exception, and an answer is due
+    except BaseException as error:  # noqa: BLE001 -- a panic in obstore's Rust is not an Exception, and needs an answer too
         entry["traceback"] = traceback.format_exc()
         answer = {"status": False, "error": type(error).__name__, "kind": "internal"}
     answer |= invocation.used()
@@ -69,7 +68,7 @@ def handler(event: object, context: Any) -> dict[str, object]:
 
 
 def _limits(context: Any) -> Limits:
-    """Those of the settings, with no more time than Lambda leaves: it ends the function without an answer."""
+    """Return the settings' limits, with the time bounded by Lambda's, which ends the function without an answer."""
     limits = SETTINGS.limits
     if context is None or not hasattr(context, "get_remaining_time_in_millis"):
         return limits
@@ -79,7 +78,7 @@ def _limits(context: Any) -> Limits:
 
 @cache
 def _storage() -> Storage:
-    """One for all invocations of this process."""
+    """Create the storage for all invocations of this process."""
     unset_empty_variables(os.environ)
     return Storage.from_environment(os.environ, object_acl=SETTINGS.object_acl)
 

@@ -1,4 +1,4 @@
-"""HEIC, the format of phones: the libvips wheel does not decode its HEVC; pi-heif does, if installed."""
+"""Decodes HEIC, the format of phones, by pi-heif if it is installed: the libvips wheel does not decode HEVC."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from lambda_resize.errors import Corrupt, Unsupported
 
 
 def decode(data: bytes) -> pyvips.Image:
-    """The main picture of a HEIC file, upright, 8 bits a channel, with its profile.
+    """Decode a HEIC file's primary image, upright, with 8 bits a channel and its profile.
 
     Raises:
         Unsupported: pi-heif is not installed.
-        Corrupt: It cannot be decoded.
+        Corrupt: The file cannot be decoded.
     """
     try:
-        import pi_heif  # noqa: PLC0415 -- 60 ms and Pillow with it, for the one format that needs them
+        import pi_heif  # noqa: PLC0415 -- takes 60 ms and loads Pillow, for this one format
     except ImportError as error:
-        raise Unsupported("HEIC (HEVC), and pi-heif is not installed") from error
+        raise Unsupported("HEIC (HEVC) requires pi-heif, which is not installed") from error
     try:
         picture = pi_heif.open_heif(data, convert_hdr_to_8bit=True, bgr_mode=False)
         pixels, bands, profile = bytes(picture.data), len(picture.mode), picture.info.get("icc_profile")
-    except (ValueError, EOFError, OSError, SyntaxError, RuntimeError) as error:  # all of which libheif's binding raises
+    except (ValueError, EOFError, OSError, SyntaxError, RuntimeError) as error:  # libheif's binding raises all of these
         raise Corrupt(f"pixels of heic: {error}") from error
     width, height = picture.size
-    # Rows are padded: the surplus at their ends is cut off with the picture's true width.
+    # Rows are padded; cropping to the image's true width removes the padding.
     stride = picture.stride // bands
     image = pyvips.Image.new_from_memory(pixels, stride, height, bands, "uchar").crop(0, 0, width, height)
     image = image.copy(interpretation="b-w" if bands < 3 else "srgb")  # noqa: PLR2004 -- red, green, blue

@@ -9,21 +9,21 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-# As nginx and the service check them, so that no id can forge a line of a log.
+# The same pattern as in nginx and the service: no id can forge a log line.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 # https://www.w3.org/TR/trace-context/#traceparent-header
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _MEMORY = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"  # MB; set by Lambda's runtime
 
-# A sandbox is one process that runs one invocation after the other; its first one waited for its start.
+# A sandbox is one process that runs invocations one after the other; its first one is the cold start.
 _earlier = itertools.count()
 
 
 class Invocation:
-    """One run of the function, from the moment that it is made."""
+    """One run of the function, which begins when this is created."""
 
     def __init__(self, event: object, context: Any) -> None:
-        """`event` may be anything: wrong ids do not fail a resize."""
+        """`event` may be anything: invalid ids do not fail a resize."""
         self._began = time.perf_counter()
         self._cold_start = next(_earlier) == 0
         given = event if isinstance(event, Mapping) else {}
@@ -36,7 +36,7 @@ class Invocation:
             self.ids["traceparent"] = traceparent
 
     def used(self) -> dict[str, object]:
-        """`cold_start`, `duration_ms` until now, and `memory_mb` at Lambda: what GB-seconds are computed from."""
+        """Return what GB-seconds are computed from: `cold_start`, `duration_ms` so far, and in Lambda `memory_mb`."""
         used: dict[str, object] = {
             "cold_start": self._cold_start,
             "duration_ms": round((time.perf_counter() - self._began) * 1000, 1),

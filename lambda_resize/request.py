@@ -1,8 +1,8 @@
 """Parses and checks the event of an invocation; no I/O.
 
 The field names are those of the first source system, so that either side can be replaced: `src_key`, `src_bucket`,
-`dst_bucket`, `root_folder`, `preset_name`, `rewrite_part` and `width`/`height` are enough. All others have defaults,
-null means the default, and fields that this version does not know are ignored.
+`dst_bucket`, `root_folder`, `preset_name`, `rewrite_part` and `width` or `height` are required. All others have
+defaults, null means the default, and unknown fields are ignored.
 
 `also` lists companions, further previews of the same photo. Each is an object with a `preset_name` and preset fields of
 its own, and may have its own `fingerprint` and `cache_control`; buckets and prefixes are those of the request.
@@ -32,8 +32,8 @@ class Output:
 
     Attributes:
         dst_key: The preview's key.
-        fingerprint: Of the preset; stored in the preview's metadata, which shows by which definition it was rendered.
-        cache_control: Header that S3 serves the preview with.
+        fingerprint: The preset's, stored in the preview's metadata to record by which definition it was rendered.
+        cache_control: The header with which S3 serves the preview.
     """
 
     preset_name: str
@@ -73,7 +73,7 @@ def parse(event: object) -> ResizeRequest:
     """Check an event and fill in the defaults.
 
     Raises:
-        InvalidRequest: A field is missing, of the wrong type or out of bounds; the text begins with its name.
+        InvalidRequest: A field is missing, of the wrong type or out of bounds; the message begins with its name.
     """
     given = _object("the event", event)
     src_key = _text(given, "src_key")
@@ -96,7 +96,7 @@ def parse(event: object) -> ResizeRequest:
 
 
 def _output(given: Mapping[str, Any], own: Mapping[str, Any]) -> Output:
-    """A preview of the photo that `given` names, with the preset fields in `own`."""
+    """Parse one preview of the photo that `given` names; `own` has its preset fields."""
     name = _preset_name(own)
     key = preview_key(_text(given, "src_key"), _text(given, "rewrite_part"), _text(given, "root_folder"), name)
     _check_key("the preview's key", key)
@@ -121,7 +121,7 @@ def _companions(given: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _object(name: str, value: object) -> dict[str, Any]:
-    """Its fields without those that are null."""
+    """Return an object's fields, without those that are null."""
     if not isinstance(value, Mapping):
         raise InvalidRequest(f"{name} is {type(value).__name__}, not an object")
     return {str(field): each for field, each in value.items() if each is not None}
@@ -132,7 +132,7 @@ def _stated(given: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def preview_key(src_key: str, rewrite_part: str, root_folder: str, preset_name: str) -> str:
-    """The preview's key: the photo's, with the leading `rewrite_part` replaced by `root_folder/preset_name`.
+    """Return the preview's key: the photo's, with the leading `rewrite_part` replaced by `root_folder/preset_name`.
 
     Raises:
         InvalidRequest: The photo's key does not begin with `rewrite_part/`.
@@ -143,13 +143,13 @@ def preview_key(src_key: str, rewrite_part: str, root_folder: str, preset_name: 
 
 
 def _check_key(name: str, key: str) -> None:
-    """Refuse keys that S3 does not store, and those that its clients would silently change (`a//b`, `a/../b`)."""
+    """Reject keys that S3 does not store, and keys that its clients would silently change (`a//b`, `a/../b`)."""
     try:
         size = len(key.encode())
     except UnicodeEncodeError as error:
         raise InvalidRequest(f"{name}: {key!r} is not Unicode text") from error
     if size > MAX_KEY_BYTES:
-        raise InvalidRequest(f"{name}: {size} bytes, S3 takes {MAX_KEY_BYTES}")
+        raise InvalidRequest(f"{name}: {size} bytes, the limit is {MAX_KEY_BYTES}")
     if _CONTROL.search(key):
         raise InvalidRequest(f"{name}: {key!r} has a control character")
     if not {"", ".", ".."}.isdisjoint(key.split("/")):
@@ -166,19 +166,19 @@ def _preset_name(given: Mapping[str, Any]) -> str:
 def _text(given: Mapping[str, Any], name: str) -> str:
     value = given.get(name)
     if not isinstance(value, str) or not value:
-        raise InvalidRequest(f"{name}: {value!r} is not a text that says something")
+        raise InvalidRequest(f"{name}: {value!r} is not a non-empty string")
     return value
 
 
 def _bucket(given: Mapping[str, Any], name: str) -> str:
     value = _text(given, name)
     if not _BUCKET.fullmatch(value):
-        raise InvalidRequest(f"{name}: {value!r} is no bucket's name")
+        raise InvalidRequest(f"{name}: {value!r} is not a bucket name")
     return value
 
 
 def _header_value(given: Mapping[str, Any], name: str, default: str) -> str:
     value = _text({name: default} | dict(given), name)
     if not _HEADER_VALUE.fullmatch(value):
-        raise InvalidRequest(f"{name}: {value!r} cannot be an HTTP header's value")
+        raise InvalidRequest(f"{name}: {value!r} is not a valid HTTP header value")
     return value

@@ -18,7 +18,7 @@ from prewmanager_presets import Spec
 
 DEFAULT_LIMITS = Limits()
 
-# `keep` for the formats that browsers show; an animation becomes its first frame.
+# The output format of `keep`, by the photo's; of an animation it renders the first frame.
 KEPT = {"jpeg": "jpeg", "png": "png", "webp": "webp", "heif": "avif", "gif": "png", "svg": "png"}
 
 
@@ -31,7 +31,7 @@ class Preview:
         content_type: Its media type.
         width: Pixels.
         height: Pixels, of one frame.
-        thumbhash: Of the whole photo, see `lambda_resize.thumbhash`; None unless asked for.
+        thumbhash: The whole photo's, see `lambda_resize.thumbhash`; None unless requested.
     """
 
     data: bytes
@@ -48,10 +48,10 @@ def resize(data: bytes, spec: Spec, limits: Limits = DEFAULT_LIMITS) -> Preview:
     rounds.
 
     Raises:
-        Unsupported: Not an image, or of a format that is not accepted.
+        Unsupported: Not an image, or its format is not accepted.
         Corrupt: The part that is needed is damaged or missing.
-        TooLarge: The image, or what it would be scaled to, is above a limit.
-        TimedOut: Rendering lasts longer than the limits allow.
+        TooLarge: The image, or the scaled image, exceeds a limit.
+        TimedOut: Rendering takes longer than the limits allow.
     """
     (preview,) = resize_many(data, [spec], limits)
     if isinstance(preview, ResizeError):
@@ -70,7 +70,7 @@ def resize_many(
     Args:
         data: The whole photo.
         specs: At least one.
-        limits: For the photo, and for the whole work together.
+        limits: For the photo, and for the time of all specs together.
         placeholder: Whether each preview gets the photo's `thumbhash`.
     """
     with Deadline(limits.max_seconds) as deadline:
@@ -97,7 +97,7 @@ def _renderer(
 
 
 class _Renderer:
-    """Renders previews of one photo: straight from the decoder for a single preview, else from memory."""
+    """Renders previews of one photo: a single preview directly from the decoder, several from memory."""
 
     def __init__(self, photo: Photo, specs: Sequence[Spec], *, placeholder: bool) -> None:
         self._photo = photo
@@ -108,7 +108,7 @@ class _Renderer:
         self._thumbhash = self._placeholder() if placeholder else None
 
     def attempt(self, spec: Spec) -> Preview | ResizeError:
-        """The preview, or its error."""
+        """Return the preview, or its error."""
         try:
             with self._photo.deadline.translated(), vips.decoding():
                 return self._render(spec)
@@ -118,13 +118,13 @@ class _Renderer:
     def _render(self, spec: Spec) -> Preview:
         photo, sizes = self._photo, geometry.plan(self._photo.upright, spec)
         every_frame = Size(sizes.scaled.width, sizes.scaled.height * photo.frames)
-        check_pixels("scaled, it", every_frame, photo.limits.max_source_pixels)
+        check_pixels("the scaled image", every_frame, photo.limits.max_source_pixels)
         if photo.frames > 1:
             image, target = animation.render_frames(photo, self._pixels(), sizes, spec), "webp"
         else:
             image = self._scaled(sizes.scaled)
             if spec.transparent == "keep" and image.hasalpha():
-                image = image.copy_memory()  # every pixel is read before it is saved
+                image = image.copy_memory()  # its pixels are read twice: to find transparency, and to encode
             target = _target_format(photo, spec, image)
             image = finishing.finish(image, target, sizes, spec)
         encoded = codecs.encode(photo.deadline.watch(image), target, spec)
@@ -132,7 +132,7 @@ class _Renderer:
         return Preview(encoded, content_type, image.width, sizes.result.height, self._thumbhash)
 
     def _pixels(self) -> Decoded:
-        """As large as the largest preview needs; decoded once if several previews are rendered from it."""
+        """Decode the photo as large as the largest preview needs; only once if several previews share it."""
         if self._decoded is None:
             self._decoded = scaling.decode(self._photo, self._largest)
             if self._shared:
@@ -161,5 +161,5 @@ def _target_format(photo: Photo, spec: Spec, image: pyvips.Image) -> str:
 
 
 def _may_move(spec: Spec) -> bool:
-    """Whether an animation stays one, in WebP: clients that show AVIF show it too."""
+    """Whether animations stay animated: as WebP, which clients that show AVIF show too."""
     return spec.animated and spec.format in {"keep", "webp", "avif"}

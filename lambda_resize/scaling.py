@@ -1,4 +1,4 @@
-"""Scaling: as much as possible while decoding, where it is free, the rest by resampling (Lanczos, a = 3)."""
+"""Scales photos: as far as possible while decoding, which is free, the rest by resampling (Lanczos, a = 3)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ class Decoded:
     """A photo as its decoder returns it.
 
     Attributes:
-        image: As it is stored, maybe on its side; all frames one below the other.
-        width: What all of the photo's width is in pixels of `image`: 1362½ where a decoder halves 2725 and leaves
-            out the last half.
+        image: The photo as stored, possibly on its side; all frames one below the other.
+        width: The photo's whole width in pixels of `image`: 1362½ if a decoder halves 2725 and drops the last half.
         height: Likewise, of one frame.
     """
 
@@ -29,17 +28,17 @@ class Decoded:
     height: Fraction
 
     def in_memory(self) -> Decoded:
-        """The same, decoded: it can be read more than once and in any order."""
+        """Decode into memory, so that pixels can be read more than once and in any order."""
         return replace(self, image=self.image.copy_memory())
 
     def frame(self, number: int) -> pyvips.Image:
-        """One frame of it, counted from 0."""
+        """Return one frame, counted from 0."""
         height = self.image.get_page_height()
         return self.image.crop(0, number * height, self.image.width, height)
 
 
 def shrink_on_load(upright: Size, scaled: Size) -> int:
-    """How far a JPEG is shrunk by its decoder, for which that is nearly free: 1, 2, 4 or 8.
+    """Return how far a JPEG's decoder shrinks it, which is nearly free: 1, 2, 4 or 8.
 
     The rule is sharp's: as far as possible, but leaving the resampler a factor of at least (n + 1) / n, where
     the decoder's own rounding of the size no longer shows.
@@ -49,7 +48,7 @@ def shrink_on_load(upright: Size, scaled: Size) -> int:
 
 
 def decode(photo: Photo, scaled: Size) -> Decoded:
-    """The photo, no smaller than `scaled` (its upright size), as small as its decoder can make it."""
+    """Open the photo as small as its decoder can make it, but no smaller than `scaled`, an upright size."""
     if photo.format == "jpeg" and (shrink := shrink_on_load(photo.upright, scaled)) > 1:
         stored = photo.size
         return Decoded(photo.open(shrink=shrink), Fraction(stored.width, shrink), Fraction(stored.height, shrink))
@@ -60,24 +59,24 @@ def decode(photo: Photo, scaled: Size) -> Decoded:
 
 
 def scale(decoded: Decoded, frame: pyvips.Image, scaled: Size, *, transposed: bool) -> pyvips.Image:
-    """One frame, upright, exactly `scaled` large, in sRGB or greyscale, transparency being weighed in."""
+    """Scale one frame to exactly `scaled`, upright, in sRGB or greyscale; colours are weighted by their opacity."""
     stored = Size(*reversed(scaled)) if transposed else scaled
     frame = frame.copy()
-    frame.remove("page-height")  # a frame is an image of its own, and no multiple of another's height
+    frame.remove("page-height")  # now a single image, not a stack of frames
     if (decoded.width, decoded.height) != (frame.width, frame.height):
         frame = _resampled(frame, decoded, stored)
     if _is_done(frame, scaled):
         return frame
-    # Converting profiles without need would last longer than everything else together.
+    # Only if there is a profile: converting takes longer than everything else together.
     profile = {"output_profile": "srgb"} if frame.get_typeof("icc-profile-data") else {}
     image = frame.thumbnail_image(scaled.width, height=scaled.height, size="force", intent="perceptual", **profile)
     return image if image.interpretation == "b-w" else image.colourspace("srgb")
 
 
 def _is_done(frame: pyvips.Image, scaled: Size) -> bool:
-    """Whether size, orientation and colours are those of a preview already, as those of most JPEGs are by now.
+    """Whether size, orientation and colours are already those of the preview, as for most JPEGs.
 
-    libvips would plan operations that change nothing: two thirds of a millisecond of a camera photo's 25.
+    libvips would plan operations that change nothing, for two thirds of a millisecond of a camera photo's 25.
     """
     return (
         (frame.width, frame.height) == scaled
@@ -89,10 +88,10 @@ def _is_done(frame: pyvips.Image, scaled: Size) -> bool:
 
 
 def _resampled(frame: pyvips.Image, decoded: Decoded, stored: Size) -> pyvips.Image:
-    """Scale by what the whole photo is scaled by, so that the fraction of a pixel left out shifts nothing.
+    """Scale by the whole photo's factor, so that the fraction of a pixel that the decoder drops shifts nothing.
 
-    Against a resampling of the full photo, SSIM at 720 wide is 0.990 so, and 0.984 where the shrunken image is
-    stretched to the size. Where the result would come out one pixel short, the last column or row is repeated first.
+    Compared with a resampling of the full photo, SSIM at 720 wide is 0.990; it is 0.984 if the shrunken image is
+    stretched to the size. If the result would be one pixel short, the last column or row is repeated first.
     """
     across, down = stored.width / decoded.width, stored.height / decoded.height
     width, height = _enough(frame.width, across, stored.width), _enough(frame.height, down, stored.height)
@@ -102,5 +101,5 @@ def _resampled(frame: pyvips.Image, decoded: Decoded, stored: Size) -> pyvips.Im
 
 
 def _enough(side: int, factor: Fraction, wanted: int) -> int:
-    """`side`, or one more where it would be rounded to less than `wanted`."""
+    """Return `side`, or one more if the scaled side would be rounded to less than `wanted`."""
     return side if floor(side * factor + Fraction(1, 2)) >= wanted else side + 1

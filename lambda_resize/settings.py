@@ -24,20 +24,20 @@ FLAGS: Mapping[str, bool] = {"": False, "false": False, "0": False, "true": True
 
 
 class SettingsError(ValueError):
-    """A variable's value is not valid; the text begins with the variable's name."""
+    """A variable's value is invalid; the message begins with the variable's name."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How large a photo may be: a guard against decompression bombs, checked before anything is decoded.
+    """The limits of a photo, a guard against decompression bombs; sizes are checked before anything is decoded.
 
     Attributes:
         max_source_bytes: Size of the stored photo.
-        max_source_pixels: Width x height of the photo, and of what it is scaled to. The default lets the largest
-            phone cameras pass (108 megapixels). Of an animation all frames count that are read.
+        max_source_pixels: Width x height of the photo, and of the scaled photo. The default accepts the largest phone
+            cameras (108 megapixels). Of an animation, all frames that are read count.
         max_frame_pixels: Width x height of a photo whose decoder must hold all of it at once: a progressive
             JPEG, an interlaced PNG, WebP, AVIF, HEIC, GIF. The default keeps each of them below 1 GB.
-        max_seconds: Time for decoding, scaling and encoding; what a Lambda has left less one second, if that is less.
+        max_seconds: Time for decoding, scaling and encoding; in Lambda at most the remaining time less one second.
     """
 
     max_source_bytes: int = 64 * MIB
@@ -53,9 +53,9 @@ class Settings:
     Attributes:
         limits: Which photos are accepted.
         max_data_bytes: Largest preview that is inlined in the answer. A synchronous Lambda answer holds 6 MiB of JSON;
-            base64 makes 4/3 of the bytes, which leaves room for about 400 KB of other fields.
-        object_acl: Canned ACL for the preview object; None where the bucket has ACLs disabled, which is S3's default.
-        allow_svg: Whether SVG is an image, see `lambda_resize.vips.allow_svg`.
+            base64 adds a third, which leaves about 400 KB for the other fields.
+        object_acl: Canned ACL for the preview object; None if the bucket has ACLs disabled, which is S3's default.
+        allow_svg: Whether SVG photos are accepted, see `lambda_resize.vips.allow_svg`.
     """
 
     limits: Limits = Limits()
@@ -65,9 +65,9 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
-        """Read a variable for each field: its name in capitals after `RESIZE_`, such as `RESIZE_MAX_SOURCE_BYTES`.
+        """Read a variable for each field, such as `RESIZE_MAX_SOURCE_BYTES` for `max_source_bytes`.
 
-        A variable that is unset or empty means its default.
+        An unset or empty variable means the default.
 
         Raises:
             SettingsError: A value is not a whole number from 1, not a canned ACL, or neither true nor false.

@@ -1,4 +1,4 @@
-"""Opening photos: their format, the check of their header against the limits, the options of their decoders."""
+"""Opens photos: detects the format, checks the header against the limits, and chooses the decoder's options."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from lambda_resize.settings import Limits
 
 TIFF_MAGIC = (b"II*\0", b"MM\0*")
 MAX_BANDS = 5  # CMYK and transparency; a TIFF may declare thousands, each of which needs memory
-# libvips holds dozens of rows with four floats a pixel: a PNG of 2 KB that declares 2 million by 48 pixels, far below
-# the limit of its area, needed 3.4 GB. JPEG's own limit; the largest panoramas are half as wide.
+# Pixels a side: JPEG's own limit; the largest panoramas are half as wide. libvips holds dozens of rows with four floats
+# a pixel, so a PNG of 2 KB that declares 2 million by 48 pixels, far below the limit of its area, takes 3.4 GB.
 MAX_SIDE = 65_535
-WHOLE_FRAME = frozenset({"webp", "gif", "heif"})  # their decoders hold the whole frame, as all do for interlaced ones
+WHOLE_FRAME = frozenset({"webp", "gif", "heif"})  # decoders that hold the whole frame, as all do if it is interlaced
 MOVING = frozenset({"webp", "gif"})
 TRANSPOSED = frozenset({5, 6, 7, 8})  # EXIF orientations of photos stored on their side
 
 
 def source_format(data: bytes) -> str:
-    """The format of an image by its first bytes: one of the values of `vips.LOADERS`, or of `vips.OPT_IN`.
+    """Return an image's format by its first bytes: one of the values of `vips.LOADERS`, or of `vips.OPT_IN`.
 
     Raises:
-        Unsupported: No accepted format.
+        Unsupported: The format is not accepted.
         Corrupt: A TIFF that ends before its directory, which may come last.
     """
     found = pyvips.vips_lib.vips_foreign_find_load_buffer(data, len(data))
@@ -47,10 +47,10 @@ class Photo:
     Attributes:
         data: The whole file.
         format: From `source_format`.
-        frames: How many are read: 1, except for an animation that stays one.
-        best_effort: Whether damaged pixels are read as far as they go.
+        frames: How many frames are read: 1, except for an animation that stays animated.
+        best_effort: Whether a damaged photo is read as far as it can be decoded.
         deadline: Watches all images that are opened.
-        limits: Checked for each image that is opened as well: its size may differ from its container's.
+        limits: Checked for each image that is opened, too: its size may differ from its container's.
     """
 
     data: bytes
@@ -61,24 +61,24 @@ class Photo:
     limits: Limits
 
     def open(self, **options: Any) -> pyvips.Image:
-        """Open the file; pixels are decoded when the result is saved, and errors in them appear only then.
+        """Open the file; its pixels are decoded when the result is saved, and errors in them appear only then.
 
         A file that ends too early is an error, which TIFF's loader reports one level later than the others. The next
-        level, `warning`, would refuse photos that phones really produce.
+        level, `warning`, would reject photos that phones really produce.
 
         Args:
-            options: Of libvips' loader, such as JPEG's `shrink`.
+            options: Options of libvips' loader, such as JPEG's `shrink`.
 
         Raises:
             Corrupt: The header, or for HEIC the whole file, cannot be decoded.
-            Unsupported: A HEIC photo, and its decoder is not installed.
+            Unsupported: It is a HEIC photo, and its decoder is not installed.
         """
         fail_on = "error" if self.format == "tiff" else "truncated"
         options["fail_on"] = "none" if self.best_effort else fail_on
         if self.frames > 1:
             options["n"] = -1
         try:
-            # A source reads the file where it is; from a buffer, pyvips would copy all of it each time.
+            # A source reads the file in place; `new_from_buffer` would copy all of it each time.
             source = pyvips.Source.new_from_memory(self.data)
             image = pyvips.Image.new_from_source(source, "", access="sequential", **options)
         except pyvips.Error as error:
@@ -96,7 +96,7 @@ class Photo:
 
     @property
     def size(self) -> Size:
-        """Of one frame as stored."""
+        """The size of one frame as stored, before the EXIF orientation is applied."""
         return Size(self.image.width, self.image.get_page_height())
 
     @property
@@ -110,7 +110,7 @@ class Photo:
         return Size(*reversed(self.size)) if self.transposed else self.size
 
     def _check(self, header: pyvips.Image) -> None:
-        """Refuse what is too large, before anything is decoded; `header` has all frames one below the other."""
+        """Reject a photo that is too large, before decoding; `header` has all frames one below the other."""
         if header.bands > MAX_BANDS:
             raise Unsupported(f"{header.bands} channels")
         check_pixels("the image", Size(header.width, header.height), self.limits.max_source_pixels)
@@ -118,14 +118,14 @@ class Photo:
             raise TooLarge(f"the image has {header.width}x{header.height} pixels, the limit of a side is {MAX_SIDE}")
         if self.format in WHOLE_FRAME or _field(header, "interlaced", 0):
             frame = Size(header.width, header.get_page_height())
-            check_pixels(f"the image, whose {self.format} must be decoded whole,", frame, self.limits.max_frame_pixels)
+            check_pixels(f"the image, {self.format} to be decoded whole,", frame, self.limits.max_frame_pixels)
 
 
 def open_photo(data: bytes, deadline: Deadline, limits: Limits, *, animated: bool, best_effort: bool) -> Photo:
     """Read a photo's header.
 
     Raises:
-        Unsupported: No image of an accepted format.
+        Unsupported: Not an image, or its format is not accepted.
         Corrupt: The header cannot be read.
         TooLarge: More bytes or pixels than the limits allow.
     """
@@ -143,7 +143,7 @@ def check_pixels(what: str, size: Size, limit: int) -> None:
 
 
 def orientation(image: pyvips.Image) -> int:
-    """As EXIF counts it, 1 being upright; 0 and 9 are written by cameras that do not know."""
+    """Return the EXIF orientation, 1 if upright; cameras that do not know it write 0 or 9."""
     return _field(image, "orientation", 1)
 
 

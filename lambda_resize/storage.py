@@ -20,14 +20,14 @@ FINGERPRINT = "preset-fingerprint"
 THUMBHASH = "thumbhash"
 SOURCE_ETAG = "source-etag"  # without its quotes; `cleaner` reads it
 
-# Compose files and templates set these to an empty value for unset.
+# Compose files and templates set these to an empty value instead of leaving them unset.
 OPTIONAL_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN")
 
-# A dead S3 must end the call well within the service's deadline: refused connections fail within 0.3 s, an S3 that
-# cannot be reached within 4 s, one that accepts and does not answer within 9 s (two reads of 4 s; with an ACL, where
-# boto3 tries three times, 13 s).
+# If S3 is down, a call must fail well within the service's deadline: refused connections fail within 0.3 s, an
+# unreachable S3 within 4 s, one that accepts connections and does not answer within 9 s (two reads of 4 s; with an ACL,
+# for which boto3 tries three times, 13 s).
 CONNECT_TIMEOUT = timedelta(seconds=1)
-READ_TIMEOUT = timedelta(seconds=4)  # between two pieces of an answer, so that a large photo still arrives slowly
+READ_TIMEOUT = timedelta(seconds=4)  # between two pieces of an answer, so that a large photo may arrive slowly
 REQUEST_TIMEOUT = timedelta(seconds=15)
 MAX_RETRIES = 2
 RETRY_WINDOW = timedelta(seconds=5)  # no retry begins after it
@@ -35,18 +35,18 @@ RETRY_WINDOW = timedelta(seconds=5)  # no retry begins after it
 
 @dataclass(frozen=True)
 class StoredPhoto:
-    """A photo's bytes, and the ETag that S3 gave for them."""
+    """A photo's bytes, and the ETag that S3 returned with them."""
 
     data: bytes
     etag: str
 
 
 class Storage:
-    """Objects of any bucket, through one client for each bucket.
+    """Reads, writes and deletes objects of any bucket, through one client for each bucket.
 
-    Credentials come from where the AWS SDKs read them: `AWS_ACCESS_KEY_ID`,
-    `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, or the container's or instance's role. Nothing is opened before the
-    first call, so a process may fork after creating a Storage, but not after using it.
+    Credentials come from the same sources as the AWS SDKs': `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
+    `AWS_SESSION_TOKEN`, or the container's or instance's role. Nothing is opened before the first call, so a process
+    may fork after creating a Storage, but not after using it.
     """
 
     def __init__(
@@ -59,19 +59,19 @@ class Storage:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], *, object_acl: str | None = None) -> Self:
-        """Use the endpoint of `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL`, else AWS itself; and the SDK's region."""
+        """Use the endpoint of `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL`, else AWS's own, and the SDK's region."""
         endpoint = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
         region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
         return cls(endpoint=endpoint, region=region, object_acl=object_acl)
 
     def read(self, bucket: str, key: str, max_bytes: int) -> StoredPhoto:
-        """The whole object; its size is checked before its body is read.
+        """Return the whole object; its size is checked before its body is read.
 
         Raises:
             TooLarge: It has more than `max_bytes` bytes.
-            Missing: There is no such object.
+            Missing: The object does not exist.
             Forbidden: S3 refused.
-            StorageFailed: S3 failed, or there is no such bucket.
+            StorageFailed: S3 failed, or the bucket does not exist.
         """
         with _translated(f"{bucket}/{key}"):
             found = obstore.get(self._store(bucket), key)
@@ -81,7 +81,7 @@ class Storage:
             return StoredPhoto(bytes(found.bytes()), found.meta["e_tag"] or "")
 
     def etag(self, bucket: str, key: str) -> str:
-        """The object's current ETag. Raises what `read` raises, except `TooLarge`."""
+        """Return the object's current ETag. Raises what `read` raises, except `TooLarge`."""
         with _translated(f"{bucket}/{key}"):
             return obstore.head(self._store(bucket), key)["e_tag"] or ""
 
@@ -108,7 +108,7 @@ class Storage:
 
         Raises:
             Forbidden: S3 refused.
-            StorageFailed: S3 failed, or there is no such bucket.
+            StorageFailed: S3 failed, or the bucket does not exist.
         """
         metadata = {FINGERPRINT: fingerprint, SOURCE_ETAG: source_etag.strip('"')}
         metadata |= {THUMBHASH: thumbhash} if thumbhash else {}
@@ -123,7 +123,7 @@ class Storage:
         if bucket not in self._stores:
             # AWS expects the bucket in the host name; a bucket with dots does not match the certificate's wildcard.
             virtual_hosted = self._endpoint is None and "." not in bucket
-            # By this name: obstore prefers the variable of the same name to a plain `endpoint`.
+            # Not as `endpoint`: obstore prefers the environment variable AWS_ENDPOINT_URL_S3 to it.
             given = {"aws_endpoint_url_s3": self._endpoint, "region": self._region}
             named: Any = {name: value for name, value in given.items() if value}
             self._stores[bucket] = S3Store(
@@ -165,7 +165,7 @@ class Storage:
 
     @cached_property
     def _boto3_client(self) -> Any:
-        """obstore cannot set an ACL; boto3 can, but needs 300 ms to import; only who sets an ACL waits for it."""  # noqa: D403 -- the library writes itself small
+        """The client for writes with an ACL, which obstore cannot set; importing boto3 takes 300 ms, so only then."""
         import boto3  # noqa: PLC0415 -- see above
         from botocore.config import Config  # noqa: PLC0415 -- see above
 
@@ -175,7 +175,7 @@ class Storage:
             retries={"total_max_attempts": 1 + MAX_RETRIES, "mode": "standard"},
             s3={"addressing_style": "path" if self._endpoint else "auto"},
         )
-        # boto3 itself reads the region from AWS_DEFAULT_REGION alone.
+        # boto3 itself reads the region only from AWS_DEFAULT_REGION.
         return boto3.Session(region_name=self._region).client("s3", endpoint_url=self._endpoint, config=config)
 
 
@@ -194,8 +194,8 @@ def _translated(name: str, *, writing: bool = False) -> Iterator[None]:
     except FileNotFoundError as error:
         # A missing bucket is a wrong setting, and must not be reported as a missing photo.
         if writing or "NoSuchBucket" in str(error):
-            raise StorageFailed(f"{name}: there is no such bucket") from error
-        raise Missing(f"{name}: there is no such object") from error
+            raise StorageFailed(f"{name}: the bucket does not exist") from error
+        raise Missing(f"{name}: the object does not exist") from error
     except (PermissionDeniedError, UnauthenticatedError) as error:
         raise Forbidden(f"{name}: {_first_line(error)}") from error
     except (BaseError, ValueError, OSError) as error:

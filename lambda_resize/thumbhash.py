@@ -1,8 +1,8 @@
 """ThumbHash, a placeholder of about 25 bytes: the lowest frequencies of a photo's brightness, colours and opacity.
 
 The format is Evan Wallace's, https://github.com/evanw/thumbhash, so any of its decoders shows it. The cosine transform
-treats the rows first and then the columns, in two milliseconds in Python, where the published reference's four nested
-loops need a hundred.
+processes rows first, then columns, which takes two milliseconds in Python; the published reference's four nested loops
+take a hundred.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from operator import mul
 from lambda_resize.geometry import Size
 from prewmanager_presets import Spec
 
-# What is hashed. The format allows 100 pixels a side; no frequency in the hash needs more than these.
+# The size that is hashed. The format allows 100 pixels a side; the hash's frequencies need no more than 32.
 SPEC = Spec(width=32, height=32, fit="inside")
 
 
 @dataclass(frozen=True)
 class _Channel:
-    """One channel's spectrum: its mean, its other frequencies as 0 to 1, and what these are scaled by."""
+    """One channel's spectrum: its mean, its other frequencies scaled to 0 to 1, and their scale."""
 
     mean: float
     others: list[float]
@@ -29,7 +29,7 @@ class _Channel:
 
 
 def of_pixels(size: Size, rgba: bytes) -> bytes:
-    """The hash of an image of at most 100 pixels a side, given as four bytes for each pixel, row by row."""
+    """Return the hash of an image of at most 100 pixels a side; `rgba` has four bytes for each pixel, row by row."""
     opacity = [value / 255 for value in rgba[3::4]]
     total = sum(opacity)
     see_through = total < size.pixels
@@ -47,14 +47,14 @@ def of_pixels(size: Size, rgba: bytes) -> bytes:
 
 
 def _over_mean(band: bytes, opacity: Sequence[float], total: float) -> list[float]:
-    """A colour's values, 0 to 1, laid over their mean where one can see through."""
+    """Return a colour's values, 0 to 1, composited over their mean where they are transparent."""
     values = [value / 255 for value in band]
     mean = sum(map(mul, values, opacity)) / total if total else 0.0
     return [mean * (1 - a) + a * value for value, a in zip(values, opacity, strict=True)]
 
 
 def _transform(values: Sequence[float], size: Size, across: int, down: int, *, least: int = 1) -> _Channel:
-    """The cosine transform's frequencies in the triangle below `across` and `down`."""
+    """Compute the cosine transform's frequencies in the triangle below `across` and `down`."""
     nx, ny = max(least, across), max(least, down)
     waves = _waves(nx, size.width)
     rows = [values[start : start + size.width] for start in range(0, size.pixels, size.width)]
@@ -73,7 +73,7 @@ def _waves(count: int, length: int) -> list[list[float]]:
 
 
 def _header(channels: Sequence[_Channel], shorter: int, *, landscape: bool) -> bytes:
-    """Means and scales; how many frequencies the shorter side has, and which side that is."""
+    """Encode means and scales, the number of frequencies of the shorter side, and which side that is."""
     lightness, yellow_blue, red_green, *opacity = channels
     first = _round(63 * lightness.mean) | _round(31.5 + 31.5 * yellow_blue.mean) << 6
     first |= _round(31.5 + 31.5 * red_green.mean) << 12 | _round(31 * lightness.scale) << 18 | bool(opacity) << 23
@@ -83,7 +83,7 @@ def _header(channels: Sequence[_Channel], shorter: int, *, landscape: bool) -> b
 
 
 def _packed(channels: Sequence[_Channel]) -> bytes:
-    """All frequencies but the means, four bits each, the lower half of a byte first."""
+    """Encode all frequencies except the means, four bits each, the lower half of a byte first."""
     halves = list(_halves(channels))
     halves += [0] * (len(halves) % 2)
     return bytes(low | high << 4 for low, high in zip(halves[::2], halves[1::2], strict=True))
@@ -95,5 +95,5 @@ def _halves(channels: Sequence[_Channel]) -> Iterator[int]:
 
 
 def _round(value: float) -> int:
-    """Halves upwards, as the reference's JavaScript does."""
+    """Round halves up, as the published reference does in JavaScript."""
     return floor(value + 0.5)

@@ -1,4 +1,4 @@
-"""libvips as this function uses it: process-wide settings, and the accepted formats.
+"""Configures libvips: process-wide settings, and the accepted formats.
 
 Importing this module configures libvips for the whole process; every module that uses libvips imports it. No image is
 opened here, so a process may fork afterwards.
@@ -16,8 +16,8 @@ from lambda_resize.errors import Corrupt, ResizeError, Unsupported
 os.environ.setdefault("VIPS_WARNING", "0")  # any value silences them; libvips reads it when it is loaded
 import pyvips
 
-# All loaders are blocked, and these accepted one by one: no other format (SVG, PDF, CSV, raw memory, …) can be opened,
-# whatever the bytes claim to be. UltraHDR stays blocked too: such files are JPEGs as well.
+# All loaders are blocked except these: no other format (SVG, PDF, CSV, raw memory, …) can be opened, whatever the bytes
+# claim to be. UltraHDR stays blocked too: such files are also JPEGs.
 LOADERS: Mapping[str, str] = {
     "VipsForeignLoadJpeg": "jpeg",
     "VipsForeignLoadPng": "png",
@@ -28,21 +28,21 @@ LOADERS: Mapping[str, str] = {
 }
 OPT_IN: Mapping[str, str] = {"VipsForeignLoadSvg": "svg"}
 
-# Its loaders' messages for intact files: TIFF in Lab, with 12 bits, with planes in tiles, with LZMA, with JPEG of 1992.
+# libvips' messages for intact files that it cannot read: TIFF in Lab, with 12 bits, tiled planes, LZMA, JPEG of 1992.
 UNREADABLE = re.compile(r"not supported|not configured|not built in|bad labq format|not a whole number of bytes")
 
-# pyvips passes libvips' messages to Python's logging. Python may collect garbage there, a decoder freed then may have
-# another message, and GLib aborts the process on a message within a message: a damaged PNG is enough for it.
+# pyvips' handler passes libvips' messages to Python's logging. There Python may collect garbage and free a decoder that
+# emits another message, and GLib aborts the process at a message within a message. A damaged PNG is enough.
 pyvips._remove_log_handler()  # noqa: SLF001 -- there is no public way
 
 pyvips.operation_block_set("VipsForeignLoad", True)
 for _loader in LOADERS:
     pyvips.operation_block_set(_loader, False)
-pyvips.cache_set_max(0)  # no two calls see the same bytes, so a cache of operations would only keep memory
+pyvips.cache_set_max(0)  # no two calls have the same bytes, so a cache of operations would only hold memory
 
 
 def allow_svg(*, allowed: bool) -> None:
-    """Accept SVG, or block it, for the whole process; it is blocked at first.
+    """Accept SVG, or block it, for the whole process; it is blocked by default.
 
     librsvg opens no file and no address from an image that comes as bytes, but it parses a program's source rather than
     pixels, and libvips marks it as unsuitable for untrusted input.
@@ -52,7 +52,7 @@ def allow_svg(*, allowed: bool) -> None:
 
 
 def failure(error: pyvips.Error, what: str = "") -> ResizeError:
-    """An error of libvips as this project's, on one line: the photo is damaged, or its kind is not supported."""
+    """Convert an error of libvips, its message on one line: the photo is damaged, or of an unsupported kind."""
     reason = " ".join(str(error).split())
     kind = Unsupported if UNREADABLE.search(reason) else Corrupt
     return kind(f"{what}{reason[:300]}")
@@ -64,7 +64,7 @@ def decoding() -> Iterator[None]:
 
     Raises:
         Corrupt: The pixels cannot be decoded.
-        Unsupported: Even an intact file of its kind could not be decoded.
+        Unsupported: The photo is of a kind that cannot be decoded, even if intact.
     """
     try:
         yield

@@ -1,11 +1,11 @@
-"""The composition root: makes every part, in the order in which they need each other.
+"""The composition root: builds every part, in the order of their dependencies.
 
-The path of a request through them:
+How a request passes through them:
 
 1. nginx found no preview in S3 and passes the request on; `web` resolves its path to a preview.
 2. The coalescer joins the request to the preview's flight in this process, or starts one.
 3. The flight acquires the preview's lease in the flight store: Redis, shared by all replicas, or this process's memory
-   while Redis is away or not configured.
+   while Redis is unavailable or not configured.
 4. The process that gets the lease checks S3 once more, has the resizer render what is missing, and completes the lease
    with the result.
 5. Every waiter, here or in another replica, gets that result; from then on S3 answers.
@@ -67,9 +67,9 @@ class ReadyResizer(Resizer, Probe, Protocol):
 
 @contextlib.asynccontextmanager
 async def running_service(settings: Settings, store: ReadyStore | None = None) -> AsyncIterator[Service]:
-    """Run the service with everything it needs; close it in reverse order, flights first.
+    """Run the service with everything it needs; close the parts in reverse order, flights first.
 
-    `store` replaces the one in which flights check whether a preview exists.
+    `store` replaces S3 as the store of the existence checks.
     """
     metrics = Metrics()
     async with contextlib.AsyncExitStack() as stack:
@@ -114,7 +114,7 @@ async def _tracing(settings: Settings) -> AsyncIterator[Tracing]:
     if settings.otlp_endpoint is None:
         yield NoTracing()
         return
-    # Imported only here: it is an extra.
+    # Imported only here: OpenTelemetry is an optional dependency.
     from prewmanager.adapters.otel.tracing import otel_tracing  # noqa: PLC0415 -- see above
 
     async with otel_tracing(flush_s=settings.shutdown_grace / 6) as tracing:
@@ -133,7 +133,7 @@ def _store(settings: Settings) -> S3PreviewStore:
 
 @contextlib.asynccontextmanager
 async def innermost_resizer(settings: Settings, cost_meter: CostMeter) -> AsyncIterator[ReadyResizer]:
-    """The resizer that renders: Lambda, or worker processes where no function is set."""
+    """Open the resizer that renders: Lambda, or worker processes if no function is configured."""
     contract = ResizeContract(
         source_bucket=settings.source_bucket,
         preview_bucket=settings.preview_bucket_name,
@@ -143,7 +143,7 @@ async def innermost_resizer(settings: Settings, cost_meter: CostMeter) -> AsyncI
         thumbhash=settings.thumbhash,
     )
     if settings.lambda_function is None:
-        # Imported only here: what worker processes need is an extra, and a service with Lambda goes without.
+        # Imported only here: the worker processes' dependencies are optional, and a service with Lambda needs none.
         from prewmanager.adapters.local_resizer import LocalResizer  # noqa: PLC0415 -- see above
 
         _log.warning("resizer.in_process", reason="PREW_LAMBDA_FUNCTION is not set", workers=settings.resize_workers)
@@ -172,7 +172,7 @@ def _limited(innermost: Resizer, load: Load, quota: Quota | None, settings: Sett
 
 @dataclass(frozen=True)
 class _Shared:
-    """What replicas share, and the probes of it."""
+    """What replicas share, with its readiness probes."""
 
     flight_store: FlightStore
     quota: Quota | None
@@ -182,7 +182,7 @@ class _Shared:
 
 @contextlib.asynccontextmanager
 async def _shared(settings: Settings, metrics: Metrics, tracing: Tracing) -> AsyncIterator[_Shared]:
-    """Flight store and quota: in Redis, with this process's own behind a circuit breaker, or the latter alone."""
+    """Open the flight store and quota: in Redis with this process's memory as fallback, or in memory alone."""
     alone = MemoryFlightStore(lease_s=settings.lock_ttl)
     rate = settings.max_resizes_per_second
     own_quota = None if rate is None else MemoryQuota(rate, settings.resize_burst)

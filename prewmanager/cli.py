@@ -27,11 +27,11 @@ Presets = Annotated[
     list[str] | None, typer.Argument(metavar="PRESET", help="Presets, or variants such as card.avif, by name.")
 ]
 Prefix = Annotated[str, typer.Option(help="Only photos whose name, after the source prefix, begins with this.")]
-Concurrency = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="Previews to work on at once.")]
+Concurrency = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="Previews to process at once.")]
 Exact = Annotated[
-    bool, typer.Option("--exact", help="A preset's name means that one variant, not all of its variants.")
+    bool, typer.Option("--exact", help="A preset's name selects only the variant of that name, not all variants.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -63,11 +63,11 @@ def serve(
         int, typer.Option(min=1, metavar="N", help="Processes that share the port, at most one for each core.")
     ] = 1,
 ) -> None:
-    """Run the service, configured by the environment. SIGTERM or SIGINT stops it, after the requests in flight."""
+    """Run the service, configured by the environment. SIGTERM or SIGINT stops it after the requests in flight."""
     settings = _settings()
     with contextlib.ExitStack() as exits:
         if workers > 1:
-            # Before prometheus-client is imported, which reads it then.
+            # Set before prometheus-client is imported: it reads the variable at import.
             folder = exits.enter_context(tempfile.TemporaryDirectory(prefix="prewmanager-"))
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         # Imported here, so that the other commands start at once.
@@ -77,7 +77,7 @@ def serve(
             sock = listen(settings)
         except OSError as error:
             typer.echo(
-                f"prewmanager: PREW_HOST={settings.host} PREW_PORT={settings.port}: cannot listen there: "
+                f"prewmanager: cannot listen on PREW_HOST={settings.host} PREW_PORT={settings.port}: "
                 f"{os.strerror(error.errno or 0)}",
                 err=True,
             )
@@ -119,18 +119,18 @@ def purge(  # noqa: PLR0917 -- options of the command line
     photo: Annotated[str, typer.Option(help="Only the previews of this photo, by its key, in all presets.")] = "",
     exact: Exact = False,
     orphans: Annotated[
-        bool, typer.Option("--orphans", help="Also presets that are not configured; without names, all of those.")
+        bool, typer.Option("--orphans", help="Also presets that are not configured; all of them if none is named.")
     ] = False,
     nginx_cache: Annotated[
-        Path | None, typer.Option(help="Also from this folder, the cache of this machine's nginx.")
+        Path | None, typer.Option(help="Also purge the cache of this machine's nginx, in this folder.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Delete; without it, only count.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete; otherwise only count.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Delete previews and their cached results; the next request renders each again. Photos are never touched.
 
-    A preset's name includes its variants. With PREW_CLOUDFRONT_DISTRIBUTION,
-    copies at CloudFront go too. A dry run unless --yes is given.
+    A preset's name selects all its variants. With PREW_CLOUDFRONT_DISTRIBUTION,
+    CloudFront's copies are invalidated too. A dry run unless --yes is given.
     """
     from prewmanager.commands import purge as command  # noqa: PLC0415 -- so that the other commands start at once
 
@@ -148,9 +148,9 @@ def warm(  # noqa: PLR0917 -- options of the command line
     prefix: Prefix = "",
     exact: Exact = False,
     concurrency: Concurrency = 8,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count, and estimate Lambda's price.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count, and estimate Lambda's cost.")] = False,
     seconds: Annotated[
-        float, typer.Option(min=0, metavar="S", help="Lambda's time for one resize, for the estimate.")
+        float, typer.Option(min=0, metavar="S", help="Seconds of one resize in Lambda, for the estimate.")
     ] = 0.5,
     memory_mb: Annotated[
         int, typer.Option(min=1, metavar="MB", help="The function's memory, for the estimate.")
@@ -163,11 +163,11 @@ def warm(  # noqa: PLR0917 -- options of the command line
     ] = LIST_GB_SECOND_USD,
     as_json: AsJson = False,
 ) -> None:
-    """Render missing previews, of all presets unless some are named, in all variants.
+    """Render missing previews in all variants of the named presets, or of all presets.
 
-    A running site and other warmers share the work: no preview is rendered
-    twice. Stopped and started again, it continues with what is missing. Exit
-    code 1 if some failed.
+    A running site and other `warm` commands share the work: no preview is
+    rendered twice. After an interruption it resumes with what is still
+    missing. Exit code 1 if any preview failed.
     """
     from prewmanager.commands import warm as command  # noqa: PLC0415 -- so that the other commands start at once
 
@@ -196,8 +196,8 @@ def stale(  # noqa: PLR0917 -- options of the command line
 ) -> None:
     """Find previews whose preset has changed, or whose photo is newer or gone.
 
-    --fix repairs them while the site runs, each over the old one. Exit code 1
-    if stale ones are left.
+    --fix repairs them while the site runs: each new preview replaces the old
+    one. Exit code 1 if stale previews are left.
     """
     from prewmanager.commands import stale as command  # noqa: PLC0415 -- so that the other commands start at once
 
@@ -210,11 +210,11 @@ def stale(  # noqa: PLR0917 -- options of the command line
 def doctor(
     url: Annotated[str, typer.Option(help="nginx's address as clients see it; without it, nginx is not checked.")] = "",
     replica: Annotated[
-        list[str] | None, typer.Option(help="A replica's own address, host:port; repeat it for each.")
+        list[str] | None, typer.Option(help="A replica's own address, host:port; repeat the option for each replica.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check everything that the service needs, and say what is wrong and how to fix it.
+    """Check everything that the service needs, and report what is wrong and how to fix it.
 
     Settings, port, Redis, clock, each permission on the buckets, the function,
     nginx, and whether replicas have the same presets. The function renders one
@@ -226,8 +226,8 @@ def doctor(
 
 
 def _end(command: Coroutine[Any, Any, int]) -> NoReturn:
-    """Run a command to its end, and end with its exit code."""
-    from prewmanager.telemetry.logging import configure_logging  # noqa: PLC0415 -- the service's, which takes a while to import
+    """Run a command and exit with its exit code."""
+    from prewmanager.telemetry.logging import configure_logging  # noqa: PLC0415 -- slow to import
 
     configure_logging("warning")
     try:

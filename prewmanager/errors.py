@@ -1,11 +1,11 @@
-"""What can go wrong, one named error per situation; HTTP statuses belong to `web.problems`.
+"""The errors of the service, one class per situation; `web.problems` maps them to HTTP statuses.
 
 PrewError
 ├── InvalidSettings          settings are invalid or conflict; startup aborts
 ├── UnknownPreset            the request names a preset that is not configured
 ├── InvalidKey               the request's path cannot be an object's key
 ├── MethodNotAllowed         the request is neither GET nor HEAD
-├── FlightStoreUnavailable   the flight store cannot be reached or read; the process goes on alone
+├── FlightStoreUnavailable   the flight store cannot be reached or read; the process continues alone
 ├── CacheUnavailable         nginx's cache or CloudFront could not be purged
 └── PreviewFailed            the outcome of a flight: it has a kind, and every waiter gets it
     ├── PhotoMissing             missing
@@ -61,8 +61,8 @@ class CacheUnavailable(PrewError):
 class PreviewFailed(PrewError):
     """A flight ended without a preview.
 
-    The message is for the log and may name buckets and hosts; a client sees only what the class decides.
-    `retry_after_s` is the number of seconds after which another try makes sense, or None.
+    The message is for the log and may name buckets and hosts; clients see only the class's status, title and kind.
+    `retry_after_s` is the number of seconds after which another try may succeed, or None if unknown.
     """
 
     kind: ClassVar[str]
@@ -74,7 +74,7 @@ class PreviewFailed(PrewError):
 
 
 class PhotoMissing(PreviewFailed):
-    """There is no such photo."""
+    """The photo does not exist."""
 
     kind = "missing"
 
@@ -84,7 +84,7 @@ class PhotoRejected(PreviewFailed):
 
 
 class PhotoUnsupported(PhotoRejected):
-    """The object is not an image, or of a format that is not accepted."""
+    """The object is not an image, or its format is not accepted."""
 
     kind = "unsupported"
 
@@ -115,7 +115,7 @@ class Transient(PreviewFailed):
 
 
 class Overloaded(Transient):
-    """Lambda throttles, or this process has reached a limit."""
+    """Lambda throttles requests, or this process has reached a limit."""
 
     kind = "throttled"
 
@@ -127,19 +127,19 @@ class DeadlineExceeded(Transient):
 
 
 class ResizerFailed(Transient):
-    """The resizer raised, was stopped, or its response is not one of the contract."""
+    """The resizer raised, was stopped, or returned a response that violates the contract."""
 
     kind = "failed"
 
 
 class StorageFailed(Transient):
-    """S3 failed, or denied what it should allow."""
+    """S3 failed, or denied a request that it should allow."""
 
     kind = "storage"
 
 
 def failure_classes() -> dict[str, type[PreviewFailed]]:
-    """Every concrete failure by its kind: the word for it in Redis and in the function's responses."""
+    """Return every concrete failure by its kind, which names it in Redis and in the function's responses."""
     found: dict[str, type[PreviewFailed]] = {}
     waiting: list[type[PreviewFailed]] = [PreviewFailed]
     while waiting:

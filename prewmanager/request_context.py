@@ -1,8 +1,8 @@
-"""The request that the current work is for, so that the log, the function's log and a trace name the same one.
+"""The request that the current task serves: the log, the function's log and traces all name the same request.
 
 The handler puts the request's headers into a context variable. The flight's task copies the context of the request that
-started it, so everything it logs names that request. A request that joins a flight pays for one assignment: headers are
-read only where something is logged or sent to the function.
+started it, so everything it logs names that request. A request that joins a flight costs one assignment, since headers
+are read only when something is logged or sent to the function.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 
 REQUEST_ID_HEADER = "X-Request-Id"
-# As nginx/templates/prewmanager/paths.conf accepts it: characters that cannot forge a log line.
+# The pattern of nginx/templates/prewmanager/paths.conf: these characters cannot forge a log line.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 _headers: ContextVar[Mapping[str, str] | None] = ContextVar("request_headers", default=None)
@@ -22,12 +22,12 @@ set_request_headers = _headers.set
 
 
 def headers() -> Mapping[str, str]:
-    """The headers of the current request; empty outside of any request."""
+    """Return the headers of the current request; empty outside of any request."""
     return _headers.get() or {}
 
 
 def request_id() -> str | None:
-    """The current request's id, or None where it has none that may be logged."""
+    """Return the current request's id, or None if it has none that is safe to log."""
     given = headers().get(REQUEST_ID_HEADER, "")
     return given if _REQUEST_ID.fullmatch(given) else None
 
@@ -38,6 +38,6 @@ def set_traceparent(traceparent: str) -> None:
 
 
 def context_fields() -> dict[str, str]:
-    """The fields that go with a call: `request_id`, and `traceparent` where there is a trace."""
+    """Return the fields to send with a call: `request_id`, and `traceparent` if there is a trace."""
     known = {"request_id": request_id(), "traceparent": _traceparent.get()}
     return {name: value for name, value in known.items() if value is not None}

@@ -36,12 +36,12 @@ def run(
     signals: Iterable[signal.Signals] = (signal.SIGTERM, signal.SIGINT),
     ends_with: int | None = None,
 ) -> None:
-    """Serve on a socket until one of `signals`, and answer the requests in flight; a second signal stops it at once.
+    """Serve on a socket until one of `signals`, then answer the requests in flight; a second signal stops at once.
 
-    The end of the file descriptor `ends_with` means the same as a signal.
+    End of file on the descriptor `ends_with` has the same effect as a signal.
     """
     configure_logging(settings.log_level)
-    # libuv's event loop takes a fifth less CPU for a miss than the standard library's.
+    # uvloop uses a fifth less CPU for a miss than the standard library's event loop.
     with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, sock, tuple(signals), ends_with))
 
@@ -70,7 +70,7 @@ async def _serve(
 
 
 def _stop_event(signals: tuple[signal.Signals, ...], ends_with: int | None) -> asyncio.Event:
-    """An event set by the first signal, which also restores the signals' default effect."""
+    """Return an event that the first signal sets; that signal also restores the signals' default handlers."""
     loop, stopping = asyncio.get_running_loop(), asyncio.Event()
 
     def stop() -> None:
@@ -88,7 +88,7 @@ def _stop_event(signals: tuple[signal.Signals, ...], ends_with: int | None) -> a
 
 
 def _trim_memory() -> None:
-    """Return the memory that only the start needs: the SDK's parsed API descriptions are some ten megabytes."""
+    """Free the memory that only startup needs: the SDK's parsed API descriptions take some ten megabytes."""
     gc.collect()
     gc.freeze()
     with contextlib.suppress(AttributeError, OSError):  # malloc_trim is glibc's

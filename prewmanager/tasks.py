@@ -12,7 +12,7 @@ _RETRY_S = 0.1
 
 @contextlib.asynccontextmanager
 async def background(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
-    """Run `work` beside the block, and end it with the block."""
+    """Run `work` while the block runs, and cancel it when the block ends."""
     task = asyncio.create_task(work, name=name)
     try:
         yield
@@ -23,8 +23,8 @@ async def background(work: Coroutine[Any, Any, None], name: str) -> AsyncIterato
 async def end(task: asyncio.Task[None]) -> None:
     """Cancel a task and return when it has ended.
 
-    Once is not always enough: a client library that cancels its own time-outs may take the cancellation for one of
-    those and go on (redis-py does, while it connects).
+    It cancels repeatedly: a client library that cancels its own time-outs may mistake a cancellation for one of those
+    and continue (redis-py does, while it connects).
     """
     while not task.done():
         task.cancel()

@@ -1,4 +1,4 @@
-"""Several processes of the service on one port: all accept from the same socket, so that a restart loses no client."""
+"""Several processes of the service on one port: all accept from one socket, so that a restart loses no connection."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Workers:
         self._count = count
         self._pids: set[int] = set()
         self._stopping = False
-        # The parent keeps one end open as long as it lives: the pipe's end stops the workers, however the parent died.
+        # The parent keeps the write end open while it lives: end of file stops the workers, however the parent dies.
         self._alive_read, self._alive_write = os.pipe()
 
     def run(self) -> None:
@@ -60,7 +60,7 @@ class Workers:
         try:
             os.close(self._alive_write)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            # A terminal sends Ctrl-C to all processes; the parent decides what it means.
+            # A terminal sends Ctrl-C to all processes; the parent handles it for them.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             run(self._settings, self._sock, signals=(signal.SIGTERM,), ends_with=self._alive_read)
             code = 0

@@ -1,6 +1,6 @@
 """A preset's fields, defined once: the service, the resize function and the edge function share this package.
 
-It imports the standard library alone. `fields` has the definitions, `kinds` what values a field may have.
+It imports only the standard library. `fields` has the definitions, `kinds` the kinds of values.
 """
 
 from prewmanager_presets.fields import CONTENT_POSITIONS, MAX_SIDE, Preset, Spec

@@ -11,7 +11,7 @@ from typing import Any
 from prewmanager_presets.kinds import Colour, Densities, Flag, Names, Number, PresetError, Word, define, definitions
 
 MAX_SIDE = 10_000  # pixels
-CONTENT_POSITIONS = frozenset({"attention", "entropy"})  # chosen by content; they go with `cover` alone
+CONTENT_POSITIONS = frozenset({"attention", "entropy"})  # chosen by content; used by `cover` only
 
 _SIDE = Number(1, MAX_SIDE)
 _QUALITY = Number(1, 100)
@@ -78,7 +78,7 @@ class Spec:
         "sigma in pixels of an unsharp mask after scaling",
         is_scaled=True,
     )
-    # Above, a mask of more than a hundred pixels a side would take seconds.
+    # A larger sigma needs a mask of more than a hundred pixels a side, which takes seconds.
     blur: float | None = define(
         Number(0.3, 20, whole=False), None, "sigma in pixels of a blur after scaling", is_scaled=True
     )
@@ -91,14 +91,15 @@ class Spec:
         for name, field in definitions(type(self)).items():
             field.check(name, getattr(self, name))
         if self.fit == "contain" and self.position in CONTENT_POSITIONS:
-            reason = f"position {self.position} chooses what to cut, and fit contain cuts nothing: use cover"
+            reason = f"position {self.position} chooses what to cut, but fit contain cuts nothing: use cover"
             raise PresetError("position", reason)
 
     @cached_property
     def fingerprint(self) -> str:
         """Twelve hexadecimal digits that change with the definition: SHA-256 over the fields as sorted, compact JSON.
 
-        Fields that were added later count only if they are not at their defaults, so that old presets keep theirs.
+        Fields that were added later count only if they are not at their defaults, so that older presets keep their
+        fingerprints.
         """
         whole = self.as_dict()
         counted = {name: whole[name] for name, field in definitions(type(self)).items() if field.counts(whole[name])}
@@ -106,18 +107,18 @@ class Spec:
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
     def as_dict(self) -> dict[str, Any]:
-        """All fields by name."""
+        """Return all fields by name."""
         return {name: getattr(self, name) for name in definitions(type(self))}
 
     def changes(self) -> dict[str, Any]:
-        """The fields that are not at their defaults."""
+        """Return the fields that are not at their defaults."""
         fields = definitions(type(self)).items()
         return {name: value for name, field in fields if (value := getattr(self, name)) != field.default}
 
 
 @dataclass(frozen=True)
 class Preset(Spec):
-    """What is configured under one name: a spec whose format may be `auto`, its densities and its companions."""
+    """A configured preset: a spec whose format may be `auto`, with densities and companions."""
 
     format: str = define(_AUTO_FORMATS, "keep", _FORMAT, always_counts=True)
     dpr: tuple[int, ...] = define(Densities(), (), _DENSITIES)
@@ -130,7 +131,7 @@ class Preset(Spec):
             value = getattr(self, name)
             if field.is_scaled and value and isinstance(field.kind, Number) and value * densest > field.kind.high:
                 times = f"dpr {densest} makes {name} {value:g} x {densest}"
-                raise PresetError(name, f"{times}, and {field.kind.high:g} is the most: lower one")
+                raise PresetError(name, f"{times}, but the limit is {field.kind.high:g}: lower one")
 
     @cached_property
     def spec(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What values a field may have, what is said of a wrong one, and what a field's definition holds."""
+"""The kinds of values, the messages for invalid values, and the definition of a field."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_COMPANIONS = 16  # in one invocation of the resize function
 
 
 class PresetError(ValueError):
-    """A field is not valid; the text begins with its name, and `reason` is the rest."""
+    """A field's value is invalid; the message begins with the field's name, and `reason` is the rest."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"{name}: {reason}")
@@ -23,7 +23,7 @@ class PresetError(ValueError):
 
 @dataclass(frozen=True)
 class Number:
-    """From `low` to `high`; a bool is not a number."""
+    """A number from `low` to `high`; a bool is not valid."""
 
     low: float
     high: float
@@ -61,7 +61,7 @@ Kind = Number | Word | Flag | Colour | Densities | Names
 
 
 def written(kind: Kind) -> str:
-    """The values of a kind, in Markdown."""
+    """Describe the values of a kind, in Markdown."""
     match kind:
         case Number(low, high):
             return f"{low:g} to {high:g}"
@@ -97,7 +97,7 @@ def is_valid(kind: Kind, value: object) -> bool:  # noqa: PLR0911 -- one for eac
 
 
 def complaint(kind: Kind) -> str:
-    """What is wrong with a value that is not of a kind."""
+    """Return the message for a value that is not of a kind, without the value itself."""
     match kind:
         case Number(whole=whole):
             return f"is not a {'whole ' if whole else ''}number from {written(kind)}"
@@ -106,7 +106,7 @@ def complaint(kind: Kind) -> str:
         case Flag():
             return "is neither true nor false"
         case Colour():
-            return "is not a colour as #rrggbb"
+            return "is not a colour in the form #rrggbb"
         case Densities():
             return "is not a tuple of some of 2, 3 and 4, in order"
         case Names():
@@ -118,13 +118,13 @@ class Field:
     """The definition of one field; name, type and default are those of the dataclass.
 
     Attributes:
-        kind: Its values; None is valid as well if it is the default.
-        default: What unset means.
+        kind: The kind of its values; None is valid too if it is the default.
+        default: The value of an unset field.
         description: One sentence for the reference.
-        always_counts: Whether it is part of the fingerprint even at its default, as the first fields are. Later ones
-            are not, so that presets from before keep their fingerprints.
+        always_counts: Whether it is part of the fingerprint even at its default, as the first fields are. Later fields
+            are not, so that older presets keep their fingerprints.
         is_scaled: Whether a density multiplies it.
-        format: The one output format that it is for.
+        format: The only output format that it affects.
         is_drawn: Whether it changes the preview itself, and so the fingerprint.
     """
 
@@ -148,11 +148,11 @@ class Field:
 
 
 def define(kind: Kind, default: Any, description: str, **options: Any) -> Any:
-    """A field of a dataclass, with its definition; `options` are those of `Field`."""
+    """Define a field of a dataclass; `options` are those of `Field`."""
     definition = Field(kind, default, description, **options)
     return dataclasses.field(default=default, metadata={_METADATA: definition})
 
 
 def definitions(of: type[Any]) -> Mapping[str, Field]:
-    """The definitions of a dataclass' fields, by name."""
+    """Return the definitions of a dataclass's fields, by name."""
     return {field.name: field.metadata[_METADATA] for field in dataclasses.fields(of)}

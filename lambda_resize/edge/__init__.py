@@ -1,1 +1,1 @@
-"""The Lambda@Edge function: answers where the origin has nothing, with an image of an allowed host, resized."""
+"""The Lambda@Edge function: if the origin has no object, it answers with a resized image from an allowed host."""

@@ -1,7 +1,7 @@
-"""Which addresses the edge function may connect to: public ones of allowed hosts.
+"""Decides which addresses the edge function may connect to: public addresses of allowed hosts.
 
-An allowed name may resolve to any address, and to another one a second later. So a name is resolved once, each address
-is checked, and the connection goes to the checked one.
+An allowed name may resolve to any address, and to another one a second later. So a name is resolved once, all its
+addresses are checked, and the connection goes to one of these.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from lambda_resize.edge.settings import EdgeSettings
 Resolve = Callable[[str, int], Sequence[str]]
 
 MAX_URL_CHARACTERS = 2048
-# Other characters are refused instead of interpreted: parsers differ over backslashes, blanks and non-ASCII letters.
+# Other characters are rejected, not interpreted: parsers differ over backslashes, blanks and non-ASCII letters.
 _PLAIN_URL = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
 _PORTS = {"https": 443, "http": 80}
 
 _NATIVE_V6 = ipaddress.ip_network("2000::/3")
-# Embed an IPv4 address, which may be any: Teredo and 6to4. NAT64's is outside of 2000::/3.
+# Networks whose addresses embed any IPv4 address: Teredo and 6to4. NAT64's is outside 2000::/3.
 _EMBEDDING_V4 = (ipaddress.ip_network("2001::/32"), ipaddress.ip_network("2002::/16"))
 
 
@@ -40,7 +40,7 @@ class Address:
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """All addresses of a name, from the system's resolver. Raises `OSError`."""
+    """Return all addresses of a name, from the system's resolver. Raises `OSError`."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
@@ -49,7 +49,7 @@ def is_public(ip: str) -> bool:
     """Whether an address belongs to the public internet, not to a private, local, link-local or special range."""
     try:
         address = ipaddress.ip_address(ip)
-    except ValueError:  # with a zone (fe80::1%eth0), or none at all
+    except ValueError:  # with a zone (fe80::1%eth0), or not an address
         return False
     if isinstance(address, ipaddress.IPv6Address) and (
         address not in _NATIVE_V6 or any(address in network for network in _EMBEDDING_V4)
@@ -61,7 +61,7 @@ def is_public(ip: str) -> bool:
 def allowed_address(
     url: str, settings: EdgeSettings, lookup: Resolve = resolve, permits: Callable[[str], bool] = is_public
 ) -> Address:
-    """The one address to fetch `url` from.
+    """Return the checked address to fetch `url` from.
 
     Raises:
         Refused: The URL, its host, or one of its host's addresses is not allowed.
@@ -70,7 +70,7 @@ def allowed_address(
     parts = _split(url)
     if parts.scheme not in settings.schemes:
         raise Refused(f"{url!r}: its scheme is not one of {', '.join(settings.schemes)}")
-    # Compared as written: user names, default ports, trailing dots and other spellings are refused.
+    # Compared as written: user names, default ports, trailing dots and other spellings are rejected.
     if parts.netloc not in settings.allowed_hosts:
         raise Refused(f"{url!r}: its host is not allowed")
     host, _, port_text = parts.netloc.partition(":")
@@ -81,7 +81,7 @@ def allowed_address(
 
 def _split(url: str) -> SplitResult:
     if len(url) > MAX_URL_CHARACTERS or not _PLAIN_URL.fullmatch(url):
-        raise Refused(f"{url[:200]!r}: no plain URL of up to {MAX_URL_CHARACTERS} characters")
+        raise Refused(f"{url[:200]!r}: not a plain URL of at most {MAX_URL_CHARACTERS} characters")
     try:
         return urlsplit(url)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Answers in CloudFront's form: an image that fits under its limit, or a problem with a clear status."""
+"""Builds responses in CloudFront's format: an image within its size limit, or a problem."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from prewmanager_presets import Spec
 Headers = Mapping[str, Any]
 
 MAX_AGE = "max-age=31536000"
-# CloudFront keeps errors for ten seconds by default; these are explicit, and longer for errors that are final.
+# CloudFront caches errors for ten seconds by default; these, which a retry does not change, are cached longer.
 _ERROR_MAX_AGE = {400: 3600, 403: 3600, 404: 60, 413: 300, 422: 300}
 
-# Tried after the photo's own format: JPEG, whose quality can be lowered. PNG has none.
+# Qualities of JPEG, tried in this order if the image is too large in its own format, which may have no quality (PNG).
 _QUALITIES = (70, 60, 50, 40, 30, 20)
 
-# They describe the replaced body. All others stay, among them those that the edge must not touch (Via,
-# Transfer-Encoding) or refuses to have added (docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/
+# Headers of the replaced body. All others stay, including those that an edge function must not change (Via,
+# Transfer-Encoding) or cannot add (docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/
 # edge-function-restrictions-all.html).
 _OF_THE_BODY = frozenset(
     {
@@ -52,7 +52,7 @@ _OF_THE_BODY = frozenset(
 
 
 def image_response(source: bytes, query: EdgeQuery, settings: EdgeSettings, headers: Headers) -> dict[str, Any]:
-    """`source` fitted into the size on white, as a response of at most `settings.max_answer_bytes`.
+    """Fit `source` into the query's size, on white, in a response of at most `settings.max_answer_bytes`.
 
     Raises:
         NotAnImage: `source` cannot be decoded.
@@ -71,7 +71,7 @@ def image_response(source: bytes, query: EdgeQuery, settings: EdgeSettings, head
 
 
 def problem_response(error: EdgeError, headers: Headers) -> dict[str, Any]:
-    """An error response for the viewer."""
+    """Build the error response for the viewer."""
     max_age = _ERROR_MAX_AGE.get(error.status)
     cache_control = f"max-age={max_age}" if max_age else "no-store"
     response = _response(HTTPStatus(error.status), headers, "application/problem+json", cache_control)
@@ -80,12 +80,12 @@ def problem_response(error: EdgeError, headers: Headers) -> dict[str, Any]:
 
 
 def response_bytes(response: Mapping[str, Any]) -> int:
-    """A response's size as CloudFront receives it."""
+    """Return a response's size in bytes, as CloudFront receives it."""
     return len(json.dumps(response, ensure_ascii=False).encode())
 
 
 def _specs(query: EdgeQuery) -> list[Spec]:
-    """As sharp's `fit: 'contain'`, small images enlarged; then the same with lower and lower quality."""
+    """Return sharp's `fit: 'contain'` with small images enlarged, then the same as JPEG of decreasing quality."""
 
     def spec(**options: Any) -> Spec:
         return Spec(query.width, query.height, fit="contain", background="#ffffff", enlarge=True, **options)

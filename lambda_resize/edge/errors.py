@@ -1,13 +1,13 @@
-"""Why the edge function returns no image, by the status that the viewer gets.
+"""The errors of the edge function, by the status that the viewer gets.
 
 EdgeError
-├── BadQuery       400   `s`, `w` or `h` cannot be understood
-├── Refused        403   the function may not fetch this address
-├── SourceMissing  404   its host answers that there is no such image
-├── TooMuch        413   the image, or its preview at every quality, is above a limit
-├── NotAnImage     422   it cannot be decoded
-├── SourceFailed   502   its host cannot be reached, or answers an error
-└── SourceSlow     504   its host is too slow
+├── BadQuery       400   `s`, `w` or `h` is invalid
+├── Refused        403   the function may not fetch from this address
+├── SourceMissing  404   the image's host answers that it does not exist
+├── TooMuch        413   the image, or its preview at every quality, exceeds a limit
+├── NotAnImage     422   the image cannot be decoded
+├── SourceFailed   502   the image's host cannot be reached, or answers with an error
+└── SourceSlow     504   the image's host is too slow
 """
 
 from __future__ import annotations
@@ -16,56 +16,56 @@ from typing import ClassVar
 
 
 class EdgeError(Exception):
-    """No image is returned; the text is for the log, status and title for the viewer."""
+    """No image is returned; the message is for the log, status and title for the viewer."""
 
     status: ClassVar[int]
     title: ClassVar[str]
 
 
 class BadQuery(EdgeError):
-    """The query cannot be understood."""
+    """The query is invalid."""
 
     status = 400
-    title = "The query asks for no image that can be made"
+    title = "Invalid query"
 
 
 class Refused(EdgeError):
     """The image's address is not allowed."""
 
     status = 403
-    title = "Images from there are not allowed"
+    title = "Address not allowed"
 
 
 class SourceMissing(EdgeError):
     """The image does not exist."""
 
     status = 404
-    title = "There is no such image"
+    title = "Image not found"
 
 
 class TooMuch(EdgeError):
-    """Above a limit in bytes or pixels."""
+    """The image or its preview exceeds a limit in bytes or pixels."""
 
     status = 413
-    title = "The image is too large"
+    title = "Image too large"
 
 
 class NotAnImage(EdgeError):
-    """What was fetched cannot be decoded."""
+    """The fetched file cannot be decoded."""
 
     status = 422
-    title = "No preview can be made of this image"
+    title = "Unprocessable image"
 
 
 class SourceFailed(EdgeError):
     """The image's host failed."""
 
     status = 502
-    title = "The image could not be fetched"
+    title = "Image fetch failed"
 
 
 class SourceSlow(EdgeError):
     """The image's host took too long."""
 
     status = 504
-    title = "The image did not arrive in time"
+    title = "Image fetch timed out"

@@ -40,7 +40,7 @@ class _Answer:
 
 
 def fetch(url: str, settings: EdgeSettings, network: Network) -> bytes:
-    """The bytes at `url`.
+    """Return the bytes at `url`.
 
     Raises:
         Refused: The URL, or one that it redirects to, is not allowed.
@@ -73,7 +73,7 @@ def _image(url: str, answer: _Answer) -> bytes:
 
 
 def _request(address: Address, deadline: float, max_bytes: int, tls: ssl.SSLContext) -> _Answer:
-    """One request; its connection is cut at the deadline, as a socket's own time-out restarts at each byte."""
+    """Send one request, and cut its connection at the deadline: a socket's own time-out restarts at each byte."""
     connection = _Pinned(address, max(0.001, deadline - time.monotonic()), tls)
     cut = threading.Timer(max(0.0, deadline - time.monotonic()), connection.cut)
     cut.daemon = True
@@ -84,18 +84,18 @@ def _request(address: Address, deadline: float, max_bytes: int, tls: ssl.SSLCont
         answer = _Answer(response.status, response.getheader("Location"), _body(response, max_bytes))
     except (OSError, http.client.HTTPException) as error:
         if time.monotonic() >= deadline or isinstance(error, TimeoutError):
-            raise SourceSlow(f"{address.host}: no whole answer in time") from error
+            raise SourceSlow(f"{address.host}: no complete answer in time") from error
         raise SourceFailed(f"{address.host}: {error}") from error
     finally:
         cut.cancel()
         connection.close()
-    if time.monotonic() >= deadline:  # a cut connection is like the end of a body of unknown length
-        raise SourceSlow(f"{address.host}: no whole answer in time")
+    if time.monotonic() >= deadline:  # a cut connection looks like the end of a body of unknown length
+        raise SourceSlow(f"{address.host}: no complete answer in time")
     return answer
 
 
 def _body(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
-    """The body of an image; other answers' bodies are not read."""
+    """Read the body of a successful answer; other bodies are not read."""
     if response.status != _OK:
         return b""
     if response.length is not None and response.length > max_bytes:
@@ -113,11 +113,11 @@ def _body(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
 
 
 class _Pinned(http.client.HTTPConnection):
-    """A connection to the checked address, not to what the name resolves to by now; TLS checks the name."""
+    """A connection to the checked address, whatever the name resolves to by now; TLS verifies the name."""
 
     def __init__(self, address: Address, timeout_s: float, tls: ssl.SSLContext) -> None:
         super().__init__(address.host, address.port, timeout=timeout_s)
-        self.default_port = 443 if address.scheme == "https" else 80  # what the Host header leaves out
+        self.default_port = 443 if address.scheme == "https" else 80  # which the Host header leaves out
         self._address = address
         self._tls = tls
 

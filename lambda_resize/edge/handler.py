@@ -1,7 +1,7 @@
 """Lambda@Edge, on CloudFront's origin response: replaces an error of the origin by the resized image of the query.
 
-Only errors, for GET or HEAD with `s` in the query, are replaced; other responses pass unchanged. Nothing is stored:
-CloudFront caches by `s`, `w` and `h`. The function never raises: CloudFront would answer 502.
+It replaces only errors, for GET or HEAD with `s` in the query; other responses pass unchanged. It stores nothing:
+CloudFront caches by `s`, `w` and `h`. It never raises, since CloudFront would answer 502.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ logger.setLevel(logging.INFO)  # Lambda's runtime leaves the root logger at WARN
 def handler(event: Mapping[str, Any], _context: Any) -> Response:
     """The entry point: CloudFront's origin-response event in, response out.
 
-    The event's form: docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-event-structure.html.
+    The event's format: docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-event-structure.html.
     """
     settings, network = _packaged()
     return respond(event, settings, lambda url: fetch(url, settings, network))
 
 
 def respond(event: Mapping[str, Any], settings: EdgeSettings, fetch_image: Fetch) -> Response:
-    """The response to one event, with images from `fetch_image`, which raises `EdgeError`s."""
+    """Return the response to one event; `fetch_image` returns the bytes at a URL, or raises `EdgeError`."""
     cf = event["Records"][0]["cf"]
     response: Response = cf["response"]
     request = cf["request"]
@@ -66,7 +66,7 @@ def respond(event: Mapping[str, Any], settings: EdgeSettings, fetch_image: Fetch
 
 def _image(query: EdgeQuery, cf: Mapping[str, Any], settings: EdgeSettings, fetch_image: Fetch) -> Response:
     if cf["config"]["distributionDomainName"].lower() in query.url.lower():
-        raise Refused(f"{query.url!r}: the distribution itself, which would call this function again")
+        raise Refused(f"{query.url!r}: is the distribution itself, which would call this function again")
     return image_response(fetch_image(query.url), query, settings, cf["response"]["headers"])
 
 

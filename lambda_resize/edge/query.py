@@ -1,4 +1,4 @@
-"""The viewer's query: `s`, the image's URL, `w` and `h`, the size; no I/O."""
+"""Parses the viewer's query: `s` is the image's URL, `w` and `h` are the size. No I/O."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class EdgeQuery:
 
 
 def parse_query(querystring: str, settings: EdgeSettings) -> EdgeQuery | None:
-    """The query, or None if it has no `s` and so is not for this function. Raises `BadQuery`."""
+    """Parse the query; None if it has no `s` and so is not for this function. Raises `BadQuery`."""
     try:
         pairs = parse_qsl(querystring, keep_blank_values=True, max_num_fields=20, errors="strict")
     except ValueError as error:
@@ -30,7 +30,7 @@ def parse_query(querystring: str, settings: EdgeSettings) -> EdgeQuery | None:
     given = {name: [value for key, value in pairs if key == name] for name in ("s", "w", "h")}
     if not given["s"]:
         return None
-    # CloudFront's cache key has both values, and which one counts would be undefined.
+    # CloudFront's cache key has both values, but which of them counts is undefined.
     if twice := [name for name, values in given.items() if len(values) > 1]:
         raise BadQuery(f"{twice[0]}: given {len(given[twice[0]])} times")
     width = _side("w", given["w"], settings.default_width, settings.max_width)

@@ -40,11 +40,11 @@ class EdgeSettings:
     """All settings of the edge function.
 
     Attributes:
-        allowed_hosts: Hosts that images may come from, each as in a URL: lower case, `host` or `host:port`. Names only;
-            international ones in their `xn--` form. No wildcards.
-        schemes: Of `https` and `http`, those that may be fetched.
-        default_width: Pixels, where the query has no `w`.
-        default_height: Pixels, where it has no `h`.
+        allowed_hosts: Hosts that images may come from, each as in a URL: lower case, `host` or `host:port`. Names only,
+            international ones in their `xn--` form; no wildcards.
+        schemes: URL schemes that may be fetched: `https`, `http` or both.
+        default_width: Pixels, if the query has no `w`.
+        default_height: Pixels, if the query has no `h`.
         max_width: Pixels.
         max_height: Pixels.
         max_source_bytes: Largest image that is fetched.
@@ -69,10 +69,10 @@ class EdgeSettings:
     fetch_timeout_s: int = 10
 
     def __post_init__(self) -> None:
-        """Raise `SettingsError`, whose text begins with the field's name."""
+        """Raise `SettingsError` unless all fields are valid; the message begins with the field's name."""
         for name in ("allowed_hosts", "schemes"):
             if not isinstance(getattr(self, name), tuple):
-                raise SettingsError(f"{name}: {getattr(self, name)!r} is no list")
+                raise SettingsError(f"{name}: {getattr(self, name)!r} is not a list")
         for host in self.allowed_hosts:
             _check_host(host)
         for scheme in self.schemes:
@@ -88,21 +88,21 @@ class EdgeSettings:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """The settings of a JSON object, with defaults for what it leaves out. Raises `SettingsError`."""
+        """Read the settings from a JSON object; omitted fields have their defaults. Raises `SettingsError`."""
         try:
             given: Any = json.loads(text)
         except ValueError as error:
-            raise SettingsError(f"no JSON: {error}") from error
+            raise SettingsError(f"not valid JSON: {error}") from error
         if not isinstance(given, Mapping):
             raise SettingsError(f"a {type(given).__name__}, not an object")
         if unknown := given.keys() - {field.name for field in fields(cls)}:
-            raise SettingsError(f"{', '.join(sorted(unknown))}: no such setting")
+            raise SettingsError(f"{', '.join(sorted(unknown))}: unknown setting")
         values: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in given.items()}
         return cls(**values)
 
     @classmethod
     def packaged(cls) -> Self:
-        """Those in the package of this module. Raises `SettingsError` unless `shipping` built it."""
+        """Read the settings packaged beside this module. Raises `SettingsError` if there are none, or invalid ones."""
         path = Path(__file__).with_name(CONFIG_FILE)
         if not path.exists():
             raise SettingsError(f"{CONFIG_FILE}: not in this package")
@@ -110,11 +110,11 @@ class EdgeSettings:
 
 
 def _check_host(host: object) -> None:
-    """Refuse anything but a name: an address could be that of an AWS service, and has many spellings."""
+    """Reject anything but a host name: an IP address could be an AWS service's, and has many spellings."""
     if not isinstance(host, str) or not _HOST.fullmatch(host) or host.partition(":")[0].rpartition(".")[2].isdigit():
-        raise SettingsError(f"allowed_hosts: {host!r} is no host name in lower case")
+        raise SettingsError(f"allowed_hosts: {host!r} is not a lower-case host name")
     try:
         ipaddress.ip_address(host.partition(":")[0])
     except ValueError:
         return
-    raise SettingsError(f"allowed_hosts: {host!r} is an address")
+    raise SettingsError(f"allowed_hosts: {host!r} is an IP address")

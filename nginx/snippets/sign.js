@@ -9,7 +9,7 @@ function hmac(key, text) {
     return crypto.createHmac('sha256', key).update(text);
 }
 
-// S3 checks the path as it encodes it itself, not as the client did: every byte but these, in capital letters.
+// S3 verifies the path in its own encoding, not the client's: every byte except these, with capital letters.
 function canonicalPath(path) {
     return path.replace(/%[0-9A-Fa-f]{2}|[^A-Za-z0-9._~\/-]/g, function (part) {
         const code = part.length === 3 ? parseInt(part.slice(1), 16) : part.charCodeAt(0);
@@ -18,7 +18,7 @@ function canonicalPath(path) {
     });
 }
 
-// The file is read for each request: it is replaced when the credentials change, and never waits for a reload.
+// Reads the file for each request: new credentials in it take effect without a reload.
 function sign(r) {
     const v = r.variables;
     const found = JSON.parse(fs.readFileSync(v.prew_credentials_file, 'utf8'));

@@ -1,1 +1,1 @@
-"""One technology each, behind the ports; third-party errors are translated here."""
+"""Implementations of the ports, each for one technology; they translate third-party errors."""

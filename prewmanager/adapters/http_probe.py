@@ -1,4 +1,4 @@
-"""One GET of an address, with its literal answer, to find out where the request path is broken."""
+"""Sends one GET request and returns the unprocessed answer, to locate faults in the request path."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MAX_BYTES = 4096  # of a body
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer; `status` is 0 where there was none, and `body` is the reason."""
+    """An answer; if there was none, `status` is 0 and `body` is the reason."""
 
     status: int
     body: str
@@ -21,7 +21,7 @@ class Reply:
 
 
 async def get(url: str, *, within_s: float) -> Reply:
-    """Request a percent-encoded address literally, without following redirects."""
+    """Request a percent-encoded URL exactly as given, without following redirects; a failure has status 0."""
     try:
         timeout = ClientTimeout(total=within_s)
         async with (

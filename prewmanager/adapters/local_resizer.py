@@ -1,4 +1,4 @@
-"""The resizer in worker processes of this service: the same function, without Lambda."""
+"""The resizer without Lambda: worker processes of the service run the resize function."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from prewmanager.resizing.render import RenderJob, RenderResult
 
 
 def _resize(event: dict[str, Any]) -> dict[str, Any]:
-    # Imported where it is used: libvips and its threads belong to the workers, not to the service's own process.
+    # Imported in the workers only: libvips and its threads must not be in the service's own process.
     from lambda_resize.handler import handler  # noqa: PLC0415 -- see above
 
     return handler(event, None)
 
 
-# A shutdown may reach the workers before the service. pebble's workers exit with SIGTERM's number, ignore SIGINT, and
-# end by SIGHUP.
+# At shutdown a signal may reach the workers before the service. pebble's workers exit with SIGTERM's number as their
+# status, ignore SIGINT, and are killed by SIGHUP.
 _STOP_CODES = frozenset({signal.SIGTERM, -signal.SIGTERM, -signal.SIGHUP})
 
 
 def _death(error: ProcessExpired) -> PreviewFailed:
-    """The failure of a worker that died: the image's fault, unless the worker was stopped."""
+    """Return the failure for a worker that died: the photo's fault, unless the worker was stopped."""
     kind = ResizerFailed if error.exitcode in _STOP_CODES else PhotoFatal
     return kind(f"the worker died: {error}, status {error.exitcode}")
 
@@ -37,14 +37,14 @@ class LocalResizer:
     """Runs the resize function in a pool of processes, which replaces a worker that dies or takes too long."""
 
     def __init__(self, contract: ResizeContract, *, workers: int, timeout_s: float) -> None:
-        """`workers` processes start at the first use; an image may take `timeout_s` seconds."""
+        """`workers` processes start at the first use; one photo may take `timeout_s` seconds."""
         self._contract = contract
         self._timeout_s = timeout_s
-        # spawn: a fork would copy the event loop's threads' locks into the workers.
+        # spawn: a fork would copy locks held by threads of this process into the workers.
         self._pool = ProcessPool(max_workers=workers, context=multiprocessing.get_context("spawn"))
 
     async def resize(self, job: RenderJob) -> RenderResult:
-        """Run the function for the job in a worker. Raises the `PreviewFailed` that fits."""
+        """Run the function for the job in a worker. Raises the `PreviewFailed` of its outcome."""
         request = self._contract.request(job)
         work = self._pool.schedule(_resize, args=(request,), timeout=self._timeout_s)
         try:
@@ -61,6 +61,6 @@ class LocalResizer:
             raise ResizerFailed("the pool of workers is closed")
 
     async def aclose(self) -> None:
-        """Stop the workers; what they are rendering is lost."""
+        """Stop the workers, and with them the renderings in progress."""
         self._pool.stop()  # type: ignore[no-untyped-call]  # pebble annotates only some of its methods
         await asyncio.to_thread(self._pool.join)

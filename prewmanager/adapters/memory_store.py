@@ -1,4 +1,4 @@
-"""The flight store of one process: leases, and the failures to cache, in a dictionary."""
+"""The flight store of one process: leases and cached failures, in a dictionary."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from prewmanager.flights.ports import Lease
 from prewmanager.flights.result import Completed, Held
 from prewmanager.previews.outcome import Failure, Outcome
 
-MAX_CACHED_FAILURES = 10_000  # some hundred bytes each
+MAX_CACHED_FAILURES = 10_000  # a few hundred bytes each
 
 
 @dataclass(slots=True)
@@ -25,7 +25,7 @@ class _Flight:
 class MemoryFlightStore:
     """A `FlightStore` inside this process.
 
-    It caches failures only: a preview is in the bucket, where the next flight checks first.
+    It caches failures only: previews are in the bucket, where the next flight finds them.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, lease_s: float = 30.0) -> None:
@@ -34,7 +34,7 @@ class MemoryFlightStore:
         self._flights: OrderedDict[str, _Flight] = OrderedDict()
 
     async def acquire(self, key: str) -> Lease | Completed | Held:
-        """Acquire the lease, or return what is known of the flight."""
+        """Acquire the lease, or return the cached result or that the lease is held."""
         known = self._flights.get(key)
         if known is not None and known.expires > self._clock():
             return Completed(known.outcome) if known.outcome is not None else Held()
@@ -43,12 +43,12 @@ class MemoryFlightStore:
         return _MemoryLease(self, key, flight)
 
     async def try_acquire(self, key: str) -> Lease | None:
-        """Acquire the lease if nothing is known of the flight."""
+        """Acquire the lease if there is neither a lease nor a cached result."""
         acquired = await self.acquire(key)
         return None if isinstance(acquired, Completed | Held) else acquired
 
     async def evict(self, key: str, completed: Completed) -> None:
-        """Delete an outcome that is still the cached one."""
+        """Delete this outcome if it is still the cached one."""
         flight = self._flights.get(key)
         if flight is not None and flight.outcome is completed.outcome:
             del self._flights[key]
@@ -71,14 +71,14 @@ class MemoryFlightStore:
             self._flights.popitem(last=False)
 
     def renew(self, key: str, flight: _Flight) -> bool:
-        """Extend a lease that is still this flight's."""
+        """Extend the lease if it is still this flight's; return whether it is."""
         is_own = self._flights.get(key) is flight
         if is_own:
             flight.expires = self._clock() + self._lease_s
         return is_own
 
     def complete(self, key: str, flight: _Flight, outcome: Outcome | None, ttl_s: float) -> bool:
-        """Replace a lease that is still this flight's by its outcome, or delete it."""
+        """Replace the lease by a failure, or delete it, if it is still this flight's; return whether it is."""
         is_own = self._flights.get(key) is flight
         flight.changed.set()
         if is_own and isinstance(outcome, Failure):

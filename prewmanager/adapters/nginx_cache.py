@@ -1,7 +1,7 @@
-"""nginx's cache, as files in a folder, since nginx deletes nothing on request.
+"""Purges nginx's cache by deleting its files, since nginx itself has no purge.
 
-A file's name is the MD5 of its key, and the file contains the key. The key is read from the file, because one object
-has a key for each way to percent-encode its path. To nginx a deleted file is a miss.
+A file is named by the MD5 of its cache key and contains the key. The key is read from the file, because an object has
+as many keys as its path has percent-encodings. nginx treats a deleted file as a miss.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from prewmanager.errors import CacheUnavailable
 from prewmanager.previews.inventory import Wanted
 
 _NAME = re.compile(r"^[0-9a-f]{32}$")
-# Behind nginx's own header, of some 350 bytes; an encoded key has 3,072 at most.
+# The key follows nginx's own header of some 350 bytes; an encoded key has at most 3,072 bytes.
 _KEY = re.compile(rb"\nKEY: ([^\n]*)\n")
 _HEAD_BYTES = 4096
 
@@ -28,11 +28,11 @@ class NginxCache:
         self._folder = folder
 
     def count(self, wanted: Wanted) -> int:
-        """Count the copies of objects whose key is wanted. Raises `CacheUnavailable`."""
+        """Count the copies of the selected objects. Raises `CacheUnavailable`."""
         return sum(1 for _ in self._files(wanted))
 
     def purge(self, wanted: Wanted) -> int:
-        """Delete them, and return how many. Raises `CacheUnavailable`."""
+        """Delete these copies and return their number. Raises `CacheUnavailable`."""
         count = 0
         for path in self._files(wanted):
             try:
@@ -45,7 +45,7 @@ class NginxCache:
     def _files(self, wanted: Wanted) -> Iterator[Path]:
         if not self._folder.is_dir():
             raise CacheUnavailable(
-                f"{self._folder}: no such folder; the cache is the folder `cache` below PREW_NGINX_STATE_PATH"
+                f"{self._folder}: folder not found; nginx's cache is the folder `cache` in PREW_NGINX_STATE_PATH"
             )
         for parent, _, names in os.walk(self._folder):
             for path in (Path(parent, name) for name in names if _NAME.match(name)):
@@ -55,7 +55,7 @@ class NginxCache:
 
 
 def _key(path: Path) -> str | None:
-    """The object's key, without the bucket's; None where the file is gone by now, or none of nginx's."""
+    """Return a file's cache key, decoded; None if the file is gone by now, or not one of the cache."""
     try:
         with path.open("rb") as file:
             found = _KEY.search(file.read(_HEAD_BYTES))

@@ -27,19 +27,19 @@ class Selection:
     exact: bool
 
     def variants(self, settings: Settings) -> list[str]:
-        """List the selected variants, each once; all of them where no preset is named.
+        """List the selected variants, each once; all of them if no preset is named.
 
         Raises `InvalidSettings` for an unknown name.
         """
         unknown = [name for name in self.presets if name not in settings.variants]
         if unknown:
             known = ", ".join(settings.variants)
-            raise InvalidSettings([f"{name}: no such preset; there are {known}" for name in unknown])
+            raise InvalidSettings([f"{name}: unknown preset; configured are {known}" for name in unknown])
         return with_variants(settings, self.presets or list(settings.presets), exact=self.exact)
 
 
 def with_variants(settings: Settings, names: Sequence[str], *, exact: bool) -> list[str]:
-    """List each name once, presets followed by their variants unless `exact`; an unknown name stays as it is."""
+    """List each name once, presets followed by their variants unless `exact`; unknown names are kept."""
     known = {} if exact else settings.presets
     families = (variants(name, known[name]) if name in known else [name] for name in names)
     return list(dict.fromkeys(each for family in families for each in family))

@@ -1,4 +1,4 @@
-"""The caches in front of previews: nginx's, where its folder is on this machine, and CloudFront."""
+"""The caches in front of previews: nginx's, if its folder is on this machine, and CloudFront."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PATH_USD = 0.005
 
 @dataclass(frozen=True, slots=True)
 class CachedCopies:
-    """The number of copies in nginx's cache, and CloudFront's paths; None where there is no such cache."""
+    """The number of copies in nginx's cache, and CloudFront's paths; None for a cache that is not in use."""
 
     nginx: int | None
     cloudfront: list[str] | None

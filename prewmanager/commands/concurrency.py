@@ -10,8 +10,8 @@ T = TypeVar("T")
 
 
 async def for_each(items: AsyncIterator[T], work: Callable[[T], Awaitable[None]], *, at_once: int) -> None:
-    """Await `work` for each item, at most `at_once` of them at a time; the first exception ends it all."""
-    reading = asyncio.Lock()  # several callers of one iterator at the same time would break it
+    """Await `work` for each item, at most `at_once` of them at a time; an exception cancels the others."""
+    reading = asyncio.Lock()  # an asynchronous iterator allows one caller at a time
 
     async def worker() -> None:
         while True:
@@ -27,7 +27,7 @@ async def for_each(items: AsyncIterator[T], work: Callable[[T], Awaitable[None]]
             for _ in range(at_once):
                 group.create_task(worker())
     except ExceptionGroup as errors:
-        # Only one is reported: the others say nothing new.
+        # Only the first is reported; the others add nothing.
         raise _first(errors) from None
 
 

@@ -1,6 +1,6 @@
 """Checks everything that the service needs, one thing at a time, and reports what is wrong and how to fix it.
 
-Nothing is left behind: objects are written under names that nothing else uses, and deleted.
+It leaves nothing behind: objects are written under names that nothing else uses, and deleted.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from prewmanager.telemetry.metrics import Metrics
 
 
 async def run(url: str, replicas: Sequence[str], *, as_json: bool) -> int:
-    """Run the command and return its exit code, 1 where something is wrong."""
+    """Run the command and return its exit code, 1 if a check failed."""
     try:
         settings = read_settings()
     except InvalidSettings as error:
@@ -41,7 +41,7 @@ async def run(url: str, replicas: Sequence[str], *, as_json: bool) -> int:
 
 
 async def examine(settings: Settings, url: str) -> list[Finding]:
-    """Run all checks that need valid settings; nginx is checked only where `url` is not empty."""
+    """Run all checks that need valid settings; nginx is checked only if `url` is not empty."""
     findings = [await check_port(settings.host, settings.port), *await check_redis(settings.redis_url)]
     async with s3_client(region=settings.aws_region, endpoint_url=settings.s3_endpoint) as client:
         previews = S3Permissions(client, settings.preview_bucket_name)

@@ -1,4 +1,4 @@
-"""Whether a preview is fresh: rendered by the preset's definition as it is now, from the photo as it is now."""
+"""Decides whether a preview is fresh: rendered by the preset's current definition, from the current photo."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Stale(StrEnum):
 
 
 async def why_stale(pair: Pair, preset: Preset, previews: ObjectReader) -> Stale | None:
-    """Return why this preview is stale, or None where it is fresh; reads its metadata only where needed.
+    """Return why this preview is stale, or None if it is fresh; reads its metadata only if needed.
 
     Last-Modified has whole seconds: a photo that is replaced within the second in which its preview is rendered goes
     unnoticed. Raises `StorageFailed`.
@@ -43,7 +43,7 @@ async def why_stale(pair: Pair, preset: Preset, previews: ObjectReader) -> Stale
 class FreshPreviews:
     """A `PreviewStore` that finds only fresh previews, so that a flight renders over a stale one.
 
-    The flight checks while it has the lease: what another process has repaired in the meantime is not rendered again.
+    The flight checks while it has the lease: a preview that another process has repaired is not rendered again.
     """
 
     def __init__(self, previews: PreviewBucket, photos: ObjectReader, catalogue: Catalogue) -> None:
@@ -52,7 +52,7 @@ class FreshPreviews:
         self._catalogue = catalogue
 
     async def find(self, key: str) -> Made | None:
-        """Return the preview under this key, without its bytes, or None where it is not fresh.
+        """Return the preview under this key, without its bytes, or None if it is not fresh.
 
         Raises `StorageFailed`.
         """

@@ -1,8 +1,8 @@
 """Photos and their previews side by side, in constant memory: two sorted listings, merged.
 
 S3 lists keys in the order of their UTF-8 bytes. Servers that keep folders (SeaweedFS) order by path segment instead,
-so that `a/b` comes before `a-b`. Many names are in the same order either way, so the server's order cannot be found out
-beforehand: a merge assumes one, which is right if both listings are sorted by it, and detects where they are not.
+so that `a/b` comes before `a-b`. Many names are in the same order either way, so the server's order cannot be known
+beforehand: a merge assumes one order, and raises `OutOfOrder` if a listing is not sorted by it.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Listings:
     async def pairs(self, prefix: str, order: Order) -> AsyncIterator[Pair]:
         """Yield all names that begin with `prefix`, each once.
 
-        Raises `StorageFailed`, and `OutOfOrder` where a listing is not in this order: pairs yielded before may then be
+        Raises `StorageFailed`, and `OutOfOrder` if a listing is not in this order: pairs yielded before may then be
         wrong.
         """
         photos = _ranked(self.photos, self.photo_prefix, prefix, order)
@@ -74,10 +74,10 @@ class Listings:
 
 
 async def in_listing_order(work: Callable[[Order], Awaitable[T]]) -> tuple[T, Order]:
-    """Return the result of `work` with the order that the listings have, and that order.
+    """Call `work` with the order of the listings, and return its result and that order.
 
-    `work` may be called with a wrong order first, and must do no harm then. Raises `OutOfOrder` where no known order is
-    right.
+    `work` may be called with a wrong order first, which must be harmless. Raises `OutOfOrder` if the listings have no
+    known order.
     """
     try:
         return await work(by_bytes), by_bytes
@@ -97,6 +97,6 @@ async def _ranked(inventory: Inventory, root: str, prefix: str, order: Order) ->
         name = stored.key.removeprefix(root)
         rank = order(name)
         if rank < last:
-            raise OutOfOrder(f"{stored.key}: not listed in the order of the names; run it again")
+            raise OutOfOrder(f"{stored.key}: the listing is not sorted; run the command again")
         last = rank
         yield _Ranked(rank, name, stored)

@@ -47,7 +47,7 @@ def print_line(text: str) -> None:
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
-        """Items per second, over the last half minute."""
+        """Return the items per second over the last half minute."""
         return Text(f"{task.speed:,.0f}/s" if task.speed else "")
 
 
@@ -55,7 +55,7 @@ class _Rate(ProgressColumn):
 def progress(what: str, total: int | None = None) -> Iterator[OnItem]:
     """Show a bar, or without `total` a count, while the block runs; calling the yielded function advances it.
 
-    Nothing is drawn where standard error is no terminal.
+    Nothing is drawn unless standard error is a terminal.
     """
     console = Console(stderr=True)
     bar, remaining = (BarColumn(), TimeRemainingColumn()) if total is not None else (SpinnerColumn(), TextColumn(""))

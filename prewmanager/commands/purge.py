@@ -26,7 +26,7 @@ _BATCH = 1000  # keys in memory at a time; S3 deletes as many in one request
 class PurgeRequest:
     """What to purge; `photo` is a whole key, `prefix` the beginning of photos' names.
 
-    A preset's name includes its variants unless `exact`.
+    A preset's name selects its variants too, unless `exact`.
     """
 
     presets: tuple[str, ...]
@@ -49,10 +49,10 @@ class PurgeCount:
 async def targets(settings: Settings, request: PurgeRequest, previews: Inventory) -> list[Target]:
     """List what to delete, always under the previews' prefix.
 
-    Raises `InvalidSettings` for a request that makes no sense, and `StorageFailed`.
+    Raises `InvalidSettings` for an invalid combination of options, and `StorageFailed`.
     """
     if not (request.presets or request.photo or request.orphans):
-        raise InvalidSettings(["purge: name presets, or a photo with --photo, or give --orphans"])
+        raise InvalidSettings(["purge: name presets, or use --photo or --orphans"])
     if request.photo and request.prefix:
         raise InvalidSettings(["purge: --photo names one photo; leave --prefix out"])
     name = request.prefix
@@ -60,7 +60,7 @@ async def targets(settings: Settings, request: PurgeRequest, previews: Inventory
         start = f"{settings.source_prefix}/"
         name = request.photo.removeprefix(start)
         if name == request.photo or not name:
-            raise InvalidSettings([f"--photo {request.photo}: a photo's key begins with {start} and goes on"])
+            raise InvalidSettings([f"--photo {request.photo}: a photo's key is {start} followed by its name"])
     root = settings.preview_prefix
     return [
         Target(preset, f"{root}/{preset}/{name}", exact=bool(request.photo))

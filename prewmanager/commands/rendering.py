@@ -32,7 +32,7 @@ class RenderReport:
     failures: Sequence[Mapping[str, str]]
 
     def summary(self) -> str:
-        """Format the counts as one line, empty where nothing was counted."""
+        """Format the counts as one line, empty if nothing was counted."""
         return ", ".join(f"{count} {name}" for name, count in (*self.done.items(), *self.failed.items()))
 
 
@@ -82,7 +82,7 @@ class Renderer:
 
 
 def addressable(catalogue: Catalogue, preset: str, name: str) -> Preview | None:
-    """Return the preview of the photo with this name, or None where no request path can name it."""
+    """Return the preview of the photo with this name, or None if no request path can name it."""
     try:
         return catalogue.resolve(quote(f"/{catalogue.preview_prefix}/{preset}/{name}"))
     except InvalidKey:

@@ -26,16 +26,16 @@ class Repairer:
     cached_results: ResultCache | None
 
     async def repair(self, preview: Preview, stale: Stale) -> Done | Failure | None:
-        """Render the preview again, or delete it where its photo is gone; None where the photo is back.
+        """Render the preview again, or delete it if its photo is gone; None if the photo is back.
 
         Raises `StorageFailed`, `FlightStoreUnavailable`.
         """
         if self.cached_results is not None:
-            # The flight would take an earlier result for its own.
+            # Otherwise the flight would return an earlier result.
             await self.cached_results.evict_flight(preview.flight_key)
         if stale is not Stale.PHOTO_GONE:
             return await self.renderer.render(preview)
-        # The listing is some time old: the photo may have been uploaded since.
+        # The photo may have been uploaded since it was listed.
         if await self.photos.head(preview.photo_key) is not None:
             return None
         await self.previews.delete([preview.preview_key])

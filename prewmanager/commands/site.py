@@ -1,4 +1,4 @@
-"""What the commands work with, opened by the settings."""
+"""Opens what the commands work with, according to the settings."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def catalogue_of(settings: Settings) -> Catalogue:
 
 @contextlib.asynccontextmanager
 async def open_result_cache(settings: Settings) -> AsyncIterator[ResultCache | None]:
-    """Connect to the results cached in Redis, or yield None where no Redis is configured.
+    """Connect to the results cached in Redis, or yield None if no Redis is configured.
 
-    Raises `FlightStoreUnavailable` where Redis does not answer.
+    Raises `FlightStoreUnavailable` if Redis does not answer.
     """
     if settings.redis_url is None:
         yield None
@@ -67,7 +67,7 @@ def listings_of(settings: Settings, buckets: Buckets, preset: str) -> Listings:
 def settings_for_rendering(settings: Settings, at_once: int) -> Settings:
     """Adapt the settings to render `at_once` previews at a time that no client waits for.
 
-    No preview is inlined in its result: thousands of results that hardly anybody requests would fill Redis.
+    No preview is inlined in its result: thousands of results that are hardly ever requested would fill Redis.
     """
     invocations = max(settings.max_invocations, at_once)
     changed = {"max_result_bytes": 0, "max_invocations": invocations, "max_flights": 2 * invocations}

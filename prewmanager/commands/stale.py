@@ -1,7 +1,7 @@
 """Finds stale previews, and on demand repairs them while the site runs.
 
-What has changed is rendered over the old preview, which is served until then; what has lost its photo is deleted.
-Repairs go through flights, so that two of these commands render nothing twice.
+A changed preview is rendered again and replaces the old one, which is served until then; a preview whose photo is gone
+is deleted. Repairs go through flights, so that concurrent commands render nothing twice.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class PresetCount:
 
 @dataclass(frozen=True, slots=True)
 class StaleReport:
-    """All presets' counts, the first stale previews, how many are left stale, and the outcomes of repairs."""
+    """The counts of all presets, the first stale previews, how many remain stale, and the outcomes of repairs."""
 
     presets: Sequence[PresetCount]
     stale: Sequence[dict[str, str]]
@@ -53,7 +53,7 @@ class StaleReport:
 class Verdict:
     """The check of one preview: why it is stale, None if it is fresh, and the outcome of its repair, None without one.
 
-    `left`: it needs attention still.
+    `left`: it still needs attention.
     """
 
     stale: Stale | None
@@ -71,7 +71,7 @@ class StaleCounter:
         self._repairs = RenderCounter()
 
     def add(self, preset: str, key: str, verdict: Verdict | None) -> None:
-        """Count the verdict on the preview with this key; None where no request can name it."""
+        """Count the verdict on the preview with this key; None means that no request can name it."""
         self._reasons[preset, "previews"] += 1
         if verdict is None:
             self._reasons[preset, "unusable"] += 1
@@ -93,14 +93,14 @@ class StaleCounter:
 
 @dataclass(frozen=True, slots=True)
 class Checker:
-    """Checks single previews, and repairs the stale ones where there is a repairer."""
+    """Checks single previews, and repairs the stale ones if there is a repairer."""
 
     catalogue: Catalogue
     previews: ObjectReader
     repairer: Repairer | None
 
     async def check(self, preset: str, pair: Pair) -> Verdict | None:
-        """Check one preset's preview; None where no request can name it. Raises `FlightStoreUnavailable`."""
+        """Check one preset's preview; None if no request can name it. Raises `FlightStoreUnavailable`."""
         preview = addressable(self.catalogue, preset, pair.name)
         if preview is None:
             return None
@@ -123,7 +123,7 @@ async def with_preview(listings: Listings, prefix: str, order: Order) -> AsyncIt
 
 
 class CountedPreset(NamedTuple):
-    """A preset, how many previews it has, and the listings of it with their order."""
+    """A preset, the number of its previews, and its listings with their order."""
 
     name: str
     previews: int
@@ -132,7 +132,7 @@ class CountedPreset(NamedTuple):
 
 
 async def count(settings: Settings, buckets: Buckets, presets: Sequence[str], prefix: str) -> list[CountedPreset]:
-    """Count each preset's previews, and find out the order of its listings. Raises `StorageFailed`."""
+    """Count each preset's previews, and determine the order of its listings. Raises `StorageFailed`."""
     counted = []
     with progress("previews") as on_item:
         for name in presets:
@@ -166,7 +166,7 @@ async def check_all(checker: Checker, counted: Sequence[CountedPreset], prefix: 
 
 
 async def run(settings: Settings, selection: Selection, *, fix: bool, concurrency: int, as_json: bool) -> int:
-    """Run the command and return its exit code, 1 where stale previews are left.
+    """Run the command and return its exit code, 1 if stale previews are left.
 
     Raises `InvalidSettings`, `StorageFailed`, `FlightStoreUnavailable`.
     """

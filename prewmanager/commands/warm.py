@@ -26,7 +26,7 @@ _MB_IN_GB = 1024
 
 @dataclass(frozen=True, slots=True)
 class Gaps:
-    """One preset's photos: those whose preview is stored, or missing, and those that no request can name."""
+    """The numbers of one preset's photos: all, with their preview stored or missing, and those no request can name."""
 
     preset: str
     photos: int
@@ -87,7 +87,7 @@ class Warmer:
                 yield missing
 
     async def _photos(self, preset: str, order: Order) -> AsyncIterator[tuple[Pair, Preview | None]]:
-        """Yield the pairs that have a photo, and its preview where it is missing and a request can name it."""
+        """Yield the pairs that have a photo, each with its preview if it is missing and a request can name it."""
         catalogue = catalogue_of(self.settings)
         async for pair in listings_of(self.settings, self.buckets, preset).pairs(self.prefix, order):
             if pair.photo is not None:
@@ -103,7 +103,7 @@ async def run(
     assumed: CostAssumptions,
     as_json: bool,
 ) -> int:
-    """Run the command and return its exit code, 1 where a preview could not be rendered.
+    """Run the command and return its exit code, 1 if a preview could not be rendered.
 
     Raises `InvalidSettings`, `StorageFailed`.
     """
@@ -119,7 +119,7 @@ async def run(
 
 @dataclass(frozen=True, slots=True)
 class CostEstimate:
-    """What some resizes cost with Lambda, and what was assumed; requests to S3 are not included."""
+    """What resizes cost in Lambda, and the assumptions; requests to S3 are not included."""
 
     resizes: int
     seconds_per_resize: float

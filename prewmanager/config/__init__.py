@@ -1,1 +1,1 @@
-"""The environment, read once and checked: the only place that does."""
+"""Settings: the only package that reads the environment, once, and validates it."""

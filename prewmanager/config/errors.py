@@ -1,4 +1,4 @@
-"""Wrong settings, in the words of whoever set them: one line each, with the variable's name and the cure."""
+"""Messages for invalid settings: one line for each, with the variable's name and the fix."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pydantic_core import ErrorDetails
 from prewmanager_presets import Preset, definitions
 
 PREFIX = "PREW_"
-# Read by nginx's templates and by the local system; they may stand in the same file.
+# Variables of nginx's templates and of the local system, which may be set in the same file.
 _OTHERS = ("PREW_NGINX_", "PREW_LOCAL_")
 
 
 def unknown_variables(environ: Mapping[str, str], model: type[BaseModel]) -> list[str]:
-    """A line for each variable that looks like ours and is none: a misspelt setting must not be a silent default."""
+    """Return a line for each unknown `PREW_` variable, so that no misspelt setting is silently ignored."""
     known = {f"{PREFIX}{name}".upper() for name in model.model_fields}
     lines = []
     for variable in sorted(environ):
@@ -25,26 +25,26 @@ def unknown_variables(environ: Mapping[str, str], model: type[BaseModel]) -> lis
             continue
         close = difflib.get_close_matches(name.partition("__")[0], known, n=1)
         hint = f"did you mean {close[0]}?" if close else "remove it"
-        lines.append(f"{variable}: there is no such setting; {hint}")
+        lines.append(f"{variable}: unknown setting; {hint}")
     return lines
 
 
 def explain(error: ValidationError, environ: Mapping[str, str], model: type[BaseModel]) -> list[str]:
-    """A line for each thing that pydantic found wrong."""
+    """Return a line for each error that pydantic found."""
     return [_line(details, environ, model) for details in error.errors(include_url=False)]
 
 
 def _line(details: ErrorDetails, environ: Mapping[str, str], model: type[BaseModel]) -> str:
     where = [str(part) for part in details["loc"] if part != "[key]"]
-    if not where:  # a check of several settings together names them itself
+    if not where:  # the message of a check across several settings names them itself
         return _reason(details)
     field = model.model_fields.get(where[0]) if len(where) == 1 else None
-    meaning = f" (it is {field.description})" if field and field.description else ""
+    meaning = f" ({field.description})" if field and field.description else ""
     return f"{_variable(where, environ)}: {_reason(details)}{meaning}"
 
 
 def _variable(where: list[str], environ: Mapping[str, str]) -> str:
-    """The variable that was set, or that should be: a single field's, or the JSON of all presets."""
+    """Return the name of the variable to correct: a single field's, or that of the JSON of all presets."""
     if where[0].isupper():
         return where[0]
     set_variables = {name.upper(): name for name in environ}
@@ -62,13 +62,13 @@ def _reason(details: ErrorDetails) -> str:
     if kind == "missing":
         return "is required and not set"
     if kind == "extra_forbidden":
-        return "there is no such field of a preset; it has " + ", ".join(definitions(Preset))
+        return "unknown preset field; the fields are " + ", ".join(definitions(Preset))
     if kind == "value_error":
         return str(details["ctx"]["error"])
     if details["loc"] and details["loc"][-1] == "[key]":
         return (
-            f"{given!r} is no name for a preset: use small letters, digits and single underscores, "
-            "a letter first, at most 32 characters"
+            f"{given!r} is not a valid preset name: use lower-case letters, digits and single underscores, "
+            "beginning with a letter, at most 32 characters"
         )
     message = details["msg"].replace("Input should", "should")
-    return f"{message}, and is {given!r}" if isinstance(given, str | int | float) else message
+    return f"{message}, but is {given!r}" if isinstance(given, str | int | float) else message

@@ -1,4 +1,4 @@
-"""Presets as the environment and JSON write them, parsed into the core's `Preset`: a pydantic model of its fields."""
+"""Parses presets from variables and JSON into the core's `Preset`, through a pydantic model of its fields."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from prewmanager_presets.kinds import Colour, Densities, Flag, Names, Number, Wo
 if TYPE_CHECKING:
     from pydantic import ValidatorFunctionWrapHandler
 
-# A double underscore separates the parts of a variable's name (PREW_PRESETS__CARD__WIDTH), so no name may have one.
+# A double underscore separates the parts of a variable's name (PREW_PRESETS__CARD__WIDTH), so no name may contain one.
 _NAME_PATTERN = r"^[a-z](_?[a-z0-9])*_?$"
 
 
 def _densities(value: object) -> object:
-    """`2,3` in a variable; `[2, 3]` or `2` in JSON."""
+    """Parse `2,3` from a variable, `[2, 3]` or `2` from JSON."""
     listed = value.split(",") if isinstance(value, str) else value if isinstance(value, list | tuple) else [value]
     named = {str(each).strip() for each in listed}
     if not named <= {"2", "3", "4"}:
-        raise ValueError(f"is {value!r}, and should be some of 2, 3 and 4, such as 2,3")
+        raise ValueError(f"should be one or more of 2, 3 and 4, such as 2,3, but is {value!r}")
     return tuple(sorted(map(int, named)))
 
 
 def _names(value: object) -> object:
-    """`card,hero` in a variable; a list in JSON."""
+    """Parse `card,hero` from a variable, a list from JSON."""
     listed = value.split(",") if isinstance(value, str) else value
     if not isinstance(listed, list | tuple):
-        raise ValueError(f"is {value!r}, and should be names of presets, such as card,hero")  # noqa: TRY004 -- pydantic's
+        raise ValueError(f"should be presets' names, such as card,hero, but is {value!r}")  # noqa: TRY004 -- pydantic's
     names = tuple(dict.fromkeys(str(each).strip() for each in listed))
     if len(names) > MAX_COMPANIONS:
-        raise ValueError(f"has {len(names)} presets, and {MAX_COMPANIONS} is the most")
+        raise ValueError(f"names {len(names)} presets; the limit is {MAX_COMPANIONS}")
     return names
 
 
 def _annotation(field: Field) -> Any:
-    """The type that pydantic parses a field as."""
+    """Return the type that pydantic parses a field into."""
     match field.kind:
         case Number(low, high, whole):
             annotation: Any = Annotated[int if whole else float, ModelField(ge=low, le=high)]
@@ -61,7 +61,7 @@ _Model = create_model("Preset", __config__=ConfigDict(frozen=True, extra="forbid
 
 
 def _core(value: object, parse: ValidatorFunctionWrapHandler) -> Preset:
-    """The core's value; one that is a `Preset` already stays as it is."""
+    """Parse a value into a `Preset`; return one that is a `Preset` already."""
     if isinstance(value, Preset):
         return value
     parsed: BaseModel = parse(value)

@@ -1,7 +1,7 @@
-"""All settings of the service, read from the environment once, checked one by one and together.
+"""All settings of the service, read from the environment once and validated, one by one and together.
 
-The service's own begin with `PREW_`; what the AWS SDK reads keeps its AWS name. A wrong one stops the start with one
-line that names the variable and the cure.
+Their names begin with `PREW_`; settings that the AWS SDK reads too keep their AWS names. An invalid setting aborts
+startup with one line that names the variable and the fix.
 """
 
 from __future__ import annotations
@@ -131,21 +131,21 @@ class Settings(BaseSettings):
     @classmethod
     def _has_otel(cls, value: str | None) -> str | None:
         if value is not None and not _is_installed("opentelemetry.exporter.otlp.proto.http"):
-            raise ValueError("needs what is not installed: pip install prewmanager[otel], or unset it")
+            raise ValueError("requires an optional dependency: pip install prewmanager[otel], or unset it")
         return value
 
     @field_validator("cache_control")
     @classmethod
     def _is_a_header(cls, value: str) -> str:
         if not (value.isascii() and value.isprintable()):
-            raise ValueError("has a character that no HTTP header may have")
+            raise ValueError("has a character that is invalid in an HTTP header")
         return value
 
     @model_validator(mode="after")
     def _fits_together(self) -> Settings:
         if self.source_prefix == self.preview_prefix:
             raise ValueError(
-                f"PREW_PREVIEW_PREFIX={self.preview_prefix} must differ from PREW_SOURCE_PREFIX: set another"
+                f"PREW_PREVIEW_PREFIX={self.preview_prefix} must differ from PREW_SOURCE_PREFIX: change one"
             )
         if self.lambda_timeout > self.invoke_timeout:
             raise ValueError(_too_long(self, "lambda_timeout", "must not be longer than", "invoke_timeout"))
@@ -157,7 +157,7 @@ class Settings(BaseSettings):
         if self.wait_timeout < takeover:
             raise ValueError(
                 f"PREW_WAIT_TIMEOUT={self.wait_timeout:g} leaves no time for one takeover: set it to {takeover:g} or "
-                "more (twice PREW_INVOKE_TIMEOUT and one PREW_LEASE), or lower those"
+                "more (twice PREW_INVOKE_TIMEOUT plus PREW_LEASE), or lower those"
             )
         if self.fallback_after is not None and self.fallback_after >= self.wait_timeout:
             raise ValueError(_too_long(self, "fallback_after", "must be shorter than", "wait_timeout"))
@@ -171,19 +171,19 @@ class Settings(BaseSettings):
             others = self.presets.keys() - {name}
             for unknown in [each for each in preset.companions if each not in others]:
                 raise ValueError(
-                    f"PREW_PRESETS__{name.upper()}__COMPANIONS: {unknown!r} is no other preset; there are: "
+                    f"PREW_PRESETS__{name.upper()}__COMPANIONS: {unknown!r} is not another preset; the others are: "
                     f"{', '.join(sorted(others)) or 'none'}"
                 )
         return self
 
     @cached_property
     def variants(self) -> dict[str, Preset]:
-        """What a path may ask for, by name: each preset, and its formats and densities where it has some."""
+        """All variants that a path can request, by name: each preset, with its formats and densities."""
         return all_variants(self.presets)
 
     @property
     def preview_bucket_name(self) -> str:
-        """Where previews go: the bucket of the photos unless it is set."""
+        """The bucket of the previews, which is that of the photos if none is set."""
         return self.preview_bucket or self.source_bucket
 
 
@@ -202,12 +202,12 @@ def _assigned(settings: Settings, name: str) -> str:
 def _is_installed(module: str) -> bool:
     try:
         return find_spec(module) is not None
-    except ModuleNotFoundError:  # one of the packages around it is missing
+    except ModuleNotFoundError:  # a parent package is missing
         return False
 
 
 def read_settings() -> Settings:
-    """The settings that the environment asks for. Raises `InvalidSettings`."""
+    """Read and validate the environment's settings. Raises `InvalidSettings`, with all errors."""
     lines = unknown_variables(os.environ, Settings)
     if not lines:
         try:
@@ -215,5 +215,5 @@ def read_settings() -> Settings:
         except ValidationError as error:
             lines = explain(error, os.environ, Settings)
         except SettingsError as error:
-            lines = [f"PREW_PRESETS: is no valid JSON: {error.__cause__}"]
+            lines = [f"PREW_PRESETS: is not valid JSON: {error.__cause__}"]
     raise InvalidSettings(lines)

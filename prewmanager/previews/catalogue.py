@@ -24,7 +24,7 @@ _SEGMENTS = re.compile(r"[/\\]")
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """One preview of one photo in one preset; keys are S3 keys, unencoded."""
+    """A preview of one photo in one preset; keys are S3 keys, not percent-encoded."""
 
     preset_name: str
     preset: Preset
@@ -51,7 +51,7 @@ class Catalogue:
     def resolve(self, raw_path: str) -> Preview:
         """Resolve a percent-encoded path; a query string is ignored.
 
-        Raises `InvalidKey` where the path cannot name an object, `UnknownPreset` where it names no configured preset.
+        Raises `InvalidKey` if the path cannot name an object, `UnknownPreset` if it names no configured preset.
         """
         key = decode_path(raw_path)
         prefix, _, rest = key.partition("/")
@@ -63,9 +63,9 @@ class Catalogue:
         return self.preview(preset_name, photo)
 
     def preview(self, preset_name: str, photo: str) -> Preview:
-        """The preview of the photo with this name, which has no prefix.
+        """Return the preview of the photo with this name, its key without the source prefix.
 
-        Raises `InvalidKey` where a key would be longer than S3 allows.
+        Raises `InvalidKey` if a key would be longer than S3 allows.
         """
         photo_key, preview_key = f"{self.source_prefix}/{photo}", f"{self.preview_prefix}/{preset_name}/{photo}"
         if max(len(photo_key.encode()), len(preview_key.encode())) > MAX_KEY_BYTES:
@@ -73,12 +73,12 @@ class Catalogue:
         return Preview(preset_name, self.presets[preset_name], photo_key, preview_key)
 
     def companions(self, preview: Preview) -> list[Preview]:
-        """The companions of a preview: of each preset that its own names, the variant like this one."""
+        """Return a preview's companions: for each preset that its own names, the matching variant."""
         names = dict.fromkeys(like(preview.preset_name, each, self.presets) for each in preview.preset.companions)
         return [companion for name in names if (companion := self.other(preview, name))]
 
     def other(self, preview: Preview, preset_name: str) -> Preview | None:
-        """The preview of the same photo in another preset; None where its key would be longer than S3 allows."""
+        """Return the same photo's preview in another preset, or None if its key would be longer than S3 allows."""
         try:
             return self.preview(preset_name, preview.photo_key.removeprefix(f"{self.source_prefix}/"))
         except InvalidKey:
@@ -86,7 +86,7 @@ class Catalogue:
 
 
 def decode_path(raw_path: str) -> str:
-    """Decode a percent-encoded absolute path to an S3 key: once, checked, without its first slash.
+    """Decode a percent-encoded absolute path to an S3 key, which has no leading slash, and check it.
 
     Raises `InvalidKey` for a malformed escape, text that is not UTF-8, control characters, and empty, `.` or `..`
     segments (a proxy, S3 and a file system each interpret them differently).

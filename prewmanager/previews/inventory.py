@@ -10,7 +10,7 @@ from typing import NamedTuple
 from prewmanager.previews.outcome import Made
 
 Wanted = Callable[[str], bool]
-"""Whether the preview with this key is meant."""
+"""Whether the preview with this key is selected."""
 
 
 class StoredObject(NamedTuple):
@@ -23,7 +23,7 @@ class StoredObject(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ObjectHead:
-    """One object's metadata; `fingerprint` is that of the preset it was made by, or None where the object has none."""
+    """One object's metadata; `fingerprint` is that of the preset it was rendered by, None if the object has none."""
 
     made: Made
     modified: datetime
@@ -31,7 +31,7 @@ class ObjectHead:
 
 
 class ListedPage(NamedTuple):
-    """Part of a listing, and the token that continues it, or None after the last part."""
+    """One page of a listing, and the token of the next page, None after the last."""
 
     objects: list[StoredObject]
     token: str | None

@@ -12,8 +12,8 @@ from prewmanager.errors import PreviewFailed, Transient, failure_classes
 class Made:
     """A preview that is stored in the bucket.
 
-    `body` is None where it is too large to keep in memory; the preview is then streamed from the bucket. `size` is in
-    bytes. `etag` has its quotes. `cache_control` is as stored, or None where nothing was. `thumbhash` is the photo's
+    `body` is None if it is too large to keep in memory; the preview is then streamed from the bucket. `size` is in
+    bytes. `etag` includes its quotes. `cache_control` is the stored header, or None. `thumbhash` is the photo's
     ThumbHash in base64, or None.
     """
 
@@ -35,7 +35,7 @@ class Failure:
 
     @classmethod
     def of(cls, error: PreviewFailed) -> Failure:
-        """The value of an exception."""
+        """Convert an exception."""
         return cls(error.kind, error.detail, error.retry_after_s)
 
     @property
@@ -44,7 +44,7 @@ class Failure:
         return issubclass(failure_classes()[self.kind], Transient)
 
     def error(self) -> PreviewFailed:
-        """A new exception for one waiter."""
+        """Create a new exception, for one waiter."""
         return failure_classes()[self.kind](self.detail, self.retry_after_s)
 
 
@@ -52,7 +52,7 @@ Outcome = Made | Failure
 
 
 class Source(StrEnum):
-    """How an answer came about; the values are what `X-Preview` and the metrics say."""
+    """Where an answer comes from, in the words of `X-Preview` and the metrics."""
 
     MADE = "made"
     JOINED = "joined"

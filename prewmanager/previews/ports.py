@@ -17,7 +17,7 @@ class PreviewStore(Protocol):
         ...
 
     async def stream(self, key: str) -> tuple[Made, AsyncIterator[bytes]]:
-        """Return the preview under this key, piece by piece. Raises `StorageFailed`, also where there is none."""
+        """Return the preview under this key, piece by piece. Raises `StorageFailed`, also if it does not exist."""
         ...
 
 
@@ -25,7 +25,7 @@ class ObjectReader(Protocol):
     """A bucket, for reading one object's metadata."""
 
     async def head(self, key: str) -> ObjectHead | None:
-        """Return this object's metadata, or None where there is no such object. Raises `StorageFailed`."""
+        """Return this object's metadata, or None if it does not exist. Raises `StorageFailed`."""
         ...
 
 
@@ -41,9 +41,9 @@ class Inventory(Protocol):
         ...
 
     async def delete(self, keys: Sequence[str]) -> None:
-        """Delete objects; those that are gone already count as deleted.
+        """Delete objects; missing ones count as deleted.
 
-        Raises `StorageFailed`, and `ValueError` before anything is deleted where a key is not a preview's.
+        Raises `StorageFailed`, and `ValueError` before anything is deleted if a key is not a preview's.
         """
         ...
 
@@ -60,11 +60,11 @@ class ResultCache(Protocol):
     """The results of flights that Redis keeps for a while: previews just made, and failures."""
 
     async def count(self, wanted: Wanted) -> int:
-        """Count the results of previews whose key is wanted. Raises `FlightStoreUnavailable`."""
+        """Count the results of the selected previews. Raises `FlightStoreUnavailable`."""
         ...
 
     async def evict(self, wanted: Wanted) -> int:
-        """Delete them, and return how many; leases are left alone. Raises `FlightStoreUnavailable`."""
+        """Delete these results, not leases, and return their number. Raises `FlightStoreUnavailable`."""
         ...
 
     async def evict_flight(self, flight_key: str) -> None:

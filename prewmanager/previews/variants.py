@@ -1,13 +1,13 @@
-"""The variants of a preset: the names that a path may say, and what each looks like. Pure values.
+"""The variants of a preset: the names that a path can request, and the definition of each. No I/O.
 
-    card            the preset; where its format is `auto`, JPEG, or PNG where one can see through the picture
-    card.avif       where its format is `auto`, for browsers that accept AVIF
-    card.webp       likewise WebP
-    card@2x         where its `dpr` has 2: twice the width and height
+    card            the preset; if its format is `auto`, JPEG, or PNG if the photo is transparent
+    card.avif       if its format is `auto`, for browsers that accept AVIF
+    card.webp       likewise for WebP
+    card@2x         if its `dpr` includes 2: twice the width and height
     card@2x.avif    both
 
-nginx chooses among the formats by the request's `Accept`, and asks S3 and the service for the variant by its name. No
-preset's own name has an @ or a dot, so each variant is one folder of the bucket that nothing else uses.
+nginx chooses the format by the request's `Accept`, and requests the variant by its name from S3 and the service. A
+preset's own name has neither an @ nor a dot, so each variant has a folder of the bucket to itself.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from prewmanager_presets import Preset, definitions
 
 
 def variants(name: str, preset: Preset) -> dict[str, Preset]:
-    """What can be asked for of one preset, the preset itself first; no `auto` and no `dpr` is left in any."""
+    """Return all variants of one preset by name, the preset itself first; none has format `auto` or a `dpr`."""
     found: dict[str, Preset] = {}
     for density in (1, *preset.dpr):
         full_name = name if density == 1 else f"{name}@{density}x"
@@ -29,12 +29,12 @@ def variants(name: str, preset: Preset) -> dict[str, Preset]:
 
 
 def all_variants(presets: Mapping[str, Preset]) -> dict[str, Preset]:
-    """Those of all presets, by name."""
+    """Return the variants of all presets, by name."""
     return {name: each for preset in presets for name, each in variants(preset, presets[preset]).items()}
 
 
 def like(variant: str, preset: str, known: Container[str]) -> str:
-    """The variant of a preset that goes with this one of another: its format and density, as far as there is such."""
+    """Return the variant of `preset` that matches another preset's `variant`: in format and density, if `known`."""
     front, dot, suffix = variant.partition(".")
     _, at, density = front.partition("@")
     wanted = (f"{preset}{at}{density}{dot}{suffix}", f"{preset}{dot}{suffix}", f"{preset}{at}{density}")
@@ -47,10 +47,10 @@ def _scaled(preset: Preset, density: int) -> Preset:
 
 
 def _formats(preset: Preset) -> dict[str, Preset]:
-    """One preset by suffix; with what cannot matter to a format left out, so that its fingerprint does not change."""
+    """Return a preset's formats by suffix; other formats' fields get their defaults, out of the fingerprint."""
     if preset.format != "auto":
         return {"": preset}
-    # An animation stays one as WebP.
+    # Animations are rendered as WebP, also for browsers that accept AVIF.
     moving = () if preset.animated else ("webp",)
     return {
         "": replace(preset, format="jpeg", transparent="keep", animated=False, **_without("webp", "avif")),
@@ -60,5 +60,5 @@ def _formats(preset: Preset) -> dict[str, Preset]:
 
 
 def _without(*formats: str) -> dict[str, Any]:
-    """The fields of these formats alone, such as `webp_quality`, at their defaults."""
+    """Return the fields of these formats only, such as `webp_quality`, at their defaults."""
     return {name: field.default for name, field in definitions(Preset).items() if field.format in formats}

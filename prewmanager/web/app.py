@@ -6,7 +6,7 @@ GET /readyz                       200 when S3 and Lambda answer, 503 otherwise; 
                                   without which the service is ready but degraded
 GET /metrics                      for Prometheus
 GET /-/fingerprints               the fingerprint of each preset, to compare replicas
-GET /-/presets                    the contact sheet, where it is switched on
+GET /-/presets                    the contact sheet, if it is enabled
 """
 
 from __future__ import annotations
@@ -73,12 +73,12 @@ def make_app(service: Service) -> web.Application:
 
 @web.middleware
 async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """For the contact sheet alone: a middleware takes a twentieth of a waiter's answer."""
+    """Answer exceptions with problems, for the contact sheet only: a middleware costs a waiter 5 % of its answer."""
     try:
         return await handler(request)
     except web.HTTPException:
         raise
-    except Exception as error:  # noqa: BLE001 -- the last resort: logged in full, shown to nobody
+    except Exception as error:  # noqa: BLE001 -- the last resort: logged in full, not shown to clients
         return problem(error, request.raw_path)
 
 
@@ -100,7 +100,7 @@ async def _answers(name: str, probe: Probe) -> bool:
     try:
         async with asyncio.timeout(PROBE_TIMEOUT_S):
             await probe.ping()
-    except Exception as error:  # noqa: BLE001 -- whatever it is, it is the probe's answer
+    except Exception as error:  # noqa: BLE001 -- any exception means that the probe failed
         _log.warning("probe.failed", probe=name, error=str(error) or type(error).__name__)
         return False
     return True

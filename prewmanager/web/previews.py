@@ -1,4 +1,4 @@
-"""The handler of previews: resolves the path, answers with the preview or a problem, and counts either.
+"""The handler of previews: resolves the path, answers with the preview or a problem, and counts the answer.
 
 Hot path: runs once per waiter, serially on the event loop.
 """
@@ -25,7 +25,7 @@ from prewmanager.web.ports import PreviewProvider
 from prewmanager.web.problems import SERVER, error_name, problem
 
 _METHODS = ("GET", "HEAD")
-_X_PREVIEW = {source: source.value for source in Source}  # an enumeration's attribute takes as long as a header
+_X_PREVIEW = {source: source.value for source in Source}  # an enumeration's attribute costs as much as a header
 _log = structlog.get_logger(__name__)
 
 
@@ -37,11 +37,11 @@ class PreviewHandler:
         self._provider = provider
         self._store = store
         self._metrics = metrics
-        # nginx logs every request: one more line here takes a third of the time of an answer.
+        # Only for debugging: nginx logs every request, and a line here costs a third of an answer's time.
         self._logs_requests = _log.is_enabled_for(logging.DEBUG)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer with the preview or a problem. Raises only where the client has disconnected."""
+        """Answer with the preview or a problem. Raises only if the client has disconnected."""
         started, preset = time.perf_counter(), ""
         set_request_headers(request.headers)
         try:
@@ -50,7 +50,7 @@ class PreviewHandler:
             answer = await self._provider.preview(preview)
             source = _X_PREVIEW[answer.source]
             response = await self._response(request, preview, answer)
-        except Exception as error:  # noqa: BLE001 -- the last resort: logged in full, shown to nobody
+        except Exception as error:  # noqa: BLE001 -- the last resort: logged in full, not shown to clients
             source, response = error_name(error), problem(error, request.raw_path)
         seconds = time.perf_counter() - started
         self._metrics.answered(preset, response.status, source, seconds)

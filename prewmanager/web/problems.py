@@ -24,7 +24,7 @@ from prewmanager.errors import (
 SERVER = "prewmanager"  # instead of the versions of Python and aiohttp
 _log = structlog.get_logger(__name__)
 
-# The first class that matches decides; this is all that a client reads.
+# The first class that matches decides; clients get nothing else of an error but its kind.
 STATUSES: list[tuple[type[PrewError], HTTPStatus, str]] = [
     (UnknownPreset, HTTPStatus.NOT_FOUND, "Unknown preset"),
     (InvalidKey, HTTPStatus.BAD_REQUEST, "Invalid key"),
@@ -38,14 +38,14 @@ STATUSES: list[tuple[type[PrewError], HTTPStatus, str]] = [
 
 
 def error_name(error: Exception) -> str:
-    """An error's name for metrics: its kind, its class, or empty where it is not one of `errors`."""
+    """Return an error's name for metrics: its kind, its class, or empty if it is not one of `errors`."""
     if isinstance(error, PreviewFailed):
         return error.kind
     return type(error).__name__ if isinstance(error, PrewError) else ""
 
 
 def problem(error: Exception, path: str) -> web.Response:
-    """Build the answer for an error. An unexpected one is logged in full, with the path, and shown to nobody."""
+    """Build the answer for an error. An unexpected one is logged in full, with the path, and not shown."""
     if not isinstance(error, PrewError):
         _log.error("request.crashed", path=path, exc_info=error)
         return _response(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error", {})

@@ -74,8 +74,7 @@ def test_a_port_in_use_aborts_startup_with_one_line() -> None:
 
     assert done.returncode == 2
     assert (
-        done.stderr
-        == f"prewmanager: PREW_HOST=127.0.0.1 PREW_PORT={port}: cannot listen there: Address already in use\n"
+        done.stderr == f"prewmanager: cannot listen on PREW_HOST=127.0.0.1 PREW_PORT={port}: Address already in use\n"
     )
 
 

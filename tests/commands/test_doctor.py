@@ -109,7 +109,7 @@ async def test_a_replica_instead_of_the_primary(
     finally:
         replica.program.kill()
 
-    assert "name the primary" in findings["redis writes"]["fix"]
+    assert "to the primary" in findings["redis writes"]["fix"]
     assert function.url
 
 
@@ -165,7 +165,7 @@ async def test_a_function_that_raises(shop: Shop, function: GatedLambda) -> None
     function.script.append(function_error())
     findings = await _examine(shop)
 
-    assert "log says why" in findings["function: makes a preview"]["fix"]
+    assert "see the function's log" in findings["function: makes a preview"]["fix"]
 
 
 async def test_a_photo_that_is_no_picture_is_no_fault_of_the_function(shop: Shop, function: GatedLambda) -> None:

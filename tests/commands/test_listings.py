@@ -43,5 +43,5 @@ async def test_the_order_of_the_listings_is_found_out(order: Order, photos: set[
 
 async def test_a_listing_in_no_order_is_refused() -> None:
     """It would look like photos without previews."""
-    with pytest.raises(OutOfOrder, match="run it again"):
+    with pytest.raises(OutOfOrder, match="the listing is not sorted"):
         await in_listing_order(lambda order: _joined(["b", "a"], [], order))

@@ -153,7 +153,7 @@ async def test_an_unknown_preset(shop: Shop, function: GatedLambda) -> None:
     done = await asyncio.to_thread(shop.run, "warm", "poster")
 
     assert done.returncode == 2
-    assert "poster: no such preset; there are card, thumb" in done.stderr
+    assert "poster: unknown preset; configured are card, thumb" in done.stderr
     assert function.calls == 0
 
 

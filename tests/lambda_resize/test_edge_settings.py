@@ -50,10 +50,10 @@ def test_an_allowed_host_is_a_name(host: str) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("{", "no JSON"),
+        ("{", "not valid JSON"),
         ("[]", "not an object"),
-        ('{"hosts": []}', "hosts: no such setting"),
-        ('{"allowed_hosts": "a.example"}', "allowed_hosts: 'a.example' is no list"),
+        ('{"hosts": []}', "hosts: unknown setting"),
+        ('{"allowed_hosts": "a.example"}', "allowed_hosts: 'a.example' is not a list"),
         ('{"allowed_hosts": [1]}', "allowed_hosts"),
         ('{"schemes": ["ftp"]}', "schemes"),
         ('{"max_width": 0}', "max_width: 0 is not a whole number from 1 to 10000"),

@@ -78,7 +78,7 @@ def test_a_heic_cut_short_is_corrupt(part: float) -> None:
 
 
 def test_a_large_heic_is_refused_before_it_is_decoded() -> None:
-    with pytest.raises(TooLarge, match="must be decoded whole"):
+    with pytest.raises(TooLarge, match="to be decoded whole"):
         resize(heic(Image.new("RGB", (100, 100))), Spec(width=20), Limits(max_frame_pixels=9_999))
 
 

@@ -147,13 +147,13 @@ def test_an_acl_is_sent_where_it_is_asked_for(answering: Answering, object_acl: 
 
 
 def test_a_missing_object_is_missing(s3: S3, storage: Storage) -> None:
-    with pytest.raises(Missing, match=f"^{s3.bucket}/photo/none: there is no such object$"):
+    with pytest.raises(Missing, match=f"^{s3.bucket}/photo/none: the object does not exist$"):
         storage.read(s3.bucket, "photo/none", 100)
 
 
 def test_a_missing_bucket_is_not_a_missing_photo(storage: Storage) -> None:
     """It is a wrong setting, and must not be cached as the answer for a photo."""
-    with pytest.raises(StorageFailed, match="no such bucket"):
+    with pytest.raises(StorageFailed, match="the bucket does not exist"):
         storage.read("nobody-made-this", "photo/none", 100)
 
 

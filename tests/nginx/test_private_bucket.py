@@ -136,7 +136,7 @@ def test_a_role_has_a_token(
 @pytest.mark.parametrize(
     ("variables", "named"),
     [
-        ({"PREW_NGINX_CREDENTIALS_FILE": "/none"}, "PREW_NGINX_CREDENTIALS_FILE must be a file"),
+        ({"PREW_NGINX_CREDENTIALS_FILE": "/none"}, "PREW_NGINX_CREDENTIALS_FILE must be a readable file"),
         ({"PREW_NGINX_JS_MODULE": "/none"}, "PREW_NGINX_JS_MODULE=/none"),
         ({"AWS_REGION": ""}, "AWS_REGION is required"),
         ({"AWS_REGION": "eu central"}, "AWS_REGION must be a region"),

@@ -138,5 +138,5 @@ def test_a_preset_is_checked_like_a_spec(fields: dict[str, Any]) -> None:
 )
 def test_a_density_beyond_the_bounds_is_refused(fields: dict[str, Any]) -> None:
     """The message says which of its densities makes too much of what."""
-    with pytest.raises(PresetError, match=r"dpr \d makes \w+ [\d.]+ x \d, and \d+ is the most"):
+    with pytest.raises(PresetError, match=r"dpr \d makes \w+ [\d.]+ x \d, but the limit is \d+: lower one"):
         Preset(**fields)

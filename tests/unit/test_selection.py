@@ -36,5 +36,5 @@ def test_a_preset_selects_its_variants(names: list[str], exact: bool, selected: 
 @pytest.mark.parametrize("name", ["card@2x", "thumb.avif", "thumb@3x", "other", ""])
 def test_an_unknown_name_is_refused(name: str) -> None:
     """The error lists the known names."""
-    with pytest.raises(InvalidSettings, match=r"there are card, card\.avif, card\.webp, thumb, thumb@2x"):
+    with pytest.raises(InvalidSettings, match=r"configured are card, card\.avif, card\.webp, thumb, thumb@2x"):
         Selection(["card", name], "", exact=False).variants(SETTINGS)

@@ -95,7 +95,7 @@ def test_others_variables_are_let_be(read: Read) -> None:
 @pytest.mark.parametrize(
     ("variables", "line"),
     [
-        ({"PREW_SOURCE_BUCKET": ""}, "PREW_SOURCE_BUCKET: is required and not set (it is the bucket of the photos)"),
+        ({"PREW_SOURCE_BUCKET": ""}, "PREW_SOURCE_BUCKET: is required and not set (the bucket of the photos)"),
         ({"PREW_PRESETS__CARD__WIDTH": ""}, "PREW_PRESETS"),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"}, "OTEL_EXPORTER_OTLP_ENDPOINT: String should match pattern"),
         (
@@ -104,22 +104,22 @@ def test_others_variables_are_let_be(read: Read) -> None:
         ),
         (
             {"PREW_PRESETS__CARD__WIDTH": "0"},
-            "PREW_PRESETS__CARD__WIDTH: should be greater than or equal to 1, and is '0'",
+            "PREW_PRESETS__CARD__WIDTH: should be greater than or equal to 1, but is '0'",
         ),
         ({"PREW_PRESETS__CARD__WIDTH": "wide"}, "PREW_PRESETS__CARD__WIDTH: should be a valid integer"),
         ({"PREW_PRESETS__CARD__QUALITY": "101"}, "PREW_PRESETS__CARD__QUALITY: should be less than or equal to 100"),
         (
             {"PREW_PRESETS__CARD__WIDHT": "5"},
-            "PREW_PRESETS__CARD__WIDHT: there is no such field of a preset; it has width",
+            "PREW_PRESETS__CARD__WIDHT: unknown preset field; the fields are width",
         ),
         ({"PREW_PRESETS__B__FIT": "cover"}, "PREW_PRESETS__B: needs a width or a height in pixels"),
-        ({"PREW_PRESETS": '{"a/b": {"width": 3}}'}, "PREW_PRESETS (at a/b): 'a/b' is no name for a preset"),
+        ({"PREW_PRESETS": '{"a/b": {"width": 3}}'}, "PREW_PRESETS (at a/b): 'a/b' is not a valid preset name"),
         ({"PREW_PRESETS": '{"b": {"width": 0}}'}, "PREW_PRESETS (at b.width): should be greater than or equal to 1"),
-        ({"PREW_PRESETS": '{"b": '}, "PREW_PRESETS: is no valid JSON"),
-        ({"PREW_PORT": "99999"}, "PREW_PORT: should be less than or equal to 65535, and is '99999'"),
+        ({"PREW_PRESETS": '{"b": '}, "PREW_PRESETS: is not valid JSON"),
+        ({"PREW_PORT": "99999"}, "PREW_PORT: should be less than or equal to 65535, but is '99999'"),
         ({"PREW_REDIS_URL": "localhost"}, "PREW_REDIS_URL: "),
         ({"PREW_SOURCE_PREFIX": "a/b"}, "PREW_SOURCE_PREFIX: "),
-        ({"PREW_CACHE_CONTROL": "a\r\nb"}, "PREW_CACHE_CONTROL: has a character that no HTTP header may have"),
+        ({"PREW_CACHE_CONTROL": "a\r\nb"}, "PREW_CACHE_CONTROL: has a character that is invalid in an HTTP header"),
         (
             {"PREW_LOCK_TTL": "10"},
             "PREW_LOCK_TTL=10 must be longer than PREW_INVOKE_TIMEOUT=15: raise the first or lower",
@@ -127,7 +127,7 @@ def test_others_variables_are_let_be(read: Read) -> None:
         ({"PREW_LAMBDA_TIMEOUT": "16"}, "PREW_LAMBDA_TIMEOUT=16 must not be longer than PREW_INVOKE_TIMEOUT=15"),
         (
             {"PREW_PRESETS__CARD__FIT": "contain", "PREW_PRESETS__CARD__POSITION": "entropy"},
-            "PREW_PRESETS__CARD: position entropy chooses what to cut, and fit contain cuts nothing",
+            "PREW_PRESETS__CARD: position entropy chooses what to cut, but fit contain cuts nothing",
         ),
         ({"PREW_PREVIEW_PREFIX": "photo"}, "PREW_PREVIEW_PREFIX=photo must differ from PREW_SOURCE_PREFIX"),
         ({"PREW_LEASE": "31"}, "PREW_LEASE=31 must not be longer than PREW_LOCK_TTL=30"),
@@ -135,28 +135,28 @@ def test_others_variables_are_let_be(read: Read) -> None:
         ({"PREW_PROXY_READ_TIMEOUT": "45"}, "PREW_PROXY_READ_TIMEOUT=45 must be longer than PREW_WAIT_TIMEOUT=45"),
         (
             {"PREW_PRESETS__CARD__COMPANIONS": "hero"},
-            "PREW_PRESETS__CARD__COMPANIONS: 'hero' is no other preset; there are: none",
+            "PREW_PRESETS__CARD__COMPANIONS: 'hero' is not another preset; the others are: none",
         ),
         (
             {"PREW_PRESETS__CARD__COMPANIONS": "card", "PREW_PRESETS__HERO__WIDTH": "9"},
-            "PREW_PRESETS__CARD__COMPANIONS: 'card' is no other preset; there are: hero",
+            "PREW_PRESETS__CARD__COMPANIONS: 'card' is not another preset; the others are: hero",
         ),
         (
             {"PREW_PRESETS__CARD__COMPANIONS": ",".join(f"p{number}" for number in range(17))},
-            "PREW_PRESETS__CARD__COMPANIONS: has 17 presets, and 16 is the most",
+            "PREW_PRESETS__CARD__COMPANIONS: names 17 presets; the limit is 16",
         ),
         (
             {"PREW_PRESETS": '{"card": {"width": 1, "companions": 5}}'},
-            "PREW_PRESETS__CARD__COMPANIONS: is 5, and should be names of presets, such as card,hero",
+            "PREW_PRESETS__CARD__COMPANIONS: should be presets' names, such as card,hero, but is 5",
         ),
         ({"PREW_FALLBACK_AFTER": "45"}, "PREW_FALLBACK_AFTER=45 must be shorter than PREW_WAIT_TIMEOUT=45: lower"),
-        ({"PREW_FALLBACK_AFTER": "-1"}, "PREW_FALLBACK_AFTER: should be greater than or equal to 0, and is '-1'"),
-        ({"PREW_LOKC_TTL": "5"}, "PREW_LOKC_TTL: there is no such setting; did you mean PREW_LOCK_TTL?"),
+        ({"PREW_FALLBACK_AFTER": "-1"}, "PREW_FALLBACK_AFTER: should be greater than or equal to 0, but is '-1'"),
+        ({"PREW_LOKC_TTL": "5"}, "PREW_LOKC_TTL: unknown setting; did you mean PREW_LOCK_TTL?"),
         (
             {"PREW_PRESET__CARD__WIDTH": "5"},
-            "PREW_PRESET__CARD__WIDTH: there is no such setting; did you mean PREW_PRESETS?",
+            "PREW_PRESET__CARD__WIDTH: unknown setting; did you mean PREW_PRESETS?",
         ),
-        ({"PREW_ZZZZZZZZ": "5"}, "PREW_ZZZZZZZZ: there is no such setting; remove it"),
+        ({"PREW_ZZZZZZZZ": "5"}, "PREW_ZZZZZZZZ: unknown setting; remove it"),
     ],
 )
 def test_a_wrong_setting_is_one_line(read: Read, variables: dict[str, str], line: str) -> None:
@@ -179,7 +179,7 @@ def _parsed(**fields: Any) -> Preset:
 
 @pytest.mark.parametrize("dpr", ["1", "5", "2,x", "2;3", "1.5", [2, 5], True, {"2": 3}, "2,"])
 def test_only_agreed_densities(dpr: object) -> None:
-    with pytest.raises(ValidationError, match="should be some of 2, 3 and 4"):
+    with pytest.raises(ValidationError, match="should be one or more of 2, 3 and 4"):
         _parsed(width=1, dpr=dpr)
 
 

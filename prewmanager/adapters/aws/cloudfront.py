@@ -1,4 +1,4 @@
-"""CloudFront: invalidates its copies of previews, by path."""
+"""Invalidates CloudFront's copies of previews, by path."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from prewmanager.errors import CacheUnavailable
 
-# CloudFront allows 3,000 paths in progress at once, of which 15 with a *; smaller requests leave room for others.
+# CloudFront allows 3,000 paths in progress at once, 15 of them with a *; smaller requests leave room for others.
 MOST_PATHS = 1000
 _CONNECT_S = 3
 
@@ -42,7 +42,7 @@ class CloudFront:
 
 @contextlib.asynccontextmanager
 async def cloudfront_client(*, region: str) -> AsyncIterator[Any]:
-    """An aiobotocore client; `AWS_ENDPOINT_URL_CLOUDFRONT` is read by the SDK itself."""
+    """Open an aiobotocore client; the SDK itself reads `AWS_ENDPOINT_URL_CLOUDFRONT`."""
     config = AioConfig(retries={"total_max_attempts": 4, "mode": "standard"}, connect_timeout=_CONNECT_S)
     async with aioboto3.Session().client("cloudfront", region_name=region, config=config) as client:
         yield client

@@ -1,4 +1,4 @@
-"""Invoke requests to Lambda: the SDK's endpoint, credentials and signature, sent by aiohttp.
+"""Sends Invoke requests to Lambda by aiohttp, with the SDK's endpoint, credentials and signature.
 
 The SDK's own call takes two to three times the CPU of the request itself (it validates each call and runs some thirty
 hooks), and a miss consists of little else. docs/decisions/0012 has the figures.
@@ -31,7 +31,7 @@ _REFUSED_FROM = 300
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Lambda's reply to one request; `refused` is AWS's error code where the function did not run, else empty."""
+    """Lambda's reply to one request; `refused` is AWS's error code if the function did not run, else empty."""
 
     headers: Mapping[str, str]
     body: bytes
@@ -51,10 +51,10 @@ class LambdaClient:
         credentials: Any,
         proxy: str | None,
     ) -> None:
-        """`credentials` are the SDK's, which refresh themselves, or None where it found none."""
+        """`credentials` are the SDK's, which refresh themselves, or None if it found none."""
         path = f"/2015-03-31/functions/{quote(function, safe='')}/invocations"
         self._address = endpoint.rstrip("/") + path
-        # Encoded already: aiohttp would decode the colons of an ARN, and the signature would be of another path.
+        # Marked as encoded: aiohttp would decode an ARN's colons, and the signature would not match the path.
         self._url = URL(self._address, encoded=True)
         self._host = _host(self._url)
         self._http = http
@@ -63,9 +63,9 @@ class LambdaClient:
         self._proxy = proxy
 
     async def invoke(self, payload: bytes, *, dry: bool = False) -> Reply:
-        """Run the function with this event, or, when `dry`, only ask whether that would be allowed.
+        """Run the function with this event or, if `dry`, only check the permission.
 
-        Raises `aiohttp.ClientError`, `OSError`, `TimeoutError`, and botocore's `BotoCoreError` where there are no
+        Raises `aiohttp.ClientError`, `OSError`, `TimeoutError`, and botocore's `BotoCoreError` if there are no
         credentials.
         """
         headers = await self._signed(payload, {"X-Amz-Invocation-Type": "DryRun"} if dry else {})
@@ -78,7 +78,7 @@ class LambdaClient:
         if self._credentials is None:
             raise NoCredentialsError
         frozen = await self._credentials.get_frozen_credentials()
-        # What the signer would else derive twice, from the address and a copy of the payload.
+        # Otherwise the signer derives both twice, from the address and from a copy of the payload.
         headers |= {"Host": self._host, "X-Amz-Content-SHA256": sha256(payload).hexdigest()}
         request = AWSRequest("POST", self._address, data=payload, headers=headers)
         SigV4Auth(frozen, "lambda", self._region).add_auth(request)
@@ -86,17 +86,17 @@ class LambdaClient:
 
 
 def _host(url: URL) -> str:
-    """As HTTP clients send it, and so as Lambda verifies it: a port only where it is not the scheme's."""
+    """Return the Host header as HTTP clients send it and Lambda verifies it: a default port is left out."""
     return str(url.host_subcomponent) if url.is_default_port() else f"{url.host_subcomponent}:{url.port}"
 
 
 def _error_code(headers: Mapping[str, str]) -> str:
-    # As Lambda sends it: the code, and for some errors a colon and an address.
+    # Lambda sends the code, followed for some errors by a colon and a URL.
     return headers.get("x-amzn-ErrorType", "").partition(":")[0] or "an error without a type"
 
 
 def error_message(body: bytes) -> str:
-    """The message in an error's body; AWS spells the field in two ways."""
+    """Return the message of an error's body; AWS spells the field in two ways."""
     try:
         error = orjson.loads(body)
     except ValueError:
@@ -108,27 +108,27 @@ def error_message(body: bytes) -> str:
 async def open_lambda_client(
     function: str, *, region: str, endpoint_url: str | None, connect_s: float, read_s: float, max_connections: int
 ) -> AsyncIterator[LambdaClient]:
-    """A client of one function, over persistent connections; closed with the block."""
+    """Open a client of one function, with persistent connections; it closes when the block ends."""
     sdk = AioSession()
     session = aioboto3.Session(botocore_session=sdk)
-    # The SDK's client knows AWS's endpoints in all partitions; only its address is used.
+    # Opened only for its endpoint: the SDK knows AWS's endpoints in all partitions.
     async with session.client("lambda", region_name=region, endpoint_url=endpoint_url) as client:
         endpoint = client.meta.endpoint_url
     bundle = sdk.get_config_variable("ca_bundle")
     connector = aiohttp.TCPConnector(
         limit=max_connections,
         keepalive_timeout=_KEEPALIVE_S,
-        # aiohttp has read this machine's certificate authorities already; once more is 40 ms of the start, and 1 MB.
+        # aiohttp has read this machine's certificate authorities already; reading them again takes 40 ms and 1 MB.
         ssl=ssl.create_default_context(cafile=bundle) if bundle else True,
     )
     credentials = await session.get_credentials()
-    # The session holds 8 MB of API descriptions, which are not needed any more.
+    # The session holds 8 MB of API descriptions, which are no longer needed.
     del client, session, sdk
     async with aiohttp.ClientSession(
         connector=connector,
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_s, sock_read=read_s),
         cookie_jar=aiohttp.DummyCookieJar(),
-        # Not signed: each signed header is work for each request.
+        # Not signed: a signed header costs CPU at each request.
         headers={"Accept-Encoding": "identity"},
         auto_decompress=False,
     ) as http:
@@ -138,6 +138,6 @@ async def open_lambda_client(
 
 
 def _proxy(endpoint: str) -> str | None:
-    """The proxy that the environment names for this address, as in the SDK; read once, not for each call."""
+    """Return the environment's proxy for this address, as the SDK does, but once and not for each call."""
     parts = urlsplit(endpoint)
     return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)

@@ -1,4 +1,4 @@
-"""The resizer as an AWS Lambda function: each attempt is exactly one invocation."""
+"""The resizer that invokes an AWS Lambda function, exactly once for each attempt."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from prewmanager.resizing.render import InvocationCost, RenderJob, RenderResult
 
 _THROTTLED = "TooManyRequestsException"
 _THROTTLED_RETRY_S = 1.0
-# Lambda's error type for a process that ended during an invocation, by a crash or out of memory. An exception, one at
-# import included, is reported under its own name.
+# Lambda's error type for a process that ended during an invocation, by a crash or out of memory. Exceptions, also at
+# import, are reported under their own names.
 _DEAD = "Runtime.ExitError"
 
 
@@ -28,7 +28,7 @@ class LambdaResizer:
         self._cost_meter = cost_meter
 
     async def resize(self, job: RenderJob) -> RenderResult:
-        """Invoke the function once for the job. Raises the `PreviewFailed` that fits."""
+        """Invoke the function once for the job. Raises the `PreviewFailed` of its outcome."""
         preset = job.preview.preset_name
         reply = await self._invoke(orjson.dumps(self._contract.request(job)))
         if "X-Amz-Function-Error" in reply.headers:
@@ -43,7 +43,7 @@ class LambdaResizer:
         return self._contract.result(response, job)
 
     async def ping(self) -> None:
-        """Return when the function may be invoked: a dry run checks existence and permission, and runs nothing.
+        """Check by a dry run that the function exists and may be invoked, without running it.
 
         Raises `PreviewFailed`.
         """
@@ -76,7 +76,7 @@ def _seconds(retry_after: str | None) -> float:
 
 
 def _function_error(body: bytes) -> PreviewFailed:
-    """Translate a function that raised, died or timed out; only the message tells a time-out."""
+    """Translate the error of a function that raised, died or timed out; only the message reveals a time-out."""
     text = body[:2000].decode(errors="replace")
     if "Task timed out after" in text:
         return DeadlineExceeded(text)

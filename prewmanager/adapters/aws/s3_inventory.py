@@ -24,7 +24,7 @@ class S3Inventory:
     """An `Inventory` of one bucket."""
 
     def __init__(self, client: Any, bucket: str, *, deletes_under: str | None = None) -> None:
-        """`client` is an `s3_client`; only keys under `deletes_under` can be deleted, none where it is None."""
+        """`client` is an `s3_client`; only keys under `deletes_under` can be deleted, none if it is None."""
         if deletes_under is not None and not deletes_under.endswith("/"):
             raise ValueError(f"deletes_under={deletes_under!r} does not end with a slash")
         self._client = client
@@ -56,11 +56,11 @@ class S3Inventory:
     async def delete(self, keys: Sequence[str]) -> None:
         """Delete objects, a thousand per request.
 
-        Raises `StorageFailed`, and `ValueError` before anything is deleted where a key is not under `deletes_under`.
+        Raises `StorageFailed`, and `ValueError` before anything is deleted if a key is not under `deletes_under`.
         """
         for key in keys:
             if self._deletes_under is None or not key.startswith(self._deletes_under):
-                raise ValueError(f"{key}: refused, deletions are for keys under {self._deletes_under or 'nothing'}")
+                raise ValueError(f"{key}: refused: only keys under {self._deletes_under or 'nothing'} can be deleted")
         for start in range(0, len(keys), MAX_BATCH):
             batch = [{"Key": key} for key in keys[start : start + MAX_BATCH]]
             with _translated(self._bucket):
@@ -71,8 +71,8 @@ class S3Inventory:
                 raise StorageFailed(f"{self._bucket}/{error['Key']}: not deleted, {error['Code']}")
 
     async def _pages(self, **parameters: str) -> AsyncIterator[dict[str, Any]]:
-        # By S3's own token: a server that is not Amazon's may interpret StartAfter in its own order, and leave objects
-        # out (SeaweedFS does).
+        # Pages follow S3's token. With StartAfter, a server that is not Amazon's may apply an order of its own and omit
+        # objects (SeaweedFS does).
         with _translated(self._bucket):
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, **parameters)
             async for page in pages:
@@ -81,7 +81,7 @@ class S3Inventory:
 
 @contextlib.asynccontextmanager
 async def s3_client(*, region: str, endpoint_url: str | None, max_connections: int = 10) -> AsyncIterator[Any]:
-    """An aiobotocore S3 client; an endpoint that is not Amazon's is addressed path-style."""
+    """Open an aiobotocore S3 client; an endpoint that is not Amazon's is addressed path-style."""
     config = AioConfig(
         retries={"total_max_attempts": 4, "mode": "standard"},
         max_pool_connections=max_connections,

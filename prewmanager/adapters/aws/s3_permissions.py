@@ -1,4 +1,4 @@
-"""S3's literal answer to one request of each kind, to find out which permission or setting is missing."""
+"""Sends one S3 request of each kind and returns the unprocessed answer, to find a missing permission or setting."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ class S3Permissions:
         self._bucket = bucket
 
     async def list(self, prefix: str) -> S3Answer:
-        """ListObjectsV2, one page of at most a thousand."""
+        """Send ListObjectsV2 for one page, of at most a thousand objects."""
         return await self._answer("list_objects_v2", Prefix=prefix)
 
     async def read(self, key: str) -> S3Answer:
-        """GetObject, without reading the body."""
+        """Send GetObject, without reading the body."""
         answer = await self._answer("get_object", Key=key)
         if "Body" in answer.content:
             answer.content["Body"].close()
         return answer
 
     async def delete(self, key: str) -> S3Answer:
-        """DeleteObject, which succeeds for a missing object."""
+        """Send DeleteObject, which succeeds for a missing object."""
         return await self._answer("delete_object", Key=key)
 
     async def _answer(self, operation: str, **parameters: str) -> S3Answer:

@@ -14,18 +14,18 @@ from prewmanager.previews.inventory import ObjectHead
 from prewmanager.previews.outcome import Made
 
 if TYPE_CHECKING:
-    # Names that obstore has for type checkers only.
+    # obstore defines these for type checkers only.
     from obstore import Attributes, GetResult, ObjectMeta
     from obstore.store import S3Config
 
 _CHUNK_BYTES = 256 * 1024
-# As the resize function names them in the object's metadata.
+# The resize function's names in the object's metadata.
 _FINGERPRINT, _THUMBHASH = "preset-fingerprint", "thumbhash"
 _CONNECT = timedelta(seconds=1)
 
 
 def s3_store(bucket: str, *, region: str, endpoint_url: str | None, timeout_s: float) -> S3Store:
-    """An obstore for the bucket; credentials come from the places where the AWS SDK finds them.
+    """Open a bucket by obstore; credentials come from the same sources as the AWS SDK's.
 
     An endpoint that is not Amazon's is addressed path-style, since few of them resolve a host name for each bucket.
     """
@@ -60,7 +60,7 @@ class S3PreviewStore:
         return _made(got.meta, got.attributes, body)
 
     async def stream(self, key: str) -> tuple[Made, AsyncIterator[bytes]]:
-        """Return the preview under this key in pieces of 256 KB. Raises `StorageFailed`, also where there is none."""
+        """Return the preview under this key in pieces of 256 KB. Raises `StorageFailed`, also if it does not exist."""
         try:
             got = await self._store.get_async(key)
         except (BaseError, OSError) as error:
@@ -68,7 +68,7 @@ class S3PreviewStore:
         return _made(got.meta, got.attributes, None), _pieces(got, key)
 
     async def head(self, key: str) -> ObjectHead | None:
-        """Return this object's metadata, or None where there is no such object. Raises `StorageFailed`."""
+        """Return this object's metadata, or None if it does not exist. Raises `StorageFailed`."""
         try:
             got = await self._store.get_async(key, options={"head": True})
         except FileNotFoundError:
@@ -83,7 +83,7 @@ class S3PreviewStore:
         try:
             await self._store.get_async("prewmanager-readiness-probe")
         except (FileNotFoundError, PermissionDeniedError) as error:
-            # Without s3:ListBucket S3 answers "denied" for a missing object. The other codes mean what they say.
+            # Without s3:ListBucket, S3 answers AccessDenied for a missing object. All other codes are failures.
             if "NoSuchBucket" in str(error) or not any(code in str(error) for code in ("NoSuchKey", "AccessDenied")):
                 raise _failed("probe", error) from error
         except (BaseError, OSError) as error:
@@ -110,5 +110,5 @@ def _made(meta: ObjectMeta, attributes: Attributes, body: bytes | None) -> Made:
 
 
 def _failed(key: str, error: Exception) -> StorageFailed:
-    # obstore appends the error's source in Rust's notation; the first line is the message.
+    # The first line is the message; obstore appends the error's source in Rust's notation.
     return StorageFailed(f"{key}: {str(error).partition(chr(10))[0]}")

@@ -1,4 +1,4 @@
-"""The ports as spans: a flight's requests to Redis, S3 and the resize function."""
+"""Ports with spans: they trace a flight's requests to Redis, S3 and the resize function."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _PROPAGATOR = TraceContextTextMapPropagator()
 
 @contextmanager
 def _request(tracer: Tracer, name: str, **attributes: str) -> Iterator[Span]:
-    """A span for one request to another program; an exception ends it as an error."""
+    """Open a span for one request to another program; an exception ends it as an error."""
     with tracer.start_as_current_span(name, kind=SpanKind.CLIENT, attributes=attributes) as span:
         yield span
 
 
 class TracedFlightStore:
-    """A `FlightStore` in Redis."""
+    """Traces a `FlightStore` in Redis."""
 
     def __init__(self, inner: FlightStore, tracer: Tracer) -> None:
         self._inner = inner
         self._tracer = tracer
 
     async def acquire(self, key: str) -> Lease | Completed | Held:
-        """Acquire; the span has the outcome: acquired, held or completed."""
+        """Acquire the lease; the span records the outcome: acquired, held or completed."""
         with _request(self._tracer, "redis acquire", **_REDIS) as span:
             acquired = await self._inner.acquire(key)
             if isinstance(acquired, Completed | Held):
@@ -45,7 +45,7 @@ class TracedFlightStore:
             return _TracedLease(acquired, self._tracer)
 
     async def try_acquire(self, key: str) -> Lease | None:
-        """Try to acquire a companion's lease; the span has whether that succeeded."""
+        """Try to acquire a companion's lease; the span records whether that succeeded."""
         with _request(self._tracer, "redis try_acquire", **_REDIS) as span:
             lease = await self._inner.try_acquire(key)
             span.set_attribute("prewmanager.lease", "unavailable" if lease is None else "acquired")
@@ -83,34 +83,34 @@ class _TracedLease:
 
 
 class TracedStore:
-    """A `PreviewStore` in S3."""
+    """Traces a `PreviewStore` in S3."""
 
     def __init__(self, inner: PreviewStore, tracer: Tracer) -> None:
         self._inner = inner
         self._tracer = tracer
 
     async def find(self, key: str) -> Made | None:
-        """Find; the span has whether it was found."""
+        """Find a preview; the span records whether it exists."""
         with _request(self._tracer, "s3 find", **{"aws.s3.key": key}) as span:
             found = await self._inner.find(key)
             span.set_attribute("prewmanager.found", found is not None)
             return found
 
     async def stream(self, key: str) -> tuple[Made, AsyncIterator[bytes]]:
-        """Stream; the span ends with the answer's headers, as the body comes at the client's pace."""
+        """Stream a preview; the span ends with the response's headers, since the body comes at the client's pace."""
         with _request(self._tracer, "s3 stream", **{"aws.s3.key": key}):
             return await self._inner.stream(key)
 
 
 class TracedResizer:
-    """A `Resizer` that passes its span on to the function."""
+    """Traces a `Resizer`, and passes the span on to the function."""
 
     def __init__(self, inner: Resizer, tracer: Tracer) -> None:
         self._inner = inner
         self._tracer = tracer
 
     async def resize(self, job: RenderJob) -> RenderResult:
-        """One attempt."""
+        """Make one attempt; the span records the preview's bytes and the companions' presets."""
         with _request(self._tracer, "resize", **{"prewmanager.photo": job.preview.photo_key}) as span:
             fields: dict[str, str] = {}
             _PROPAGATOR.inject(fields)

@@ -1,7 +1,7 @@
-"""Requests and flights as spans, and nginx's part of a request, which nginx cannot trace itself.
+"""Spans of requests and flights, and of nginx's part of a request, which nginx cannot trace itself.
 
-A request's span is a child of nginx's. The flight that it starts is its child, and outlives it by the time that the
-result takes to reach Redis. A request that joins has a trace of its own, with a link to the flight.
+A request's span is a child of nginx's. The span of the flight that it starts is a child of the request's, and ends
+later, once the result is in Redis. A request that joins a flight has a separate trace, with a link to the flight.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from prewmanager.previews.outcome import Failure
 
 TIMES_HEADER = "X-Proxy-Times"
 _PREVIEWS = r"/{path}"  # the route of everything that is neither health nor metrics
-# nginx's $msec, $request_time and $upstream_response_time when it turns to the service: seconds.
+# nginx's $msec, $request_time and $upstream_response_time when it passes the request to the service, in seconds.
 _TIMES = re.compile(r"(?P<now>\d{10}\.\d{3}) (?P<since>\d{1,3}\.\d{3}) (?P<s3>\d{1,3}\.\d{3})?")
 _PROPAGATOR = TraceContextTextMapPropagator()
 
@@ -47,7 +47,7 @@ class RequestSpans:
         resource = request.match_info.route.resource
         if resource is None or resource.canonical != _PREVIEWS:
             return await handler(request)
-        # Before the first span: the trace id is the request's id.
+        # Set before the first span, whose trace id is the request's id.
         request_context.set_request_headers(request.headers)
         context = _PROPAGATOR.extract(request.headers)
         times = ProxyTimes.of(request.headers)
@@ -92,26 +92,26 @@ def _record(span: Span, response: web.StreamResponse) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ProxyTimes:
-    """When a request came to nginx, and how long S3 took to say that the preview is not there; nanoseconds."""
+    """When a request reached nginx, and how long S3 took to answer that the preview is missing; in nanoseconds."""
 
     arrived_ns: int
     s3_ns: int | None
 
     @classmethod
     def of(cls, headers: Mapping[str, str]) -> ProxyTimes | None:
-        """Read them from nginx's header; None where it is missing, or cannot be true."""
+        """Parse nginx's header; None if it is missing or implausible."""
         found = _TIMES.match(headers.get(TIMES_HEADER, ""))
         if found is None:
             return None
         arrived_ns = _ns(found["now"]) - _ns(found["since"])
-        # An hour off: a clock is wrong, or the header is not nginx's.
+        # More than an hour off: a clock is wrong, or the header is not nginx's.
         if abs(time.time_ns() - arrived_ns) > 3600 * 10**9:
             return None
         return cls(arrived_ns, _ns(found["s3"]) if found["s3"] else None)
 
 
 def _ns(seconds: str) -> int:
-    """Exact: nanoseconds since 1970 have too many digits for a float."""
+    """Convert seconds to nanoseconds without a float, which has too few digits for nanoseconds since 1970."""
     return int(seconds.replace(".", "")) * 10**6
 
 
@@ -122,7 +122,7 @@ class FlightSpans:
         self._tracer = tracer
 
     def start(self, preview: Preview) -> FlightSpan:
-        """Start the flight's span below that of the request that starts the flight."""
+        """Start the flight's span as a child of the current request's."""
         attributes = {"prewmanager.key": preview.preview_key, "prewmanager.preset": preview.preset_name}
         return _Span(self._tracer.start_span("flight", attributes=attributes))
 

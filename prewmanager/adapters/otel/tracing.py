@@ -1,7 +1,7 @@
-"""Traces through OpenTelemetry: who makes the spans, and where they go.
+"""Traces by OpenTelemetry: creates the spans and sends them to a collector.
 
-Everything but the address is read by the SDK itself from its standard variables: `OTEL_TRACES_SAMPLER`,
-`OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_BSP_…`.
+The SDK itself reads its standard variables: `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_HEADERS`,
+`OTEL_TRACES_SAMPLER`, `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_BSP_…`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 
 
 class OtelTracing:
-    """A `Tracing` whose spans go to one processor; those of nginx's part go under nginx's name."""
+    """A `Tracing` that sends all spans to one processor; the service name of nginx's spans is `nginx`."""
 
     def __init__(self, processor: SpanProcessor) -> None:
         self._tracer = _tracer("prewmanager", processor)
@@ -40,21 +40,21 @@ class OtelTracing:
         self.flights: FlightTracer = FlightSpans(self._tracer)
 
     def flight_store(self, flight_store: FlightStore) -> FlightStore:
-        """Trace its commands."""
+        """Trace the flight store's commands."""
         return TracedFlightStore(flight_store, self._tracer)
 
     def store(self, store: PreviewStore) -> PreviewStore:
-        """Trace its requests."""
+        """Trace the store's requests."""
         return TracedStore(store, self._tracer)
 
     def resizer(self, resizer: Resizer) -> Resizer:
-        """Trace its attempts, and pass the span on to the function."""
+        """Trace the resizer's attempts, and pass the span on to the function."""
         return TracedResizer(resizer, self._tracer)
 
 
 @contextlib.asynccontextmanager
 async def otel_tracing(*, flush_s: float) -> AsyncIterator[OtelTracing]:
-    """Send traces to the collector that the environment names; at the end, wait `flush_s` seconds for the last ones."""
+    """Send traces to the environment's collector; at the end, wait at most `flush_s` seconds for the last spans."""
     processor = BatchSpanProcessor(OTLPSpanExporter())
     try:
         yield OtelTracing(processor)
@@ -63,12 +63,12 @@ async def otel_tracing(*, flush_s: float) -> AsyncIterator[OtelTracing]:
 
 
 async def _within(seconds: float, work: Callable[[], None]) -> None:
-    """Run blocking work in a thread, and leave it where it takes longer: a dead collector must not delay the stop."""
+    """Run blocking work in a thread, and wait at most `seconds`: a dead collector must not delay shutdown."""
     loop, done = asyncio.get_running_loop(), asyncio.Event()
 
     def run() -> None:
         work()
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed, so nothing waits any more
             loop.call_soon_threadsafe(done.set)
 
     threading.Thread(target=run, name="last spans", daemon=True).start()
@@ -84,7 +84,7 @@ class _RequestIds(RandomIdGenerator):
         return int(known, 16) if _TRACE_ID.fullmatch(known) else super().generate_trace_id()
 
     def is_trace_id_random(self) -> bool:
-        return False  # nginx's are; a client's own id may be anything
+        return False  # nginx's ids are random; a client's may be anything
 
 
 def _tracer(name: str, processor: SpanProcessor, *, named_by_environment: bool = True) -> Tracer:

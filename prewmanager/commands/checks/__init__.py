@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """How a check ended; `SKIPPED`: there was nothing to check, or the service does not need it."""
+    """How a check ended; `SKIPPED`: there was nothing to check, or the service does not depend on it."""
 
     OK = "ok"
     FAILED = "failed"
@@ -35,5 +35,5 @@ def failed(check: str, detail: str, fix: str) -> Finding:
 
 
 def skipped(check: str, detail: str, fix: str = "") -> Finding:
-    """Build the finding of a check that was skipped; `fix` says what it would need."""
+    """Build the finding of a check that was skipped; `fix` says what it needs."""
     return Finding(check, State.SKIPPED, detail, fix)

@@ -1,7 +1,7 @@
-"""The buckets: each permission separately, and S3's clock against this machine's.
+"""Checks the buckets: each permission separately, and S3's clock against this machine's.
 
-The service itself lists and reads previews. A missing permission that only the operators' commands need is no fault:
-the service's own role is better without it.
+The service itself lists and reads previews. If a permission is missing that only the operators' commands need, the
+check is skipped and does not fail: the service's own role is better without it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import secrets
 from prewmanager.adapters.aws.s3_permissions import S3Answer, S3Permissions
 from prewmanager.commands.checks import Finding, failed, ok, skipped
 
-# No preset can have this name, so nothing that is stored under it is a site's preview.
+# No preset can have this name, so no preview of a site is stored under it.
 DOCTOR = "__doctor__"
 _MAX_SKEW_S = 30.0
 _EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".avif")
@@ -41,7 +41,7 @@ async def check_previews(permissions: S3Permissions, bucket: str, prefix: str) -
     unused = f"{prefix}/{DOCTOR}/{secrets.token_hex(8)}"
     read, deleted = await permissions.read(unused), await permissions.delete(unused)
     variable = "PREW_PREVIEW_BUCKET"
-    # Only who may list is answered NoSuchKey; all others are denied.
+    # S3 answers NoSuchKey only to credentials that may list, and AccessDenied to all others.
     read = S3Answer() if read.code == "NoSuchKey" else read
     objects = f"{bucket}/{prefix}/*"
     deletion = _permission("previews: delete", deleted, bucket, f"s3:DeleteObject on {objects}", variable)

@@ -1,6 +1,6 @@
-"""The resize function, or the worker processes: can it be invoked, and does it render a preview?
+"""Checks that the resize function, or the worker processes, can be invoked and render a preview.
 
-It renders a photo that is there, under a name that no preset can have, and the preview is deleted.
+The preview is of an existing photo, under a name that no preset can have, and is deleted afterwards.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _FIXES = {
     "storage by workers": "allow these credentials s3:GetObject on photos, s3:PutObject on previews, and s3:ListBucket",
     "timeout": "raise the function's memory, which is also its CPU, or its time-out, and PREW_LAMBDA_TIMEOUT with it",
     "throttled": "raise Lambda's concurrency limit, or lower PREW_MAX_INVOCATIONS",
-    "failed": "the function's log says why; is it this project's package, for this architecture?",
+    "failed": "see the function's log; check that its package is this project's, for its architecture",
 }
 
 
@@ -43,7 +43,10 @@ async def check_invoke(resizer: ReadyResizer, name: str) -> Finding:
 async def check_makes(
     resizer: ReadyResizer, settings: Settings, photo: str, previews: ObjectReader, permissions: S3Permissions
 ) -> list[Finding]:
-    """Check that it renders a preview of this photo, or that it answers where there is none. Raises `StorageFailed`."""
+    """Check that it renders a preview of this photo, or only that it answers if `photo` is empty.
+
+    Raises `StorageFailed`.
+    """
     preset = next(iter(settings.variants.values()))
     name = photo.removeprefix(f"{settings.source_prefix}/") or f"{DOCTOR}/none.jpg"
     key = f"{settings.preview_prefix}/{DOCTOR}/{name}"
@@ -53,9 +56,9 @@ async def check_makes(
     except PhotoMissing as error:
         if photo:
             return [failed(MAKES, str(error), _FIXES["missing"])]
-        return [skipped(MAKES, "it answers, and may read photos; there is none to render", "upload a photo")]
+        return [skipped(MAKES, "it answers, and may read photos; no photo is stored to render", "upload a photo")]
     except PhotoRejected as error:
-        return [skipped(MAKES, f"it answers, but cannot use {photo}: {error}", "upload a photo that it can use")]
+        return [skipped(MAKES, f"it answers, but cannot render {photo}: {error}", "upload another photo")]
     except PreviewFailed as error:
         kind = error.kind if settings.lambda_function else f"{error.kind} by workers"
         return [failed(MAKES, f"{error.kind}: {error}", _FIXES.get(kind) or _FIXES.get(error.kind, _FIXES["failed"]))]

@@ -1,4 +1,4 @@
-"""Redis: does it answer, is it new enough, and does it accept what flights write?"""
+"""Checks that Redis answers, is new enough, and accepts what flights write."""
 
 from __future__ import annotations
 
@@ -50,6 +50,6 @@ def _writes(info: ServerInfo) -> Finding:
         return failed("redis writes", error, _MEMORY_FIX)
     if "READONLY" in error or "read only" in error:
         return failed(
-            "redis writes", error, "PREW_REDIS_URL names a replica of Redis: name the primary, or the sentinels"
+            "redis writes", error, "PREW_REDIS_URL is a replica of Redis: set it to the primary, or the sentinels"
         )
     return failed("redis writes", error, "allow this user SET, GET, DEL, EVALSHA, PUBLISH and SUBSCRIBE on prew:*")

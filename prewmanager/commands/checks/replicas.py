@@ -1,6 +1,6 @@
-"""The replicas against each other: do all of them have the same definition of each preset?
+"""Compares the replicas: all must have the same definition of each preset.
 
-Where two differ, a preview depends on which of them renders it.
+If two differ, a preview depends on which of them renders it.
 """
 
 from __future__ import annotations

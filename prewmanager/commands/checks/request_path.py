@@ -1,4 +1,4 @@
-"""The request path: nginx, S3 and the service behind it; and the service's own port."""
+"""Checks the request path: nginx, S3 and the service behind it; and the service's own port."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WITHIN_S = 10.0
 _UNKNOWN_PRESET = "Unknown preset"  # a problem's title in `web.problems`
 _TO_S3 = (
     "point PREW_NGINX_S3_SERVER, PREW_NGINX_S3_HOST and PREW_NGINX_BUCKET_PATH to this bucket, "
-    "and allow s3:GetObject to anybody, or to nginx's address"
+    "and allow s3:GetObject to everyone, or to nginx's address"
 )
 
 
@@ -40,7 +40,7 @@ async def check_request_path(
 
 async def _from_s3(base: str, check: str, key: str) -> Finding:
     if not key:
-        return skipped(check, "there is none to request")
+        return skipped(check, "none is stored")
     reply = await get(f"{base}/{quote(key)}", within_s=_WITHIN_S)
     if reply.status != 200:  # noqa: PLR2004 -- HTTP's
         return failed(check, f"{key} is in the bucket, but nginx answers {described(reply)}", _TO_S3)
@@ -50,25 +50,26 @@ async def _from_s3(base: str, check: str, key: str) -> Finding:
 
 
 async def _to_service(url: str) -> Finding:
-    """Request an unknown preset, which only the service answers by this title."""
+    """Request an unknown preset, which only the service answers with this title."""
     reply = await get(url, within_s=_WITHIN_S)
     if reply.status == 404 and _UNKNOWN_PRESET in reply.body:  # noqa: PLR2004 -- HTTP's
         return ok("nginx: missing previews to the service", "the service answers through nginx")
-    fix = "set PREW_NGINX_SERVICES to replicas that run, and PREW_PREVIEW_PREFIX alike in both"
+    fix = "set PREW_NGINX_SERVICES to running replicas, and PREW_PREVIEW_PREFIX to the same value in both"
     return failed("nginx: missing previews to the service", described(reply), fix)
 
 
 async def check_formats(base: str, presets: Mapping[str, Preset]) -> Finding:
     """Check that nginx chooses a format by `Accept` for exactly those presets whose format is auto.
 
-    Its `Vary` shows it, also where nginx refuses a path: one without a photo's name reaches neither S3 nor the service.
+    Its `Vary` shows that, even for a path that nginx rejects: without a photo's name it reaches neither S3 nor the
+    service.
     """
     check = "nginx: formats by Accept"
     negotiated = {name for name in presets if await _varies(f"{base}/{name}/")}
     auto = {name for name, preset in presets.items() if preset.format == "auto"}
     fix = "give nginx the service's PREW_PRESETS__<NAME>__FORMAT, or PREW_NGINX_AUTO_PRESETS, and restart both"
     if missed := sorted(auto - negotiated):
-        return failed(check, f"{', '.join(missed)}: the format is auto, but nginx serves every client the same", fix)
+        return failed(check, f"{', '.join(missed)}: the format is auto, but nginx serves all clients the same", fix)
     if wrong := sorted(negotiated - auto):
         return failed(check, f"{', '.join(wrong)}: nginx requests formats that the service does not render", fix)
     return ok(check, ", ".join(sorted(auto)) or "no preset's format is auto")
@@ -80,14 +81,14 @@ async def _varies(url: str) -> bool:
 
 
 async def check_port(host: str, port: int) -> Finding:
-    """Check that the service can listen there, or does already."""
+    """Check that the service can listen on this address, or does already."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         socket.create_server((host, port), family=family).close()
     except OSError as error:
         if error.errno == errno.EADDRINUSE and await _is_service(host, port):
             return ok("port", f"the service listens on {host}:{port}")
-        fix = "set PREW_HOST and PREW_PORT to an address that is free and permitted, or stop the program that listens"
+        fix = "set PREW_HOST and PREW_PORT to a free, permitted address, or stop the program that listens"
         return failed("port", f"{host}:{port}: {os.strerror(error.errno or 0)}", fix)
     return ok("port", f"{host}:{port} is free")
 

@@ -1,8 +1,8 @@
 """Reports on flights for the viewers of the contact sheet: this replica's, and those of the others.
 
-Each report states the flights in flight with their numbers of waiters, and lists those that have completed since the
-report before; a request that waits costs nothing more. A report goes to the viewers of this process, and through the
-relay to those of the other replicas.
+Each report lists the running flights with their numbers of waiters, and the flights completed since the report before;
+a waiting request costs nothing extra. A report goes to the viewers of this process, and through the relay to those of
+the other replicas.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class FlightWatch:
             yield
 
     async def report(self, flights: Sequence[InFlight]) -> None:
-        """Send one report; skip most of those that would report nothing."""
+        """Send one report; most of those without content are skipped."""
         active = bool(flights or self._completed_flights.rows)
         self._idle_reports = 0 if active else self._idle_reports + 1
         # The first idle report is sent: it clears the flights of the report before.

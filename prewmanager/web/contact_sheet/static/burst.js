@@ -4,7 +4,7 @@ import { draw } from "./chart.js";
 import { byId, duration, el, plural, source } from "./dom.js";
 
 const COLUMNS = ["made", "joined", "found", "s3", "failed"];
-const RARE_COLUMNS = ["companion", "fallback"]; // only where a response is of this kind
+const RARE_COLUMNS = ["companion", "fallback"]; // only if a response is of this kind
 const KINDS = [...COLUMNS, ...RARE_COLUMNS];
 
 export function offerBurst(facts) {
