@@ -1,4 +1,4 @@
-"""The whole system on this machine: started part by part, in the order in which they need each other."""
+"""The whole system on this machine, started in the order of its dependencies."""
 
 from __future__ import annotations
 
@@ -28,10 +28,9 @@ from devstack.watch import Watched
 
 
 class LocalSystem:
-    """All programs of the local system; leaving the block ends them, the last one first.
+    """All programs of the local system; leaving the block ends them in reverse order.
 
-    Redis, SeaweedFS and nginx hold state or the door: when one of them ends, so does the system. Replicas and the
-    Lambda service are started again.
+    When Redis, SeaweedFS or nginx ends, the system ends. Replicas and the Lambda emulator are restarted.
     """
 
     def __init__(self, root: Path, settings: LocalSettings, console: Console) -> None:
@@ -55,7 +54,7 @@ class LocalSystem:
         return {watched.program.name: watched.program.pid for watched in self.watched}
 
     def start(self) -> None:
-        """Start everything; raises `ProgramError` or `LocalSettingsError`."""
+        """Start all programs. Raises `ProgramError` or `LocalSettingsError`."""
         self._check_presets()
         redis_url = self._start_redis()
         events_port = free_ports(1)[0] if self._settings.function else None
@@ -180,7 +179,7 @@ class LocalSystem:
         return ports
 
     def _start_page(self, s3: S3, service_ports: list[int]) -> str:
-        """The server of what nginx has at `/`; returns its address."""
+        """Start the server of the page at `/`; return its address."""
         log = self._own_folder("page") / "page.log"
         port = free_ports(1)[0]
         services = [f"--service=http://{LOOPBACK}:{each}" for each in service_ports]
@@ -201,7 +200,7 @@ class LocalSystem:
         self._exits.callback(watched.stop)
 
     def _own_folder(self, name: str) -> Path:
-        """`.local/<name>`, with the logs of earlier starts removed."""
+        """Return `.local/<name>`, with the logs of earlier runs removed."""
         folder = self._folder / name
         folder.mkdir(parents=True, exist_ok=True)
         for log in folder.glob("*.log"):

@@ -1,4 +1,4 @@
-"""`python -m devstack.aws_lambda`: the local Lambda service as a program of its own."""
+"""`python -m devstack.aws_lambda`: run the Lambda emulator as a program."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def main(  # noqa: PLR0917 -- one parameter for each option
     ] = 60,
     task_root: Annotated[Path, typer.Option(help="folder the functions are imported from")] = Path(),
 ) -> None:
-    """Run functions in local sandboxes, with the environment of this process, until SIGINT or SIGTERM."""
+    """Run functions in local sandboxes, with this process's environment, until SIGINT or SIGTERM."""
     region = os.environ.get("AWS_REGION") or DEFAULT_REGION
     try:
         functions = [parse_function(text, timeout_s=timeout, memory_mb=memory, region=region) for text in function]
