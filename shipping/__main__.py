@@ -1,4 +1,4 @@
-"""`python -m shipping`: the deployment packages into `dist/`, with their sizes and checksums."""
+"""`python -m shipping`: builds the deployment packages in `dist/`, and prints their sizes and checksums."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def main(
     python: Annotated[str, typer.Option(help="of the Lambda runtime")] = RUNTIME_PYTHON,
     edge_config: Annotated[Path, typer.Option(help="JSON of the edge function's settings")] = ROOT / "edge.json",
 ) -> None:
-    """Build the package of each function for each architecture that it runs on; the edge's where it is configured."""
+    """Build each function's package for each of its architectures; that of the edge only if it is configured."""
     print(f"limits: {MAX_ZIPPED_BYTES / MIB:.0f} MB zipped, {MAX_UNZIPPED_BYTES / MIB:.0f} MB unzipped")
     for package in _packages(edge_config):
         for architecture in package.architectures:
@@ -50,7 +50,7 @@ def _build(package: Package, target: Target, folder: Path) -> None:
 def _line(path: Path, sizes: Sizes) -> str:
     digest = hashlib.sha256(path.read_bytes()).digest()
     zipped, unzipped = sizes.zipped / MIB, sizes.unzipped / MIB
-    code_sha256 = base64.b64encode(digest).decode()  # as Lambda's API writes it
+    code_sha256 = base64.b64encode(digest).decode()  # as Lambda's API reports it
     return f"{path.name:<36} {zipped:5.1f} MB zipped {unzipped:5.1f} MB unzipped {sizes.files:4} files  {code_sha256}"
 
 
