@@ -10,13 +10,11 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 from devstack.backends import S3, Redis, start_redis, start_s3
 from devstack.lambda_server import Lambda, start_lambda
 from devstack.nginx_server import Nginx, start_nginx
-from devstack.programs import LOOPBACK, Program, ProgramError, answers, find, free_ports
+from devstack.programs import LOOPBACK, Program, ProgramError, answers, find, free_ports, is_ok
 from tests.support.site import FUNCTION, nginx_variables, service_environment
 
 HANDLER = "lambda_resize.handler.handler"
@@ -128,12 +126,3 @@ def running_parts() -> Iterator[Parts]:
 def plain_environment() -> dict[str, str]:
     """Return a program's environment, without the user's AWS or service configuration."""
     return {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "AWS_EC2_METADATA_DISABLED": "true"}
-
-
-def is_ok(url: str) -> bool:
-    """Return whether this address answers 200."""
-    try:
-        with urlopen(url, timeout=5) as response:  # noqa: S310 -- of this machine
-            return bool(response.status == 200)  # noqa: PLR2004 -- OK
-    except (URLError, ConnectionError, TimeoutError):
-        return False

@@ -16,6 +16,8 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
 
 LOOPBACK = "127.0.0.1"
 READY_WITHIN_S = 30.0
@@ -55,6 +57,15 @@ def answers(port: int) -> bool:
     with socket.socket() as sock:
         sock.settimeout(1)
         return sock.connect_ex((LOOPBACK, port)) == 0
+
+
+def is_ok(url: str) -> bool:
+    """Return whether this `http://` address answers 200."""
+    try:
+        with urlopen(url, timeout=5) as response:  # noqa: S310 -- of this machine
+            return bool(response.status == 200)  # noqa: PLR2004 -- OK
+    except (URLError, ConnectionError, TimeoutError):
+        return False
 
 
 def die_with_parent(number: signal.Signals = signal.SIGTERM) -> None:

@@ -121,12 +121,12 @@ def all_present(parts: Parts, photo: Path, console: Console) -> list[Contestant]
 def node_packages(console: Console) -> bool:
     """Return whether sharp and AWS's client are available, after installing them by npm if missing."""
     if not (shutil.which("node") and shutil.which("npm")):
-        console.print("sharp: skipped, there is no npm")
+        console.print("sharp: skipped, npm is not installed")
         return False
     if not (HERE / "node_modules" / "sharp").is_dir():
         argv = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error"]
         if subprocess.run(argv, cwd=HERE, check=False).returncode:
-            console.print("sharp: skipped, npm cannot install it")
+            console.print("sharp: skipped, npm failed to install it")
             return False
     return True
 

@@ -50,7 +50,7 @@ def _sdist(package: str) -> Path:
         options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-binary=:all:", f"--dest={CACHE}"]
         done = subprocess.run([sys.executable, "-m", "pip", "download", *options, package], check=False)
         if done.returncode or not (CACHE / pattern).exists():
-            raise NoCorpora(f"{package}: pip cannot download its source")
+            raise NoCorpora(f"{package}: pip failed to download its source")
     return CACHE / pattern
 
 
@@ -100,10 +100,7 @@ def main() -> None:
     found = table(outcome)
     for row in [found.columns, *found.rows]:
         console.print(" | ".join(map(str, row)))
-    console.print(f"peak memory {outcome.peak_mb:.0f} MB")
-    for line in trials.failures(outcome):
-        console.print(line, soft_wrap=True)
-    raise typer.Exit(bool(outcome.failures))
+    trials.conclude(outcome, console)
 
 
 if __name__ == "__main__":

@@ -135,10 +135,7 @@ def main(
     console = Console()
     for kind in sorted({kind for _, kind in outcome.kinds}):
         console.print(f"{kind:12} {outcome.count(kind):6}")
-    console.print(f"peak memory  {outcome.peak_mb:6.0f} MB")
-    for line in trials.failures(outcome):
-        console.print(line, soft_wrap=True)
-    raise typer.Exit(bool(outcome.failures))
+    trials.conclude(outcome, console)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ def start(parts: Parts, photos: Path, console: Console) -> Replica | None:
     """Start a server with the file loader on a folder, without storage; print the reason and return None on failure."""
     python = _ENVIRONMENT / "bin" / "python"
     if not (_ENVIRONMENT / "installed").exists() and not _install(python):
-        console.print("thumbor: skipped, pip cannot install it")
+        console.print("thumbor: skipped, pip failed to install it")
         return None
     configuration = parts.folder("thumbor") / "thumbor.conf"
     settings = {

@@ -10,9 +10,12 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import TimeoutError as WorkerTimeoutError
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import NoReturn
 
+import typer
 from pebble import ProcessExpired, ProcessPool
 from PIL import Image
+from rich.console import Console
 
 from lambda_resize.errors import ResizeError
 from lambda_resize.resize import resize_many
@@ -100,5 +103,13 @@ def _kind(trial: Trial) -> tuple[str, str]:
 
 
 def failures(outcome: Outcome) -> Iterator[str]:
-    """Return a line for each file that got no proper answer."""
+    """Yield a line for each file that got no proper answer."""
     yield from (f"{name}: {what}" for name, what in outcome.failures.items())
+
+
+def conclude(outcome: Outcome, console: Console) -> NoReturn:
+    """Print the peak of memory and the files without a proper answer; exit with 1 if there is one, else with 0."""
+    console.print(f"peak memory {outcome.peak_mb:.0f} MB")
+    for line in failures(outcome):
+        console.print(line, soft_wrap=True)
+    raise typer.Exit(bool(outcome.failures))
