@@ -45,7 +45,7 @@ def main() -> int:
             check_port(settings.port)
             run(settings, StackFile(folder), console)
     except StopRequested:
-        console.print("all ended")
+        console.print("all programs ended")
         return 0
     except (LocalSettingsError, AlreadyRunning) as error:
         print(error, file=sys.stderr)

@@ -22,7 +22,7 @@ from devstack.programs import find
 
 
 def main(
-    photos: Annotated[Path, typer.Option(help="folder of the photos; where it is empty, samples are rendered")],
+    photos: Annotated[Path, typer.Option(help="folder of photos; if it is empty, samples are rendered")],
 ) -> None:
     """Check the presets and fill the bucket."""
     s3 = Bucket.from_environment()
@@ -50,7 +50,7 @@ def _photos(folder: Path) -> Path:
     samples = folder / ".samples"  # hidden, so that it does not count as the user's
     if any(not entry.name.startswith(".") for entry in folder.iterdir()):
         return folder
-    print("rendering the sample photos, a quarter of a minute, once", flush=True)
+    print("rendering the sample photos once, which takes 15 seconds", flush=True)
     subprocess.run([sys.executable, "-m", "devstack.samples", str(samples)], check=True)
     return samples
 

@@ -82,7 +82,7 @@ def read_local_settings(env_file: Path, environ: Mapping[str, str]) -> LocalSett
     merged = {name: value for name, value in written.items() if value is not None} | dict(environ)
     port = _whole_number(merged, "PREW_LOCAL_PORT", _DEFAULT_PORT)
     if port > _LAST_PORT:
-        raise LocalSettingsError(f"PREW_LOCAL_PORT={port}: ports end at {_LAST_PORT}")
+        raise LocalSettingsError(f"PREW_LOCAL_PORT={port}: the highest port is {_LAST_PORT}")
     return LocalSettings(
         port=port,
         photos=_folder(merged, "PREW_LOCAL_PHOTOS"),
@@ -104,5 +104,5 @@ def _folder(environment: Mapping[str, str], name: str) -> Path | None:
         return None
     folder = Path(text).expanduser()
     if not folder.is_dir():
-        raise LocalSettingsError(f"{name}={text}: there is no such folder")
+        raise LocalSettingsError(f"{name}={text}: no such folder")
     return folder.resolve()

@@ -14,7 +14,7 @@ class AlreadyRunning(Exception):
     """A local system runs in this checkout; `pid` is its process id, as text."""
 
     def __init__(self, pid: str) -> None:
-        super().__init__(f"the local system runs in this folder already (process {pid}): end that one first")
+        super().__init__(f"a local system already runs in this folder (process {pid}): end it first")
 
 
 @contextlib.contextmanager

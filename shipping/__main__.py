@@ -17,9 +17,9 @@ from shipping.target import RUNTIME_PYTHON, Target
 
 
 def main(
-    folder: Annotated[Path, typer.Option(help="where the packages go")] = ROOT / "dist",
-    python: Annotated[str, typer.Option(help="of the Lambda runtime")] = RUNTIME_PYTHON,
-    edge_config: Annotated[Path, typer.Option(help="JSON of the edge function's settings")] = ROOT / "edge.json",
+    folder: Annotated[Path, typer.Option(help="folder for the packages")] = ROOT / "dist",
+    python: Annotated[str, typer.Option(help="version of the Lambda runtime")] = RUNTIME_PYTHON,
+    edge_config: Annotated[Path, typer.Option(help="JSON file with the edge function's settings")] = ROOT / "edge.json",
 ) -> None:
     """Build each function's package for each of its architectures; that of the edge only if it is configured."""
     print(f"limits: {MAX_ZIPPED_BYTES / MIB:.0f} MB zipped, {MAX_UNZIPPED_BYTES / MIB:.0f} MB unzipped")
@@ -30,7 +30,7 @@ def main(
 
 def _packages(edge_config: Path) -> list[Package]:
     if not edge_config.exists():
-        print(f"edge: left out, there is no {edge_config.name}; examples/edge.json shows one")
+        print(f"edge: skipped, {edge_config.name} does not exist; examples/edge.json is an example")
         return [RESIZE]
     try:
         return [RESIZE, edge(edge_config)]

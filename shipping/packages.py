@@ -50,7 +50,7 @@ def edge(config: Path) -> Package:
     """
     text = config.read_text()
     if not EdgeSettings.from_json(text).allowed_hosts:
-        raise SettingsError("allowed_hosts: is empty, the function could fetch nothing")
+        raise SettingsError("allowed_hosts: is empty, so the function could fetch nothing")
     sources = needed_by(ROOT, "lambda_resize.edge.handler")
     return Package("edge", sources, _IMAGES, ("x86_64",), {f"lambda_resize/edge/{CONFIG_FILE}": text.encode()})
 

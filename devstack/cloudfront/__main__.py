@@ -24,12 +24,12 @@ _PREFIX = web.AppKey("prefix", str)
 
 
 def main(  # noqa: PLR0917 -- one parameter for each option
-    origin: Annotated[str, typer.Option(help="http://host:port that is asked")],
-    invoke_url: Annotated[str, typer.Option(help="where the origin-response function is invoked")],
+    origin: Annotated[str, typer.Option(help="http:// address of the origin")],
+    invoke_url: Annotated[str, typer.Option(help="the Invoke API's complete URL for the origin-response function")],
     domain: Annotated[str, typer.Option(help="the distribution's name, as the function sees it")],
-    prefix: Annotated[str, typer.Option(help="beginning of paths that the origin does not see")] = "/edge",
+    prefix: Annotated[str, typer.Option(help="prefix of paths, removed for the origin")] = "/edge",
     sizes: Annotated[Path, typer.Option(help="the viewer-request function")] = _SIZES,
-    port: Annotated[int, typer.Option(help="where it listens")] = 9002,
+    port: Annotated[int, typer.Option(help="port to listen on")] = 9002,
     host: Annotated[str, typer.Option(help="address to listen on")] = LOOPBACK,
 ) -> None:
     """Serve the origin's responses, or the function's where the origin has none, until SIGINT or SIGTERM."""

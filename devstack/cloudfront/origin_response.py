@@ -86,7 +86,7 @@ def applied(answer: bytes, origin: Response) -> Response:
         raise InvalidAnswer("the body is not a string, is not an object, or exceeds the maximum size")
     replacement = json.loads(answer)
     if not isinstance(replacement, dict) or not isinstance(replacement.get("headers", {}), dict):
-        raise InvalidAnswer("the response is not an object, or its headers are none")
+        raise InvalidAnswer("the response or its headers are not an object")
     status = _status(replacement.get("status"))
     description = str(replacement.get("statusDescription", ""))
     headers = _checked_headers(replacement.get("headers", {}), origin)
@@ -101,14 +101,14 @@ def applied(answer: bytes, origin: Response) -> Response:
 def _status(value: object) -> int:
     text = str(value)
     if not (text.isascii() and text.isdigit() and _FIRST_STATUS <= int(text) <= _LAST_STATUS):
-        raise InvalidAnswer(f"the status {value!r} is none from {_FIRST_STATUS} to {_LAST_STATUS}")
+        raise InvalidAnswer(f"the status {value!r} is not from {_FIRST_STATUS} to {_LAST_STATUS}")
     return int(text)
 
 
 def _checked_headers(headers: Mapping[str, Any], origin: Response) -> tuple[tuple[str, str], ...]:
     for name, entries in headers.items():
         if name != name.lower() or not isinstance(entries, list):
-            raise InvalidAnswer(f"the entry {name} of the headers is no list under a name in lower case")
+            raise InvalidAnswer(f"the entry {name} of the headers is not a list under a lower-case name")
         if _disallowed(name):
             raise InvalidAnswer(f"the function added the disallowed header {name}")
     checked = tuple(_checked_header(name, each) for name, entries in headers.items() for each in entries)
@@ -123,9 +123,9 @@ def _checked_header(name: str, each: object) -> tuple[str, str]:
         raise InvalidAnswer(f"the header {name} has an entry without a value")
     key = each.get("key", name)
     if not isinstance(key, str) or key.lower() != name:
-        raise InvalidAnswer(f"the key {key!r} does not stand under its own name")
+        raise InvalidAnswer(f"the key {key!r} differs from the name {name!r}")
     if not each["value"].isprintable():
-        raise InvalidAnswer(f"the value of the header {name} has characters that no header may have")
+        raise InvalidAnswer(f"the value of the header {name} has invalid characters")
     return key, each["value"]
 
 

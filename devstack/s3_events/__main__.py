@@ -21,8 +21,8 @@ _INVOKE_URL = web.AppKey("invoke_url", str)
 
 
 def main(
-    invoke_url: Annotated[str, typer.Option(help="where the function is invoked: the Invoke API's whole URL")],
-    port: Annotated[int, typer.Option(help="where the webhook posts changes")] = 9003,
+    invoke_url: Annotated[str, typer.Option(help="the Invoke API's complete URL for the function")],
+    port: Annotated[int, typer.Option(help="port for SeaweedFS's webhook")] = 9003,
     host: Annotated[str, typer.Option(help="address to listen on")] = LOOPBACK,
 ) -> None:
     """Invoke a function asynchronously for each object that is written or deleted, until SIGINT or SIGTERM."""
