@@ -161,7 +161,7 @@ def test_the_size_limit_counts_the_encoded_answer() -> None:
         (_answer(headers=VIA | {"X-A": [{"value": "1"}]}), "the entry X-A"),
         (_answer(headers=VIA | {"a": "1"}), "the entry a"),
         (_answer(headers=VIA | {"a": [{"key": "A"}]}), "without a value"),
-        (_answer(headers=VIA | {"a": [{"key": "B", "value": "1"}]}), "under its own name"),
+        (_answer(headers=VIA | {"a": [{"key": "B", "value": "1"}]}), "differs from the name"),
         (_answer(headers=VIA | {"a": [{"value": "1\r\nSet-Cookie: a=b"}]}), "characters"),
         (_answer(body={"data": ""}), "the body is not a string"),
         (_answer(body="", bodyEncoding="gzip"), "the body is not a string"),
