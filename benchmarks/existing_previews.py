@@ -1,4 +1,4 @@
-"""Requests per second for a preview that exists, through the product's nginx and through the plainest one."""
+"""Requests per second for an existing preview, through prewmanager's nginx and through a minimal one."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ OURS, CACHED, PLAIN = "prewmanager's nginx", "prewmanager's nginx, cache on", "p
 
 
 def wrk() -> str:
-    """Path of wrk; raises `SystemExit` with how to get it."""
+    """Return the path of wrk. Raises `SystemExit` with the command that installs it."""
     found = shutil.which("wrk")
     if found is None:
-        raise SystemExit("wrk, which makes the load, is not installed: apt-get install wrk")
+        raise SystemExit("wrk, which generates the load, is not installed: apt-get install wrk")
     return found
 
 
 def measure(parts: Parts, s3: S3, *, rounds: int, seconds: int) -> dict[str, list[tuple[float, float]]]:
-    """Requests per second, and CPU microseconds of nginx for each, by round; the servers alternate."""
+    """Return requests per second, and nginx's CPU microseconds per request, by round; the servers alternate."""
     body = random.Random(1).randbytes(_PREVIEW_BYTES)
     s3_client(s3).put_object(Bucket=s3.bucket, Key=_KEY, Body=body, ContentType="image/jpeg")
     servers = _servers(parts, s3)
@@ -52,7 +52,7 @@ def measure(parts: Parts, s3: S3, *, rounds: int, seconds: int) -> dict[str, lis
 
 
 def _servers(parts: Parts, s3: S3) -> dict[str, tuple[Program, int]]:
-    # Nobody is at port 1: a preview that exists does not need the service.
+    # Nothing listens on port 1: an existing preview does not need the service.
     variables = nginx_variables(s3, [1]) | {"PREW_NGINX_WORKERS": str(WORKERS)}
     ours, cached = parts.nginx(variables), parts.nginx(variables | {"PREW_NGINX_CACHE": "on"})
     plain = start_plain_nginx(parts, s3, WORKERS)
@@ -78,9 +78,9 @@ def _workers_cpu(program: Program) -> float:
 
 
 def add_to(report: Report, measured: dict[str, list[tuple[float, float]]]) -> dict[str, float]:
-    """Put the figures into the report; returns requests per second by name, for a plot."""
+    """Add the figures to the report; return requests per second by name, for a plot."""
     rates = {name: statistics.median(rate for rate, _ in rounds) for name, rounds in measured.items()}
-    # Of the same round each, so that what the machine does meanwhile weighs on both.
+    # Ratios within a round, so that disturbances of the machine affect both sides.
     ratios = {
         name: statistics.median(rate / plain for (rate, _), (plain, _) in zip(rounds, measured[PLAIN], strict=True))
         for name, rounds in measured.items()

@@ -1,4 +1,4 @@
-"""Many waiters for one preview: prewmanager, the reference implementation and the physical limit, side by side."""
+"""Many waiters for one preview: compares prewmanager, the reference implementation and the physical limit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OPEN_FILES = 7_000
 
 @dataclass(frozen=True)
 class _Size:
-    """How much is run."""
+    """The size of a run."""
 
     waiters: tuple[int, ...]
     on_one: int
@@ -53,7 +53,7 @@ def main(quick: Annotated[bool, typer.Option("--quick", help="a minute, into .lo
 
 
 def _one_at_a_time(stage: Stage, size: _Size, report: Report, folder: Path, console: Console) -> None:
-    """With nothing else running: other replicas hear of each flight that lands, on the same cores."""
+    """Measured alone: other replicas would be notified of each completed flight, on the same cores."""
     console.print("the cost of a miss")
     costs = miss_cost.measure(stage, count=size.misses, rounds=size.rounds)
     miss_cost.add_to(report, costs)
@@ -82,7 +82,7 @@ def _many(stage: Stage, size: _Size, report: Report, folder: Path, console: Cons
 
 
 def _on_one(stage: Stage, size: _Size, report: Report, folder: Path) -> None:
-    """Replicas of their own, since memory is taken from fresh processes."""
+    """Measured on fresh replicas, since memory is that of fresh processes."""
     systems = stage.all_three(1)
     kilobytes = waiting_memory.measure(systems, size.on_one)
     waiting_memory.add_to(report, kilobytes, size.on_one)

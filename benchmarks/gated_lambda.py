@@ -1,7 +1,7 @@
-"""The tests' gated Lambda as a process, with one answer of 70 KB.
+"""The tests' gated Lambda as a process, which answers with a preview of 70 KB.
 
 SIGUSR1                                       opens the gate
-POST /-/gate?open=0&delay_ms=0                sets it, and how long an invocation takes
+POST /-/gate?open=0&delay_ms=0                opens or closes it, and sets the duration of an invocation
 GET  /-/counts                                invocations by `src_key`
 """
 
@@ -27,7 +27,7 @@ _CONTRACT = Path(__file__).resolve().parents[1] / "tests" / "contract_examples" 
 
 
 class SteadyLambda(InvokeEndpoint):
-    """Answers as the contract's example does, with 70 KB that do not compress, after `delay_s` seconds."""
+    """Answers like the contract's example, with 70 incompressible KB, after `delay_s` seconds."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,13 +39,13 @@ class SteadyLambda(InvokeEndpoint):
         self._answer = json.dumps(example | inlined).encode()
 
     async def answer(self, _: dict[str, Any]) -> web.Response:
-        """One invocation."""
+        """Answer one invocation."""
         if self.delay_s:
             await asyncio.sleep(self.delay_s)
         return web.Response(body=self._answer, content_type="application/json")
 
     def app(self) -> web.Application:
-        """The Invoke API, with the gate's and the counts' addresses."""
+        """Build the Invoke API, with routes for the gate and the counts."""
         app = super().app()
         app.router.add_get("/-/counts", self._counts)
         app.router.add_post("/-/gate", self._set_gate)
@@ -68,7 +68,7 @@ class SteadyLambda(InvokeEndpoint):
 
 
 def main(port: Annotated[int, typer.Option()]) -> None:
-    """Serve until the process is ended."""
+    """Serve until a signal ends the process."""
     serve(SteadyLambda().app(), port)
 
 

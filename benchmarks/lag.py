@@ -1,4 +1,4 @@
-"""How long after the preview is made its waiters have it."""
+"""The time between a preview's completion and its waiters' last byte."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from benchmarks.rounds import held_round
 from benchmarks.systems import System
 from benchmarks.waiters import Waiters
 
-# Where waiters are many, all figures are of the sending of 70 KB to each, and rounds are long.
+# With many waiters, sending 70 KB to each dominates all figures, and rounds are long.
 _MANY = 1000
 _ROUNDS_OF_MANY = 3
 _NOTE = (
@@ -21,7 +21,7 @@ Lags = dict[tuple[str, int], list[list[float]]]
 
 
 def measure(systems: Sequence[System], counts: Sequence[int], rounds: int) -> Lags:
-    """Lags of each round, by system and number of waiters; systems alternate within each round."""
+    """Return the lags of each round, by system and number of waiters; systems alternate within each round."""
     lags: Lags = {(system.name, count): [] for count in counts for system in systems}
     for count in counts:
         for _ in range(min(rounds, _ROUNDS_OF_MANY) if count > _MANY else rounds):
@@ -32,7 +32,7 @@ def measure(systems: Sequence[System], counts: Sequence[int], rounds: int) -> La
 
 
 def add_to(report: Report, lags: Lags, where: str, *, compared_at: Sequence[int] = ()) -> None:
-    """Put a table into the report, and ratios to the limit for these numbers of waiters."""
+    """Add a table to the report, and ratios to the limit for these numbers of waiters."""
     report.tables.append(
         Table(
             f"Lag of the waiters on {where}, milliseconds",
@@ -57,7 +57,7 @@ def _rows(lags: Lags) -> Iterator[list[str | int | float]]:
 
 
 def series(lags: Lags) -> dict[str, list[tuple[float, float]]]:
-    """Points (waiters, milliseconds) for a plot, p50 and p99 of each system."""
+    """Return points (waiters, milliseconds) for a plot, p50 and p99 of each system."""
     drawn: dict[str, list[tuple[float, float]]] = {}
     for (name, count), rounds in lags.items():
         for percent in (50, 99):

@@ -1,6 +1,6 @@
-"""The physical limit: a bare aiohttp handler that holds its requests on one event, and answers them when it is set.
+"""The physical limit: a bare aiohttp handler, whose requests wait for one event.
 
-No Redis, no Lambda, no S3: what is left is the cost of sending 70 KB to each waiter. SIGUSR1 sets the event.
+Without Redis, Lambda and S3, only the cost of sending 70 KB to each waiter remains. SIGUSR1 sets the event.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ class _Hold:
         return web.Response(body=_BODY, content_type="image/jpeg")
 
     def release(self) -> None:
-        """Answer all requests that are held; the next ones are held again."""
+        """Answer all waiting requests; later ones wait again."""
         self._event.set()
         self._event = asyncio.Event()
 
 
 def main(port: Annotated[int, typer.Option()]) -> None:
-    """Serve until the process is ended."""
+    """Serve until a signal ends the process."""
     hold = _Hold()
 
     async def at_signal(_: web.Application) -> None:

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.log_volume`: bytes that nginx, the service and the function log for a miss and for a waiter."""
+"""`python -m benchmarks.log_volume`: bytes that nginx, the service and the function log per miss and per waiter."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from devstack.programs import LOOPBACK
 from devstack.samples.catalogue import enlarged
 
 _MISSES = 20
-_WAITERS = 50  # for each miss, the one who begins it among them
+_WAITERS = 50  # per miss, including the one that starts the flight
 
 
 def measured(level: str) -> dict[str, tuple[int, int]]:
-    """Bytes by log: of one miss alone, and of one more who waits for it, on average; at this level of the service."""
+    """Return bytes by log, at this log level of the service: of a miss, and of each further waiter, on average."""
     with running_parts() as parts:
         redis, s3 = parts.redis(), parts.s3()
         function, function_log = parts.function(s3)
@@ -52,7 +52,7 @@ async def _ask(url: str, names: list[str], at_once: int) -> None:
 
         for name in names:
             await asyncio.gather(*(one(name) for _ in range(at_once)))
-    await asyncio.sleep(1.5)  # nginx writes its log once a second
+    await asyncio.sleep(1.5)  # nginx flushes its log once a second
 
 
 def _sizes(logs: dict[str, Path]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""How often a preview is made when everybody asks at the same moment."""
+"""How often a preview is rendered in a burst."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from benchmarks.systems import System, path_of
 from benchmarks.waiters import Waiters
 
 WAITERS = 600
-# The function works for as long as all requests need to arrive, so that none of them finds the preview made.
+# The function takes longer than all requests need to arrive, so that none of them finds the preview stored.
 _DELAY_MS = 300
 
 
 def measure(systems: Sequence[System], rounds: dict[str, int]) -> dict[str, Counter[int]]:
-    """How many rounds had how many invocations, by system; `rounds` says how many each system gets."""
+    """Count rounds by their number of invocations, for each system; `rounds` is the number of rounds by system."""
     seen: dict[str, Counter[int]] = {system.name: Counter() for system in systems}
     for number in range(max(rounds.values())):
         for system in systems:
@@ -38,7 +38,7 @@ def _round(system: System) -> int:
 
 
 def add_to(report: Report, seen: dict[str, Counter[int]], replicas: int) -> None:
-    """Put the figures into the report."""
+    """Add the figures to the report."""
     rows: list[list[Cell]] = [
         [name, counts.total(), counts[1], min(counts), max(counts), sum(n * m for n, m in counts.items())]
         for name, counts in seen.items()

@@ -1,4 +1,4 @@
-"""Made-up names against a rate limit of resizes: what they cost, and what other clients notice."""
+"""A flood of made-up names under a rate limit of resizes: its cost, and its effect on other clients."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _BODY_BYTES = 70_000
 
 @dataclass
 class Flood:
-    """What came of it: answers by status, `Retry-After` of those that were refused, seconds, invocations."""
+    """Result of the flood: answers by status, `Retry-After` of the refusals, seconds, invocations."""
 
     statuses: Counter[int]
     retry_after_s: Counter[int]
@@ -41,14 +41,14 @@ class Flood:
 
 @dataclass
 class Known:
-    """A preview that exists, asked for a hundred times a second: milliseconds of each answer."""
+    """Requests for an existing preview, a hundred a second: milliseconds of each answer."""
 
     ms: list[float] = field(default_factory=list)
     failed: int = 0
 
 
 def measure(parts: Parts, count: int) -> tuple[Flood, Known, Known]:
-    """A flood of `count` made-up names, and the known preview before and during it."""
+    """Request `count` made-up names, and the existing preview before and meanwhile."""
     redis, s3 = parts.redis(), parts.s3()
     gate = Gate(parts.module("gated_lambda"))
     gate.set(is_open=True)
@@ -64,7 +64,7 @@ def measure(parts: Parts, count: int) -> tuple[Flood, Known, Known]:
 
 
 def _flooded(port: int, count: int) -> tuple[Flood, Known]:
-    """The flood comes from a process of its own, so that it does not hold back the one who asks beside it."""
+    """The flood comes from a separate process, so that it does not delay the other client."""
     context = multiprocessing.get_context("spawn")
     results: multiprocessing.Queue[Flood] = context.Queue()
     flooding = context.Process(target=_flood, args=(port, count, results))
@@ -118,7 +118,7 @@ def _asked_beside(port: int, done: threading.Event, *, within_s: float) -> Known
 
 
 def add_to(report: Report, flood: Flood, quiet: Known, known: Known) -> None:
-    """Put the figures into the report."""
+    """Add the figures to the report."""
     asked = flood.statuses.total()
     allowed = BURST + PER_SECOND * flood.took_s
     report.figures += [

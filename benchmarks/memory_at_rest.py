@@ -1,4 +1,4 @@
-"""Memory of what runs all the time: an idle service, and a sandbox that waits for its next event."""
+"""Memory at rest: an idle service, and a sandbox that waits for its next event."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ SANDBOX_TARGET_MB = 150
 
 
 def of_service(service: Replica) -> Memory:
-    """Of a replica now."""
+    """Memory of a replica now."""
     return memory(service.program.pid)
 
 
 def of_sandbox(function: Lambda) -> Memory:
-    """Of the sandbox that is warm now."""
+    """Memory of the warm sandbox now."""
     (pid,) = function.stats()["sandboxes"]
     return memory(pid)
 
 
 def add_to(report: Report, measured: dict[str, Memory]) -> None:
-    """Put the figures into the report; names begin with what they are of."""
+    """Add the figures to the report; their names begin with the program."""
     rows: list[list[Cell]] = [[name, each.rss_mb, each.pss_mb] for name, each in measured.items()]
     report.tables.append(Table("Memory at rest, MB", ["process", "RSS", "PSS"], rows))
     for name, each in measured.items():

@@ -1,4 +1,4 @@
-"""What the service adds to an invocation: CPU time and wall time of a miss, against the bare invocation."""
+"""The service's overhead: CPU time and wall time of a miss, compared with a bare invocation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WARM_UP = 50
 
 @dataclass
 class Cost:
-    """Of each round, at one concurrency: CPU milliseconds of one miss, and median wall milliseconds."""
+    """Costs at one concurrency, by round: CPU milliseconds per miss, and median wall milliseconds."""
 
     cpu_ms: dict[str, list[float]] = field(default_factory=lambda: {"prewmanager": [], "invocation": []})
     wall_ms: dict[str, list[float]] = field(default_factory=lambda: {"prewmanager": [], "invocation": []})
@@ -31,7 +31,7 @@ class Cost:
 
 
 def measure(stage: Stage, *, count: int, rounds: int) -> dict[int, Cost]:
-    """Costs by concurrency (1 and 8) of `count` distinct misses a round; the two alternate."""
+    """Return costs by concurrency (1 and 8) of `count` distinct misses a round, alternating with bare invocations."""
     replica = stage.prewmanager(1).replicas[0]
     stage.gate.set(is_open=True)
     _service_round(Cost(), replica.port, replica.program.pid, _WARM_UP, 1)
@@ -63,7 +63,7 @@ def _raw_round(cost: Cost, lambda_url: str, count: int, concurrency: int) -> Non
 
 
 def add_to(report: Report, costs: dict[int, Cost]) -> None:
-    """Put the figures into the report."""
+    """Add the figures to the report."""
     rows: list[list[str | float]] = []
     for concurrency, cost in costs.items():
         cpu, wall = (
@@ -93,7 +93,7 @@ def _parts(misses: list[Miss]) -> Table:
 
 
 def bars(costs: dict[int, Cost]) -> dict[str, float]:
-    """CPU milliseconds by name, for a plot."""
+    """Return CPU milliseconds by name, for a plot."""
     return {
         f"{name}, {concurrency} at once": statistics.median(values)
         for concurrency, cost in costs.items()

@@ -1,4 +1,4 @@
-"""Where the time of a miss goes: the whole system, one client, a warm sandbox, photos that nobody asked for before."""
+"""The time of a miss by component: the whole system, one client, a warm sandbox, new photos."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from devstack.samples.catalogue import enlarged
 
 OWN_SHARE_TARGET_MS = 5.0
 _WARM_UP = 5
-_SEPARATOR = re.compile(r"\s*[,:]\s*")  # of the servers that nginx asked for one request
-_MAX_RECENT = 100  # of the local Lambda service's list
+_SEPARATOR = re.compile(r"\s*[,:]\s*")  # between the servers that nginx asked for one request
+_MAX_RECENT = 100  # entries in the Lambda emulator's list
 
 
 @dataclass
 class MissTimes:
-    """All misses, by the way that they took, and what the function says of its part, in milliseconds."""
+    """All misses by request path, and the function's own timings, in milliseconds."""
 
     through_nginx: list[Miss] = field(default_factory=list)
     direct: list[Miss] = field(default_factory=list)
@@ -38,7 +38,7 @@ class MissTimes:
 
 
 def measure(s3: S3, function: Lambda, function_log: Path, service: Replica, nginx: Nginx, *, count: int) -> MissTimes:
-    """Ask for `count` previews each way, in turn."""
+    """Request `count` previews on each request path, alternating."""
     names = [f"miss-{number}.jpg" for number in range(_WARM_UP + 2 * count)]
     _store(s3, names)
     misses.ask(service.port, map(path_of, names[:_WARM_UP]))
@@ -53,7 +53,7 @@ def measure(s3: S3, function: Lambda, function_log: Path, service: Replica, ngin
     for timings in list(_function_timings(function_log))[skipped:]:
         for name, ms in timings.items():
             times.function_ms.setdefault(name, []).append(ms)
-    nginx.program.stop()  # its access log is complete with its end
+    nginx.program.stop()  # its access log is complete once it ends
     times.checks_ms = list(_checks(nginx.access_log))
     return times
 
@@ -69,7 +69,7 @@ def _store(s3: S3, names: list[str]) -> None:
 
 
 def _function_timings(log: Path) -> Iterator[dict[str, float]]:
-    """What the function logs of each preview that it made: `read`, `resize` and `write` in milliseconds."""
+    """Return the function's log of each preview: `read`, `resize` and `write` in milliseconds."""
     for line in log.read_text(encoding="utf-8").splitlines():
         start = line.find('{"request_id"')
         if start >= 0 and "timings" in (entry := json.loads(line[start:])):
@@ -77,13 +77,13 @@ def _function_timings(log: Path) -> Iterator[dict[str, float]]:
 
 
 def _checks(access_log: Path) -> Iterator[float]:
-    """How long nginx waited for S3's 404, from its access log: milliseconds, in whole ones."""
+    """Return how long nginx waited for S3's 404, from its access log, in whole milliseconds."""
     for line in access_log.read_text(encoding="utf-8").splitlines():
         yield float(_SEPARATOR.split(json.loads(line)["upstream_seconds"])[0]) * 1000
 
 
 def add_to(report: Report, times: MissTimes) -> dict[str, float]:
-    """Put the figures into the report; returns milliseconds by part, for a plot."""
+    """Add the figures to the report; return milliseconds by component, for a plot."""
     wall = statistics.median(miss.wall_ms for miss in times.through_nginx)
     direct = statistics.median(miss.wall_ms for miss in times.direct)
     own = {name: statistics.median(map(_own_share, each)) for name, each in _ways(times).items()}

@@ -1,6 +1,6 @@
-"""A client that asks for previews, one after another on a connection of its own.
+"""A client that requests previews, one after another on one connection.
 
-It reads answers off the socket: what a client library does with their headers would be a tenth of a miss.
+It parses answers itself: a client library's handling of headers would take a tenth of a miss.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ _RECEIVE_BYTES = 256 * 1024
 
 @dataclass(frozen=True)
 class Miss:
-    """One answer: the client's wall time, and the parts of it that the service names in `Server-Timing`."""
+    """One answer: the client's wall time, and its parts according to the service's `Server-Timing`."""
 
     wall_ms: float
     server_timing_ms: dict[str, float]
 
 
 def ask(port: int, paths: Iterable[str]) -> list[Miss]:
-    """Ask for each path; raises `RuntimeError` at an answer that is not a preview made for it."""
+    """Request each path. Raises `RuntimeError` for an answer that is not a preview rendered for it."""
     with socket.create_connection((LOOPBACK, port), timeout=60) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return [_ask(connection, path) for path in paths]
 
 
 def ask_at_once(port: int, paths: list[str], concurrency: int) -> list[Miss]:
-    """The same, on `concurrency` connections."""
+    """Request all paths, on `concurrency` connections."""
     with ThreadPoolExecutor(concurrency) as threads:
         shares = [threads.submit(ask, port, paths[number::concurrency]) for number in range(concurrency)]
         return [miss for share in shares for miss in share.result()]

@@ -1,7 +1,7 @@
-"""What one server without AWS takes and gives: `python -m benchmarks.one_server`.
+"""Memory, latency and throughput of one server without AWS: `python -m benchmarks.one_server`.
 
-The units of examples/one-server, started as tests/one_server starts them. Memory is PSS, which counts a page that
-several processes share once, added up over all processes of a unit.
+Runs the units of examples/one-server as tests/one_server does. Memory is PSS, which counts shared pages once, summed
+over all processes of a unit.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ _RESULTS = Path(__file__).resolve().parents[1] / "docs" / "benchmarks"
 
 
 def pss_mb(pid: int) -> float:
-    """Memory of a process and all below it, MB."""
+    """Return the memory of a process and its descendants, in MB."""
     return memory(pid).pss_mb + sum(map(pss_mb, children(pid)))
 
 
 def by_unit(server: OneServer) -> dict[str, float]:
-    """Memory of each unit now, MB."""
+    """Return the memory of each unit now, in MB."""
     return {name: pss_mb(program.pid) for name, program in server.programs.items()}
 
 
 def misses_ms(server: OneServer, photo: Path) -> list[float]:
-    """Time of each of `MISSES` requests for a preview that is missing, one after the other, through nginx."""
+    """Return the time of each of `MISSES` successive requests for missing previews, through nginx."""
     times = []
     for number in range(MISSES + 2):
         key = f"{number}.jpg"
@@ -54,12 +54,12 @@ def misses_ms(server: OneServer, photo: Path) -> list[float]:
         times.append((time.perf_counter() - started) * 1000)
         if answer.headers["X-Preview"] != "made":
             raise SystemExit(f"{key} was not made for this request")
-    # Each worker's first one starts its process.
+    # The first render of each worker starts its process.
     return times[2:]
 
 
 def hits_per_second(server: OneServer) -> float:
-    """Requests for one preview that exists, 32 connections, through nginx and S3."""
+    """Return requests per second for one existing preview, on 32 connections, through nginx and S3."""
     url = f"http://{LOOPBACK}:{server.port}/prew/card/0.jpg"
     output = subprocess.run([wrk(), "-t1", "-c32", f"-d{SECONDS}s", url], capture_output=True, text=True, check=True)
     found = _PER_SECOND.search(output.stdout)
@@ -69,7 +69,7 @@ def hits_per_second(server: OneServer) -> float:
 
 
 def main() -> None:
-    """Run everything, print the tables, write them."""
+    """Run everything, print and write the tables."""
     with TemporaryDirectory() as folder, running_one_server(Path(folder)) as server:
         server.run("until curl -fs -X POST http://127.0.0.1:8888/buckets/photos/; do sleep 0.2; done")
         idle = by_unit(server)

@@ -1,8 +1,8 @@
 """The operators' commands on a large bucket: `python -m benchmarks.operators [--objects 200000]`.
 
-A SeaweedFS is filled with tiny photos and with previews of one preset, the commands are run on it, and for each its
-time and the most memory that it had are printed. Photos are not pictures: what is made comes from a function that
-writes one byte, so that the figures are the commands' own. `warm` is killed in its middle, and goes on.
+Fills a SeaweedFS with tiny photos and previews of one preset, runs the commands on it, and prints the time and peak
+memory of each. The photos are no images, and the function writes one byte, so that the figures are the commands' own.
+`warm` is killed midway, and started again.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from tests.support.site import service_environment
 
 
 class OneByteFunction(InvokeEndpoint):
-    """A function whose previews are one byte, with the preset's fingerprint."""
+    """A function whose previews are one byte with the preset's fingerprint."""
 
     def __init__(self, store: S3Store) -> None:
         super().__init__(is_open=True)
         self._store = store
 
     async def answer(self, event: dict[str, Any]) -> web.Response:
-        """One invocation."""
+        """Answer one invocation."""
         await self._store.put_async(preview_key(event), b"x", attributes={"preset-fingerprint": event["fingerprint"]})
         data = base64.b64encode(b"x").decode()
         return web.json_response({"status": True, "content_type": "image/jpeg", "data": data})
@@ -56,7 +56,7 @@ def _fill(store: S3Store, keys: list[str], fingerprint: str) -> None:
 
 
 def _peak_kb(pid: int) -> int:
-    """The most memory that a process has had, or 0 where it has ended."""
+    """Return a process's peak memory, or 0 if it has ended."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
@@ -65,7 +65,7 @@ def _peak_kb(pid: int) -> int:
 
 
 async def _run(environment: dict[str, str], *arguments: str, kill_after_s: float | None = None) -> None:
-    """Run a command, and print its exit code, its time in seconds and the most memory that it had in MB."""
+    """Run a command, and print its exit code, seconds, and peak memory in MB."""
     started = time.perf_counter()
     argv = [find("prewmanager"), *arguments, "--json"]
     process = await create_subprocess_exec(*argv, env=environment, stdout=PIPE)
@@ -116,7 +116,7 @@ async def _measure(s3: S3, redis: Redis, objects: int) -> None:
 
 
 def main(
-    objects: Annotated[int, typer.Option(help="objects in the end, half of them photos")] = 200_000,
+    objects: Annotated[int, typer.Option(help="total number of objects, half of them photos")] = 200_000,
 ) -> None:
     """Start S3 and Redis, fill the bucket, run the commands."""
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""The programs of a benchmark, in one temporary folder; all of them end with the block."""
+"""The programs of a benchmark, in one temporary folder; they end with the block."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 from devstack.backends import S3, Redis, start_redis, start_s3
 from devstack.lambda_server import Lambda, start_lambda
 from devstack.nginx_server import Nginx, start_nginx
-from devstack.programs import LOOPBACK, Program, ProgramError, answers, find, free_ports
+from devstack.programs import LOOPBACK, Program, ProgramError, answers, find, free_ports, is_ok
 from tests.support.site import FUNCTION, nginx_variables, service_environment
 
 HANDLER = "lambda_resize.handler.handler"
@@ -27,19 +25,19 @@ _PRESETS = {"PREW_PRESETS__CARD__WIDTH": "720", "PREW_PRESETS__THUMB__WIDTH": "2
 
 @dataclass(frozen=True)
 class Replica:
-    """One process that answers HTTP."""
+    """A process that serves HTTP."""
 
     program: Program
     port: int
 
     @property
     def url(self) -> str:
-        """`http://` address without a slash at its end."""
+        """The `http://` address, without a trailing slash."""
         return f"http://{LOOPBACK}:{self.port}"
 
 
 class Parts:
-    """Starts programs, each in a folder of its own."""
+    """Starts programs, each in its own folder."""
 
     def __init__(self, folder: Path, exits: contextlib.ExitStack) -> None:
         self._folder = folder
@@ -47,19 +45,19 @@ class Parts:
         self._started = 0
 
     def redis(self) -> Redis:
-        """A redis-server."""
+        """Start a redis-server."""
         redis = start_redis(self.folder("redis"))
         self._keep(redis.program)
         return redis
 
     def s3(self) -> S3:
-        """SeaweedFS with the bucket `photos`."""
+        """Start SeaweedFS with the bucket `photos`."""
         s3 = start_s3(self.folder("s3"))
         self._keep(s3.program)
         return s3
 
     def function(self, s3: S3) -> tuple[Lambda, Path]:
-        """The local Lambda service with the resize function, one sandbox; and the function's log."""
+        """Start the Lambda emulator with the resize function in one sandbox; return it and the function's log."""
         folder = self.folder("lambda")
         env = plain_environment() | s3.aws_environment()
         service = start_lambda(folder, {FUNCTION: HANDLER}, "--concurrency=1", f"--task-root={ROOT}", env=env)
@@ -67,7 +65,7 @@ class Parts:
         return service, folder / "lambda.log"
 
     def service(self, redis: Redis, s3: S3, lambda_url: str, **settings: str) -> Replica:
-        """A replica of prewmanager, ready; with its default settings but for these."""
+        """Start a replica of prewmanager with these settings, and return it when ready."""
         port = free_ports(1)[0]
         own = {"PREW_LAMBDA_FUNCTION": FUNCTION, "PREW_PORT": str(port)}
         env = service_environment(s3, redis, lambda_url) | _PRESETS | own | settings
@@ -79,30 +77,30 @@ class Parts:
         return replica
 
     def nginx_before(self, s3: S3, replicas: Sequence[Replica]) -> Nginx:
-        """The product's nginx in front of this S3 and these replicas."""
+        """Start prewmanager's nginx in front of this S3 and these replicas."""
         return self.nginx(nginx_variables(s3, [replica.port for replica in replicas]))
 
     def nginx(self, variables: Mapping[str, str]) -> Nginx:
-        """The product's nginx."""
+        """Start prewmanager's nginx with these variables."""
         nginx = start_nginx(self.folder("nginx"), variables)
         self._keep(nginx.program)
         return nginx
 
     def module(self, name: str, *options: str) -> Replica:
-        """`python -m benchmarks.<name>` with `--port` and these options, listening."""
+        """Start `python -m benchmarks.<name>` with `--port` and these options, and wait until it listens."""
         port = free_ports(1)[0]
         argv = [sys.executable, "-m", f"benchmarks.{name}", f"--port={port}", *options]
         return self.program(name, argv, port)
 
     def program(self, name: str, argv: list[str], port: int) -> Replica:
-        """Any other program, listening on `port`."""
+        """Start another program, and wait until it listens on `port`."""
         program = Program(name, argv, self.folder(name) / f"{name}.log", plain_environment(), ROOT)
         self._keep(program)
         program.wait_ready(lambda: answers(port))
         return Replica(program, port)
 
     def folder(self, name: str) -> Path:
-        """A new folder."""
+        """Create a new folder."""
         self._started += 1
         folder = self._folder / f"{self._started:02}-{name}"
         folder.mkdir()
@@ -114,9 +112,9 @@ class Parts:
 
 @contextlib.contextmanager
 def running_parts() -> Iterator[Parts]:
-    """What is started inside the block ends with it, the last one first.
+    """Yield the parts; programs started inside the block end with it, in reverse order.
 
-    Raises `SystemExit` with a program's last words where one fails.
+    Raises `SystemExit` with the end of a program's log if it fails.
     """
     with tempfile.TemporaryDirectory(prefix="prewmanager-bench-") as folder, contextlib.ExitStack() as exits:
         try:
@@ -126,14 +124,5 @@ def running_parts() -> Iterator[Parts]:
 
 
 def plain_environment() -> dict[str, str]:
-    """The environment of a program: nothing of the user's own AWS or service configuration."""
+    """Return a program's environment, without the user's AWS or service configuration."""
     return {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "AWS_EC2_METADATA_DISABLED": "true"}
-
-
-def is_ok(url: str) -> bool:
-    """Whether this address answers 200."""
-    try:
-        with urlopen(url, timeout=5) as response:  # noqa: S310 -- of this machine
-            return bool(response.status == 200)  # noqa: PLR2004 -- OK
-    except (URLError, ConnectionError, TimeoutError):
-        return False

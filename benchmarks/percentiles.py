@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The smallest value that `percent` of the values do not exceed (nearest rank)."""
+    """Return the smallest value that `percent` of the values do not exceed (nearest rank)."""
     ranked = sorted(values)
     return ranked[max(0, math.ceil(len(ranked) * percent / 100) - 1)]
 
 
 def median_of(rounds: Sequence[Sequence[float]], percent: float) -> float:
-    """The median over rounds of a percentile within each."""
+    """Return the median over rounds of the percentile within each round."""
     return statistics.median(percentile(values, percent) for values in rounds)

@@ -1,4 +1,4 @@
-"""The plainest nginx that passes requests on to S3: what the product's nginx is compared with."""
+"""A minimal nginx that passes requests on to S3, for comparison with prewmanager's nginx."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from benchmarks.parts import Parts, Replica
 from devstack.backends import S3
 from devstack.programs import LOOPBACK, find, free_ports
 
-# Without an access log, without a limit, without a header of its own: as little work as nginx can do here.
+# No access log, no limits, no added headers: the least work that nginx can do.
 _CONFIGURATION = """
 worker_processes {workers};
 worker_rlimit_nofile 8192;
@@ -39,7 +39,7 @@ http {{
 
 
 def start_plain_nginx(parts: Parts, s3: S3, workers: int) -> Replica:
-    """Start it in front of the bucket."""
+    """Start the minimal nginx in front of the bucket."""
     folder = parts.folder("plain-nginx-files")
     port = free_ports(1)[0]
     variables = {"workers": workers, "host": LOOPBACK, "s3_port": s3.port, "port": port, "bucket": s3.bucket}

@@ -11,11 +11,11 @@ from matplotlib.ticker import FuncFormatter
 
 from benchmarks.report import shown
 
-# Element ids are derived from the salt instead of a random number; text stays text, which is a tenth of its outlines.
+# The salt replaces random element ids; text stays text, a tenth of the size of outlines.
 mpl.rcParams.update(
     {"svg.hashsalt": "prewmanager", "svg.fonttype": "none", "axes.spines.top": False, "axes.spines.right": False}
 )
-# By how a name begins: the same thing has one colour in all plots.
+# By the beginning of a name: a system has the same colour in all plots.
 _COLOURS = {
     "prewmanager": "#1769aa",
     "service": "#1769aa",
@@ -37,7 +37,7 @@ _OTHERS = "#6b7280"
 
 
 def lines(path: Path, title: str, labels: tuple[str, str], series: Mapping[str, Sequence[tuple[float, float]]]) -> None:
-    """One line for each series of points, both axes logarithmic; `labels` are those of x and y."""
+    """Draw a line for each series of points, on logarithmic axes; `labels` are those of x and y."""
     canvas = Canvas(figsize=(6.4, 4), layout="constrained")
     axes = canvas.subplots()
     for name, points in series.items():
@@ -55,7 +55,7 @@ def lines(path: Path, title: str, labels: tuple[str, str], series: Mapping[str, 
 
 
 def bars(path: Path, title: str, label: str, values: Mapping[str, float]) -> None:
-    """One bar for each value, with the value on it."""
+    """Draw a bar for each value, labelled with the value."""
     canvas = Canvas(figsize=(6.4, 0.8 + 0.45 * len(values)), layout="constrained")
     axes = canvas.subplots()
     names = list(values)[::-1]
@@ -67,7 +67,7 @@ def bars(path: Path, title: str, label: str, values: Mapping[str, float]) -> Non
 
 
 def waterfall(path: Path, title: str, label: str, rows: Sequence[tuple[str, float, float]]) -> None:
-    """One bar for each row of name, begin and duration, the first one on top; each says its duration."""
+    """Draw a bar for each row of name, start and duration, the first on top, labelled with the duration."""
     canvas = Canvas(figsize=(6.4, 0.8 + 0.34 * len(rows)), layout="constrained")
     axes = canvas.subplots()
     names, begins, durations = zip(*rows, strict=True)
@@ -86,6 +86,6 @@ def _colour(name: str) -> str:
 
 def _save(canvas: Canvas, path: Path) -> None:
     canvas.savefig(path, format="svg", metadata={"Date": None})
-    # matplotlib leaves blanks at the ends of lines, which hooks that tidy files would remove.
+    # matplotlib leaves trailing blanks, which the pre-commit hooks would remove.
     tidy = "\n".join(line.rstrip() for line in path.read_text(encoding="utf-8").splitlines())
     path.write_text(tidy + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What an invocation costs by itself: a process that invokes through aioboto3, reads the answer, and does nothing else.
+"""The cost of a bare invocation: a process that only invokes through aioboto3 and reads the answer.
 
 Prints one JSON object: `wall_ms` of each invocation, and `cpu_ms` of the process for all of them.
 """
@@ -51,7 +51,7 @@ def main(
     count: Annotated[int, typer.Option()],
     concurrency: Annotated[int, typer.Option()],
 ) -> None:
-    """Invoke `count` times, `concurrency` of them at once."""
+    """Invoke `count` times, `concurrency` at once."""
     print(json.dumps(asyncio.run(_measure(lambda_url, count, concurrency))))
 
 

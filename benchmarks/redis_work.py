@@ -1,4 +1,4 @@
-"""What a flight costs Redis: commands from the first request to the last answer."""
+"""The Redis commands of a flight, from the first request to the last answer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Commands = dict[tuple[str, int], int]
 
 
 def measure(stage: Stage, systems: Sequence[System], counts: Sequence[int]) -> Commands:
-    """Commands of one flight, by system and number of waiters; held for `HELD_S` after all have arrived."""
+    """Return the commands of one flight, by system and number of waiters; it is held for `HELD_S` once all wait."""
     commands: Commands = {}
     for count in counts:
         for system in systems:
@@ -27,7 +27,7 @@ def measure(stage: Stage, systems: Sequence[System], counts: Sequence[int]) -> C
 
 
 def add_to(report: Report, commands: Commands, replicas: int) -> None:
-    """Put the figures into the report."""
+    """Add the figures to the report."""
     rows: list[list[Cell]] = [[f"{count} {name}", value, value / replicas] for (name, count), value in commands.items()]
     title = f"Redis commands for one flight, held for {HELD_S:g} s after the last request, {replicas} replicas"
     report.tables.append(Table(title, ["waiters, system", "in all", "per replica"], rows))
@@ -38,7 +38,7 @@ def add_to(report: Report, commands: Commands, replicas: int) -> None:
 
 
 def series(commands: Commands) -> dict[str, list[tuple[float, float]]]:
-    """Points (waiters, commands) for a plot."""
+    """Return points (waiters, commands) for a plot."""
     drawn: dict[str, list[tuple[float, float]]] = {}
     for (name, count), value in commands.items():
         drawn.setdefault(name, []).append((count, value))

@@ -1,10 +1,10 @@
-"""The reference implementation to compare with: a lock without NX, and every waiter polls for itself.
+"""The reference implementation: a lock without NX, and polling by every waiter.
 
 GET key ── a result ─▶ answer
         ├─ absent ──▶ SET key "blocked" EX 30, invoke, SET key <the answer's JSON> EX 30, answer
         └─ "blocked" ▶ GET again every 500 ms, up to 100 times, then 500
 
-Between GET and SET other requests find the key absent too, and invoke as well.
+Requests that arrive between GET and SET also find the key absent, and invoke as well.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ class Reference:
     """One replica."""
 
     def __init__(self, redis_url: str, lambda_url: str) -> None:
-        # As wide as the service's; one that does not wait would answer 500 to the hundred-and-first waiter.
+        # As large as the service's pool, and blocking: otherwise the hundred-and-first waiter would get 500.
         self._redis = Redis(connection_pool=BlockingConnectionPool.from_url(redis_url, max_connections=64))
         self._lambda_url = lambda_url
         self._client: Any = None
 
     async def running(self, _: web.Application) -> AsyncIterator[None]:
-        """The clients are open while the application runs."""
+        """Keep the clients open while the application runs."""
         config = AioConfig(retries={"total_max_attempts": 1, "mode": "standard"}, max_pool_connections=64)
         client = aioboto3.Session().client(
             "lambda",
@@ -55,7 +55,7 @@ class Reference:
             yield
 
     async def preview(self, request: web.Request) -> web.Response:
-        """The handler."""
+        """Answer a request for a preview."""
         key = request.path
         value = await self._redis.get(key)
         if value is None:
@@ -96,7 +96,7 @@ def main(
     redis_url: Annotated[str, typer.Option()],
     lambda_url: Annotated[str, typer.Option()],
 ) -> None:
-    """Serve until the process is ended."""
+    """Serve until a signal ends the process."""
     reference = Reference(redis_url, lambda_url)
     app = web.Application()
     app.cleanup_ctx.append(reference.running)

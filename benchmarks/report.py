@@ -18,7 +18,7 @@ Cell = str | float | int | None
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure, and what it should be at most or at least; `limit` None where there is only something to see."""
+    """One figure, and its upper or lower target; `limit` is None for a figure without a target."""
 
     what: str
     value: float
@@ -28,13 +28,13 @@ class Figure:
 
     @property
     def holds(self) -> bool | None:
-        """Whether the target is met; None where there is none."""
+        """Whether the target is met; None without a target."""
         if self.limit is None:
             return None
         return self.value <= self.limit if self.bound == "at most" else self.value >= self.limit
 
     def row(self) -> list[str]:
-        """As a row of the table of figures."""
+        """Return a row of the table of figures."""
         target = "" if self.limit is None else f"{self.bound} {shown(self.limit)}"
         holds = {None: "", True: "yes", False: "NO"}[self.holds]
         return [self.what, f"{shown(self.value)} {self.unit}".strip(), target, holds]
@@ -42,7 +42,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Table:
-    """What lies behind the figures; `note` says what the numbers alone do not."""
+    """The data behind the figures; `note` explains them."""
 
     title: str
     columns: Sequence[str]
@@ -52,7 +52,7 @@ class Table:
 
 @dataclass
 class Report:
-    """All of one benchmark; `name` is the stem of its files."""
+    """The report of one benchmark; `name` is the stem of its files."""
 
     name: str
     title: str
@@ -61,7 +61,7 @@ class Report:
     plots: list[str] = field(default_factory=list)
 
     def print_on(self, console: Console) -> None:
-        """Print the tables, the figures last."""
+        """Print the tables, then the figures."""
         for table in [*self.tables, self._summary()]:
             rich = RichTable(title=table.title, title_justify="left", caption=table.note, caption_justify="left")
             for number, column in enumerate(table.columns):
@@ -96,15 +96,15 @@ class Report:
 
 
 def shown(cell: Cell) -> str:
-    """A cell as it is printed: three significant digits are more than one run is worth."""
+    """Format a cell, with three significant digits."""
     if cell is None:
         return ""
     if isinstance(cell, float):
-        return f"{cell:,.0f}" if abs(cell) >= 100 else f"{cell:.3g}"  # noqa: PLR2004 -- all digits before the point
+        return f"{cell:,.0f}" if abs(cell) >= 100 else f"{cell:.3g}"  # noqa: PLR2004 -- all digits before the decimal point
     return f"{cell:,}" if isinstance(cell, int) else cell
 
 
 def machine() -> str:
-    """What the figures depend on; a load above the number of cores means that others ran at the same time."""
+    """Describe the machine; a load above the number of cores means that other programs ran."""
     system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
     return f"{os.cpu_count()} cores, {system}, load {os.getloadavg()[2]:.1f} over 15 minutes."

@@ -1,4 +1,4 @@
-"""The request path: a preview that exists, one that is missing, and the memory of idle programs."""
+"""The request path: existing previews, misses, and the memory of idle programs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def main(quick: Annotated[bool, typer.Option("--quick", help="half a minute, int
 
 
 def _misses(parts: Parts, s3: S3, report: Report, folder: Path, *, count: int) -> None:
-    """The whole system, and requests for missing previews."""
+    """Measure misses through the whole system."""
     function, function_log = parts.function(s3)
     service = parts.service(parts.redis(), s3, function.url)
     variables = {

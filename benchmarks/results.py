@@ -1,4 +1,4 @@
-"""Where results go."""
+"""The folder for results."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from benchmarks.parts import ROOT
 
 
 def results_folder(*, quick: bool) -> Path:
-    """The committed folder, or a private one for a run that is too short to be kept."""
+    """Return docs/benchmarks, or a folder in .local for a quick run, whose results are not committed."""
     folder = ROOT / (".local/benchmarks" if quick else "docs/benchmarks")
     folder.mkdir(parents=True, exist_ok=True)
     return folder

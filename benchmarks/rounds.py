@@ -1,4 +1,4 @@
-"""One round of waiters: all of them are held, then released, and each one's lag is taken."""
+"""A round of waiters: all are held, then released, and the lag of each is measured."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _HTTP_OK = 200
 
 
 class RoundFailed(Exception):
-    """Not every waiter got its preview."""
+    """A waiter did not get its preview."""
 
 
 def new_photo() -> str:
-    """The name of a photo that no system was asked for yet."""
+    """Return a photo's name that no system has been asked for yet."""
     return f"photo-{next(_NUMBERS)}.jpg"
 
 
 def held_round(system: System, waiters: Waiters, held_s: float | None = None) -> list[float]:
-    """Milliseconds from the release of the one answer to the last byte of each waiter's.
+    """Return the milliseconds from the release of the function's answer to each waiter's last byte.
 
-    All requests are in the replicas' hands, and have been for `held_s`, when the answer is released. Half a second to
-    a whole one where it is not given: polls that began together would otherwise always be met at the same phase.
+    The answer is released `held_s` after the replicas have read all requests. The default is random, half a second to
+    one, so that the release does not always meet the polls at the same phase.
     """
     system.hold()
     waiters.ask(path_of(new_photo()))
@@ -40,6 +40,6 @@ def held_round(system: System, waiters: Waiters, held_s: float | None = None) ->
 
 
 def check(system: System, waiters: Waiters) -> None:
-    """Raise `RoundFailed` unless every answer of the round was 200."""
+    """Raise `RoundFailed` unless all answers of the round were 200."""
     if set(waiters.statuses) != {_HTTP_OK}:
         raise RoundFailed(f"{system.name} answered {dict(waiters.statuses)}")

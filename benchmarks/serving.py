@@ -1,4 +1,4 @@
-"""How the benchmarks' own servers serve: as the service does, without what only it needs."""
+"""Serves the benchmarks' own servers, with the service's options."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from aiohttp import web
 
 from devstack.programs import LOOPBACK
 
-_BACKLOG = 4096  # the service's
+_BACKLOG = 4096  # the service's value
 
 
 def serve(app: web.Application, port: int) -> None:
-    """Serve on loopback until the process is ended."""
+    """Serve on loopback until a signal ends the process."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(app, port))
 

@@ -1,4 +1,4 @@
-"""What is compared around one Redis and one Lambda: prewmanager, the reference implementation, the physical limit."""
+"""The systems to compare, on one Redis and one Lambda: prewmanager, reference implementation, physical limit."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ REPLICAS = 3
 
 
 class Gate:
-    """The Lambda of `benchmarks.gated_lambda`, from outside."""
+    """A client of `benchmarks.gated_lambda`."""
 
     def __init__(self, server: Replica) -> None:
         self.server = server
 
     def set(self, *, is_open: bool, delay_ms: float = 0) -> None:
-        """Open or close it; an invocation takes `delay_ms` once it is open."""
+        """Open or close the gate; through the open gate, an invocation takes `delay_ms`."""
         url = f"{self.server.url}/-/gate?open={int(is_open)}&delay_ms={delay_ms}"
         urlopen(Request(url, method="POST"), timeout=10).close()  # noqa: S310 -- of this machine
 
     def invocations(self, name: str) -> int:
-        """How often the photo of this name was worked on."""
+        """Return the number of invocations for the photo of this name."""
         with urlopen(f"{self.server.url}/-/counts", timeout=10) as response:  # noqa: S310 -- of this machine
             return int(json.load(response).get(f"photo/{name}", 0))
 
     def all_invocations(self) -> int:
-        """How many there were."""
+        """Return the total number of invocations."""
         with urlopen(f"{self.server.url}/-/counts", timeout=10) as response:  # noqa: S310 -- of this machine
             return sum(json.load(response).values())
 
 
 @dataclass(frozen=True)
 class System:
-    """Replicas of one of the three; without a gate they hold their requests themselves."""
+    """The replicas of one system; without a gate they hold their requests themselves."""
 
     name: str
     replicas: Sequence[Replica]
@@ -49,16 +49,16 @@ class System:
 
     @property
     def ports(self) -> list[int]:
-        """Where the replicas listen."""
+        """The ports of the replicas."""
         return [replica.port for replica in self.replicas]
 
     def hold(self) -> None:
-        """Answer nothing from now on."""
+        """Hold all answers from now on."""
         if self.gate:
             self.gate.set(is_open=False)
 
     def release(self) -> None:
-        """Let what is held be answered: by a signal, which takes the same microseconds for all three."""
+        """Release the held answers by a signal, which takes the same microseconds in all three systems."""
         for replica in [self.gate.server] if self.gate else self.replicas:
             os.kill(replica.program.pid, signal.SIGUSR1)
 
@@ -77,29 +77,29 @@ class Stage:
         self._redis_client = RedisClient.from_url(self._redis.url)
 
     def prewmanager(self, replicas: int) -> System:
-        """The service as it is."""
+        """Start replicas of the service."""
         started = [self.parts.service(self._redis, self._s3, self.gate.server.url) for _ in range(replicas)]
         return System("prewmanager", started, self.gate)
 
     def reference(self, replicas: int) -> System:
-        """The algorithm that this project replaces."""
+        """Start the algorithm that this project replaces."""
         options = (f"--redis-url={self._redis.url}", f"--lambda-url={self.gate.server.url}")
         return System("reference", [self.parts.module("reference", *options) for _ in range(replicas)], self.gate)
 
     def limit(self, replicas: int) -> System:
-        """The bare handler."""
+        """Start the bare handler."""
         return System("limit", [self.parts.module("limit") for _ in range(replicas)])
 
     def all_three(self, replicas: int) -> list[System]:
-        """One of each, in the order in which rounds alternate."""
+        """Start one of each, in the order in which rounds alternate."""
         return [self.prewmanager(replicas), self.reference(replicas), self.limit(replicas)]
 
     def redis_commands(self) -> int:
-        """Commands that Redis has run so far, those inside scripts included, INFO left out."""
+        """Return the number of commands that Redis has run, including those in scripts, without INFO."""
         counts = cast("dict[str, dict[str, int]]", self._redis_client.info("commandstats"))
         return sum(each["calls"] for name, each in counts.items() if name != "cmdstat_info")
 
 
 def path_of(name: str) -> str:
-    """The preview's path for the photo of this name."""
+    """Return the path of the preview of the photo with this name."""
     return f"/prew/{PRESET}/{name}"

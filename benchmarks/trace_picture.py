@@ -1,4 +1,4 @@
-"""`python -m benchmarks.trace_picture`: one miss through the whole system, traced, and drawn for the documents."""
+"""`python -m benchmarks.trace_picture`: traces one miss through the whole system, and draws it for the documents."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ORDER = ("nginx GET", "nginx s3", "GET preview", "flight", "redis acquire", "s3
 
 
 async def traced() -> dict[str, Received]:
-    """The spans of a miss by name: everything warm, one client, a photo of six megapixels in `card`."""
+    """Return a miss's spans by name: all parts warm, one client, a photo of six megapixels in `card`."""
     collector = Collector()
     async with collector.running() as url:
         await asyncio.to_thread(_ask, url)
@@ -46,11 +46,11 @@ def _ask(collector_url: str) -> None:
             headers = {"X-Request-Id": _REQUEST_ID if number == _WARM_UP else f"warming-up-{number}"}
             with urlopen(Request(f"http://{LOOPBACK}:{nginx.port}{path_of(name)}", headers=headers)) as response:
                 response.read()
-        service.program.stop()  # which sends what is not sent yet
+        service.program.stop()  # sends the remaining spans
 
 
 def main() -> None:
-    """Trace one miss, say the tree, and draw it."""
+    """Trace one miss, print its tree, and draw it."""
     spans = asyncio.run(traced())
     above = parents(spans.values())
     began = min(span.began_ns for span in spans.values())

@@ -1,6 +1,6 @@
-"""Many clients in one process: each has a connection, sends one request and waits for the answer.
+"""Many clients in one process: each has one connection, sends one request and waits for the answer.
 
-An event loop of its own kind, since asyncio's cost for a waiter is of the size of what is measured.
+It has its own event loop, since asyncio's cost per waiter is as large as the lag to measure.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from devstack.programs import LOOPBACK
 
 _HELD_WITHIN_S = 30.0
 _PAUSE_S = 0.05
-_LINGER_NONE = b"\1\0\0\0\0\0\0\0"  # struct linger {1, 0}: closed without the minute of TIME_WAIT
+_LINGER_NONE = b"\1\0\0\0\0\0\0\0"  # struct linger {1, 0}: close without the minute of TIME_WAIT
 _HEAD_END = b"\r\n\r\n"
 
 
 class _Client:
-    """One connection, and how much of its answer is still to come."""
+    """One connection, and how much of its answer is missing."""
 
     __slots__ = ("expected", "head", "received", "socket", "status")
 
@@ -33,11 +33,11 @@ class _Client:
         self.begin()
 
     def begin(self) -> None:
-        """Forget the last answer."""
+        """Reset for the next answer."""
         self.head, self.expected, self.received, self.status = b"", -1, 0, 0
 
     def receive(self, data: memoryview) -> bool:
-        """Note a piece of the answer; whether it was the last one."""
+        """Count a piece of the answer; return whether it was the last one."""
         self.received += len(data)
         if self.expected < 0:
             self.head += bytes(data)
@@ -79,7 +79,7 @@ class Waiters:
             client.socket.send(request)
 
     def until_held(self) -> None:
-        """Return when the other side has accepted all connections and read all requests."""
+        """Return when the servers have accepted all connections and read all requests."""
         deadline = time.monotonic() + _HELD_WITHIN_S
         while not everything_read(self._ports):
             if time.monotonic() > deadline:
@@ -87,9 +87,9 @@ class Waiters:
             time.sleep(_PAUSE_S)
 
     def collect(self, within_s: float = 120) -> list[float]:
-        """Wait for all answers; the time (`time.monotonic`) of each one's last byte.
+        """Wait for all answers; return the time (`time.monotonic`) of each one's last byte.
 
-        `statuses` counts their statuses afterwards. Raises `TimeoutError`, and `ConnectionError` where one was cut.
+        Afterwards, `statuses` counts their statuses. Raises `TimeoutError`, or `ConnectionError` if one was cut off.
         """
         self.statuses.clear()
         ended: list[float] = []

@@ -1,4 +1,4 @@
-"""What a replica needs for each request that it holds."""
+"""The memory that a replica needs for each waiting request."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ TARGET = 1.5
 
 
 def measure(systems: Sequence[System], count: int) -> dict[str, float]:
-    """KB (1000 bytes) of resident memory that one of `count` held waiters adds, by system of one fresh replica."""
+    """Return the resident KB (1000 bytes) that each of `count` waiters adds, by system, on one fresh replica."""
     return {system.name: _per_waiter(system, count) for system in systems}
 
 
 def _per_waiter(system: System, count: int) -> float:
     pid = system.replicas[0].program.pid
     with Waiters(system.ports, 1) as waiters:
-        held_round(system, waiters)  # what the first request of all needs is not the waiters'
+        held_round(system, waiters)  # the memory that the first request needs is not the waiters'
     before = memory(pid).rss_mb
     with Waiters(system.ports, count) as waiters:
         system.hold()
@@ -37,7 +37,7 @@ def _per_waiter(system: System, count: int) -> float:
 
 
 def add_to(report: Report, kilobytes: dict[str, float], count: int) -> None:
-    """Put the figures into the report."""
+    """Add the figures to the report."""
     rows: list[list[Cell]] = [[name, value, value / kilobytes["limit"]] for name, value in kilobytes.items()]
     report.tables.append(Table(f"Memory of one of {count} held waiters", ["system", "KB each", "of the limit's"], rows))
     what = f"memory of a held waiter, {count} on one replica: of the limit's"

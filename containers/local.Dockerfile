@@ -6,7 +6,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
 
 COPY requirements/build.txt requirements/local.txt requirements/
-# pyvips is published as source, so its build needs what the lock does not name.
+# pyvips is published as source only; its build requirements are not in the lock file.
 RUN python -m venv /opt/build \
     && /opt/build/bin/pip install --require-hashes -r requirements/build.txt \
     && python -m venv --without-pip /opt/local \
@@ -26,11 +26,11 @@ FROM python:3.13-slim
 
 COPY --from=build /opt/local /opt/local
 COPY devstack/ /srv/devstack/
-# Of the CloudFront emulator: the viewer-request function, and what the edge function may fetch.
+# For the CloudFront emulator: the viewer-request function, and the hosts that the edge function may fetch from.
 COPY infra/sizes.js /srv/infra/
 COPY containers/edge_config.json /srv/
 ENV PATH=/opt/local/bin:$PATH PYTHONPATH=/srv PYTHONUNBUFFERED=1
-# Compiled here, because the file system is read-only later. Volumes that are mounted there begin with these owners.
+# Compiled now, because the file system is read-only at run time. Volumes mounted there inherit these owners.
 RUN python -m compileall -q /srv \
     && mkdir /data /photos \
     && chown 65532:65532 /data /photos

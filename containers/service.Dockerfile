@@ -11,7 +11,7 @@ RUN python -m venv /opt/build \
     && python -m venv --without-pip /opt/prewmanager \
     && /opt/build/bin/pip --python /opt/prewmanager/bin/python install --require-hashes -r requirements/service.txt
 
-# botocore describes every service of AWS, 25 MB of them; the SDK here invokes functions and takes on roles.
+# botocore describes every AWS service, in 25 MB; the service only invokes functions and assumes roles.
 COPY containers/trim_botocore.py containers/
 RUN python containers/trim_botocore.py /opt/prewmanager cloudfront lambda s3 sso sso-oidc sts
 
@@ -27,7 +27,7 @@ FROM python:3.13-slim
 COPY --from=build /opt/prewmanager /opt/prewmanager
 ENV PATH=/opt/prewmanager/bin:$PATH PYTHONUNBUFFERED=1
 
-# A number, so that Kubernetes can see that it is not root.
+# A number, so that Kubernetes can verify that the user is not root.
 USER 65532:65532
 EXPOSE 8180
 ENTRYPOINT ["prewmanager"]

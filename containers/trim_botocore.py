@@ -1,4 +1,4 @@
-"""`python trim_botocore.py ENVIRONMENT SERVICE…`: of botocore's descriptions of AWS, keep these services'."""
+"""`python trim_botocore.py ENVIRONMENT SERVICE…`: delete botocore's descriptions of all other AWS services."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def main(environment: Path, kept: set[str]) -> None:
-    """Remove the folders of all other services; the files beside them are for every service."""
+    """Delete the folders of all other services. The files beside the folders apply to every service and stay."""
     (data,) = environment.glob("lib/python3.*/site-packages/botocore/data")
     folders = {folder.name: folder for folder in data.iterdir() if folder.is_dir()}
     if missing := kept - folders.keys():

@@ -1,7 +1,6 @@
 """`python -m devstack`, which is `make up`: the whole system on this machine, until SIGINT or SIGTERM.
 
-Exit codes: 0 when it was asked to end, 1 when a part could not be started or ended by itself, 2 when something has to
-be set differently.
+Exit codes: 0 after a requested stop, 1 when a part fails to start or ends by itself, 2 for an invalid setting.
 """
 
 from __future__ import annotations
@@ -27,18 +26,18 @@ _CHECK_EVERY_S = 0.2
 
 
 class StopRequested(BaseException):
-    """SIGINT or SIGTERM came; like `KeyboardInterrupt` no error, and passes through whatever waits."""
+    """SIGINT or SIGTERM was received; a `BaseException`, so that no error handler swallows it."""
 
 
 def main() -> int:
-    """Run it all; returns the exit code."""
+    """Run the local system and return the exit code."""
     stop_on_signals()
     if started_by_make():
         end_with_make()
     console = Console()
     try:
         if make_env_file(ROOT):
-            console.print("made .env from .env.example: the presets are there, to be edited", highlight=False)
+            console.print("created .env from .env.example: edit the presets there", highlight=False)
         settings = read_local_settings(ROOT / ".env", os.environ)
         folder = ROOT / ".local"
         folder.mkdir(exist_ok=True)
@@ -46,7 +45,7 @@ def main() -> int:
             check_port(settings.port)
             run(settings, StackFile(folder), console)
     except StopRequested:
-        console.print("all ended")
+        console.print("all programs ended")
         return 0
     except (LocalSettingsError, AlreadyRunning) as error:
         print(error, file=sys.stderr)
@@ -57,7 +56,7 @@ def main() -> int:
 
 
 def stop_on_signals() -> None:
-    """Have the first SIGINT or SIGTERM raise `StopRequested`; further ones change nothing.
+    """Make the first SIGINT or SIGTERM raise `StopRequested`; further ones are ignored.
 
     Both are set explicitly: a shell's background job inherits SIGINT as ignored.
     """
@@ -72,7 +71,7 @@ def stop_on_signals() -> None:
 
 
 def run(settings: LocalSettings, stack_file: StackFile, console: Console) -> NoReturn:
-    """Start everything, say where it answers, and look after it until `StopRequested` or `ProgramError`."""
+    """Start everything, print the addresses, and supervise until `StopRequested` or `ProgramError`."""
     with LocalSystem(ROOT, settings, console) as system:
         try:
             system.start()
@@ -84,7 +83,7 @@ def run(settings: LocalSettings, stack_file: StackFile, console: Console) -> NoR
 
 
 def supervise(system: LocalSystem, stack_file: StackFile, console: Console) -> NoReturn:
-    """Start again what ended, where that does no harm; raises `ProgramError` where it would."""
+    """Restart programs that end. Raises `ProgramError` if one must not be restarted."""
     with_make = started_by_make()
     while not (with_make and make_was_interrupted()):
         time.sleep(_CHECK_EVERY_S)
@@ -99,7 +98,7 @@ def supervise(system: LocalSystem, stack_file: StackFile, console: Console) -> N
 def check_port(port: int) -> None:
     """Raise `LocalSettingsError` when nginx could not listen on this loopback port."""
     with socket.socket() as sock:
-        # As nginx does: connections of an nginx before, which linger for a minute, do not count.
+        # As nginx does: connections of an earlier nginx stay in TIME_WAIT for a minute, and must not count.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             sock.bind((LOOPBACK, port))

@@ -1,4 +1,4 @@
-"""Redis and S3 for one machine: Debian's redis-server, and SeaweedFS with one bucket that anybody may read."""
+"""Redis and S3 on one machine: Debian's redis-server, and SeaweedFS with one publicly readable bucket."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from devstack.programs import LOOPBACK, Program, ProgramError, answers, find, free_ports
 
 ACCESS_KEY = "local-access"
-SECRET_KEY = "local-secret"  # noqa: S105 -- of a server that listens on loopback only
+SECRET_KEY = "local-secret"  # noqa: S105 -- for a server that listens on loopback only
 REGION = "us-east-1"
 
 
 class S3Address(Protocol):
-    """Where an S3 is, and who asks: what a client needs to know of it."""
+    """Address and credentials of an S3, for its clients."""
 
     @property
     def endpoint(self) -> str:
@@ -28,19 +28,19 @@ class S3Address(Protocol):
 
     @property
     def bucket(self) -> str:
-        """The bucket that all is about."""
+        """The bucket of photos and previews."""
 
     @property
     def access_key(self) -> str:
-        """Who asks."""
+        """The access key ID."""
 
     @property
     def secret_key(self) -> str:
-        """What requests are signed with."""
+        """The secret access key, which signs requests."""
 
     @property
     def region(self) -> str:
-        """What signatures name."""
+        """The region in signatures."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Redis:
 
 @dataclass(frozen=True)
 class S3:
-    """A running SeaweedFS with one bucket: anonymous GET allowed, everything else signed."""
+    """A running SeaweedFS with one bucket: anonymous GET is allowed, everything else must be signed."""
 
     program: Program
     port: int
@@ -73,7 +73,7 @@ class S3:
         return f"http://{LOOPBACK}:{self.port}"
 
     def as_json(self) -> dict[str, str]:
-        """How to reach it, for `.local/stack.json`."""
+        """Address and credentials, for `.local/stack.json`."""
         return {
             "endpoint": self.endpoint,
             "bucket": self.bucket,
@@ -83,7 +83,7 @@ class S3:
         }
 
     def aws_environment(self) -> dict[str, str]:
-        """The AWS SDK's variables for this server."""
+        """The AWS SDK's environment variables for this server."""
         return {
             "AWS_ENDPOINT_URL_S3": self.endpoint,
             "AWS_ACCESS_KEY_ID": self.access_key,
@@ -95,14 +95,14 @@ class S3:
 
 @dataclass(frozen=True)
 class Events:
-    """Where SeaweedFS tells its changes: by POST to `url` (`http://`), for objects below the folder `prefix`."""
+    """SeaweedFS's webhook: it posts changes of objects below the folder `prefix` to `url` (`http://`)."""
 
     url: str
     prefix: str = "photo"
 
 
 def start_redis(folder: Path, *, port: int | None = None, options: Sequence[str] = ()) -> Redis:
-    """Start redis-server on a free loopback port; `options` are further command-line options of its own."""
+    """Start redis-server on a free loopback port, with further command-line `options`."""
     port = port or free_ports(1)[0]
     argv = [find("redis-server"), "--port", str(port), "--bind", LOOPBACK, "--save", "", "--appendonly", "no"]
     program = Program("redis", [*argv, "--dir", str(folder), *options], folder / "redis.log")
@@ -111,7 +111,7 @@ def start_redis(folder: Path, *, port: int | None = None, options: Sequence[str]
 
 
 def start_s3(folder: Path, *, bucket: str = "photos", events: Events | None = None, options: Sequence[str] = ()) -> S3:
-    """Start SeaweedFS with its data in `folder`, and create `bucket` where it is missing.
+    """Start SeaweedFS with its data in `folder` and further command-line `options`, and create `bucket` if missing.
 
     `options` are further command-line options of its own.
     """
@@ -136,7 +136,7 @@ def start_s3(folder: Path, *, bucket: str = "photos", events: Events | None = No
     port = listeners["s3"]
     argv += [f"-s3.config={identities}", "-s3.iam=false"]
     argv += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false", "-admin.ui=false", "-master.telemetry=false"]
-    # Unix sockets that it makes besides, under names that no option changes.
+    # Unix sockets that it creates under fixed names.
     sockets = [Path(f"/tmp/seaweedfs-{part}-{each}.sock") for part, each in listeners.items()]  # noqa: S108 -- weed's
     sockets += [Path(f"/tmp/seaweedfs-{part}-grpc-{each}.sock") for part, each in grpc.items()]  # noqa: S108 -- weed's
     program = Program("seaweedfs", [*argv, *options], folder / "seaweedfs.log", leaves=sockets)
@@ -146,7 +146,7 @@ def start_s3(folder: Path, *, bucket: str = "photos", events: Events | None = No
 
 
 def _notifications(folder: Path, bucket: str, events: Events | None) -> list[str]:
-    """The option that has SeaweedFS tell what changes, as its own `weed scaffold -config=notification` describes it."""
+    """Return the option for the webhook, as `weed scaffold -config=notification` describes it."""
     configuration = folder / "seaweedfs-configuration"
     configuration.mkdir(exist_ok=True)
     lines = ["[notification.webhook]", "enabled = false"]
@@ -160,7 +160,7 @@ def _notifications(folder: Path, bucket: str, events: Events | None) -> list[str
 
 
 def s3_client(s3: S3Address):  # type: ignore[no-untyped-def]  # noqa: ANN201 -- boto3 makes its client classes at run time
-    """A boto3 S3 client for this server, with its own credentials."""
+    """Return a boto3 S3 client for this server, with its credentials."""
     return boto3.client(
         "s3",
         endpoint_url=s3.endpoint,

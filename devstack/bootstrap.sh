@@ -1,19 +1,19 @@
 #!/bin/sh
 # What `make install` needs before it can use pip: Python 3.11 or later with venv, nginx, redis-server, and `.venv`.
-# Missing programs are installed through apt-get, as root or with sudo; without those it says what to install.
-# So is what the tests ask besides, and the programs that are named as arguments; nothing else fails without those.
+# Missing programs are installed by apt-get, as root or with sudo; without either, the script prints what to install.
+# It also installs what the tests need, and the programs given as arguments; if these fail, the script goes on.
 set -eu
 
 VENV=.venv
 NJS_MODULE=/usr/lib/nginx/modules/ngx_http_js_module.so
 POLICY=/usr/sbin/policy-rc.d
-# A python3 that comes first on PATH need not be a whole one; Debian's own is tried after it.
+# The first python3 on PATH may be incomplete; Debian's own is tried after it.
 CANDIDATES=${PYTHON:-python3 /usr/bin/python3}
 PATH=$PATH:/usr/sbin:/sbin
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# Debian ships venv without ensurepip until python3-venv is there; a Python built by hand may lack ssl.
+# Without python3-venv, Debian's venv lacks ensurepip; a Python built from source may lack ssl.
 is_usable() {
     "$1" -c 'import sys, ssl, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
 }
@@ -58,8 +58,8 @@ as_root() {
 
 can_be_root() { [ "$(id -u)" -eq 0 ] || { has sudo && sudo -n true 2>/dev/null; }; }
 
-# Debian starts a daemon as soon as its package is installed; exit code 101 of this file means "do not".
-# The local system starts its own on free ports, and nobody asked for others on ports 80 and 6379.
+# Debian starts a daemon when its package is installed; exit code 101 of this file prevents it.
+# The local system starts its own daemons on free ports; ports 80 and 6379 stay free.
 forbid_daemons() {
     [ ! -e "$POLICY" ] || return 0
     trap allow_daemons EXIT
@@ -73,12 +73,12 @@ allow_daemons() { as_root rm -f "$POLICY"; }
 install_packages() {
     echo "Installing with apt-get: $1"
     forbid_daemons
-    as_root apt-get update -qq || true # old lists may do; the install below says when they do not
+    as_root apt-get update -qq || true # old lists may suffice; otherwise the install below fails
     # shellcheck disable=SC2086 # a list of package names
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $1 >/dev/null
 }
 
-# Of Debian's Prometheus the two programs alone: the package with what it depends on is 330 MB, and a daemon.
+# Only the two programs of Debian's Prometheus: with its dependencies the package is 330 MB, and starts a daemon.
 unpack_prometheus() {
     PATH=$PWD/$VENV/bin:$PATH
     ! { has promtool && has prometheus; } || return 0
@@ -97,7 +97,7 @@ download_prometheus() {
     "$@" 2>/dev/null || { can_be_root && as_root apt-get update -qq && "$@"; }
 }
 
-# An environment that works stays as it is, whichever Python it was made with.
+# A working environment is kept, whichever Python it was created with.
 make_venv() {
     ! "$VENV/bin/python" -c 'import ssl, pip' >/dev/null 2>&1 || return 0
     python=$(usable_python)
@@ -109,7 +109,7 @@ make_venv() {
 needed=$(missing_packages)
 wanted=$(missing_for_tests "$@")
 if [ -n "$needed$wanted" ] && has apt-get && can_be_root; then
-    install_packages "$needed$wanted" || install_packages "$needed" || true # what is missing still is said below
+    install_packages "$needed$wanted" || install_packages "$needed" || true # what is still missing is reported below
     needed=$(missing_packages)
     wanted=$(missing_for_tests "$@")
 fi

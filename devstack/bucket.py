@@ -1,4 +1,4 @@
-"""A bucket of an S3 that somebody else runs, as the environment names it."""
+"""An external S3's bucket, from environment variables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Self
 
 @dataclass(frozen=True)
 class Bucket:
-    """Where it is, and who asks; an `S3Address`."""
+    """An `S3Address` of plain values."""
 
     endpoint: str
     bucket: str
@@ -19,7 +19,7 @@ class Bucket:
 
     @classmethod
     def from_environment(cls) -> Self:
-        """The one that the SDK's variables and `PREW_SOURCE_BUCKET` name."""
+        """Return the bucket that the SDK's variables and `PREW_SOURCE_BUCKET` name."""
         return cls(
             endpoint=os.environ["AWS_ENDPOINT_URL_S3"],
             bucket=os.environ["PREW_SOURCE_BUCKET"],

@@ -1,7 +1,7 @@
-"""`python -m devstack.docs_source FOLDER`: the documents and what they link to, staged for the site's generator.
+"""`python -m devstack.docs_source FOLDER`: stage the documents and the files they link to for the site generator.
 
-The layout is the repository's, so that a link means the same there, here and in the site. The generator reads one
-folder only, and would take everything else of the repository for pages.
+The layout is the repository's, so that links work in the repository and on the site alike. The generator reads one
+folder, and would treat everything else in the repository as pages.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 
 
 def pages() -> list[Path]:
-    """All documents."""
+    """Yield the documents of the site."""
     return sorted({path for pattern in _PAGES for path in ROOT.glob(pattern)})
 
 
 def linked(page: Path) -> Iterator[Path]:
-    """Files of the repository that a document links to, pictures and examples for instance."""
+    """Yield the files of the repository that a document links to, such as pictures and examples."""
     for target in _LINK.findall(page.read_text(encoding="utf-8")):
         path = (page.parent / target).resolve()
         if "://" not in target and path.is_file() and path.is_relative_to(ROOT):
@@ -31,7 +31,7 @@ def linked(page: Path) -> Iterator[Path]:
 
 
 def stage(folder: Path) -> int:
-    """Copy all of it into an empty `folder`, and say how many files that were."""
+    """Copy everything into an empty `folder`, and return the number of files."""
     shutil.rmtree(folder, ignore_errors=True)
     found = pages()
     files = {*found, *(path for page in found for path in linked(page))}

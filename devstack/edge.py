@@ -1,4 +1,4 @@
-"""The edge of the local system: the CloudFront emulator, the function behind it, and nginx's location for both."""
+"""The local system's edge: the CloudFront emulator, its function, and nginx's location for it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from devstack.programs import LOOPBACK, Program, answers, free_ports
 
 PREFIX = "/edge"
 FUNCTION = "prew-edge"
-# CloudFront ends a function on the origin's response after 30 s.
+# CloudFront's limit for an origin-response function is 30 s.
 HANDLER = "devstack.cloudfront.local_edge.handler@30"
-# This machine, as the function may know it: browsers and curl resolve it by themselves (RFC 6761).
+# The function's name for this machine; browsers and curl resolve it without DNS (RFC 6761).
 HOST = "photos.localhost"
 
 
@@ -29,7 +29,7 @@ class CloudFront:
 
     @property
     def location(self) -> str:
-        """What nginx needs: paths and queries go on exactly as they came."""
+        """The location for nginx, which passes path and query on unchanged."""
         return (
             f"location {PREFIX}/ {{\n"
             f"    proxy_pass http://{LOOPBACK}:{self.port};\n"
@@ -43,7 +43,7 @@ class CloudFront:
 
 
 def start_cloudfront(folder: Path, origin: str, function: Lambda, *, port: int | None = None) -> CloudFront:
-    """Start it in front of `origin` (`http://` address of nginx); it need not answer yet."""
+    """Start the emulator in front of `origin` (`http://` address of nginx), without waiting until it is ready."""
     port = port or free_ports(1)[0]
     argv = [sys.executable, "-m", "devstack.cloudfront", f"--port={port}", f"--origin={origin}"]
     argv += [f"--invoke-url={function.invoke_url(FUNCTION)}", f"--domain={domain(origin)}", f"--prefix={PREFIX}"]
@@ -51,23 +51,23 @@ def start_cloudfront(folder: Path, origin: str, function: Lambda, *, port: int |
 
 
 def is_ready(cloudfront: CloudFront) -> Callable[[], bool]:
-    """Whether it listens, to be asked again and again."""
+    """Return a check whether it listens, for polling."""
     return lambda: answers(cloudfront.port)
 
 
 def domain(origin: str) -> str:
-    """The distribution's name: the function refuses images from there, which would ask for themselves again."""
+    """Return the distribution's name. The function refuses images from there, which would be requests to itself."""
     return f"{HOST}:{origin.rpartition(':')[2]}{PREFIX}"
 
 
 def function_environment(folder: Path, nginx_port: int, users: Path, hosts: dict[str, str]) -> dict[str, str]:
-    """The edge function's environment, and in `folder` the settings that a package would hold.
+    """Return the edge function's environment, and write into `folder` the settings that a package would contain.
 
     Args:
-        folder: of this system.
-        nginx_port: where photos are, under the name `HOST`.
-        users: `edge.json` as for `make package`; its hosts are allowed besides.
-        hosts: further names that lead to this machine or another, and where.
+        folder: The local system's folder.
+        nginx_port: The port that serves the photos, under the name `HOST`.
+        users: Path of the user's `edge.json`, as for `make package`; its hosts are allowed as well.
+        hosts: Further names, and the names or addresses they resolve to.
     """
     settings: dict[str, Any] = json.loads(users.read_text(encoding="utf-8")) if users.exists() else {}
     settings["allowed_hosts"] = [*settings.get("allowed_hosts", []), f"{HOST}:{nginx_port}"]

@@ -1,4 +1,4 @@
-"""What each program of the local system finds in its environment."""
+"""The environment of each program of the local system."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from devstack.local_settings import LocalSettings
 from devstack.programs import LOOPBACK
 
 BUCKET = "photos"
-# SDKs look for credentials at this address of EC2 machines when they miss any; here nobody answers there.
+# Without credentials, SDKs would ask the metadata service of EC2, which is not available here.
 _NO_METADATA = {"AWS_EC2_METADATA_DISABLED": "true"}
 
 
 def service_environment(
     settings: LocalSettings, *, port: int, redis_url: str, s3: S3 | None = None, function: Lambda | None = None
 ) -> dict[str, str]:
-    """The environment of `prewmanager`: what the user set, and where this system's parts answer.
+    """Return the environment of `prewmanager`: the user's settings, and the addresses of the local system.
 
-    Empty values mean "do without"; without `s3` it is good for reading the presets only.
+    An empty value disables a part. Without `s3` the environment suffices only for reading the presets.
     """
     return {
         **settings.environment,
@@ -35,14 +35,14 @@ def service_environment(
 
 
 def function_environment(settings: LocalSettings, s3: S3) -> dict[str, str]:
-    """The environment of the functions: of the service's settings the prefixes alone, as in AWS."""
+    """Return the environment of the functions; as on AWS, the prefixes are the only settings of the service in it."""
     others = {name: value for name, value in settings.environment.items() if not name.startswith("PREW_")}
     prefixes = {"PREW_SOURCE_PREFIX": settings.source_prefix, "PREW_PREVIEW_PREFIX": settings.preview_prefix}
     return others | prefixes | _NO_METADATA | s3.aws_environment()
 
 
 def nginx_variables(settings: LocalSettings, s3: S3, service_ports: list[int], www: str) -> dict[str, str]:
-    """The variables of nginx/README.md."""
+    """Return nginx's variables, which nginx/README.md describes."""
     users = {name: value for name, value in settings.environment.items() if name.startswith("PREW_")}
     return users | {
         "PREW_NGINX_S3_SERVER": f"{LOOPBACK}:{s3.port}",

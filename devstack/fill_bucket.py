@@ -1,7 +1,7 @@
-"""`python -m devstack.fill_bucket`: make the bucket, let anybody read it, load the photos.
+"""`python -m devstack.fill_bucket`: create the bucket, make it publicly readable, load the photos.
 
-The one-shot job of docker-compose.yml; each of its steps does nothing where it was done before. It reads the AWS SDK's
-variables, `PREW_SOURCE_BUCKET` and the presets; the folder of the photos is an argument.
+The one-shot job of docker-compose.yml; each step is idempotent. The job reads the AWS SDK's variables,
+`PREW_SOURCE_BUCKET` and the presets; the folder of photos is an argument.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from devstack.programs import find
 
 
 def main(
-    photos: Annotated[Path, typer.Option(help="folder of the photos; where it is empty, samples are rendered")],
+    photos: Annotated[Path, typer.Option(help="folder of photos; if it is empty, samples are rendered")],
 ) -> None:
     """Check the presets and fill the bucket."""
     s3 = Bucket.from_environment()
@@ -35,7 +35,7 @@ def main(
 
 
 def make_public(s3: S3Address, prefixes: tuple[str, ...]) -> None:
-    """Create the bucket where it is missing, and let anybody read, not list, what is under these prefixes."""
+    """Create the bucket if missing, and let anybody read, but not list, objects under these prefixes."""
     client = s3_client(s3)
     if s3.bucket not in {each["Name"] for each in client.list_buckets()["Buckets"]}:
         client.create_bucket(Bucket=s3.bucket)
@@ -46,17 +46,17 @@ def make_public(s3: S3Address, prefixes: tuple[str, ...]) -> None:
 
 
 def _photos(folder: Path) -> Path:
-    """The folder itself, or, where nothing is in it, one below with the samples."""
-    samples = folder / ".samples"  # hidden, and so not taken for the user's
+    """Return the folder, or, if it is empty, a subfolder with the samples."""
+    samples = folder / ".samples"  # hidden, so that it does not count as the user's
     if any(not entry.name.startswith(".") for entry in folder.iterdir()):
         return folder
-    print("rendering the sample photos, a quarter of a minute, once", flush=True)
+    print("rendering the sample photos once, which takes 15 seconds", flush=True)
     subprocess.run([sys.executable, "-m", "devstack.samples", str(samples)], check=True)
     return samples
 
 
 def _check_presets() -> None:
-    """End here where the service would not start: compose shows the last lines of what failed first."""
+    """Exit if the service would not start: compose shows the last lines of the first failure."""
     done = subprocess.run([find("prewmanager"), "presets", "--json"], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise SystemExit(done.stderr)

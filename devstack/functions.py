@@ -1,4 +1,4 @@
-"""The functions of the local system in its Lambda service, and the events of S3 that one of them is there for."""
+"""The local system's functions in the Lambda emulator, and the S3 events that invoke one of them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from devstack.programs import Program
 RESIZE_HANDLER = "lambda_resize.handler.handler"
 CLEANER = "prew-cleaner"
 CLEANER_HANDLER = "lambda_resize.cleaner.handler@30"
-# Previews that are asked for together wait a little for a sandbox, since there are few of them on one machine. With
-# the function's own time-out this stays below the service's deadline for an invocation.
+# Simultaneous invocations wait for one of the few sandboxes on one machine. Together with the function's time-out this
+# stays below the service's invoke deadline.
 _QUEUE_WAIT_S = 4
 
 
 def start_functions(root: Path, folder: Path, settings: LocalSettings, s3: S3, *, port: int | None = None) -> Lambda:
-    """Start the Lambda service with the resize function, the cleaner and the edge function, imported from `root`."""
+    """Start the Lambda emulator with the resize function, the cleaner and the edge function, imported from `root`."""
     edges = edge.function_environment(folder, settings.port, root / "edge.json", {})
     options = (
         f"--concurrency={max(4, 2 * (os.cpu_count() or 1))}",
@@ -35,7 +35,7 @@ def start_functions(root: Path, folder: Path, settings: LocalSettings, s3: S3, *
 
 
 def start_s3_events(folder: Path, function: Lambda, port: int) -> Program:
-    """Start what SeaweedFS tells its changes, on `port`; it need not answer yet: missed events are sent again."""
+    """Start the receiver of SeaweedFS's webhook on `port`, without waiting: SeaweedFS resends missed events."""
     argv = [
         sys.executable,
         "-m",

@@ -1,4 +1,4 @@
-"""The local Lambda service as a program: started, asked for its counts, and a client for it."""
+"""Starts the Lambda emulator, reads its counts, and makes clients for it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from devstack.programs import LOOPBACK, Program, answers, free_ports
 
 @dataclass(frozen=True)
 class Lambda:
-    """A running local Lambda service."""
+    """A running Lambda emulator."""
 
     program: Program
     port: int
@@ -31,15 +31,15 @@ class Lambda:
         return f"http://{LOOPBACK}:{self.port}"
 
     def aws_environment(self) -> dict[str, str]:
-        """The AWS SDK's variable for this server."""
+        """The AWS SDK's environment variable for this server."""
         return {"AWS_ENDPOINT_URL_LAMBDA": self.url}
 
     def invoke_url(self, function: str) -> str:
-        """Where a function is invoked, for who has no SDK."""
+        """Return the URL that invokes a function, for clients without the SDK."""
         return f"{self.url}/2015-03-31/functions/{function}/invocations"
 
     def stats(self) -> dict[str, Any]:
-        """Its counts since it started: `invocations`, `in_flight`, `cold_starts`, `throttled`, `recent` and more."""
+        """Return its counts: `invocations`, `in_flight`, `cold_starts`, `throttled`, `recent` and more."""
         with urlopen(f"{self.url}/-/stats", timeout=10) as response:  # noqa: S310 -- of this machine
             counts: dict[str, Any] = json.load(response)
         return counts
@@ -52,14 +52,14 @@ def start_lambda(
     port: int | None = None,
     env: Mapping[str, str] | None = None,
 ) -> Lambda:
-    """Start the service with `functions` (name → handler) and return when it answers.
+    """Start the emulator and return when it answers.
 
     Args:
-        folder: where its log is kept.
-        functions: `package.module.attribute` by name; `@SECONDS` may follow, for a time-out of its own.
-        options: further command-line options of `python -m devstack.aws_lambda`.
-        port: where it listens; a free one when none is given.
-        env: the environment of service and functions; inherited when none is given.
+        folder: Contains its log.
+        functions: `package.module.attribute` by name, optionally followed by `@SECONDS`, the time-out.
+        options: Further command-line options of `python -m devstack.aws_lambda`.
+        port: The port to listen on; by default a free one.
+        env: The environment of emulator and functions; inherited by default.
     """
     port = port or free_ports(1)[0]
     argv = [sys.executable, "-m", "devstack.aws_lambda", f"--port={port}", *options]
@@ -70,7 +70,7 @@ def start_lambda(
 
 
 def lambda_client(service: Lambda):  # type: ignore[no-untyped-def]  # noqa: ANN201 -- boto3 makes its client classes at run time
-    """A boto3 Lambda client for this server, which tries once."""
+    """Return a boto3 Lambda client for this server, without retries."""
     return boto3.client(
         "lambda",
         endpoint_url=service.url,

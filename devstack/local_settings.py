@@ -1,7 +1,7 @@
-"""The settings of `make up`: its own variables (`PREW_LOCAL_…`), and the environments that it gives to the programs.
+"""The settings of `make up`: its own variables (`PREW_LOCAL_…`), and the environment for its programs.
 
-Everything comes from `.env`, overridden by the process's environment. Nothing of a developer's own AWS configuration
-is passed on: the local system must not reach a real account.
+They come from `.env`, overridden by the process's environment. The developer's own AWS configuration is not passed on:
+the local system must not reach a real account.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ _DEFAULT_LAMBDA_TIMEOUT_S = 10.0
 
 
 class LocalSettingsError(Exception):
-    """A variable cannot be used; the message begins with its name."""
+    """A variable is invalid; the message begins with its name."""
 
 
 @dataclass(frozen=True)
 class LocalSettings:
-    """How the local system is started.
+    """The settings of the local system.
 
     Attributes:
-        port: where nginx listens, on loopback.
-        photos: the folder to load; None for the samples.
-        replicas: how many processes of the service run.
-        environment: everything from `.env` and the process, less what is for `make up` alone and less `AWS_…`.
+        port: nginx's port, on loopback.
+        photos: The folder to load; None: the samples.
+        replicas: The number of processes of the service.
+        environment: All variables from `.env` and the process, except those of `make up` itself and `AWS_…`.
     """
 
     port: int
@@ -43,12 +43,12 @@ class LocalSettings:
 
     @property
     def redis_url(self) -> str | None:
-        """A Redis to use instead of an own one; empty: none at all; None: an own one."""
+        """The URL of an external Redis; empty: no Redis; None: start one."""
         return self.environment.get("PREW_REDIS_URL")
 
     @property
     def function(self) -> str:
-        """The resize function's name; empty: the service's worker processes make the previews."""
+        """The resize function's name; empty: the service's worker processes render previews."""
         return self.environment.get("PREW_LAMBDA_FUNCTION", FUNCTION)
 
     @property
@@ -63,12 +63,12 @@ class LocalSettings:
 
     @property
     def lambda_timeout_s(self) -> float:
-        """The function's time-out, which the service is configured with."""
+        """The function's time-out in seconds, which the service must know."""
         return float(self.environment.get("PREW_LAMBDA_TIMEOUT") or _DEFAULT_LAMBDA_TIMEOUT_S)
 
 
 def make_env_file(root: Path) -> bool:
-    """Copy `.env.example` to `.env` where there is none; whether that was done."""
+    """Copy `.env.example` to `.env` unless `.env` exists; return whether it was copied."""
     if (root / ".env").exists():
         return False
     shutil.copyfile(root / ".env.example", root / ".env")
@@ -76,13 +76,13 @@ def make_env_file(root: Path) -> bool:
 
 
 def read_local_settings(env_file: Path, environ: Mapping[str, str]) -> LocalSettings:
-    """The settings from both, the process's environment first. Raises `LocalSettingsError`."""
-    # As written: a preset's JSON may hold a dollar sign.
+    """Read both sources; the process's environment takes precedence. Raises `LocalSettingsError`."""
+    # Not interpolated: a preset's JSON may contain a dollar sign.
     written = dotenv_values(env_file, interpolate=False)
     merged = {name: value for name, value in written.items() if value is not None} | dict(environ)
     port = _whole_number(merged, "PREW_LOCAL_PORT", _DEFAULT_PORT)
     if port > _LAST_PORT:
-        raise LocalSettingsError(f"PREW_LOCAL_PORT={port}: ports end at {_LAST_PORT}")
+        raise LocalSettingsError(f"PREW_LOCAL_PORT={port}: the highest port is {_LAST_PORT}")
     return LocalSettings(
         port=port,
         photos=_folder(merged, "PREW_LOCAL_PHOTOS"),
@@ -104,5 +104,5 @@ def _folder(environment: Mapping[str, str], name: str) -> Path | None:
         return None
     folder = Path(text).expanduser()
     if not folder.is_dir():
-        raise LocalSettingsError(f"{name}={text}: there is no such folder")
+        raise LocalSettingsError(f"{name}={text}: no such folder")
     return folder.resolve()

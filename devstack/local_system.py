@@ -1,4 +1,4 @@
-"""The whole system on this machine: started part by part, in the order in which they need each other."""
+"""The whole system on this machine, started in the order of its dependencies."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
-from urllib.error import URLError
-from urllib.request import urlopen
 
 from rich.console import Console
 
@@ -23,15 +21,14 @@ from devstack.lambda_server import Lambda
 from devstack.local_settings import LocalSettings, LocalSettingsError
 from devstack.nginx_server import Nginx, start_nginx
 from devstack.photos import load_photos
-from devstack.programs import LOOPBACK, Program, answers, find, free_ports
+from devstack.programs import LOOPBACK, Program, answers, find, free_ports, is_ok
 from devstack.watch import Watched
 
 
 class LocalSystem:
-    """All programs of the local system; leaving the block ends them, the last one first.
+    """All programs of the local system; leaving the block ends them in reverse order.
 
-    Redis, SeaweedFS and nginx hold state or the door: when one of them ends, so does the system. Replicas and the
-    Lambda service are started again.
+    When Redis, SeaweedFS or nginx ends, the system ends. Replicas and the Lambda emulator are restarted.
     """
 
     def __init__(self, root: Path, settings: LocalSettings, console: Console) -> None:
@@ -55,7 +52,7 @@ class LocalSystem:
         return {watched.program.name: watched.program.pid for watched in self.watched}
 
     def start(self) -> None:
-        """Start everything; raises `ProgramError` or `LocalSettingsError`."""
+        """Start all programs. Raises `ProgramError` or `LocalSettingsError`."""
         self._check_presets()
         redis_url = self._start_redis()
         events_port = free_ports(1)[0] if self._settings.function else None
@@ -86,7 +83,7 @@ class LocalSystem:
 
     def _start_redis(self) -> str:
         if self._settings.redis_url is not None:
-            self._say("redis", self._settings.redis_url or "none, as PREW_REDIS_URL says")
+            self._say("redis", self._settings.redis_url or "none, since PREW_REDIS_URL is empty")
             return self._settings.redis_url
         redis = start_redis(self._own_folder("redis"))
         self._watch(redis.program)
@@ -105,12 +102,12 @@ class LocalSystem:
         loaded = load_photos(folder, s3, self._settings.source_prefix, self._console)
         self._say("photos", f"{len(loaded.keys)} from {folder}, {loaded.uploaded} of them new or changed")
         for name in loaded.skipped:
-            self._say("", f"left out, since S3 takes no such key: {name}")
+            self._say("", f"left out, its name is no valid S3 key: {name}")
 
     def _make_samples(self) -> Path:
         folder = self._folder / "samples"
         if not folder.exists():
-            self._say("samples", "being rendered, a quarter of a minute, once")
+            self._say("samples", "rendered once, which takes 15 seconds")
         argv = [sys.executable, "-m", "devstack.samples", str(folder)]
         program = Program("samples", argv, self._own_folder("log") / "samples.log")
         with contextlib.ExitStack() as exits:
@@ -120,7 +117,7 @@ class LocalSystem:
 
     def _start_lambda(self, s3: S3, events_port: int | None) -> Lambda | None:
         if events_port is None:
-            self._say("lambda", "none, as PREW_LAMBDA_FUNCTION says; so no S3 events and no edge")
+            self._say("lambda", "none, since PREW_LAMBDA_FUNCTION is empty; no S3 events and no edge either")
             return None
         folder = self._own_folder("lambda")
 
@@ -175,12 +172,12 @@ class LocalSystem:
             self._watch(start(), start)
         for watched, port in zip(self.watched[-len(ports) :], ports, strict=True):
             url = f"http://{LOOPBACK}:{port}"
-            watched.program.wait_ready(functools.partial(_is_ok, f"{url}/readyz"))
+            watched.program.wait_ready(functools.partial(is_ok, f"{url}/readyz"))
             self._say(watched.program.name, url)
         return ports
 
     def _start_page(self, s3: S3, service_ports: list[int]) -> str:
-        """The server of what nginx has at `/`; returns its address."""
+        """Start the server of the page at `/`; return its address."""
         log = self._own_folder("page") / "page.log"
         port = free_ports(1)[0]
         services = [f"--service=http://{LOOPBACK}:{each}" for each in service_ports]
@@ -201,7 +198,7 @@ class LocalSystem:
         self._exits.callback(watched.stop)
 
     def _own_folder(self, name: str) -> Path:
-        """`.local/<name>`, with the logs of earlier starts removed."""
+        """Return `.local/<name>`, with the logs of earlier runs removed."""
         folder = self._folder / name
         folder.mkdir(parents=True, exist_ok=True)
         for log in folder.glob("*.log"):
@@ -210,11 +207,3 @@ class LocalSystem:
 
     def _say(self, what: str, how: str) -> None:
         self._console.print(f"{what:<10} {how}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _is_ok(url: str) -> bool:
-    try:
-        with urlopen(url, timeout=5) as response:  # noqa: S310 -- of this machine
-            return bool(response.status == 200)  # noqa: PLR2004 -- OK
-    except (URLError, ConnectionError, TimeoutError):
-        return False

@@ -1,7 +1,7 @@
-"""GNU make passes SIGTERM on to what it runs, but keeps SIGINT to itself, since a terminal sends that to both.
+"""SIGINT under GNU make, which forwards SIGTERM to its child but not SIGINT: a terminal sends that to both.
 
-Sent to make alone (`kill -INT`), it would end neither: make waits for its child, which knows nothing of it. When make
-has caught the signal it resets its handler, and that can be seen.
+SIGINT sent to make alone (`kill -INT`) would end neither: make waits for its child, which never receives it. Once make
+has caught the signal it resets its handler, which is visible in /proc.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def started_by_make() -> bool:
 
 
 def end_with_make() -> None:
-    """Have this process get SIGTERM when make ends without telling it."""
+    """Have the kernel send this process SIGTERM when make ends."""
     die_with_parent(signal.SIGTERM)
 
 
@@ -35,5 +35,5 @@ def make_was_interrupted() -> bool:
     except OSError:
         return True
     masks = dict(line.split(":\t", 1) for line in status.splitlines() if line.startswith(("SigCgt", "SigIgn")))
-    # A shell's background job has it ignored from the start: then make never catches it, and was not interrupted.
+    # A shell's background job inherits SIGINT as ignored: make never catches it, and was not interrupted.
     return not (int(masks["SigCgt"], 16) | int(masks["SigIgn"], 16)) & _SIGINT_BIT

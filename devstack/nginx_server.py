@@ -1,4 +1,4 @@
-"""nginx in front of S3 and the service: the product's own templates, rendered without Docker and without envsubst."""
+"""nginx in front of S3 and the service: the shipped templates, rendered without Docker and envsubst."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SUFFIX = ".template"
 
 @dataclass(frozen=True)
 class Nginx:
-    """A running nginx, everything it writes under one folder."""
+    """A running nginx, which writes only below one folder."""
 
     program: Program
     port: int
@@ -28,7 +28,7 @@ class Nginx:
 
     @property
     def url(self) -> str:
-        """`http://` address without a slash at its end."""
+        """The `http://` address, without a trailing slash."""
         return f"http://{LOOPBACK}:{self.port}"
 
 
@@ -37,9 +37,9 @@ def start_nginx(
 ) -> Nginx:
     """Render the configuration into `folder` and start nginx in the foreground, on a free loopback port unless given.
 
-    `variables` are those of nginx/README.md; PREW_NGINX_S3_SERVER at least. `locations` are further ones for the
-    server, by the name of their file. nginx's error log is the program's own.
-    Raises `ProgramError` where a variable is missing or wrong, or nginx does not start.
+    `variables` are those of nginx/README.md; PREW_NGINX_S3_SERVER is required. `locations` are further locations of the
+    server, by file name. nginx's error log goes to the program's log. Raises `ProgramError` if a variable is missing or
+    invalid, or nginx does not start.
     """
     port = port or free_ports(1)[0]
     local = {"PREW_NGINX_LISTEN": f"{LOOPBACK}:{port}", "PREW_NGINX_ACCESS_LOG": str(folder / "access.json")}
@@ -51,15 +51,15 @@ def start_nginx(
 
 
 def command(folder: Path) -> list[str]:
-    """How nginx is called on the configuration in `folder`; `-t` or `-g …` may follow.
+    """Return the command that runs nginx on the configuration in `folder`; `-t` or `-g …` may be appended.
 
-    `-e` keeps nginx away from the error log compiled in, which only root may open.
+    `-e` replaces the compiled-in error log, which only root may open.
     """
     return [find("nginx"), "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", "stderr"]
 
 
 def render(folder: Path, variables: Mapping[str, str]) -> None:
-    """Write the whole configuration for these variables into `folder`, as the official image's entry point does."""
+    """Write the configuration for these variables into `folder`, as the official image's entry point does."""
     local = {
         "PREW_NGINX_STATE_PATH": str(folder / "state"),
         "PREW_NGINX_ERROR_PICTURE": str(SOURCES / "static" / "404.jpg"),
@@ -76,7 +76,7 @@ def render(folder: Path, variables: Mapping[str, str]) -> None:
 
 
 def add_locations(folder: Path, locations: Mapping[str, str]) -> None:
-    """Have the server include these files, and no others that were there before."""
+    """Make the server include these files, instead of earlier ones."""
     shutil.rmtree(folder / "locations", ignore_errors=True)
     for name, text in locations.items():
         (folder / "locations").mkdir(exist_ok=True)
@@ -84,9 +84,9 @@ def add_locations(folder: Path, locations: Mapping[str, str]) -> None:
 
 
 def effective_environment(variables: Mapping[str, str]) -> dict[str, str]:
-    """The PREW_ variables after the entry point's scripts have checked, completed and extended them.
+    """Return the PREW_ variables as checked, completed and extended by the entry point's scripts.
 
-    Raises `ProgramError` with the script's message where one refuses.
+    Raises `ProgramError` with the message of a script that refuses them.
     """
     scripts = sorted((SOURCES / "docker-entrypoint.d").glob("*.envsh"))
     sourced = "; ".join(f'. "{script}"' for script in scripts)
@@ -101,10 +101,10 @@ def effective_environment(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def substitute(text: str, environment: Mapping[str, str]) -> str:
-    """What envsubst makes of `text` when told these names: `$NAME` and `${NAME}`, all others stay as they are."""
+    """Substitute `$NAME` and `${NAME}` for these variables only, as envsubst does with a list of names."""
     return _VARIABLE.sub(lambda found: environment.get(found[1] or found[2], found[0]), text)
 
 
 def _user_name() -> str:
-    # A master of root's would hand its workers to another user, who may not enter a private temporary folder.
+    # With a root master, the workers run as another user, who may not enter a private temporary folder.
     return pwd.getpwuid(os.getuid()).pw_name

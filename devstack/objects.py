@@ -1,4 +1,4 @@
-"""A bucket of the local S3 through obstore, for whoever puts thousands of objects into it."""
+"""A bucket of the local S3 through obstore, for tests and benchmarks that store thousands of objects."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from devstack.backends import S3
 
 
 def object_store(s3: S3, bucket: str) -> S3Store:
-    """The bucket, which need not be the one that `s3` came with."""
+    """Return a store for `bucket`, which may differ from `s3.bucket`."""
     return S3Store(
         bucket,
         endpoint=s3.endpoint,

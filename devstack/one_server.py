@@ -1,4 +1,4 @@
-"""The units of examples/one-server, started without systemd under a root of their own, on free ports."""
+"""The units of examples/one-server, started without systemd, under a separate root and on free ports."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from devstack.units import UnitRunner
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / "examples" / "one-server"
 UNITS = ("s3", "redis", "web", "nginx")
-# Each port's gRPC is at 10000 above; below the range that the kernel gives to clients.
+# gRPC uses each port + 10000, which must stay below the kernel's range for clients.
 _PORTS = range(12_000, 22_000)
 _PORT = re.compile(r"^(?:\w+_PORT|PREW_NGINX_LISTEN)=(\d+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class OneServer:
-    """Running units; `moved` says where the absolute paths and addresses of docs/how-to/one-server.md are."""
+    """Running units; `moved` maps the absolute paths and addresses of docs/how-to/one-server.md to the actual ones."""
 
     programs: dict[str, Program]
     moved: dict[str, str]
     port: int
 
     def run(self, commands: str) -> str:
-        """What commands of the page print, with their paths and addresses replaced.
+        """Run commands of the page, with paths and addresses replaced, and return their output.
 
-        Raises `CalledProcessError` for the first that fails.
+        Raises `CalledProcessError` when one fails.
         """
         for here, there in self.moved.items():
             commands = commands.replace(here, there)
@@ -43,7 +43,7 @@ class OneServer:
 
 @contextlib.contextmanager
 def running_one_server(root: Path) -> Iterator[OneServer]:
-    """All four units under `root`, whose path is short: that of a Unix socket has 107 bytes at most."""
+    """Run all four units under `root`, whose path must be short: a Unix socket's path has at most 107 bytes."""
     etc = root / "etc" / "prewmanager"
     subprocess.run([EXAMPLE / "configure.sh", etc], check=True)
     ports = _configure(etc / "site.env", root)
@@ -63,13 +63,13 @@ def running_one_server(root: Path) -> Iterator[OneServer]:
 
 
 def _configure(file: Path, root: Path) -> dict[int, int]:
-    """Other ports, and paths under `root`; gives the new ports by the old ones."""
+    """Write a configuration with other ports, and paths under `root`; return the new ports by the old ones."""
     text = file.read_text()
     known = dict.fromkeys(map(int, _PORT.findall(text)))
     ports = dict(zip(known, _free_ports(len(known)), strict=True))
     for old, new in ports.items():
         text = re.sub(rf"(?<=[=:]){old}$", f"{LOOPBACK}:{new}" if old == 80 else str(new), text, flags=re.MULTILINE)  # noqa: PLR2004 -- HTTP's
-    # Where this is root's, so is nginx, which systemd starts as a user of its own.
+    # Under root, nginx runs as root as well; systemd would start it as a separate user.
     file.write_text(text.replace("unix:///run", f"unix://{root}/run") + f"PREW_NGINX_USER={getpass.getuser()}\n")
     return ports
 

@@ -1,4 +1,4 @@
-"""A folder of photos into the bucket: only what changed since is uploaded again."""
+"""Loads a folder of photos into the bucket; unchanged photos are not uploaded again."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from devstack.backends import S3Address, s3_client
 
 _MAX_KEY_BYTES = 1024  # S3's
 _THREADS = 4
-_TYPES = {".webp": "image/webp", ".avif": "image/avif", ".heic": "image/heic"}  # what older Pythons do not know
+_TYPES = {".webp": "image/webp", ".avif": "image/avif", ".heic": "image/heic"}  # missing in older Pythons
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What loading did: all photos that are in the bucket now, how many were sent, and files with impossible names."""
+    """The photos now in the bucket, how many were uploaded, and the files whose names cannot be keys."""
 
     keys: list[str]
     uploaded: int
@@ -30,16 +30,16 @@ class Loaded:
 
 
 def photo_files(folder: Path) -> Iterator[Path]:
-    """All files in `folder` and below, in order, but for hidden ones."""
+    """Return all files in `folder` and below, sorted, except hidden ones."""
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (Path(parent, name) for name in sorted(names) if not name.startswith("."))
 
 
 def load_photos(folder: Path, s3: S3Address, prefix: str = "photo", console: Console | None = None) -> Loaded:
-    """Make every file of `folder` the object `prefix/<relative path>`, with a progress bar on `console`.
+    """Store every file of `folder` as `prefix/<relative path>`, with a progress bar on `console`.
 
-    A file is sent where the object is missing or differs in size or MD5, which is the ETag of an object sent whole.
+    A file is uploaded if the object is missing or differs in size or MD5, which is the ETag of a single-part upload.
     """
     present = _objects(s3, f"{prefix}/")
     keys: list[str] = []

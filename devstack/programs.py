@@ -1,6 +1,6 @@
-"""Real programs on loopback ports: started, waited for until they answer, ended with everything they started.
+"""Starts real programs on loopback ports, waits until they answer, and ends them with all their children.
 
-Both the local system (`make up`) and the tests' fixtures start their programs here.
+Used by the local system (`make up`) and the tests' fixtures.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
 
 LOOPBACK = "127.0.0.1"
 READY_WITHIN_S = 30.0
@@ -30,7 +32,7 @@ class ProgramError(Exception):
 
 
 def free_ports(count: int) -> list[int]:
-    """`count` TCP ports that are free on loopback now, all different."""
+    """Return `count` different TCP ports that are free on loopback now."""
     with contextlib.ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for sock in sockets:
@@ -39,9 +41,9 @@ def free_ports(count: int) -> list[int]:
 
 
 def find(executable: str) -> str:
-    """Absolute path of an executable: this virtual environment first, then PATH and the sbin folders.
+    """Return an executable's absolute path: from this virtual environment, PATH, or the sbin folders.
 
-    Raises `ProgramError` naming the executable where there is none.
+    Raises `ProgramError` with the executable's name if there is none.
     """
     places = [str(Path(sys.executable).parent), os.environ.get("PATH", ""), "/usr/sbin", "/sbin"]
     found = shutil.which(executable, path=os.pathsep.join(places))
@@ -51,25 +53,34 @@ def find(executable: str) -> str:
 
 
 def answers(port: int) -> bool:
-    """Whether something accepts TCP connections on this loopback port."""
+    """Return whether a server accepts TCP connections on this loopback port."""
     with socket.socket() as sock:
         sock.settimeout(1)
         return sock.connect_ex((LOOPBACK, port)) == 0
 
 
-def die_with_parent(number: signal.Signals = signal.SIGTERM) -> None:
-    """Have the kernel send this signal to the calling process when its parent ends.
+def is_ok(url: str) -> bool:
+    """Return whether this `http://` address answers 200."""
+    try:
+        with urlopen(url, timeout=5) as response:  # noqa: S310 -- of this machine
+            return bool(response.status == 200)  # noqa: PLR2004 -- OK
+    except (URLError, ConnectionError, TimeoutError):
+        return False
 
-    A supervisor that is killed with SIGKILL cannot clean up; the kernel does it for its children.
+
+def die_with_parent(number: signal.Signals = signal.SIGTERM) -> None:
+    """Make the kernel send this signal to the calling process when its parent ends.
+
+    A supervisor that gets SIGKILL cannot clean up, so the kernel ends its children.
     """
     _LIBC.prctl(_PR_SET_PDEATHSIG, number)
 
 
 def ignore_no_signal() -> None:
-    """Have the calling process ignore none of what is sent to end it.
+    """Reset the calling process's ignored termination signals to their defaults.
 
-    A shell's background job inherits SIGINT as ignored, and what nohup starts SIGHUP; so would all that they start, of
-    which many programs leave it at that.
+    A shell's background job inherits SIGINT as ignored, a program under nohup SIGHUP; so would their children, and many
+    programs keep it that way.
     """
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
@@ -81,7 +92,7 @@ def _begin() -> None:
 
 
 class Program:
-    """One running program in a process group of its own, its output in `log`."""
+    """A running program in its own process group, its output in `log`."""
 
     def __init__(
         self,
@@ -95,8 +106,8 @@ class Program:
     ) -> None:
         """Start `argv` at once.
 
-        `env` is the whole environment of the program (None: inherited). `leaves` are files that it does not remove
-        itself when it ends. Raises `ProgramError` when it cannot be run.
+        `env` is the program's complete environment (None: inherited). `leaves` are files that it leaves behind when it
+        ends, and which are then deleted. Raises `ProgramError` if the program cannot be run.
         """
         self.name = name
         self.log = log
@@ -128,7 +139,7 @@ class Program:
         return self.process.poll() is None
 
     def wait_ready(self, ready: Callable[[], bool], within_s: float = READY_WITHIN_S) -> None:
-        """Return as soon as `ready()` holds; raise `ProgramError` with the end of its log when it never does."""
+        """Return as soon as `ready()` holds. Raises `ProgramError` with the end of the log if it never does."""
         deadline = time.monotonic() + within_s
         while not ready():
             if not self.alive:
@@ -138,7 +149,7 @@ class Program:
             time.sleep(_POLL_S)
 
     def wait_done(self) -> None:
-        """Return when it has ended by itself; raise `ProgramError` with the end of its log when it failed."""
+        """Return when it has ended by itself. Raises `ProgramError` with the end of the log if it failed."""
         if self.process.wait() != 0:
             raise ProgramError(f"{self.name} failed with {self.process.returncode}:\n{self.tail()}")
 
@@ -147,12 +158,12 @@ class Program:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the whole process group; nothing happens when it is gone."""
+        """Send a signal to the whole process group; does nothing if that has ended."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number)
 
     def stop(self, within_s: float = STOPS_WITHIN_S) -> None:
-        """SIGTERM, then SIGKILL after `within_s`; returns when the whole group is gone."""
+        """Send SIGTERM, and SIGKILL after `within_s`; return when the whole group has ended."""
         if self.alive:
             self.signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -160,7 +171,7 @@ class Program:
         self.kill()
 
     def kill(self) -> None:
-        """SIGKILL to the whole group; returns when the program is gone."""
+        """Send SIGKILL to the whole group; return when the program has ended."""
         self.signal(signal.SIGKILL)
         self.process.wait()
         for path in self._leaves:

@@ -1,6 +1,6 @@
 """`python -m devstack.run COMMAND…`: run a command with the environment of the local system's service.
 
-With it the operators' commands work on what `make up` started: `python -m devstack.run prewmanager stale card`.
+The operators' commands then work on the system that `make up` started: `python -m devstack.run prewmanager stale card`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 
 
 def environment(stack: Mapping[str, Any]) -> dict[str, str]:
-    """The variables of the service that `stack`, which is .local/stack.json, describes; presets are read from .env."""
+    """Return the service's variables from `stack` (.local/stack.json) and the presets from .env."""
     s3 = stack["s3"]
     local = read_local_settings(_ROOT / ".env", os.environ)
     return {
@@ -39,12 +39,12 @@ def environment(stack: Mapping[str, Any]) -> dict[str, str]:
 
 
 def main(argv: list[str]) -> None:
-    """Become the command."""
+    """Replace this process by the command."""
     if not argv:
         sys.exit("usage: python -m devstack.run COMMAND…")
     try:
         stack = json.loads((_ROOT / ".local" / "stack.json").read_text(encoding="utf-8"))
-        os.execve(find(argv[0]), argv, environment(stack))  # noqa: S606 -- what the user typed, as it is
+        os.execve(find(argv[0]), argv, environment(stack))  # noqa: S606 -- the user's own command
     except FileNotFoundError:
         sys.exit("no local system runs here: `make up` starts it")
     except ProgramError as error:

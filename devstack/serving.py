@@ -1,4 +1,4 @@
-"""An aiohttp application as a program: it listens, says so, and ends with a signal."""
+"""Runs an aiohttp application as a program: prints its address, and ends with a signal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SHUTDOWN_S = 0.5
 
 
 async def serve(app: web.Application, host: str, port: int, name: str) -> None:
-    """Serve until SIGINT or SIGTERM; `name` begins the line that says where."""
+    """Serve until SIGINT or SIGTERM; the line with the address begins with `name`."""
     stop = asyncio.Event()
     # Set explicitly: a program started in the background inherits SIGINT as ignored.
     for number in (signal.SIGINT, signal.SIGTERM):

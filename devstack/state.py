@@ -1,4 +1,4 @@
-"""What the local system tells others about itself: that it runs in this checkout, and where its parts answer."""
+"""The local system's state for other programs: that it runs in this checkout, and the addresses of its parts."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from pathlib import Path
 
 
 class AlreadyRunning(Exception):
-    """A local system runs in this checkout; `pid` is its process id as it wrote it down."""
+    """A local system runs in this checkout; `pid` is its process id, as text."""
 
     def __init__(self, pid: str) -> None:
-        super().__init__(f"the local system runs in this folder already (process {pid}): end that one first")
+        super().__init__(f"a local system already runs in this folder (process {pid}): end it first")
 
 
 @contextlib.contextmanager
 def only_one(folder: Path) -> Iterator[None]:
-    """Hold this checkout for the duration of the block, however it ends; raises `AlreadyRunning`."""
+    """Lock this checkout while the block runs. Raises `AlreadyRunning`."""
     with (folder / "lock").open("a+", encoding="ascii") as lock:
         try:
-            # The kernel gives it up with the process, so a lock left behind cannot be.
+            # The kernel releases the lock with the process, so that none is left behind.
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             lock.seek(0)
@@ -34,18 +34,18 @@ def only_one(folder: Path) -> Iterator[None]:
 
 
 class StackFile:
-    """`.local/stack.json`: complete or not there, never half written."""
+    """`.local/stack.json`, written atomically."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "stack.json"
         self.remove()
 
     def write(self, content: Mapping[str, object]) -> None:
-        """Put `content` into it."""
+        """Replace its content."""
         part = self._path.with_suffix(".part")
         part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         part.replace(self._path)
 
     def remove(self) -> None:
-        """It is gone afterwards."""
+        """Delete it, if it exists."""
         self._path.unlink(missing_ok=True)

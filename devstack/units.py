@@ -1,7 +1,7 @@
-"""systemd's units without systemd: their commands as they stand, their variables and folders, under another root.
+"""Runs systemd's units without systemd: their own commands, variables and folders, under another root.
 
-Of systemd it keeps what the units of examples/one-server use: drop-ins in their order, specifiers, files of variables,
-folders. What a unit forbids itself needs the kernel and root; systemd's own tests are behind `make test-one-server`.
+It implements what the units of examples/one-server use: drop-ins in their order, specifiers, environment files,
+folders. Sandboxing needs root and is left out; `make test-one-server` tests it with a real systemd.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _VARIABLE = re.compile(r"\$\{(\w+)\}|\$(\w+)")
 
 @dataclass(frozen=True)
 class UnitRunner:
-    """Starts units of the folder `units` under `root`; `moved` says where else absolute paths are."""
+    """Starts units of the folder `units` under `root`; `moved` maps absolute paths to their replacements."""
 
     units: Path
     root: Path
     moved: Mapping[str, Path] = field(default_factory=dict)
 
     def start(self, name: str) -> Program:
-        """Start a unit's program. Raises `ProgramError` where a command before it fails."""
+        """Start a unit's program. Raises `ProgramError` if an `ExecStartPre=` command fails."""
         settings = self.settings(name)
         for kind, place in _FOLDERS.items():
             for folder in settings.get(kind, ()):
@@ -51,7 +51,7 @@ class UnitRunner:
         return Program(name, argv, self.root / "var" / "log" / f"{name}.log", environment)
 
     def settings(self, name: str) -> dict[str, list[str]]:
-        """Values by name, in the order in which they are said; an empty one forgets those before it."""
+        """Return values by name, in their order; an empty value discards the earlier ones."""
         settings: dict[str, list[str]] = {}
         for line in self._lines(name):
             key, _, value = line.partition("=")
@@ -59,7 +59,7 @@ class UnitRunner:
         return settings
 
     def environment(self, settings: Mapping[str, list[str]]) -> dict[str, str]:
-        """What a unit's program finds in its environment: `Environment=`, and above it the files, last one first."""
+        """Return a unit's environment: `Environment=`, overridden by its files in their order."""
         lines = [self._expanded(line) for line in settings.get("Environment", ())]
         for file in settings.get("EnvironmentFile", ()):
             lines += [line for line in Path(self._expanded(file)).read_text().splitlines() if line[:1] not in {"", "#"}]
@@ -67,7 +67,7 @@ class UnitRunner:
         return {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", **{name: value for name, _, value in pairs}}
 
     def _lines(self, name: str) -> list[str]:
-        """The unit's, then those of its drop-ins, which systemd sorts by their names, whichever folder they are in."""
+        """Yield the unit's lines, then those of its drop-ins, which systemd sorts by name across folders."""
         of_many = f"{name.partition('-')[0]}-.service.d"
         dropped = [*self.units.glob(f"{of_many}/*.conf"), *self.units.glob(f"{name}.d/*.conf")]
         texts = [path.read_text() for path in [self.units / name, *sorted(dropped, key=lambda path: path.name)]]

@@ -1,4 +1,4 @@
-"""Supervised programs: restarted where that is harmless; where it is not, their end stops the whole system."""
+"""Supervised programs: restarted where that loses no state; otherwise their end stops the whole system."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _TAIL_LINES = 8
 
 @dataclass
 class Watched:
-    """A program and how to start it again; without `restart`, its end stops the local system."""
+    """A program and how to restart it; without `restart`, its end stops the local system."""
 
     program: Program
     restart: Callable[[], Program] | None = None
     _restarts: deque[float] = field(default_factory=lambda: deque(maxlen=RESTARTS))
 
     def check(self, now: float | None = None) -> str | None:
-        """Return None while it is alive; else start it again, and return what happened.
+        """Return None while it is alive; otherwise restart it and return a message.
 
-        Raises `ProgramError` when it has no `restart`, or was restarted `RESTARTS` times within `WITHIN_S` seconds.
+        Raises `ProgramError` if it has no `restart`, or was restarted `RESTARTS` times within `WITHIN_S` seconds.
         """
         if self.program.alive:
             return None
@@ -36,10 +36,10 @@ class Watched:
         if self.restart is None or too_often:
             raise ProgramError(ending)
         self._restarts.append(now)
-        self.program.kill()  # what it started and left
+        self.program.kill()  # children that outlive it
         self.program = self.restart()
         return f"{ending}\n{self.program.name} was started again"
 
     def stop(self) -> None:
-        """End the program that runs now."""
+        """End the current program."""
         self.program.stop()

@@ -1,5 +1,5 @@
-// Viewer request, for distributions in front of presets of format auto: of `Accept` is left what a preview's format
-// depends on, as nginx reads it. CloudFront then keeps three answers for an image, and not one for each browser.
+// Viewer request, for distributions in front of presets of format auto: reduces `Accept` to what selects a preview's
+// format, as nginx reads it. CloudFront then caches three answers per image instead of one for each browser.
 function takes(accept, type) {
     return accept.toLowerCase().split(',').some(function (range) {
         var parts = range.split(';').map(function (part) { return part.trim(); });

@@ -1,5 +1,5 @@
-// Viewer request: the edge resizer's sizes become one of a few, so that nobody can fill the cache, and the bill, with
-// every width there is. A size that is not on the list becomes the smallest that holds it, or the largest of all.
+// Viewer request: rounds the edge resizer's sizes to a short list, so that nobody can fill the cache, and the bill,
+// with arbitrary widths. A size becomes the next larger one on the list, or the largest.
 var SIZES = [[300, 157], [600, 314], [1200, 627], [2400, 1254]];
 
 function number(parameter, otherwise) {
@@ -11,7 +11,7 @@ function handler(event) {
     var request = event.request;
     var query = request.querystring;
     if (!query.s) {
-        // Not for the resizer: sizes would only split the cache.
+        // Not for the resizer: the sizes would only split the cache.
         delete query.w;
         delete query.h;
         return request;

@@ -23,11 +23,11 @@ _COLUMNS, _HEIGHT = 24, 8
 
 
 def dashboard() -> str:
-    """The dashboard's JSON, as Grafana imports it."""
+    """Return the dashboard's JSON, as Grafana imports it."""
     made = (
         builders.Dashboard("prewmanager")
         .uid("prewmanager")
-        .description("Previews that are made: how many, how fast, how often for nothing, and for how much money")
+        .description("Rendered previews: how many, how fast, how often without success, and at what cost")
         .tags(["prewmanager"])
         .time("now-6h", "now")
         .refresh("1m")
@@ -45,7 +45,7 @@ def dashboard() -> str:
         .with_variable(_price("gb_second_usd", "US$ for a GB-second", LIST_GB_SECOND_USD))
         .with_variable(_price("request_usd", "US$ for an invocation", LIST_REQUEST_USD))
     )
-    # Grafana counts panels without a number anew at each import, and links to one would lead to another.
+    # Grafana renumbers panels without ids at each import, which would break links to panels.
     numbers = itertools.count(1)
     for title, panels in ROWS.items():
         made = made.with_row(builders.Row(title).id(next(numbers)))

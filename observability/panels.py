@@ -1,6 +1,6 @@
-"""What the dashboard shows: the panels of each row, and the question that each one answers.
+"""The dashboard's panels by row, each with the question that it answers.
 
-`$job` chooses an installation, `$__rate_interval` is Grafana's, the prices are the dashboard's own variables.
+`$job` selects an installation, `$__rate_interval` is Grafana's, the prices are variables of the dashboard.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture; `unit` is one of Grafana's, `stacked` where the parts of a whole are shown."""
+    """One graph; `unit` is one of Grafana's, `stacked` for parts of a whole."""
 
     title: str
     question: str
@@ -28,18 +28,18 @@ class Panel:
 
 
 def panel(title: str, question: str, unit: str, *queries: tuple[str, str], stacked: bool = False) -> Panel:
-    """A panel of expressions, each with its legend."""
+    """Return a panel of expressions with their legends."""
     return Panel(title, question, unit, tuple(Query(*query) for query in queries), stacked)
 
 
 def rate(metric: str, by: str = "", where: str = "") -> str:
-    """How much a counter grows in a second, over all replicas."""
+    """Return a counter's increase per second, over all replicas."""
     kept = f"by ({by}) " if by else ""
     return f'sum {kept}(rate({metric}{{job=~"$job"{where}}}[$__rate_interval]))'
 
 
 def quantiles(histogram: str) -> list[tuple[str, str]]:
-    """The median and the slow ones of a histogram."""
+    """Return a histogram's median and upper percentiles."""
     buckets = rate(f"{histogram}_bucket", "le")
     return [(f"histogram_quantile({q}, {buckets})", f"p{q * 100:g}") for q in (0.5, 0.95, 0.99)]
 
@@ -59,20 +59,20 @@ REQUESTS = (
     ),
     panel(
         "Work saved",
-        "Which share of the answers needed no resize of its own?",
+        "Which share of the answers needed no resize?",
         "percentunit",
         (f"1 - {MADE} / {ANSWERED}", "saved"),
     ),
     panel(
         "Answers by status",
-        "What do clients see? 404 and 422 are the photos' doing, 5xx is ours.",
+        "What do clients see? 404 and 422 are due to photos, 5xx to the service.",
         "reqps",
         (rate("prewmanager_requests_total", "status"), "{{status}}"),
         stacked=True,
     ),
     panel(
         "Waiting now",
-        "How many requests wait for a preview at this moment?",
+        "How many requests wait for a preview now?",
         "short",
         ('sum by (instance) (prewmanager_waiting{job=~"$job"})', "{{instance}}"),
         stacked=True,
@@ -83,7 +83,7 @@ TIME = (
     panel("Duration of flights", "How long does a preview take?", "s", *quantiles("prewmanager_flight_seconds")),
     panel(
         "Steps, p95",
-        "Where does the time go: claiming and waiting, the look at S3, the function?",
+        "Where does the time go: lease and waiting, existence check, function?",
         "s",
         (f"histogram_quantile(0.95, {rate('prewmanager_step_seconds_bucket', 'le, step')})", "{{step}}"),
     ),
@@ -91,7 +91,7 @@ TIME = (
 FLIGHTS = (
     panel(
         "Flights by outcome",
-        "Made here, found in S3, joined from another replica, or failed?",
+        "Rendered here, found in S3, rendered by another replica, or failed?",
         "ops",
         (rate("prewmanager_flights_total", "outcome"), "{{outcome}}"),
         stacked=True,
@@ -105,19 +105,19 @@ FLIGHTS = (
     ),
     panel(
         "Resizes",
-        "Is there more to do than may run at once?",
+        "Do resizes queue for a slot?",
         "short",
         ('sum by (state) (prewmanager_resizes{job=~"$job"})', "{{state}}"),
     ),
     panel(
         "Takeovers",
-        "Do replicas die with flights under way?",
+        "Do replicas end before their flights complete?",
         "ops",
         (rate("prewmanager_takeovers_total"), "takeovers"),
     ),
     panel(
         "Redis",
-        "Do the replicas share their flights (1), or is each alone (0)?",
+        "Do replicas share flights through Redis (1), or does each run alone (0)?",
         "short",
         ('min by (instance) (prewmanager_redis_up{job=~"$job"})', "{{instance}}"),
     ),
@@ -132,13 +132,13 @@ MONEY = (
     ),
     panel(
         "GB-seconds of one invocation",
-        "Does a preset cost more than it used to?",
+        "Has a preset become more expensive?",
         "short",
         (f"{GB_SECONDS} / {INVOCATIONS}", "{{preset}}"),
     ),
     panel(
         "Cold starts",
-        "Which share of the invocations had to wait for a sandbox?",
+        "Which share of the invocations was a cold start?",
         "percentunit",
         (
             f"{rate('prewmanager_lambda_cold_starts_total')} / {rate('prewmanager_lambda_invocations_total')}",
@@ -156,7 +156,7 @@ MONEY = (
 PROCESSES = (
     panel(
         "CPU",
-        "How many cores does a replica use? One is all that a process has.",
+        "How many cores does a replica use? A process has one event loop, thus at most one core.",
         "short",
         ('sum by (instance) (rate(process_cpu_seconds_total{job=~"$job"}[$__rate_interval]))', "{{instance}}"),
     ),

@@ -1,1 +1,1 @@
-"""What is deployed: `python -m shipping` makes the functions' deployment packages out of locked wheels."""
+"""The functions' deployment packages: `python -m shipping` builds them from locked wheels."""

@@ -1,4 +1,4 @@
-"""`python -m shipping`: the deployment packages into `dist/`, with their sizes and checksums."""
+"""`python -m shipping`: builds the deployment packages in `dist/`, and prints their sizes and checksums."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from shipping.target import RUNTIME_PYTHON, Target
 
 
 def main(
-    folder: Annotated[Path, typer.Option(help="where the packages go")] = ROOT / "dist",
-    python: Annotated[str, typer.Option(help="of the Lambda runtime")] = RUNTIME_PYTHON,
-    edge_config: Annotated[Path, typer.Option(help="JSON of the edge function's settings")] = ROOT / "edge.json",
+    folder: Annotated[Path, typer.Option(help="folder for the packages")] = ROOT / "dist",
+    python: Annotated[str, typer.Option(help="version of the Lambda runtime")] = RUNTIME_PYTHON,
+    edge_config: Annotated[Path, typer.Option(help="JSON file with the edge function's settings")] = ROOT / "edge.json",
 ) -> None:
-    """Build the package of each function for each architecture that it runs on; the edge's where it is configured."""
+    """Build each function's package for each of its architectures; that of the edge only if it is configured."""
     print(f"limits: {MAX_ZIPPED_BYTES / MIB:.0f} MB zipped, {MAX_UNZIPPED_BYTES / MIB:.0f} MB unzipped")
     for package in _packages(edge_config):
         for architecture in package.architectures:
@@ -30,7 +30,7 @@ def main(
 
 def _packages(edge_config: Path) -> list[Package]:
     if not edge_config.exists():
-        print(f"edge: left out, there is no {edge_config.name}; examples/edge.json shows one")
+        print(f"edge: skipped, {edge_config.name} does not exist; examples/edge.json is an example")
         return [RESIZE]
     try:
         return [RESIZE, edge(edge_config)]
@@ -50,7 +50,7 @@ def _build(package: Package, target: Target, folder: Path) -> None:
 def _line(path: Path, sizes: Sizes) -> str:
     digest = hashlib.sha256(path.read_bytes()).digest()
     zipped, unzipped = sizes.zipped / MIB, sizes.unzipped / MIB
-    code_sha256 = base64.b64encode(digest).decode()  # as Lambda's API writes it
+    code_sha256 = base64.b64encode(digest).decode()  # as Lambda's API reports it
     return f"{path.name:<36} {zipped:5.1f} MB zipped {unzipped:5.1f} MB unzipped {sizes.files:4} files  {code_sha256}"
 
 

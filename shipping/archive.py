@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MIB = 1024 * 1024
-# docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html; Lambda@Edge has the same first one at the origin.
+# docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html; Lambda@Edge has the same zip limit on origin events.
 MAX_ZIPPED_BYTES = 50 * MIB
 MAX_UNZIPPED_BYTES = 250 * MIB
 
@@ -19,19 +19,19 @@ _LIBRARY = 0o100755
 
 
 class TooLargeError(Exception):
-    """Lambda would refuse the package."""
+    """The package exceeds a limit of Lambda."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Of one package, in bytes."""
+    """Sizes of one package, in bytes."""
 
     files: int
     zipped: int
     unzipped: int
 
     def check(self) -> None:
-        """Raise `TooLargeError` where one is above Lambda's limit."""
+        """Raise `TooLargeError` if one exceeds Lambda's limit."""
         for what, size, limit in (
             ("zipped", self.zipped, MAX_ZIPPED_BYTES),
             ("unzipped", self.unzipped, MAX_UNZIPPED_BYTES),
@@ -41,12 +41,12 @@ class Sizes:
 
 
 def write(path: Path, files: Mapping[str, bytes]) -> Sizes:
-    """Write `files` (name → content) as a zip: sorted, of one fixed time, readable by everybody."""
+    """Write `files` (name → content) as a zip: sorted, with one fixed time, readable by everybody."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name in sorted(files):
             entry = zipfile.ZipInfo(name, _TIME)
             entry.create_system = _UNIX
-            # The runtime is another user than the one that unpacks.
+            # Lambda unpacks the archive as one user and runs the function as another.
             entry.external_attr = (_LIBRARY if ".so" in name else _FILE) << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, files[name])

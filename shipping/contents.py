@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 Files = dict[str, bytes]
 
-# Of no use at run time. METADATA and licences stay: the first names the version, the second must go with the binaries.
+# Not used at run time. METADATA, which has the version, and licences, which must accompany the binaries, stay.
 _LEFT_OUT = re.compile(
     r"""
     \.(?:pyi|pyc|h|typed)$                          # for type checkers, compilers, and made for another interpreter
@@ -22,12 +22,12 @@ _LEFT_OUT = re.compile(
 
 
 def is_kept(name: str) -> bool:
-    """Whether a file of a distribution belongs into a package."""
+    """Whether a file of a distribution belongs in a package."""
     return not _LEFT_OUT.search(name)
 
 
 def of_archives(archives: Iterable[Path]) -> Files:
-    """The files of wheels and of pure Python source archives, as they would be installed."""
+    """Return the files of wheels and pure Python source archives, as installed."""
     files: Files = {}
     for archive in archives:
         found = _of_wheel(archive) if archive.suffix == ".whl" else _of_source(archive)
@@ -43,7 +43,7 @@ def _of_wheel(archive: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _of_source(archive: Path) -> Iterator[tuple[str, bytes]]:
-    """The package that has the project's name, and the licence beside it."""
+    """Return the package that has the project's name, and the licence beside it."""
     stem = archive.name.removesuffix(".tar.gz")
     package = stem.rpartition("-")[0]
     with tarfile.open(archive) as source:
@@ -59,12 +59,12 @@ def _of_source(archive: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def of_project(root: Path, names: Iterable[str]) -> Files:
-    """The project's own files of these names, which are relative to `root`."""
+    """Read the project's own files; names are relative to `root`."""
     return {name: (root / name).read_bytes() for name in names}
 
 
 def merged(*parts: Mapping[str, bytes]) -> Files:
-    """All of them. Raises `ValueError` where two have a file of the same name."""
+    """Merge the parts. Raises `ValueError` if two have a file of the same name."""
     files: Files = {}
     for part in parts:
         if twice := files.keys() & part.keys():

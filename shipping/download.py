@@ -1,4 +1,4 @@
-"""Locked distributions for a machine that need not be this one, by pip; no compiler, nothing is built."""
+"""Downloads locked distributions by pip, possibly for another machine; nothing is built."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from pathlib import Path
 from shipping.requirements import Locked
 from shipping.target import Target
 
-# Published as source only, and nothing but Python in it: the files are taken out of the archive as they are.
+# Published as source only, in pure Python: the files are copied from the archive.
 SOURCES = frozenset({"pyvips"})
 
 
 class DownloadError(Exception):
-    """pip could not download what is locked; the text is pip's."""
+    """pip failed to download a locked distribution; the text is pip's."""
 
 
 def download(locked: Iterable[Locked], target: Target, cache: Path) -> list[Path]:
-    """The archives of `locked`, in order of their names, kept in `cache` for the next time. Raises `DownloadError`."""
+    """Return the archives of `locked`, sorted by name and cached in `cache`. Raises `DownloadError`."""
     wheels = [each.line for each in locked if each.name not in SOURCES]
     sources = [each.line for each in locked if each.name in SOURCES]
     platforms = [f"--platform={platform}" for platform in target.platforms]
@@ -34,7 +34,7 @@ def download(locked: Iterable[Locked], target: Target, cache: Path) -> list[Path
 
 
 def _pip(cache: Path, lines: Sequence[str], options: Sequence[str]) -> Path:
-    """The folder with the downloads for these options and lines of a lock file."""
+    """Return the folder with the downloads for these options and lines of a lock file."""
     folder = cache / hashlib.sha256("\n".join([*options, *lines]).encode()).hexdigest()[:16]
     cache.mkdir(parents=True, exist_ok=True)
     with _one_at_a_time(cache / f"{folder.name}.lock"):
@@ -45,7 +45,7 @@ def _pip(cache: Path, lines: Sequence[str], options: Sequence[str]) -> Path:
 
 @contextlib.contextmanager
 def _one_at_a_time(path: Path) -> Iterator[None]:
-    """Threads and processes wait for one another; the system releases the lock of a process that ends."""
+    """Hold a lock between threads and processes; the kernel releases it when its process ends."""
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -61,5 +61,5 @@ def _download_into(folder: Path, lines: Sequence[str], options: Sequence[str]) -
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise DownloadError(done.stderr.strip())
-        # Whole or not at all: an interrupted run leaves nothing that looks complete to the next one.
+        # Atomic: an interrupted run leaves nothing that looks complete to the next one.
         arrived.rename(folder)

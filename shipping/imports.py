@@ -1,4 +1,4 @@
-"""Which of the project's files some modules need, by their import statements."""
+"""Finds the project's files that given modules need, by their import statements."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 
 def needed_by(root: Path, *modules: str) -> tuple[str, ...]:
-    """The files of `modules` (dotted names) and of everything they import below `root`, directly or not.
+    """Return the files of `modules` (dotted names) and of all their direct and indirect imports below `root`.
 
-    Names are relative to `root`. A module needs the `__init__` of each package around it.
+    Names are relative to `root`. A module also needs the `__init__` of each enclosing package.
     """
     found: dict[str, Path] = {}
     waiting = set(modules)
@@ -24,13 +24,13 @@ def needed_by(root: Path, *modules: str) -> tuple[str, ...]:
 
 
 def _file(root: Path, module: str) -> Path | None:
-    """The module's file; None for modules that are not the project's, and for names that are not modules."""
+    """Return the module's file, or None if the name is no module of the project."""
     path = root.joinpath(*module.split("."))
     return next((each for each in (path / "__init__.py", path.with_suffix(".py")) if each.exists()), None)
 
 
 def _imported(path: Path) -> Iterator[str]:
-    """All names that may be modules: what `from` imports from, and that together with what it imports."""
+    """Yield all names that may be modules: the source of a `from` import, alone and joined with each imported name."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
             yield node.module

@@ -1,4 +1,4 @@
-"""The packages: which of this project's files and which distributions each contains."""
+"""The packages: which of the project's files and which distributions each contains."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Package:
     """One function's package.
 
     Attributes:
-        name: First part of its file's name.
+        name: First part of the file name.
         sources: The project's own files.
-        distributions: Of the lock file; None: all.
-        architectures: Where Lambda runs it.
-        generated: Further files, by name.
+        distributions: Names in the lock file; None: all.
+        architectures: Those that Lambda runs it on.
+        generated: Contents of further files, by name.
     """
 
     name: str
@@ -38,32 +38,32 @@ class Package:
     generated: Files = field(default_factory=dict)
 
 
-# With the cleaner: two functions are deployed from one file.
+# Includes the cleaner: both functions are deployed from one file.
 RESIZE = Package("resize", needed_by(ROOT, "lambda_resize.handler", "lambda_resize.cleaner"))
 
 
 def edge(config: Path) -> Package:
-    """The edge function with its settings in it. Raises `SettingsError` where they are wrong.
+    """Return the edge function's package, which contains its settings. Raises `SettingsError` if these are invalid.
 
     Lambda@Edge runs on x86_64 alone
     (docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-at-edge-function-restrictions.html).
     """
     text = config.read_text()
     if not EdgeSettings.from_json(text).allowed_hosts:
-        raise SettingsError("allowed_hosts: is empty, the function could fetch nothing")
+        raise SettingsError("allowed_hosts: is empty, so the function could fetch nothing")
     sources = needed_by(ROOT, "lambda_resize.edge.handler")
     return Package("edge", sources, _IMAGES, ("x86_64",), {f"lambda_resize/edge/{CONFIG_FILE}": text.encode()})
 
 
 def file_name(package: Package, target: Target) -> str:
-    """Such as `resize-python3.14-arm64.zip`."""
+    """Return a name such as `resize-python3.14-arm64.zip`."""
     return f"{package.name}-python{target.python}-{target.architecture}.zip"
 
 
 def build(package: Package, target: Target, folder: Path, downloads: Path) -> Sizes:
-    """Write the package into `folder`; `downloads` caches the distributions.
+    """Write the package to `folder`; `downloads` caches the distributions.
 
-    Raises `DownloadError`, or `TooLargeError` where Lambda would refuse it.
+    Raises `DownloadError`, or `TooLargeError` above Lambda's limits.
     """
     locked = requirements.read_lock(LOCK, target)
     wanted = [each for each in locked if package.distributions is None or each.name in package.distributions]

@@ -1,4 +1,4 @@
-"""The lock file as blocks, one for each distribution, and which of them a target needs."""
+"""Reads from the lock file the distributions that a target needs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HASH = re.compile(r"--hash=\S+")
 
 @dataclass(frozen=True)
 class Locked:
-    """One distribution: `pin` as `name==version`, `hashes` as pip's options."""
+    """One distribution: `pin` is `name==version`, `hashes` are pip's options."""
 
     name: str
     pin: str
@@ -25,15 +25,15 @@ class Locked:
 
     @property
     def line(self) -> str:
-        """It as a line for pip."""
+        """The line for pip."""
         return " ".join([self.pin, *self.hashes])
 
 
 def read_lock(path: Path, target: Target) -> list[Locked]:
-    """What `target` needs of a lock file in pip's format.
+    """Return the distributions in a lock file of pip's format that `target` needs.
 
-    Conditions are evaluated here: pip evaluates them for the interpreter that runs it, not for the target, so the
-    package would depend on where it is built.
+    Environment markers are evaluated here: pip would evaluate them for its own interpreter instead of the target, and
+    the package would depend on where it is built.
     """
     return sorted(_needed(path.read_text(), target), key=lambda locked: locked.name)
 

@@ -1,6 +1,6 @@
-"""`make test-all`: every suite in a row, each by its own make target, and one table at the end.
+"""`make test-all`: runs every suite by its make target, and prints one table at the end.
 
-Names of targets as arguments run those alone. Exit code 1 when one failed.
+Arguments select targets. The exit code is 1 if one fails.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ REPORTS = ROOT / ".local" / "suites"
 
 @dataclass(frozen=True)
 class Row:
-    """What one suite came to; without counts where its tests did not run."""
+    """The result of one suite; without counts if its tests did not run."""
 
     suite: str
     passed: str = ""
@@ -53,10 +53,10 @@ def _why_no_compose() -> str:
 
 
 def lambda_python() -> str | None:
-    """A Python of Lambda's own version: LAMBDA_PYTHON, or the one on PATH."""
+    """Return a Python of Lambda's version: LAMBDA_PYTHON, or the one on PATH."""
     candidate = os.environ.get("LAMBDA_PYTHON") or shutil.which(f"python{RUNTIME_PYTHON}")
     code = f"import sys; sys.exit('%d.%d' % sys.version_info[:2] != '{RUNTIME_PYTHON}')"
-    # Asked to do something: a version manager has a name on PATH for each Python that it could have.
+    # Run it: a version manager also puts the names of Pythons on PATH that are not installed.
     if candidate and subprocess.run([candidate, "-c", code], capture_output=True, check=False).returncode == 0:
         return candidate
     return None
@@ -66,7 +66,7 @@ def _why_no_package() -> str:
     return "" if lambda_python() else f"no Python {RUNTIME_PYTHON}: LAMBDA_PYTHON=/path/to/it"
 
 
-# Each target, with why it cannot run here.
+# Each target, with the reason why it cannot run here.
 SUITES: dict[str, Callable[[], str]] = {
     "test": _always,
     "test-docs": _always,
@@ -81,13 +81,13 @@ SUITES: dict[str, Callable[[], str]] = {
 
 
 def run(suite: str) -> Row:
-    """Run one target to its end, its output shown as it comes."""
+    """Run one target, with its output shown."""
     report = REPORTS / f"{suite}.xml"
     report.unlink(missing_ok=True)
     options = f"{os.environ.get('PYTEST_ADDOPTS', '')} --junit-xml={report}"
     environment = os.environ | {"PYTEST_ADDOPTS": options, "LAMBDA_PYTHON": lambda_python() or ""}
     started = time.monotonic()
-    # Without ARGS, which make would hand down from its own command line.
+    # Without ARGS, which make would inherit from its own command line.
     argv = ["make", "--no-print-directory", suite, "ARGS="]
     done = subprocess.run(argv, cwd=ROOT, env=environment, check=False)
     seconds = f"{time.monotonic() - started:.0f}"
@@ -100,14 +100,14 @@ def run(suite: str) -> Row:
 
 
 def counts(report: Path) -> tuple[int, int, int]:
-    """Passed, failed and skipped tests of a JUnit report."""
+    """Return the passed, failed and skipped tests of a JUnit report."""
     (suite,) = ET.parse(report).getroot().iter("testsuite")  # noqa: S314 -- pytest wrote it just now
     tests, failures, errors, skipped = (int(suite.get(name, 0)) for name in ("tests", "failures", "errors", "skipped"))
     return tests - failures - errors - skipped, failures + errors, skipped
 
 
 def show(rows: list[Row]) -> None:
-    """The table."""
+    """Print the table."""
     table = Table("suite", box=SIMPLE)
     for column in ("passed", "failed", "skipped", "seconds"):
         table.add_column(column, justify="right")
@@ -120,7 +120,7 @@ def show(rows: list[Row]) -> None:
 
 
 def main(names: list[str]) -> int:
-    """Run the suites of these names, all where there are none; returns the exit code."""
+    """Run the named suites, by default all; return the exit code."""
     unknown = set(names) - SUITES.keys()
     if unknown:
         print(f"no such suite: {', '.join(sorted(unknown))}; there are {', '.join(SUITES)}", file=sys.stderr)

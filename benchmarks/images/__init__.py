@@ -1,1 +1,1 @@
-"""Benchmarks of the image core: against others, from a cold start, and over the size of the photo."""
+"""Benchmarks of the image core: against other programs, from a cold start, and by photo size."""

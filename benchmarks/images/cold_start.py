@@ -1,4 +1,4 @@
-"""From a fresh process to the first preview in S3: this function, and one of Node, sharp and AWS's client."""
+"""Time from process start to the first preview in S3: this function, and one of Node, sharp and AWS's client."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OURS = (
 
 
 def measure(s3: S3, photo: Path, rounds: int, *, node: bool) -> dict[str, list[float]]:
-    """Milliseconds of each, by turns."""
+    """Return milliseconds by name; the programs alternate."""
     client = s3_client(s3)
     client.put_object(Bucket=s3.bucket, Key="photo/cold.jpg", Body=photo.read_bytes())
     event = {"src_bucket": s3.bucket, "src_key": "photo/cold.jpg", "dst_bucket": s3.bucket, "width": 720}
@@ -41,13 +41,13 @@ def _alternating(commands: Mapping[str, Sequence[str]], env: Mapping[str, str], 
         for name, argv in commands.items():
             start = time.perf_counter()
             subprocess.run(argv, cwd=ROOT, env=env, check=True, capture_output=True)
-            if number:  # the first of each finds its files in no cache
+            if number:  # the first run of each reads its files from disk
                 times[name].append((time.perf_counter() - start) * 1000)
     return times
 
 
 def add_to(report: Report, times: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """Figures and table; the medians by name."""
+    """Add figures and a table to the report; return the medians by name."""
     medians = {name: statistics.median(each) for name, each in times.items()}
     rows: list[list[Cell]] = [[name, medians[name], min(each), len(each)] for name, each in times.items()]
     title = "Cold start: process started, 720 wide JPEG read from and written to S3, process ended (ms)"

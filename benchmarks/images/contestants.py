@@ -1,4 +1,4 @@
-"""Who takes part: our core and the others, each in a process of its own that makes one preview after another."""
+"""The contestants: our core and other programs, each in a separate process that renders one preview after another."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from benchmarks.parts import ROOT, Parts, plain_environment
 
 HERE = Path(__file__).parent
 CODECS_ALONE = "codecs alone"
-EFFORTS = {"webp": 1, "avif": 1}  # ours, where it is not sharp's default
+EFFORTS = {"webp": 1, "avif": 1}  # our effort, if it differs from sharp's default
 QUALITY = {"jpeg": 80, "webp": 80, "avif": 50, "png": None}
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """One of them.
+    """A program that renders previews.
 
     Attributes:
-        name: As the tables show it.
-        argv: Its worker.
-        formats: What it can write.
-        env: Of its worker.
+        name: The name in the tables.
+        argv: The worker's command.
+        formats: The formats that it can write.
+        env: The worker's environment.
         options: Further fields of each request.
-        pid: Of the process that does the work, where it is not the worker.
+        pid: The process that does the work, if it is not the worker.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Contestant:
 
 
 class Worker:
-    """A contestant's process, with a number of threads for each image, or as many as it chooses."""
+    """A contestant's process, with a given number of threads per image, or its default."""
 
     def __init__(self, contestant: Contestant, threads: int | None) -> None:
         limits = {"VIPS_CONCURRENCY": str(threads), "OMP_NUM_THREADS": str(threads)} if threads else {}
@@ -59,7 +59,7 @@ class Worker:
         )
 
     def make(self, source: Path, result: Path, width: int, output: str) -> float:
-        """Have one preview made; milliseconds."""
+        """Request one preview; return milliseconds."""
         request = {"source": str(source), "result": str(result), "width": width, "format": output}
         assert self._process.stdin is not None  # noqa: S101 -- both were asked for
         assert self._process.stdout is not None  # noqa: S101 -- the same
@@ -74,7 +74,7 @@ class Worker:
 
     @property
     def peak_mb(self) -> float:
-        """The largest resident memory that it ever had, or the program that it starts, in 10^6 bytes."""
+        """The peak of resident memory, its own or that of the program it runs, in MB (10^6 bytes)."""
         if self._child_peak_mb:
             return self._child_peak_mb
         status = Path(f"/proc/{self._contestant.pid or self._process.pid}/status").read_text(encoding="ascii")
@@ -90,12 +90,12 @@ class Worker:
 
 
 def ours() -> Contestant:
-    """The image core of this project."""
+    """Return this project's image core."""
     return Contestant("prewmanager", [sys.executable, "-m", "benchmarks.images.workers.ours"])
 
 
 def all_present(parts: Parts, photo: Path, console: Console) -> list[Contestant]:
-    """Ours and the others that this machine has, with a line for each that it has not."""
+    """Return ours and the other programs installed here; print a line for each missing one."""
     worker = [sys.executable, "-m"]
     present = [ours()]
     if node_packages(console):
@@ -119,14 +119,14 @@ def all_present(parts: Parts, photo: Path, console: Console) -> list[Contestant]
 
 
 def node_packages(console: Console) -> bool:
-    """Whether sharp and AWS's client are there; installed by npm where they are not."""
+    """Return whether sharp and AWS's client are available, after installing them by npm if missing."""
     if not (shutil.which("node") and shutil.which("npm")):
-        console.print("sharp: skipped, there is no npm")
+        console.print("sharp: skipped, npm is not installed")
         return False
     if not (HERE / "node_modules" / "sharp").is_dir():
         argv = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error"]
         if subprocess.run(argv, cwd=HERE, check=False).returncode:
-            console.print("sharp: skipped, npm cannot install it")
+            console.print("sharp: skipped, npm failed to install it")
             return False
     return True
 

@@ -1,4 +1,4 @@
-"""The test images of Pillow, thumbor and pypng: odd files that others collected, taken from their packages' sources."""
+"""The test images of Pillow, thumbor and pypng: unusual files, taken from the packages' sources."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from benchmarks.report import Cell, Table
 
 CACHE = ROOT / ".local" / "corpora"
 PACKAGES = ("pillow==12.3.0", "thumbor==7.8.0", "pypng==0.20220715.0")
-# What is code, text, a font or a colour table of theirs; all else is tried, whatever its name says.
+# Code, text, fonts and colour tables; every other file is tried, whatever its name.
 OTHERS = re.compile(
     r"\.(py|pyi|pyc|c|h|cc|rst|md|txt|in|toml|cfg|ini|yml|yaml|sh|cmake|mk|ttf|otf|pcf|bdf|pfb|icc|icm|lut|cube|pil|pbm"
     r"|html|css|js|json|conf|lua|tmpl|xml|patch|lock|bat|ps1)",
@@ -30,14 +30,14 @@ _SUITE = re.compile(r"""'(\w+)': _dehex\(b\"{3}([0-9a-fA-F\s]+)\"{3}""")
 
 
 class NoCorpora(Exception):
-    """They cannot be downloaded here."""
+    """The packages' sources cannot be downloaded."""
 
 
 def download() -> list[Path]:
-    """The packages' sources, kept in .local for the next time.
+    """Return the packages' sources, cached in .local.
 
     Raises:
-        NoCorpora: pip cannot get them.
+        NoCorpora: pip cannot download them.
     """
     CACHE.mkdir(parents=True, exist_ok=True)
     return [_sdist(package) for package in PACKAGES]
@@ -50,12 +50,12 @@ def _sdist(package: str) -> Path:
         options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-binary=:all:", f"--dest={CACHE}"]
         done = subprocess.run([sys.executable, "-m", "pip", "download", *options, package], check=False)
         if done.returncode or not (CACHE / pattern).exists():
-            raise NoCorpora(f"{package}: pip cannot download its source")
+            raise NoCorpora(f"{package}: pip failed to download its source")
     return CACHE / pattern
 
 
 def files(archive: Path) -> Iterator[Trial]:
-    """The files of one package that might be meant to be images."""
+    """Yield the files of one package that may be images."""
     with tarfile.open(archive) as sources:
         for member in sources:
             path = PurePosixPath(*PurePosixPath(member.name).parts[1:])
@@ -66,7 +66,7 @@ def files(archive: Path) -> Iterator[Trial]:
 
 
 def suite(archive: Path) -> Iterator[Trial]:
-    """The images of PngSuite, which pypng carries as hexadecimal text in a module."""
+    """Yield the images of PngSuite, which pypng contains as hexadecimal text in a module."""
     with tarfile.open(archive) as sources:
         for member in sources:
             opened = sources.extractfile(member) if member.name.endswith("/pngsuite.py") else None
@@ -77,12 +77,12 @@ def suite(archive: Path) -> Iterator[Trial]:
 
 
 def run() -> Outcome:
-    """Try every file of every corpus; raises `NoCorpora`."""
+    """Try every file of every corpus. Raises `NoCorpora`."""
     return trials.run(trial for archive in download() for find in (files, suite) for trial in find(archive))
 
 
 def table(outcome: Outcome) -> Table:
-    """How many files of each corpus became what."""
+    """Return how many files of each corpus had each outcome."""
     kinds = sorted({kind for _, kind in outcome.kinds}, key=lambda kind: (kind != "preview", kind))
     groups = sorted({group for group, _ in outcome.kinds})
     rows: list[list[Cell]] = [
@@ -93,17 +93,14 @@ def table(outcome: Outcome) -> Table:
 
 
 def main() -> None:
-    """Print the table, what was refused and why, and the peak of memory."""
+    """Print the table, the failures with their reasons, and the peak of memory."""
     outcome, console = run(), Console()
     for name, error in sorted(outcome.errors.items()):
         console.print(f"{name}: {error}", soft_wrap=True, highlight=False)
     found = table(outcome)
     for row in [found.columns, *found.rows]:
         console.print(" | ".join(map(str, row)))
-    console.print(f"peak memory {outcome.peak_mb:.0f} MB")
-    for line in trials.failures(outcome):
-        console.print(line, soft_wrap=True)
-    raise typer.Exit(bool(outcome.failures))
+    trials.conclude(outcome, console)
 
 
 if __name__ == "__main__":

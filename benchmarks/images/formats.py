@@ -1,6 +1,6 @@
-"""What each output format makes of the same photos: bytes, SSIM and time at several qualities and efforts.
+"""Compares output formats on the same photos: bytes, SSIM and time at several qualities and efforts.
 
-`python -m benchmarks.images.formats FOLDER` takes every JPEG under the folder that is at least WIDTH wide.
+`python -m benchmarks.images.formats FOLDER` uses every JPEG below the folder that is at least WIDTH wide.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SPECS = [
 
 
 def measure(photos: Sequence[Path], spec: Spec, folder: Path) -> tuple[float, float, float]:
-    """Kilobytes and SSIM, both on average over the photos, and the median of the milliseconds."""
+    """Return kilobytes and SSIM, both averaged over the photos, and the median of the milliseconds."""
     sizes, likenesses, times = [], [], []
     for photo in photos:
         data = photo.read_bytes()
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def _is_wide(photo: Path) -> bool:
-    """Wide enough to be scaled down, and stored upright, so that Pillow sees what the function makes of it."""
+    """Whether a photo is wide enough to be scaled down, and stored upright, which Pillow's reference requires."""
     with Image.open(photo) as image:
         return image.width > WIDTH and image.mode == "RGB" and image.getexif().get(0x0112, 1) == 1
 

@@ -1,4 +1,4 @@
-"""Mutated files: truncated, with bits flipped, with headers that lie, with parts of others; the same ones each time."""
+"""Mutated files: truncated, with flipped bits, false headers or parts of other files; deterministic."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from benchmarks.images.trials import Trial
 from prewmanager_presets import Spec
 
 _SIZE = (64, 48)
-_HEADER = 96  # bytes in which most formats say how large they are
+_HEADER = 96  # most formats store their size within these bytes
 _EXTREMES = (
     b"\0",
     b"\xff",
@@ -42,8 +42,8 @@ _SPECS = (
 
 @cache
 def seeds() -> dict[str, bytes]:
-    """Small files of each kind, intact."""
-    import pyvips  # noqa: PLC0415 -- `lambda_resize.vips` sets it up, and must come first
+    """Return small intact files of each kind."""
+    import pyvips  # noqa: PLC0415 -- `lambda_resize.vips` configures it, and must be imported first
 
     picture = Image.fromarray(np.random.default_rng(7).integers(0, 255, (48, 64, 3), dtype=np.uint8)).resize(_SIZE)
     exif = Image.Exif()
@@ -81,7 +81,7 @@ def _heic(picture: Image.Image) -> bytes:
 
 
 def mutated(count: int, first: int = 0) -> Iterator[Trial]:
-    """Mutants number `first` and on, each of which depends on its number alone."""
+    """Yield mutants from number `first` on; each depends only on its number."""
     names = sorted(seeds())
     for number in range(first, first + count):
         chance = random.Random(number)
@@ -128,17 +128,14 @@ _MUTATIONS = (_truncated, _flipped, _flipped, _lying, _lying, _overwritten, _rep
 
 def main(
     count: Annotated[int, typer.Option(help="how many files")] = 20_000,
-    first: Annotated[int, typer.Option(help="number of the first")] = 0,
+    first: Annotated[int, typer.Option(help="number of the first mutant")] = 0,
 ) -> None:
-    """Try mutants, print what became of them; the exit status is 1 where one crashed, hung or was not answered."""
+    """Try mutants and print the outcomes; the exit code is 1 if one crashed, hung or got no proper answer."""
     outcome = trials.run(mutated(count, first))
     console = Console()
     for kind in sorted({kind for _, kind in outcome.kinds}):
         console.print(f"{kind:12} {outcome.count(kind):6}")
-    console.print(f"peak memory  {outcome.peak_mb:6.0f} MB")
-    for line in trials.failures(outcome):
-        console.print(line, soft_wrap=True)
-    raise typer.Exit(bool(outcome.failures))
+    trials.conclude(outcome, console)
 
 
 if __name__ == "__main__":

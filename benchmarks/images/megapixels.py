@@ -1,4 +1,4 @@
-"""Time and memory over the size of the photo, for formats that are decoded row by row and such that are not."""
+"""Time and memory by photo size, for formats that are decoded row by row and formats that are not."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from benchmarks.report import Report, Table
 
 _WIDTH = 720
 KINDS = ("jpeg", "progressive", "png", "webp")
-_WEBP_LIMIT = 200  # megapixels: 16383 pixels a side at most
+_WEBP_LIMIT = 200  # megapixels: WebP allows at most 16383 pixels a side
 
 
 def measure(report: Report, folder: Path, work: Path, sizes: list[int]) -> None:
-    """One fresh process for each photo, so that the peak is that photo's."""
+    """Measure each photo in a fresh process, so that the peak of memory is that photo's."""
     work.mkdir(parents=True, exist_ok=True)
     times: dict[str, list[tuple[float, float]]] = {kind: [] for kind in KINDS}
     peaks: dict[str, list[tuple[float, float]]] = {kind: [] for kind in KINDS}

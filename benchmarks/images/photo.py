@@ -1,4 +1,4 @@
-"""The photos that are measured."""
+"""The photos for the benchmarks."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _WIDTH, _HEIGHT = 2725, 2225
 
 
 def landscape(folder: Path) -> Path:
-    """A real photo beside the checkout where there is one; else noise of all scales, of the same size and weight."""
+    """Return a real photo from beside the checkout, or else noise of all scales with the same pixel and file size."""
     return REAL if REAL.is_file() else _made(folder / "landscape.jpg", _WIDTH, _HEIGHT)
 
 
 def of_megapixels(folder: Path, megapixels: int, kind: str) -> Path:
-    """A photo of that size, 4 to 3: `kind` is jpeg, progressive, png or webp."""
+    """Return a photo of this size, 4:3; `kind` is jpeg, progressive, png or webp."""
     height = round((megapixels * 1e6 * 3 / 4) ** 0.5)
     width = round(height * 4 / 3)
     suffix = {"progressive": "jpg", "jpeg": "jpg"}.get(kind, kind)
@@ -43,7 +43,7 @@ def _made(path: Path, width: int, height: int) -> Path:
 
 
 def _image(width: int, height: int) -> pyvips.Image:
-    """Noise of falling strength at rising frequency, which is what photos are to an encoder; a tile repeated."""
+    """Return repeated tiles of noise whose strength falls with frequency, which encoders treat like a photo."""
     side = 2048
     tile = sum((_noise(side, octave) for octave in range(1, 12)), np.zeros((side, side, 3)))
     across, down = -(-width // side), -(-height // side)

@@ -1,4 +1,4 @@
-"""How much of a picture is left: SSIM, structural similarity, of brightness (Wang et al. 2004)."""
+"""Quality of a preview: SSIM, structural similarity, of brightness (Wang et al. 2004)."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Pixels = np.ndarray
 
 
 def reference(photo: Path, width: int, height: int) -> Pixels:
-    """The photo decoded whole and scaled by Pillow with an exact Lanczos filter: what a preview should be."""
+    """Return the ideal preview: the photo fully decoded, and scaled by Pillow with an exact Lanczos filter."""
     with Image.open(photo) as image:
         return _brightness(image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS))
 
 
 def ssim(preview: Path, wanted: Pixels) -> float:
-    """1 for the same pixels, less for others; the preview must have the size of what is wanted."""
+    """Return 1 for equal pixels, and less for others; the preview must have the reference's size."""
     with Image.open(preview) as image:
         given = _brightness(image.convert("RGB"))
     if given.shape != wanted.shape:
@@ -28,7 +28,7 @@ def ssim(preview: Path, wanted: Pixels) -> float:
 
 
 def similarity(given: Pixels, wanted: Pixels) -> float:
-    """SSIM of one channel, 0 to 255 as floats, of two pictures of one size."""
+    """Return the SSIM of one channel, floats from 0 to 255, of two pictures of the same size."""
     mean_one, mean_other = _blurred(given), _blurred(wanted)
     variance_one = _blurred(given**2) - mean_one**2
     variance_other = _blurred(wanted**2) - mean_other**2

@@ -1,4 +1,4 @@
-"""The race: every contestant makes the same previews, by turns, so that whatever disturbs the machine disturbs all."""
+"""The race: contestants alternate on the same previews, so that disturbances of the machine affect all of them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SLOW = "avif"  # sharp's default takes seconds
 
 @dataclass
 class Result:
-    """What one contestant did for one format: milliseconds of each round; the file; peak memory."""
+    """One contestant's result for one format: milliseconds by round, the file, peak memory in MB."""
 
     times: list[float] = field(default_factory=list)
     size: int = 0
@@ -29,10 +29,10 @@ class Result:
     peak_mb: float = 0.0
 
 
-def run(  # noqa: PLR0917 -- what a race is
+def run(  # noqa: PLR0917 -- the parameters of a race
     contestants: Sequence[Contestant], photo: Path, work: Path, output: str, threads: int | None, rounds: int
 ) -> dict[str, Result]:
-    """One format with a number of threads; two rounds beforehand are not counted."""
+    """Race in one format with a number of threads; the first two rounds do not count."""
     taking_part = [each for each in contestants if output in each.formats]
     results = {each.name: Result() for each in taking_part}
     with contextlib.ExitStack() as exits:
@@ -57,7 +57,7 @@ def _judge(result: Result, photo: Path, preview: Path) -> None:
 
 
 def add_to(report: Report, output: str, threads: int | None, results: dict[str, Result]) -> dict[str, float]:
-    """Table and figures; the medians by name."""
+    """Add a table and figures to the report; return the medians by name."""
     medians = {name: statistics.median(result.times) for name, result in results.items()}
     how = "one thread" if threads == 1 else "default threads"
     rows: list[list[Cell]] = [
@@ -82,12 +82,12 @@ def add_to(report: Report, output: str, threads: int | None, results: dict[str, 
 
 
 def _ratio(results: dict[str, Result], one: str, other: str) -> float:
-    """The median over rounds of the ratio within a round, in which both met the same disturbances."""
+    """Return the median over rounds of the ratio within a round, where both had the same disturbances."""
     return statistics.median(a / b for a, b in zip(results[one].times, results[other].times, strict=True))
 
 
 def _fairness(output: str, results: dict[str, Result]) -> list[Figure]:
-    """Nobody wins by size or quality; against sharp with the same effort, where ours is not its default."""
+    """Add figures that show equal size and quality; sharp with our effort, where ours differs from its default."""
     other = next((result for name, result in results.items() if name.startswith(f"{SHARP}, effort")), results[SHARP])
     return [
         Figure(f"{output}: size, ours to sharp's", results[OURS].size / other.size, "", 1.03),

@@ -1,4 +1,4 @@
-"""A thumbor server in a virtual environment of its own, kept in .local for the next time."""
+"""A thumbor server in a separate virtual environment, cached in .local."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _ENVIRONMENT = ROOT / ".local" / "thumbor"
 
 
 def start(parts: Parts, photos: Path, console: Console) -> Replica | None:
-    """A server with the file loader on a folder of photos, storing nothing; None, and said so, where there is none."""
+    """Start a server with the file loader on a folder, without storage; print the reason and return None on failure."""
     python = _ENVIRONMENT / "bin" / "python"
     if not (_ENVIRONMENT / "installed").exists() and not _install(python):
-        console.print("thumbor: skipped, pip cannot install it")
+        console.print("thumbor: skipped, pip failed to install it")
         return None
     configuration = parts.folder("thumbor") / "thumbor.conf"
     settings = {

@@ -1,4 +1,4 @@
-"""Trials: what the image core makes of a file, in a process that may crash or hang without harm to this one."""
+"""Trials: runs the image core on files, in processes that may crash or hang."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import TimeoutError as WorkerTimeoutError
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import NoReturn
 
+import typer
 from pebble import ProcessExpired, ProcessPool
 from PIL import Image
+from rich.console import Console
 
 from lambda_resize.errors import ResizeError
 from lambda_resize.resize import resize_many
@@ -28,7 +31,7 @@ PROPER = frozenset({"preview", "unsupported", "corrupt", "too_large", "timeout"}
 
 @dataclass
 class Outcome:
-    """What became of many files: how many of each kind, those that are no answer at all, and the peak of memory."""
+    """Outcomes of many files: counts by kind, the files without a proper answer, and the peak of memory."""
 
     kinds: Counter[tuple[str, str]] = field(default_factory=Counter)
     failures: dict[str, str] = field(default_factory=dict)
@@ -36,13 +39,13 @@ class Outcome:
     peak_mb: float = 0.0
 
     def count(self, kind: str) -> int:
-        """Files of that kind, of all groups."""
+        """Return the number of files of this kind, over all groups."""
         return sum(number for (_, found), number in self.kinds.items() if found == kind)
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One file: the group under which it is counted, its name, its bytes, and what shall be made of it."""
+    """One file: the group for counting, its name, its bytes, and the preview to render."""
 
     group: str
     name: str
@@ -52,7 +55,7 @@ class Trial:
 
 
 def run(trials: Iterable[Trial], *, workers: int = 2) -> Outcome:
-    """Try all of them."""
+    """Try all files."""
     outcome = Outcome()
     waiting = iter(trials)
     # spawn: a fork would copy the locks of libvips' threads.
@@ -80,7 +83,7 @@ def _note(outcome: Outcome, trial: Trial, kind: str, text: str, peak: float) -> 
 
 
 def _attempt(trial: Trial) -> tuple[str, str, float]:
-    """The kind of what happened, in words, and the peak of this process's memory in MB."""
+    """Return the outcome's kind, and the peak of this process's memory in MB."""
     kind, text = _kind(trial)
     return kind, text, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
 
@@ -88,7 +91,7 @@ def _attempt(trial: Trial) -> tuple[str, str, float]:
 def _kind(trial: Trial) -> tuple[str, str]:
     try:
         (made,) = resize_many(trial.data, [trial.spec], LIMITS, placeholder=trial.placeholder)
-    except Exception as error:  # noqa: BLE001 -- the handler would answer `internal`, which is what is looked for
+    except Exception as error:  # noqa: BLE001 -- the handler would answer `internal`, which the trials search for
         return "internal", repr(error)
     if isinstance(made, ResizeError):
         return made.kind, str(made)
@@ -100,5 +103,13 @@ def _kind(trial: Trial) -> tuple[str, str]:
 
 
 def failures(outcome: Outcome) -> Iterator[str]:
-    """A line for each file that got no proper answer."""
+    """Yield a line for each file that got no proper answer."""
     yield from (f"{name}: {what}" for name, what in outcome.failures.items())
+
+
+def conclude(outcome: Outcome, console: Console) -> NoReturn:
+    """Print the peak of memory and the files without a proper answer; exit with 1 if there is one, else with 0."""
+    console.print(f"peak memory {outcome.peak_mb:.0f} MB")
+    for line in failures(outcome):
+        console.print(line, soft_wrap=True)
+    raise typer.Exit(bool(outcome.failures))

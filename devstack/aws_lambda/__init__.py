@@ -1,7 +1,7 @@
-"""AWS Lambda on one machine: the Invoke API on one side, the Runtime API on the other, several sandboxes between.
+"""An emulator of AWS Lambda: the Invoke API for callers, the Runtime API for functions, several sandboxes.
 
-Kept as on AWS: payload limits, time-outs, `X-Amz-Function-Error`, one invocation at a time in a sandbox, warm
-sandboxes, 429 when as many as allowed are busy, and two more tries of an asynchronous invocation that failed. Not
-emulated: destinations and dead-letter queues, log tails, client contexts, versions and aliases, and the memory limit
-(the function gets it, but it is not enforced).
+As on AWS: payload limits, time-outs, `X-Amz-Function-Error`, one invocation at a time per sandbox, warm sandboxes, 429
+above the concurrency limit, and two retries of a failed asynchronous invocation. Not emulated: destinations and
+dead-letter queues, log tails, client contexts, versions and aliases, and the memory limit (functions see it, but it is
+not enforced).
 """

@@ -1,4 +1,4 @@
-"""`python -m devstack.aws_lambda`: the local Lambda service as a program of its own."""
+"""`python -m devstack.aws_lambda`: run the Lambda emulator as a program."""
 
 from __future__ import annotations
 
@@ -19,21 +19,23 @@ from devstack.serving import serve as serve_app
 
 def main(  # noqa: PLR0917 -- one parameter for each option
     function: Annotated[list[str], typer.Option(help="NAME=package.module.attribute[@SECONDS]; repeatable")],
-    port: Annotated[int, typer.Option(help="where the Invoke API listens")] = 9001,
+    port: Annotated[int, typer.Option(help="port of the Invoke API")] = 9001,
     host: Annotated[str, typer.Option(help="address to listen on")] = LOOPBACK,
-    concurrency: Annotated[int, typer.Option(min=1, help="sandboxes of each function; one call more gets 429")] = 4,
-    queue_wait: Annotated[float, typer.Option(min=0, help="seconds that a call may wait for a sandbox")] = 0,
+    concurrency: Annotated[int, typer.Option(min=1, help="sandboxes per function; a further call gets 429")] = 4,
+    queue_wait: Annotated[
+        float, typer.Option(min=0, help="seconds that a call may wait for a sandbox, before 429")
+    ] = 0,
     timeout: Annotated[
         float,
-        typer.Option(min=0.1, max=900, help="seconds that an invocation may take, unless its function says"),
+        typer.Option(min=0.1, max=900, help="time-out in seconds of functions without their own"),
     ] = 30,
-    memory: Annotated[int, typer.Option(min=128, max=10240, help="MB, told to the function")] = 1769,
+    memory: Annotated[int, typer.Option(min=128, max=10240, help="MB; reported to functions, not enforced")] = 1769,
     retry_pause: Annotated[
-        float, typer.Option(min=0, help="seconds before an asynchronous call that failed is tried again")
+        float, typer.Option(min=0, help="seconds before the first retry of a failed asynchronous call")
     ] = 60,
-    task_root: Annotated[Path, typer.Option(help="folder the functions are imported from")] = Path(),
+    task_root: Annotated[Path, typer.Option(help="folder from which functions are imported")] = Path(),
 ) -> None:
-    """Run functions in local sandboxes, with the environment of this process, until SIGINT or SIGTERM."""
+    """Run functions in local sandboxes, with this process's environment, until SIGINT or SIGTERM."""
     region = os.environ.get("AWS_REGION") or DEFAULT_REGION
     try:
         functions = [parse_function(text, timeout_s=timeout, memory_mb=memory, region=region) for text in function]

@@ -1,9 +1,9 @@
-"""Asynchronous invocations of one function: taken at once, run one after another, tried again when they fail.
+"""Asynchronous invocations of one function: accepted at once, run one after another, retried when they fail.
 
-As AWS documents it: an event whose function fails is tried twice more, a minute later and two minutes after that; one
-that is throttled waits from one second up to five minutes, and that is no try
-(docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html). AWS runs several at once and keeps events
-for hours; here one sandbox is enough, and what is queued ends with the service.
+As AWS documents it, a failed event is retried twice, after one minute and then two; a throttled one is delayed by one
+second up to five minutes, which does not count as a try
+(docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html). Unlike AWS, which runs several events at
+once and keeps them for hours, the queue runs one at a time and ends with the service.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from devstack.aws_lambda.answers import TooManyRequests
 from devstack.aws_lambda.pool import Pool
 from devstack.aws_lambda.runtime_api import Invocation
 
-# The service's own number for asynchronous events.
+# Lambda's limit for asynchronous events.
 EVENT_LIMIT_BYTES = 1_048_576
 TRIES = 3
-# AWS's pauses in proportion: a minute after a failure, a second up to five minutes while it is throttled.
+# AWS's proportions: one minute after a failure, one second up to five minutes while throttled.
 _THROTTLED_PAUSE = 1 / 60
 _LONGEST_PAUSE = 5.0
 
@@ -31,22 +31,22 @@ class _Queued:
 
 
 class EventQueue:
-    """The events of one function that nobody waits for."""
+    """The queued events of one function."""
 
     def __init__(self, pool: Pool, retry_pause_s: float) -> None:
-        """Events that fail are tried again after `retry_pause_s`, and twice that."""
+        """Failed events are retried after `retry_pause_s`, and again after twice that."""
         self._pool = pool
         self._retry_pause_s = retry_pause_s
         self._waiting: asyncio.Queue[_Queued] = asyncio.Queue()
         self._worker: asyncio.Task[None] | None = None
 
     def put(self, event: bytes) -> None:
-        """Take an event, to be run when its turn comes."""
+        """Queue an event."""
         self._worker = self._worker or asyncio.create_task(self._work())
         self._waiting.put_nowait(_Queued(event))
 
     async def close(self) -> None:
-        """Forget what is queued."""
+        """Drop the queued events."""
         if self._worker:
             self._worker.cancel()
             await asyncio.gather(self._worker, return_exceptions=True)
@@ -59,9 +59,9 @@ class EventQueue:
                 asyncio.get_running_loop().call_later(pause_s, self._waiting.put_nowait, queued)
 
     async def _run(self, queued: _Queued) -> float | None:
-        """Run it once; when it is to be tried again, after how many seconds."""
+        """Run an event once; return the seconds until its retry, or None if there is none."""
         try:
-            # A try is an invocation of its own here; on AWS they share the request id.
+            # Unlike on AWS, retries do not share a request id.
             outcome = await self._pool.invoke(Invocation(queued.event))
         except TooManyRequests:
             pause = queued.throttled_pause

@@ -1,4 +1,4 @@
-"""What a function is: its name, how it is run, and the ways in which callers may write its name."""
+"""A function's name, handler and limits, and the forms in which callers may give its name."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class Function:
 
     @property
     def arn(self) -> str:
-        """Its Amazon Resource Name."""
+        """The Amazon Resource Name."""
         return f"arn:aws:lambda:{self.region}:{ACCOUNT}:function:{self.name}"
 
 
 def split_name(text: str) -> tuple[str, str]:
-    """The plain name and the qualifier (`$LATEST` when none is written) of a name as callers write it.
+    """Split a name as callers give it into plain name and qualifier (`$LATEST` if there is none).
 
-    Raises `ValueError` when it is neither a name nor an ARN of a function.
+    Raises `ValueError` if it is neither a function's name nor its ARN.
     """
     found = _NAME.fullmatch(text)
     if found is None:
@@ -44,9 +44,9 @@ def split_name(text: str) -> tuple[str, str]:
 
 
 def parse_function(text: str, *, timeout_s: float, memory_mb: int, region: str = DEFAULT_REGION) -> Function:
-    """The function written as `NAME=package.module.attribute`, with `@SECONDS` where its time-out is another.
+    """Parse `NAME=package.module.attribute`, optionally followed by `@SECONDS`, the time-out.
 
-    Raises `ValueError` when it is written otherwise.
+    Raises `ValueError` for anything else.
     """
     name, equals, rest = text.partition("=")
     handler, own, seconds = rest.partition("@")

@@ -34,9 +34,9 @@ _KINDS = frozenset({"RequestResponse", "DryRun", "Event"})
 
 
 def create_app(pools: Mapping[str, Pool], stats: Stats, retry_pause_s: float) -> web.Application:
-    """The server for these functions; ends their sandboxes when it is cleaned up.
+    """Build the server for these functions; its cleanup ends their sandboxes.
 
-    An asynchronous invocation that failed is tried again after `retry_pause_s`, and once more after twice that.
+    A failed asynchronous invocation is retried after `retry_pause_s`, and again after twice that.
     """
     app = web.Application(middlewares=[_service_errors], client_max_size=PAYLOAD_LIMIT_BYTES)
     app[_POOLS] = pools
@@ -82,7 +82,7 @@ async def _invoke(request: web.Request) -> web.Response:
 
 
 def _function(request: web.Request) -> str:
-    """The plain name of the function that is called."""
+    """Return the plain name of the requested function. Raises `ServiceError`."""
     text = request.match_info["name"]
     try:
         name, qualifier = split_name(text)
@@ -99,7 +99,7 @@ async def _event(request: web.Request) -> bytes:
     except web.HTTPRequestEntityTooLarge as error:
         raise RequestTooLarge from error
     if not body:
-        return b"{}"  # what a function gets from a call without a payload
+        return b"{}"  # the event of a call without a payload
     try:
         json.loads(body)
     except ValueError as error:
@@ -108,7 +108,7 @@ async def _event(request: web.Request) -> bytes:
 
 
 def _function_error(outcome: Outcome) -> dict[str, str]:
-    # "Unhandled" also for what the function raised: that is what today's runtimes report.
+    # "Unhandled" also for exceptions of the function, as current runtimes report them.
     return {} if outcome.status == "ok" else {"X-Amz-Function-Error": "Unhandled"}
 
 

@@ -17,14 +17,14 @@ from devstack.aws_lambda.stats import Record, Stats
 
 @dataclass(frozen=True)
 class Limits:
-    """How many invocations of a function run at once, and how long one more may wait for a slot (0: not at all)."""
+    """How many invocations of a function run at once, and for how many seconds another one may wait for a slot."""
 
     concurrency: int = 4
     queue_wait_s: float = 0.0
 
 
 class Pool:
-    """Runs invocations of one function, each in a sandbox that no other uses meanwhile."""
+    """Runs invocations of one function, each with exclusive use of a sandbox."""
 
     def __init__(
         self, function: Function, env: Mapping[str, str], task_root: Path, limits: Limits, stats: Stats
@@ -41,11 +41,11 @@ class Pool:
 
     @property
     def pids(self) -> list[int]:
-        """Process ids of its sandboxes that are alive."""
+        """Process ids of the live sandboxes."""
         return sorted(sandbox.pid for sandbox in self._sandboxes if sandbox.alive)
 
     async def invoke(self, invocation: Invocation) -> Outcome:
-        """Run an invocation to its end, even when the caller is cancelled; raises `TooManyRequests`."""
+        """Run an invocation to its end, even if the caller is cancelled. Raises `TooManyRequests`."""
         await self._wait_for_slot()
         task = asyncio.create_task(self._count(invocation))
         self._tasks.add(task)
@@ -53,7 +53,7 @@ class Pool:
         return await asyncio.shield(task)
 
     async def close(self) -> None:
-        """End all sandboxes at once, and what runs in them."""
+        """Kill all sandboxes, with the invocations that run in them."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -68,7 +68,7 @@ class Pool:
 
     async def _slot_comes_free(self) -> bool:
         try:
-            # A wait of 0 s ends before it begins, also for a slot that comes free at that moment.
+            # A wait of 0 s times out at once, even if a slot is released at that moment.
             return await asyncio.wait_for(self._slots.acquire(), self._limits.queue_wait_s)
         except TimeoutError:
             return False
@@ -92,7 +92,7 @@ class Pool:
         return outcome
 
     async def _acquire_sandbox(self, invocation: Invocation) -> tuple[Sandbox, float]:
-        # The one used last first: as on AWS, few sandboxes stay warm rather than many lukewarm.
+        # The most recently used one: as on AWS, few sandboxes stay warm.
         while self._idle:
             sandbox = self._idle.pop()
             if await sandbox.still_ready():

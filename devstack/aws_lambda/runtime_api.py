@@ -1,4 +1,4 @@
-"""The Runtime API (2018-06-01) as one sandbox sees it, on a listener of its own.
+"""The Runtime API (2018-06-01), on a separate listener for each sandbox.
 
 GET  …/runtime/invocation/next            waits for an event
 POST …/runtime/invocation/{id}/response   the function's answer
@@ -21,7 +21,7 @@ from devstack.aws_lambda.function import Function
 from devstack.programs import LOOPBACK
 
 _PREFIX = "/2018-06-01/runtime"
-# Above the limit, so that what is too large is recognised as that, and not as a broken connection.
+# Above Lambda's limit, so that a response over it is reported as too large, and not as a broken connection.
 _READ_LIMIT_BYTES = 16 * PAYLOAD_LIMIT_BYTES
 
 
@@ -38,13 +38,13 @@ class Invocation:
     outcome: asyncio.Future[Outcome] = field(default_factory=_outcome)
 
     def finish(self, outcome: Outcome) -> None:
-        """Set the outcome; the first one stays."""
+        """Set the outcome, unless there is one already."""
         if not self.outcome.done():
             self.outcome.set_result(outcome)
 
 
 class RuntimeApi:
-    """The server that one sandbox talks to: hands out one invocation at a time and takes its answer."""
+    """The server of one sandbox: hands out one invocation at a time and receives its response."""
 
     def __init__(self, function: Function) -> None:
         self._function = function
@@ -58,7 +58,7 @@ class RuntimeApi:
         app.router.add_post(f"{_PREFIX}/invocation/{{id}}/response", self._response)
         app.router.add_post(f"{_PREFIX}/invocation/{{id}}/error", self._error)
         app.router.add_post(f"{_PREFIX}/init/error", self._init_error)
-        # A sandbox that is gone must not leave its waiting `next` behind.
+        # Cancelled when the connection closes: a sandbox that ended must not leave a waiting `next` behind.
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
 
     async def start(self) -> None:
@@ -73,7 +73,7 @@ class RuntimeApi:
         await self._runner.cleanup()
 
     def hand_over(self, invocation: Invocation) -> None:
-        """Give the waiting sandbox its next event; only while `polling` is set."""
+        """Hand the waiting sandbox its next event; only while `polling` is set."""
         self.polling.clear()
         self._events.put_nowait(invocation)
 
@@ -82,7 +82,7 @@ class RuntimeApi:
         try:
             invocation = self._current = await self._events.get()
         finally:
-            self.polling.clear()  # also when the sandbox went away while it waited
+            self.polling.clear()  # also if the sandbox ended while it waited
         deadline_ms = int((time.time() + self._function.timeout_s) * 1000)
         headers = {
             "Lambda-Runtime-Aws-Request-Id": invocation.request_id,

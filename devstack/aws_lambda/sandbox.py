@@ -1,4 +1,4 @@
-"""One sandbox: a real Lambda runtime client in a process of its own, and the Runtime API it talks to."""
+"""One sandbox: a real Lambda runtime client in a separate process, and its Runtime API."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from devstack.aws_lambda.function import LATEST, Function
 from devstack.aws_lambda.runtime_api import Invocation, RuntimeApi
 from devstack.programs import die_with_parent
 
-# AWS gives the init phase 10 s, and runs it again within the function's own time-out when that was not enough.
+# AWS allows the init phase 10 s; if it takes longer, AWS repeats it within the function's own time-out.
 INIT_TIMEOUT_S = 10.0
 
 
 class InitFailed(Exception):
-    """The sandbox did not come up: `outcome` is the caller's answer."""
+    """The sandbox did not start; `outcome` is the caller's answer."""
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__("the function could not be loaded")
@@ -32,7 +32,7 @@ class InitFailed(Exception):
 
 
 class Sandbox:
-    """A process that runs one invocation at a time, and is reused until it ends."""
+    """A process that runs one invocation at a time and is reused until it ends."""
 
     def __init__(self, function: Function, api: RuntimeApi, process: Process) -> None:
         self.function = function
@@ -44,7 +44,7 @@ class Sandbox:
 
     @classmethod
     async def start(cls, function: Function, env: Mapping[str, str], task_root: Path) -> Sandbox:
-        """Start the runtime client in `task_root`, with `env` and Lambda's own variables."""
+        """Start the runtime client in `task_root`, with `env` and the variables that Lambda sets."""
         api = RuntimeApi(function)
         await api.start()
         process = await asyncio.create_subprocess_exec(
@@ -68,7 +68,7 @@ class Sandbox:
         return not self._exit.done()
 
     async def ready(self, request_id: str) -> None:
-        """Return when it waits for its first event; raises `InitFailed` when it never will."""
+        """Return when it polls for its first event. Raises `InitFailed` if it ends or times out before."""
         limit_s = INIT_TIMEOUT_S + self.function.timeout_s
         await self._polls_or_ends(limit_s, self._api.init_error)
         self.init_ms = (time.monotonic() - self._started) * 1000
@@ -80,7 +80,7 @@ class Sandbox:
             raise InitFailed(timed_out(request_id, limit_s))
 
     async def still_ready(self) -> bool:
-        """Whether a warm sandbox can take another event; waits while it is between its answer and the next poll."""
+        """Whether a warm sandbox can run another event; waits while it is between its response and the next poll."""
         await self._polls_or_ends(INIT_TIMEOUT_S)
         return self._api.polling.is_set() and self.alive
 
@@ -94,7 +94,7 @@ class Sandbox:
         return invocation.outcome.result()
 
     async def kill(self) -> None:
-        """End the process group at once, and stop listening for it."""
+        """Kill the process group, and close its Runtime API."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         await self._exit
@@ -108,12 +108,12 @@ class Sandbox:
             polls.cancel()
 
     async def _any_of(self, within_s: float, *others: asyncio.Future[Any]) -> None:
-        # Its own end is what none of them would otherwise notice.
+        # None of the others would notice the end of the process.
         await asyncio.wait({self._exit, *others}, timeout=within_s, return_when="FIRST_COMPLETED")
 
 
 def lambda_variables(function: Function, runtime_api: str, task_root: Path) -> dict[str, str]:
-    """The environment variables that Lambda itself sets for a function."""
+    """Return the environment variables that Lambda sets for a function."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     return {
         "_HANDLER": function.handler,

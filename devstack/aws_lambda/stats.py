@@ -1,4 +1,4 @@
-"""What the local Lambda service counts, for tests and benchmarks."""
+"""Counts of the Lambda emulator, for tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RECENT = 100
 
 @dataclass(frozen=True)
 class Record:
-    """One invocation that ended; `init_ms` is 0 for a warm one, and is not part of `duration_ms`."""
+    """One completed invocation; `init_ms` is 0 in a warm sandbox, and not part of `duration_ms`."""
 
     request_id: str
     function: str
@@ -25,7 +25,7 @@ class Record:
 
 @dataclass
 class Stats:
-    """Counts since the service started; `invocations` are those that were not refused, also while they run."""
+    """Counts since the service started; `invocations` includes running ones and excludes refused ones."""
 
     by_function: Counter[str] = field(default_factory=Counter)
     cold_starts: int = 0
@@ -38,7 +38,7 @@ class Stats:
 
     @contextlib.contextmanager
     def running(self, function: str) -> Iterator[None]:
-        """Count one invocation as in flight for as long as the block runs."""
+        """Count one invocation as in flight while the block runs."""
         self.by_function[function] += 1
         self.in_flight += 1
         self.max_in_flight = max(self.max_in_flight, self.in_flight)
@@ -48,13 +48,13 @@ class Stats:
             self.in_flight -= 1
 
     def ended(self, record: Record) -> None:
-        """Count how an invocation ended; a time-out is an error as well."""
+        """Count an invocation's outcome; a time-out is also an error."""
         self.errors += record.status != "ok"
         self.timeouts += record.status == "timeout"
         self.recent.append(record)
 
     def as_json(self, sandboxes: list[int]) -> dict[str, object]:
-        """The object that `/-/stats` answers; `sandboxes` are process ids."""
+        """The body of `/-/stats`; `sandboxes` are process ids."""
         return {
             "invocations": self.by_function.total(),
             "by_function": dict(self.by_function),

@@ -1,13 +1,13 @@
-"""CloudFront on one machine: the cache and the two functions of infra/edge.yaml.
+"""An emulator of CloudFront: the cache and the two functions of infra/edge.yaml.
 
-Kept as on AWS: the cache's key and life-times, one request to the origin for all who ask at once, the shape of both
-functions' events, what of a function's answer is accepted, and the errors where it is not. Not emulated: ranges,
-conditional requests, `Expires`, compression, other methods than GET and HEAD, and refreshing what is stale instead of
-getting it anew.
+As on AWS: the cache key and TTLs, one request to the origin for simultaneous requests, the structure of both functions'
+events, the validation of a function's answer, and its errors. Not emulated: ranges, conditional requests, `Expires`,
+compression, methods other than GET and HEAD, and revalidation of stale responses.
 
-viewer_request    the path and query to the cache's key, by the JavaScript that CloudFront would run
-cache             what is kept, and for how long
-origin_response   the function's event, and what is made of its answer
-distribution      a request's way through all of them
-local_edge        the edge function with the names that lead to this machine; runs in the Lambda service's sandboxes
+viewer_request    maps path and query to the cache key, with the JavaScript that CloudFront would run
+cache             the cached responses, and for how long they are cached
+origin_response   the function's event, and the validation of its answer
+distribution      passes a request through all of these
+local_edge        the edge function, with host names that resolve to this machine; runs in the Lambda emulator's
+sandboxes
 """

@@ -1,4 +1,4 @@
-"""`python -m devstack.cloudfront`: the distribution as a program of its own."""
+"""`python -m devstack.cloudfront`: run the CloudFront emulator as a program."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from devstack.serving import serve
 
 _SIZES = Path(__file__).resolve().parents[2] / "infra" / "sizes.js"
 _METHODS = frozenset({"GET", "HEAD"})
-# Of one connection: aiohttp writes its own.
+# Hop-by-hop headers: aiohttp writes its own.
 _FRAMING = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
 _DISTRIBUTION = web.AppKey("distribution", Distribution)
 _PREFIX = web.AppKey("prefix", str)
 
 
 def main(  # noqa: PLR0917 -- one parameter for each option
-    origin: Annotated[str, typer.Option(help="http://host:port that is asked")],
-    invoke_url: Annotated[str, typer.Option(help="where the origin-response function is invoked")],
+    origin: Annotated[str, typer.Option(help="http:// address of the origin")],
+    invoke_url: Annotated[str, typer.Option(help="the Invoke API's complete URL for the origin-response function")],
     domain: Annotated[str, typer.Option(help="the distribution's name, as the function sees it")],
-    prefix: Annotated[str, typer.Option(help="beginning of paths that the origin does not see")] = "/edge",
+    prefix: Annotated[str, typer.Option(help="prefix of paths, removed for the origin")] = "/edge",
     sizes: Annotated[Path, typer.Option(help="the viewer-request function")] = _SIZES,
-    port: Annotated[int, typer.Option(help="where it listens")] = 9002,
+    port: Annotated[int, typer.Option(help="port to listen on")] = 9002,
     host: Annotated[str, typer.Option(help="address to listen on")] = LOOPBACK,
 ) -> None:
-    """Serve what the origin has, and what the function makes where it has nothing, until SIGINT or SIGTERM."""
+    """Serve the origin's responses, or the function's where the origin has none, until SIGINT or SIGTERM."""
     settings = Settings(domain, origin.rstrip("/"), invoke_url)
     asyncio.run(serve(create_app(settings, sizes, prefix), host, port, "CloudFront"))
 
 
 def create_app(settings: Settings, sizes: Path, prefix: str) -> web.Application:
-    """The server for a distribution, under paths that begin with `prefix`."""
+    """Build the server for a distribution, for paths that begin with `prefix`."""
 
     async def distribution(app: web.Application) -> AsyncIterator[None]:
-        # As they came: decoding and cookies are the viewer's business.
+        # Unchanged: decoding and cookies are up to the viewer.
         connector = TCPConnector(limit=0)
         async with ClientSession(connector=connector, auto_decompress=False, cookie_jar=DummyCookieJar()) as session:
             app[_DISTRIBUTION] = Distribution(settings, session, ViewerRequest(sizes))

@@ -1,4 +1,4 @@
-"""What CloudFront keeps, and for how long.
+"""CloudFront's cache: which responses it stores, and for how long.
 
 docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/Expiration.html, and HTTPStatusCodes.html for errors.
 """
@@ -11,8 +11,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-# Seconds, as infra/edge.yaml sets them: the CachePolicy's, and the error caching minimum of 500, 502, 503 and 504. That
-# of other errors is CloudFront's own.
+# Seconds. infra/edge.yaml sets the CachePolicy's, and the error caching minimum of 500, 502, 503 and 504; that of other
+# errors is CloudFront's default.
 DEFAULT_TTL = 86_400
 MAX_TTL = 31_536_000
 ERROR_MIN_TTL = 10
@@ -26,7 +26,7 @@ _FORBIDDEN = re.compile(r"(?:^|[\s,])(?:no-cache|no-store|private)(?:$|[\s,=])")
 
 @dataclass(frozen=True)
 class Response:
-    """A whole response; header names as they were written, statuses and bodies as they go to the viewer."""
+    """A complete response as the viewer gets it; header names keep their case."""
 
     status: int
     reason: str
@@ -34,17 +34,17 @@ class Response:
     body: bytes
 
     def header(self, name: str) -> str:
-        """All values of a header, joined by commas; empty where there is none."""
+        """Return all values of a header, joined by commas; empty if there are none."""
         return ", ".join(value for each, value in self.headers if each.lower() == name)
 
 
 def lifetime_s(response: Response) -> int:
-    """Seconds for which a response is kept; 0: not at all."""
+    """Return for how many seconds a response is cached; 0: not at all."""
     directives = response.header("cache-control").lower()
     ages = {name: int(seconds) for name, seconds in _AGE.findall(directives)}
     age = ages.get("s-maxage", ages.get("max-age"))
     if response.status >= _SERVER_ERRORS_FROM and _is_kept(response):
-        return min(max(SERVER_ERROR_MIN_TTL, age or 0), MAX_TTL)  # whatever else the origin says
+        return min(max(SERVER_ERROR_MIN_TTL, age or 0), MAX_TTL)  # whatever else the header contains
     if _FORBIDDEN.search(directives) or (response.status >= _ERRORS_FROM and age is None and not _is_kept(response)):
         return 0
     if response.status >= _ERRORS_FROM:
@@ -64,7 +64,7 @@ class _Kept:
 
 
 class Cache:
-    """Responses by key: what was asked for last stays, up to `max_bytes` of bodies."""
+    """A least-recently-used cache of responses by key, with up to `max_bytes` of bodies."""
 
     def __init__(self, max_bytes: int = 128 * 1024 * 1024, now: Callable[[], float] = time.monotonic) -> None:
         self._max_bytes = max_bytes
@@ -73,7 +73,7 @@ class Cache:
         self._bytes = 0
 
     def get(self, key: str) -> tuple[Response, int] | None:
-        """A response that may still be served, and its age in seconds."""
+        """Return a response that has not expired, and its age in seconds."""
         kept = self._kept.get(key)
         if kept is None:
             return None
@@ -84,7 +84,7 @@ class Cache:
         return kept.response, int(self._now() - kept.since)
 
     def put(self, key: str, response: Response) -> None:
-        """Keep a response for as long as it says."""
+        """Cache a response for its lifetime."""
         lifetime = lifetime_s(response)
         if lifetime <= 0 or len(response.body) > self._max_bytes:
             return

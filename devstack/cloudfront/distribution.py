@@ -1,4 +1,4 @@
-"""A distribution: from the viewer's request through key, cache, origin and function to what the viewer gets."""
+"""A distribution: passes the viewer's request through cache key, cache, origin and function."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from devstack.cloudfront.cache import Cache, Response
 from devstack.cloudfront.origin_response import InvalidAnswer, applied, event, header_object
 from devstack.cloudfront.viewer_request import FunctionFailed, ViewerRequest
 
-# Seconds; infra/edge.yaml has them, and Lambda@Edge's own limit.
+# Seconds: infra/edge.yaml's time-outs, and Lambda@Edge's limit.
 _ORIGIN_TIMEOUT = ClientTimeout(total=None, sock_connect=10, sock_read=60)
 _FUNCTION_TIMEOUT = ClientTimeout(total=40)
 _TOO_MANY = 429
@@ -29,9 +29,9 @@ class Settings:
     """A distribution's settings.
 
     Attributes:
-        domain: its own name, as the function sees it.
-        origin: `http://` address that is asked, without a slash at its end.
-        invoke_url: where the origin-response function is invoked: the Invoke API's whole URL.
+        domain: The distribution's domain name, as the function sees it.
+        origin: The origin's `http://` address, without a trailing slash.
+        invoke_url: The Invoke API's complete URL for the origin-response function.
     """
 
     domain: str
@@ -41,7 +41,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the viewer gets: `x_cache` as CloudFront words it, `age` in seconds where it came from the cache."""
+    """The viewer's response; `x_cache` in CloudFront's words, `age` in seconds if it comes from the cache."""
 
     response: Response
     x_cache: str
@@ -50,7 +50,7 @@ class Answer:
 
 
 class _Refused(Exception):
-    """CloudFront itself answers: `x_cache` is the error's name."""
+    """CloudFront answers with an error of its own; `x_cache` is the error's name."""
 
     def __init__(self, status: HTTPStatus, x_cache: str, why: str) -> None:
         super().__init__(why)
@@ -60,7 +60,7 @@ class _Refused(Exception):
 
 @dataclass
 class Distribution:
-    """One distribution with one cache behaviour; all who ask for the same at once share one request to the origin."""
+    """A distribution with one cache behaviour; simultaneous requests for one key share a request to the origin."""
 
     settings: Settings
     session: ClientSession
@@ -69,12 +69,12 @@ class Distribution:
     _under_way: dict[str, asyncio.Task[Response]] = field(default_factory=dict)
 
     async def answer(self, method: str, uri: str, querystring: str, client: str) -> Answer:
-        """Answer a GET or HEAD; path and query are percent-encoded, as they were sent."""
+        """Answer a GET or HEAD request; path and query are percent-encoded, as the viewer sent them."""
         request_id = base64.urlsafe_b64encode(secrets.token_bytes(40)).decode()
         try:
             uri, querystring = self.viewer_request.normalised(uri, querystring)
             key = f"{uri}?{querystring}"
-            # What is kept of a GET answers HEAD as well.
+            # The cached response to a GET also answers HEAD.
             if found := self.cache.get(key):
                 response, age = found
                 return Answer(response, _x_cache("Hit", response), request_id, age)
@@ -99,7 +99,7 @@ class Distribution:
     def _done(self, shared: str, task: asyncio.Task[Response]) -> None:
         del self._under_way[shared]
         if not task.cancelled():
-            task.exception()  # those who wait have it; when all have gone, nobody does
+            task.exception()  # the waiting requests raise it; if all have gone, nobody retrieves it
 
     async def _made(self, key: str, request: dict[str, Any]) -> Response:
         origin = await self._ask_origin(request)
@@ -144,7 +144,7 @@ class Distribution:
         return body
 
     def _origin_request(self, method: str, uri: str, querystring: str, client: str, request_id: str) -> dict[str, Any]:
-        """The request to the origin in the form of the function's event, which shows it too."""
+        """Return the request to the origin in the form that the function's event contains."""
         origin = URL(self.settings.origin)
         headers = {
             "Host": origin.authority,

@@ -1,8 +1,8 @@
-"""The edge function as the local system runs it: the product's own, on a network that knows this machine by a name.
+"""The edge function in the local system: the deployed code, with host names that resolve to this machine.
 
-The product connects to no private address, and no setting of its own changes that. So its view of the network is
-changed here: the names of `LOCAL_EDGE_HOSTS` lead to this machine, every other name is checked as always. The allow
-list, by name and port, stands before both.
+The function connects to no private address, and has no setting that allows it. This module therefore replaces its name
+resolution: the names in `LOCAL_EDGE_HOSTS` resolve to this machine, every other name is checked as usual. The allow
+list of names and ports applies to both.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from lambda_resize.edge.settings import EdgeSettings
 
 
 def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
-    """What `lambda_resize.edge.handler.handler` does, with the settings of a file that is in no package.
+    """Run `lambda_resize.edge.handler.handler` with the settings of a file outside of the package.
 
-    Reads `LOCAL_EDGE_CONFIG`, a file like the package's `edge_config.json`, and `LOCAL_EDGE_HOSTS`, a JSON object of
-    names and where they lead: a name or an address.
+    Reads `LOCAL_EDGE_CONFIG`, the path of a file like the package's `edge_config.json`, and `LOCAL_EDGE_HOSTS`, a JSON
+    object that maps names to other names or addresses.
     """
     settings, network = _local()
     return respond(event, settings, lambda url: fetch(url, settings, network))
 
 
 def local_network(hosts: Mapping[str, str], lookup: Resolve = resolve) -> Network:
-    """A network where `hosts` lead where they say, and all other names to public addresses only."""
+    """Return a network that resolves `hosts` as given, and all other names to public addresses only."""
 
     def checked(host: str, port: int) -> Sequence[str]:
         if host in hosts:
@@ -43,7 +43,7 @@ def local_network(hosts: Mapping[str, str], lookup: Resolve = resolve) -> Networ
                 raise Refused(f"{host}: {ip} is not public")
         return addresses
 
-    # Which addresses are permitted depends on the name, and is decided by now.
+    # Whether an address is permitted depends on the name, and has been decided by now.
     return Network(checked, permits=lambda _ip: True)
 
 

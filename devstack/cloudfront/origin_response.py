@@ -1,4 +1,4 @@
-"""Lambda@Edge on the origin's response: the event that a function gets, and what CloudFront makes of its answer.
+"""Lambda@Edge on the origin's response: the function's event, and CloudFront's validation of its answer.
 
 docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-event-structure.html has the event,
 edge-function-restrictions-all.html the headers, cloudfront-limits.html the size.
@@ -14,8 +14,8 @@ from typing import Any
 
 from devstack.cloudfront.cache import Response
 
-# CloudFront's "1 MB", headers and base64 included; whether that is a million bytes or a little more is not said, so
-# what passes here passes there.
+# CloudFront's "1 MB", headers and base64 included. The documentation does not say whether this is 10^6 or 2^20 bytes;
+# the smaller one is safe.
 MAX_ANSWER_BYTES = 1_000_000
 
 _READ_ONLY = ("transfer-encoding", "via")
@@ -38,7 +38,7 @@ _DISALLOWED = frozenset(
         "x-real-ip",
     }
 )
-# Of X-Amzn-* the documentation names some; all is on the safe side.
+# The documentation names some of X-Amzn-*; refusing all of them is safe.
 _DISALLOWED_BEGINNINGS = ("x-amz-cf-", "x-amzn-", "x-edge-")
 _FIRST_STATUS, _LAST_STATUS = 200, 599
 
@@ -46,11 +46,11 @@ Headers = dict[str, list[dict[str, str]]]
 
 
 class InvalidAnswer(Exception):
-    """The function's answer is none that CloudFront accepts; the viewer gets 502 with this text."""
+    """CloudFront does not accept the function's answer; the viewer gets 502 with this text."""
 
 
 def event(domain: str, request: Mapping[str, Any], response: Response) -> dict[str, Any]:
-    """The origin-response event; `request` has `method`, `uri`, `querystring`, `headers`, `origin` and more."""
+    """Return the origin-response event; `request` has `method`, `uri`, `querystring`, `headers`, `origin` and more."""
     config = {
         "distributionDomainName": domain,
         "distributionId": "ELOCAL00000000",
@@ -69,7 +69,7 @@ def event(domain: str, request: Mapping[str, Any], response: Response) -> dict[s
 
 
 def header_object(headers: Iterable[tuple[str, str]]) -> Headers:
-    """Headers in the form of events: lists of `key` and `value` by their names in lower case."""
+    """Return headers in the form of events: lists of `key` and `value` by lower-case name."""
     found: Headers = {}
     for name, value in headers:
         found.setdefault(name.lower(), []).append({"key": name, "value": value})
@@ -77,23 +77,23 @@ def header_object(headers: Iterable[tuple[str, str]]) -> Headers:
 
 
 def applied(answer: bytes, origin: Response) -> Response:
-    """The response that the viewer gets: the function's answer where it has one, else the origin's.
+    """Return the viewer's response: the function's answer, or the origin's response if there is none.
 
     Raises:
-        InvalidAnswer: It is too large, none of the form that is documented, or touches headers that it may not.
+        InvalidAnswer: The answer is too large, has another form than documented, or changes headers that it must not.
     """
     if len(answer) > MAX_ANSWER_BYTES:
         raise InvalidAnswer("the body is not a string, is not an object, or exceeds the maximum size")
     replacement = json.loads(answer)
     if not isinstance(replacement, dict) or not isinstance(replacement.get("headers", {}), dict):
-        raise InvalidAnswer("the response is not an object, or its headers are none")
+        raise InvalidAnswer("the response or its headers are not an object")
     status = _status(replacement.get("status"))
     description = str(replacement.get("statusDescription", ""))
     headers = _checked_headers(replacement.get("headers", {}), origin)
     if "body" not in replacement:
         return Response(status, description, headers, origin.body)
     body = _body(replacement["body"], replacement.get("bodyEncoding", "text"))
-    # It describes the body that is replaced.
+    # It belongs to the body that is replaced.
     kept = tuple((name, value) for name, value in headers if name.lower() != "content-length")
     return Response(status, description, kept, body)
 
@@ -101,14 +101,14 @@ def applied(answer: bytes, origin: Response) -> Response:
 def _status(value: object) -> int:
     text = str(value)
     if not (text.isascii() and text.isdigit() and _FIRST_STATUS <= int(text) <= _LAST_STATUS):
-        raise InvalidAnswer(f"the status {value!r} is none from {_FIRST_STATUS} to {_LAST_STATUS}")
+        raise InvalidAnswer(f"the status {value!r} is not from {_FIRST_STATUS} to {_LAST_STATUS}")
     return int(text)
 
 
 def _checked_headers(headers: Mapping[str, Any], origin: Response) -> tuple[tuple[str, str], ...]:
     for name, entries in headers.items():
         if name != name.lower() or not isinstance(entries, list):
-            raise InvalidAnswer(f"the entry {name} of the headers is no list under a name in lower case")
+            raise InvalidAnswer(f"the entry {name} of the headers is not a list under a lower-case name")
         if _disallowed(name):
             raise InvalidAnswer(f"the function added the disallowed header {name}")
     checked = tuple(_checked_header(name, each) for name, entries in headers.items() for each in entries)
@@ -123,9 +123,9 @@ def _checked_header(name: str, each: object) -> tuple[str, str]:
         raise InvalidAnswer(f"the header {name} has an entry without a value")
     key = each.get("key", name)
     if not isinstance(key, str) or key.lower() != name:
-        raise InvalidAnswer(f"the key {key!r} does not stand under its own name")
+        raise InvalidAnswer(f"the key {key!r} differs from the name {name!r}")
     if not each["value"].isprintable():
-        raise InvalidAnswer(f"the value of the header {name} has characters that no header may have")
+        raise InvalidAnswer(f"the value of the header {name} has invalid characters")
     return key, each["value"]
 
 

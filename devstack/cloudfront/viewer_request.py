@@ -1,4 +1,4 @@
-"""What happens to a viewer's request before the cache is asked: the viewer-request function, then the cache policy."""
+"""The cache key of a viewer's request: the viewer-request function, then the cache policy."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class FunctionFailed(Exception):
 
 
 class ViewerRequest:
-    """A CloudFront Function, and the query strings that are part of the cache's key.
+    """A CloudFront Function, and the query strings that are part of the cache key.
 
-    The function runs in QuickJS. CloudFront's own runtime knows a part of the same language: ECMAScript 5.1 and some of
-    what came later (docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/functions-javascript-runtime-20.html).
+    The function runs in QuickJS. CloudFront's own runtime supports a subset: ECMAScript 5.1 and some later features
+    (docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/functions-javascript-runtime-20.html).
     """
 
     def __init__(self, script: Path) -> None:
@@ -29,9 +29,9 @@ class ViewerRequest:
         self._engine.evaljs(script.read_text(encoding="utf-8"))
 
     def normalised(self, uri: str, querystring: str) -> tuple[str, str]:
-        """The path and the query as the origin gets them, which together are the key. Raises `FunctionFailed`.
+        """Return path and query as the origin gets them; together they are the cache key. Raises `FunctionFailed`.
 
-        Both are percent-encoded, and stay as they are encoded.
+        Both stay percent-encoded as they are.
         """
         event = {
             "version": "1.0",
@@ -47,7 +47,7 @@ class ViewerRequest:
 
 
 def _parsed(querystring: str) -> _Query:
-    """The form of CloudFront Functions' events: a value, and all values where a name stands more than once."""
+    """Return the form of CloudFront Functions' events: a value, and all values of a name that occurs repeatedly."""
     values: dict[str, list[str]] = {}
     for pair in filter(None, querystring.split("&")):
         name, _, value = pair.partition("=")

@@ -1,5 +1,5 @@
-"""S3's events on one machine: what SeaweedFS says of changed objects becomes EventBridge's events for a function.
+"""S3's events on one machine: turns SeaweedFS's notifications into EventBridge's events for a function.
 
-In AWS a rule of infra/prewmanager.yaml does it. Kept: the events' form, what is a photo, and that they are delivered
-later than the change, at least once, and in no certain order.
+On AWS, a rule in infra/prewmanager.yaml does this. As there, events concern photos only, and are delivered after the
+change, at least once, in no particular order.
 """

@@ -1,4 +1,4 @@
-"""`python -m devstack.s3_events`: passes SeaweedFS's changes, from its webhook, to a function."""
+"""`python -m devstack.s3_events`: receives SeaweedFS's webhook and invokes a function."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from devstack.serving import serve
 
 _ACCEPTED = 202
 _TIMEOUT = ClientTimeout(total=5)
-_LARGEST_BYTES = 64 * 1024 * 1024  # the filer tells each piece of a large object
+_LARGEST_BYTES = 64 * 1024 * 1024  # the filer lists each chunk of a large object
 _SESSION = web.AppKey("session", ClientSession)
 _INVOKE_URL = web.AppKey("invoke_url", str)
 
 
 def main(
-    invoke_url: Annotated[str, typer.Option(help="where the function is invoked: the Invoke API's whole URL")],
-    port: Annotated[int, typer.Option(help="where the webhook posts changes")] = 9003,
+    invoke_url: Annotated[str, typer.Option(help="the Invoke API's complete URL for the function")],
+    port: Annotated[int, typer.Option(help="port for SeaweedFS's webhook")] = 9003,
     host: Annotated[str, typer.Option(help="address to listen on")] = LOOPBACK,
 ) -> None:
-    """Invoke a function asynchronously for each object that is written or removed, until SIGINT or SIGTERM."""
+    """Invoke a function asynchronously for each object that is written or deleted, until SIGINT or SIGTERM."""
     asyncio.run(serve(create_app(invoke_url), host, port, "S3's events"))
 
 
 def create_app(invoke_url: str) -> web.Application:
-    """The server that SeaweedFS tells its changes."""
+    """Build the server for SeaweedFS's webhook."""
 
     async def session(app: web.Application) -> AsyncIterator[None]:
         async with ClientSession(timeout=_TIMEOUT) as app[_SESSION]:
@@ -53,7 +53,7 @@ async def _handle(request: web.Request) -> web.Response:
             accepted = answer.status == _ACCEPTED
     except (ClientError, TimeoutError):
         accepted = False
-    # SeaweedFS sends it again unless it is accepted.
+    # SeaweedFS resends the event until it gets a 2xx.
     return web.Response(status=204 if accepted else 503)
 
 

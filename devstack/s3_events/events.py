@@ -1,7 +1,7 @@
-"""A change in SeaweedFS's filer to the event that EventBridge delivers for S3; no I/O.
+"""Converts a change in SeaweedFS's filer to the event that EventBridge delivers for S3; no I/O.
 
-docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html has the event. The filer's is
-`{"event_type", "key", "message": {"old_entry", "new_entry"}}`, its key the path of a file or a folder.
+docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html describes the event. The filer sends `{"event_type", "key",
+"message": {"old_entry", "new_entry"}}`, where the key is the path of a file or a folder.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _KINDS = {"create": _CREATED, "update": _CREATED, "delete": _DELETED}
 
 
 def to_event(change: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The event, or None where no object was written or removed."""
+    """Return the event, or None if no object was written or deleted."""
     kind = _KINDS.get(change["event_type"])
     entry = change["message"].get("old_entry" if kind == _DELETED else "new_entry") or {}
     bucket, _, key = change["key"].removeprefix(BUCKETS).partition("/")
-    # Folders come and go with their objects, and S3 knows none.
+    # S3 has no folders; the filer creates and deletes them with their objects.
     if kind is None or entry.get("is_directory") or not key:
         return None
     now = datetime.now(UTC)

@@ -1,1 +1,1 @@
-"""Photos that the project renders itself, the same bytes each time: nothing to download, nobody's rights."""
+"""Sample photos, rendered by the project itself, byte for byte the same each time: no download, no licence."""

@@ -1,4 +1,4 @@
-"""`python -m devstack.samples FOLDER`: render the sample photos, unless this version of them is there already."""
+"""`python -m devstack.samples FOLDER`: render the sample photos, unless `FOLDER` has this version of them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from devstack.programs import die_with_parent
 from devstack.samples.catalogue import GROUPS
 
-# To be raised when the pictures change; in a dot file, which is not loaded into the bucket.
+# Increase it when the pictures change. Kept in a dot file, which is not loaded into the bucket.
 VERSION = "1"
 _VERSION_FILE = ".version"
 
 
 def are_there(folder: Path) -> bool:
-    """Whether `folder` holds the samples of this version, all of them."""
+    """Whether `folder` contains all samples of this version."""
     version = folder / _VERSION_FILE
     return version.is_file() and version.read_text() == VERSION
 
@@ -30,7 +30,7 @@ def make_group(folder: Path, number: int) -> None:
 
 
 def make_all(folder: Path) -> None:
-    """Render everything beside `folder`, then move it to `folder`: an interrupted run leaves nothing half made."""
+    """Render everything beside `folder`, then move it there, so that an interrupted run leaves nothing incomplete."""
     part = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     with ProcessPoolExecutor(initializer=die_with_parent) as processes:

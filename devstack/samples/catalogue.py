@@ -1,4 +1,4 @@
-"""The sample photos: one of each thing that photos in a real bucket do."""
+"""The sample photos: one for each property that photos in a real bucket have."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from devstack.samples.scene import LIGHTS, render
 Renderer = Callable[[Path], None]
 
 _ORIENTATION_TAG = 0x0112
-# How pixels are stored so that a viewer that obeys the tag shows them upright: the inverse of what the tag asks for
-# (EXIF 2.32, tag Orientation).
+# The transformation of the stored pixels, the inverse of the one that the tag asks viewers to apply (EXIF 2.32, tag
+# Orientation).
 _STORED_AS = {
     2: Transpose.FLIP_LEFT_RIGHT,
     3: Transpose.ROTATE_180,
@@ -32,17 +32,17 @@ _STORED_AS = {
 
 @functools.cache
 def scene(light: str, width: int, height: int, seed: int) -> Picture:
-    """A rendered picture; the same one is rendered once in a process."""
+    """Return a rendered picture, cached for this process."""
     return Image.fromarray(render(width, height, light=LIGHTS[light], seed=seed))
 
 
 def photo(light: str, width: int, height: int, seed: int) -> Renderer:
-    """A scene, in the format that the file's name says."""
+    """Save a scene in the format of the file name's extension."""
     return lambda path: scene(light, width, height, seed).save(path, quality=90)
 
 
 def enlarged(light: str, width: int, height: int, seed: int) -> Renderer:
-    """A scene twice as wide and high, with grain of its own: rendering all pixels would take half a minute."""
+    """Save a scene at twice its width and height, with added grain: rendering all pixels would take half a minute."""
 
     def make(path: Path) -> None:
         large = scene(light, width, height, seed).resize((2 * width, 2 * height), Image.Resampling.BICUBIC)
@@ -53,7 +53,7 @@ def enlarged(light: str, width: int, height: int, seed: int) -> Renderer:
 
 
 def oriented(orientation: int, width: int, height: int) -> Renderer:
-    """A scene with an arrow that points up, stored as a camera held that way stores it."""
+    """Save a scene with an arrow that points up, stored as by a camera held in this orientation."""
 
     def make(path: Path) -> None:
         upright = scene("autumn", width, height, 7).copy()
@@ -79,7 +79,7 @@ def _draw_up(picture: Picture, text: str) -> None:
 
 
 def transparent(path: Path) -> None:
-    """A porthole: opaque in the middle, softly transparent to the edge, nothing at all in the corners."""
+    """Save a porthole: opaque in the middle, fading towards the edge, transparent in the corners."""
     picture = scene("dusk", 1800, 1200, 3).crop((300, 0, 1500, 1200)).convert("RGBA")
     steps = np.linspace(-1, 1, picture.width, dtype=np.float32)
     alpha = np.clip((0.98 - np.hypot(steps[:, None], steps[None, :])) * 5, 0, 1) * 255
@@ -88,12 +88,12 @@ def transparent(path: Path) -> None:
 
 
 def greyscale(path: Path) -> None:
-    """One channel."""
+    """Save a scene with one channel."""
     scene("dawn", 1800, 1200, 1).convert("L").save(path, quality=90)
 
 
 def cmyk(path: Path) -> None:
-    """Four inks, with the profile that says how they look."""
+    """Save a scene in CMYK, with its ICC profile."""
     rgb = pyvips.Image.new_from_array(
         np.asarray(scene("day", 3000, 2000, 2).resize((1500, 1000))), interpretation="srgb"
     )
@@ -101,12 +101,12 @@ def cmyk(path: Path) -> None:
 
 
 def animated(path: Path) -> None:
-    """The sun goes down in six frames."""
+    """Save an animation of a sunset in six frames."""
     frames = [scene(light, 480, 320, 3) for light in ("day", "autumn", "dawn", "dusk", "night")]
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=600, loop=0)
 
 
-# Grouped by the scene they show, so that a process that makes a group renders it once.
+# Grouped by scene, so that a process renders the scene of its group once.
 GROUPS: tuple[dict[str, Renderer], ...] = (
     {
         "landscapes/lake-by-day.jpg": photo("day", 3000, 2000, 2),

@@ -1,4 +1,4 @@
-"""Fractal noise: what makes rendered mountains, clouds and water look grown instead of drawn."""
+"""Fractal noise, which gives rendered mountains, clouds and water a natural look."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Field = npt.NDArray[np.float32]
 
 
 def plane(random: np.random.Generator, size: tuple[int, int], cell: tuple[float, float], octaves: int = 5) -> Field:
-    """Noise from 0 to 1 of `size` (width, height).
+    """Return noise from 0 to 1 of `size` (width, height).
 
     `cell` is the size (width, height) of its largest features in pixels; each further octave halves both and weighs
     half as much.
@@ -30,5 +30,5 @@ def plane(random: np.random.Generator, size: tuple[int, int], cell: tuple[float,
 
 
 def line(random: np.random.Generator, length: int, cell: float, octaves: int = 8) -> Field:
-    """The same in one dimension: `length` values from 0 to 1."""
+    """Return one-dimensional noise: `length` values from 0 to 1."""
     return plane(random, (length, 1), (cell, 1), octaves).ravel()

@@ -1,7 +1,7 @@
-"""One kind of picture: mountains in haze behind a lake, under a sky, with a forest in front.
+"""Renders a landscape: mountains in haze behind a lake, under a sky, with a forest in front.
 
-Painted from back to front into one array of floats, height by width by 3, 0 to 1. All sizes are fractions of the
-picture, so that the same seed gives the same scene at each resolution, with more detail in a larger one.
+It is painted from back to front into one array of floats, height by width by 3, 0 to 1. All sizes are fractions of the
+picture, so that a seed gives the same scene at each resolution; larger ones have more detail.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from devstack.samples.noise import Field, line, plane
 
 @dataclass(frozen=True, eq=False)
 class Light:
-    """The colours of one hour of the day, and how many stars there are per million pixels."""
+    """The colours at one hour of the day, and the number of stars per million pixels."""
 
     stars: int
     zenith: Field
@@ -65,7 +65,7 @@ _SNOW_LINE = 0.6  # ranges nearer than this depth have none
 
 
 def render(width: int, height: int, *, light: Light, seed: int) -> npt.NDArray[np.uint8]:
-    """The scene as 8-bit RGB, height by width by 3."""
+    """Return the scene as 8-bit RGB, height by width by 3."""
     random = np.random.default_rng(seed)
     picture = _sky(random, width, height, light)
     for depth in range(_RIDGES):
@@ -102,7 +102,7 @@ def _stars(random: np.random.Generator, picture: Field, light: Light) -> None:
 
 
 def _ridge(random: np.random.Generator, picture: Field, light: Light, depth: float) -> None:
-    """One range of mountains; `depth` 0 is the farthest, which is palest, 1 the nearest."""
+    """Paint one range of mountains; `depth` is from 0, the farthest and palest, to 1, the nearest."""
     height, width = picture.shape[:2]
     profile = line(random, width, width * (0.5 - 0.25 * depth), 10)
     crest = (0.34 + 0.24 * depth - (0.22 - 0.10 * depth) * (profile - 0.35)) * height
@@ -110,7 +110,7 @@ def _ridge(random: np.random.Generator, picture: Field, light: Light, depth: flo
     rows = np.arange(top, bottom, dtype=np.float32)[:, None]
     inside = np.clip(rows - crest, 0, 1)
     rock = plane(random, (width, bottom - top), (width * 0.05, height * 0.035), 6)
-    # Light comes from the right: rock is bright where it falls off in that direction.
+    # Light comes from the right: slopes that fall off to the right are bright.
     slope = np.gradient(rock, axis=1) * width * 0.012
     base = _mix(light.far, light.near, depth * 0.8)
     haze = np.clip((rows - crest) / (height * 0.30), 0, 1) * (0.75 - 0.5 * depth)
@@ -135,7 +135,7 @@ def _lake(random: np.random.Generator, picture: Field, light: Light) -> None:
 
 
 def _forest(random: np.random.Generator, picture: Field, light: Light) -> None:
-    """Conifers along both lower corners, each a spire of branches, the ground below them covered with needles."""
+    """Paint conifers along both lower corners, and the ground below them."""
     height, width = picture.shape[:2]
     ground = _ground(random, width, height)
     for _ in range(130):
@@ -165,7 +165,7 @@ def _conifer(random: np.random.Generator, picture: Field, light: Light, place: t
         return
     rows = (np.arange(top, bottom, dtype=np.float32)[:, None] - (foot - tall)) / tall
     away = np.abs(np.arange(left, right, dtype=np.float32)[None, :] - column) / half
-    # Branches: the outline swings out and in, faster and wider towards the foot.
+    # Branches: the outline oscillates, faster and wider towards the foot.
     whorls = 0.62 + 0.38 * np.abs(np.sin(rows * (26 + random.uniform(-4, 4)) + away * 2.2))
     shaggy = 1 + 0.5 * (random.random((bottom - top, right - left), np.float32) - 0.5)
     inside = np.clip((rows * 0.95 * whorls * shaggy - away) * half / 1.5, 0, 1)

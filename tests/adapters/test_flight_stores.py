@@ -1,4 +1,4 @@
-"""One contract for every flight store: in memory, on fakeredis, on a real Redis."""
+"""One contract for all flight stores: in memory, on fakeredis, on a real Redis."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MISSING = Failure("missing", "no such key", None)
 
 @dataclass(frozen=True)
 class Stored:
-    """A flight store, and a way to end what it has under the key `k`, after checking that it lasts so many seconds."""
+    """A flight store; it can check the TTL of the key `k` in seconds, and end it."""
 
     flight_store: FlightStore
     expire: Callable[[float], Awaitable[None]]
@@ -110,8 +110,7 @@ async def test_trying_acquires_only_where_there_is_neither_lease_nor_result(flig
     assert await flight_store.acquire("k") == Completed(MISSING)
 
 
-async def test_trying_disturbs_nobody_who_waits(flight_store: FlightStore) -> None:
-    """A replica that waits meanwhile is notified all the same, long before its own time is over."""
+async def test_try_acquire_does_not_suppress_the_notification_of_a_waiting_replica(flight_store: FlightStore) -> None:
     lease = await _lease(flight_store)
     assert isinstance(await flight_store.acquire("k"), Held)
     await flight_store.wait_for_change("k", 0.2)  # from here on there is a subscription
@@ -241,10 +240,9 @@ async def test_waiting_ends_by_itself(flight_store: FlightStore) -> None:
 
 @pytest.mark.parametrize("stored", ["fakeredis", "redis"], indirect=True)
 @pytest.mark.parametrize("size", [0, 100, MAX_BODY_BYTES, MAX_BODY_BYTES + 1])
-async def test_a_preview_within_the_bound_is_inlined_for_the_other_replicas(
+async def test_only_a_preview_within_the_bound_is_inlined_for_the_other_replicas(
     flight_store: FlightStore, size: int
 ) -> None:
-    """A larger one is in the bucket."""
     preview = made((b"\x00\xff\nblocked:" * 100)[:size])
     await (await _lease(flight_store)).complete(preview, 5)
     found = await _completed(flight_store)
@@ -253,7 +251,7 @@ async def test_a_preview_within_the_bound_is_inlined_for_the_other_replicas(
 
 
 async def test_memory_caches_no_previews() -> None:
-    """In one process a preview is found in the bucket, so memory stays small."""
+    """They are in the bucket, and memory stays small."""
     flight_store = MemoryFlightStore()
     await (await _lease(flight_store)).complete(made(), 30)
 

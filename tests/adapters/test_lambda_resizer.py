@@ -80,15 +80,17 @@ async def test_a_function_of_the_reference_implementation_is_enough(service: Lam
         ("unheard_of", ResizerFailed),
     ],
 )
-async def test_each_way_to_fail_is_named(service: Lambda, function: str, failure: type[PreviewFailed]) -> None:
+async def test_each_way_to_fail_has_its_kind(service: Lambda, function: str, failure: type[PreviewFailed]) -> None:
     async with _resizer(service.url, function) as resizer:
         with pytest.raises(failure):
             await resizer.resize(job())
 
 
 @pytest.mark.parametrize(("function", "ran"), [("minimal", 1), ("raises", 1), ("nonsense", 1), ("unheard_of", None)])
-async def test_what_ran_is_counted(service: Lambda, function: str, ran: int | None) -> None:
-    """Whether it went well or not, but not what Lambda refused; without memory and time there are no GB-seconds."""
+async def test_invocations_are_counted_unless_lambda_refused_them(
+    service: Lambda, function: str, ran: int | None
+) -> None:
+    """Successful or not; without memory and time there are no GB-seconds."""
     metrics = Metrics()
     async with _resizer(service.url, function, metrics=metrics) as resizer:
         with contextlib.suppress(PreviewFailed):
@@ -110,7 +112,7 @@ async def test_ready_when_the_function_may_be_invoked(service: Lambda) -> None:
 
 
 class Endpoint:
-    """An endpoint that counts what reaches it."""
+    """An endpoint that counts its requests."""
 
     def __init__(self, answer: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> None:
         self.calls = 0
@@ -181,7 +183,7 @@ async def test_one_attempt_is_one_invocation(
 
 
 @pytest.mark.parametrize(("answer", "seconds"), [(_throttled, 7.0), (_throttled_without_reason, 1.0)])
-async def test_a_throttle_says_when_to_come_back(
+async def test_a_throttled_resize_has_a_retry_after(
     answer: Callable[[web.Request], Awaitable[web.Response]], seconds: float
 ) -> None:
     async with Endpoint(answer).running() as url, _resizer(url, "f") as resizer:
@@ -191,14 +193,14 @@ async def test_a_throttle_says_when_to_come_back(
     assert caught.value.retry_after_s == seconds
 
 
-async def test_nobody_there_is_a_failed_resize() -> None:
+async def test_an_unreachable_lambda_is_a_failed_resize() -> None:
     async with _resizer("http://127.0.0.1:1", "f") as resizer:
         with pytest.raises(ResizerFailed):
             await resizer.resize(job())
 
 
 class Recorder(Endpoint):
-    """An endpoint that keeps what reached it, byte for byte where a signature depends on it."""
+    """An endpoint that records its requests, byte for byte where the signature covers them."""
 
     def __init__(self) -> None:
         super().__init__(self._keep)
@@ -216,7 +218,7 @@ class Recorder(Endpoint):
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:prew-resize:live"
 
 
-async def test_what_arrives_is_what_was_signed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_request_as_received_matches_its_signature(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SESSION_TOKEN", "a-session")
     recorder = Recorder()
     async with recorder.running() as url, _resizer(url, ARN) as resizer:
@@ -254,8 +256,8 @@ async def test_lambda_is_asked_as_the_sdk_asks_it(function: str) -> None:
     assert sdks - ours <= {"amz-sdk-invocation-id", "amz-sdk-request"}
 
 
-async def test_who_lambda_is_believed_to_be(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Over TLS an endpoint must be known to an authority: this machine's, or those of AWS_CA_BUNDLE."""
+async def test_over_tls_lambdas_certificate_must_be_trusted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """By this machine's authorities, or by those of AWS_CA_BUNDLE."""
     certificate = await asyncio.to_thread(self_signed, tmp_path / "lambda.pem", "IP:127.0.0.1")
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate)
@@ -273,7 +275,7 @@ async def test_who_lambda_is_believed_to_be(monkeypatch: pytest.MonkeyPatch, tmp
             await resizer.ping()
 
 
-async def test_without_credentials_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_missing_credentials_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")

@@ -1,4 +1,4 @@
-"""Worker processes instead of Lambda: the same function, the same contract, a real bucket."""
+"""Worker processes instead of Lambda: the same function and contract, with a real bucket."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ CONTRACT = ResizeContract("photos", "photos", "photo", "prew", "max-age=60")
 
 
 def sleeps(_: dict[str, Any]) -> None:
-    """Takes longer than any image may."""
+    """Exceeds the time limit of a resize."""
     time.sleep(60)
 
 
 def dies(_: dict[str, Any]) -> None:
-    """Ends its process as the kernel's memory killer would."""
+    """Ends its process like the kernel's OOM killer."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def gets_sigterm(_: dict[str, Any]) -> None:
-    """Gets the signal that a service's manager sends to all of its processes."""
+    """Sends its process the signal that a service manager sends to all processes."""
     os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -46,8 +46,7 @@ async def _resizer(s3: S3, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Loc
     await resizer.aclose()
 
 
-async def test_a_worker_makes_the_preview(resizer: LocalResizer, s3: S3) -> None:
-    """Its bytes, ETag and Cache-Control are those in the bucket; companions are there too."""
+async def test_a_worker_renders_and_stores_the_preview_and_its_companions(resizer: LocalResizer, s3: S3) -> None:
     photo = pyvips.Image.black(1000, 500, bands=3).jpegsave_buffer()
     s3_client(s3).put_object(Bucket=s3.bucket, Key="photo/worker.jpg", Body=photo)
     result = await resizer.resize(job("/prew/card/worker.jpg", "/prew/thumb/worker.jpg"))

@@ -1,4 +1,4 @@
-"""Traces: one tree for a miss, links from those who join, and a collector that gets them, or is not there."""
+"""Traces: one tree for a miss, links for requests that join, and a collector that receives them or is away."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from prewmanager.previews.outcome import Made
 from prewmanager.resizing.render import RenderJob, RenderResult
 from prewmanager.telemetry.tracing import Tracing
 from tests.support.fakes import until
-from tests.support.otlp_collector import Collector
+from tests.support.otlp_collector import TREE_OF_A_MISS, Collector
 from tests.support.replica import WebReplica
 
 ID = "5f0c1d9a2b3e4f60718293a4b5c6d7e8"
@@ -35,7 +35,7 @@ def _context(span: ReadableSpan) -> SpanContext:
 
 
 class TracedReplica(WebReplica):
-    """A traced replica, its ended spans, and the fields that its function would get."""
+    """A traced replica, its ended spans, and the trace fields of its function's event."""
 
     def __init__(self, tracing: Tracing | None = None) -> None:
         self.exporter = InMemorySpanExporter()
@@ -50,7 +50,7 @@ class TracedReplica(WebReplica):
         self.resizer.resize = recorded  # type: ignore[method-assign]  # a fake of our own
 
     def spans(self, request_id: str = ID) -> dict[str, ReadableSpan]:
-        """The ended spans of the request's trace, by name."""
+        """Return the ended spans of the request's trace, by name."""
         ended = self.exporter.get_finished_spans()
         return {span.name: span for span in ended if f"{_context(span).trace_id:032x}" == request_id}
 
@@ -62,34 +62,25 @@ async def _site() -> AsyncIterator[TracedReplica]:
 
 
 def proxied(request_id: str = ID) -> dict[str, str]:
-    """As nginx asks: 40 ms after the request came, 30 of which S3 took."""
+    """Headers of a request by nginx: received 40 ms ago, 30 ms of which S3 took."""
     return {"X-Request-Id": request_id, TIMES_HEADER: f"{time.time():.3f} 0.040 0.030 : "}
 
 
 def parents(spans: Mapping[str, ReadableSpan]) -> dict[str, str]:
-    """The tree: each span's parent, by name."""
+    """Return the tree: each span's parent, by name."""
     names = {_context(span).span_id: name for name, span in spans.items()}
     return {name: names.get(span.parent.span_id, "?") if span.parent else "" for name, span in spans.items()}
 
 
 async def test_a_miss_is_one_tree(site: TracedReplica) -> None:
-    """From nginx to what the service asks of Redis, S3 and the function, in the trace that has the request's id."""
+    """From nginx to the service's calls of Redis, S3 and the function; the trace has the request id."""
     site.resizer.gate.set()
     status = (await site.get("/prew/card/a.jpg", proxied())).status
     await until(lambda: "flight" in site.spans())
     spans = site.spans()
 
     assert status == 200
-    assert parents(spans) == {
-        "nginx GET": "",
-        "nginx s3": "nginx GET",
-        "GET preview": "nginx GET",
-        "flight": "GET preview",
-        "redis acquire": "flight",
-        "s3 find": "flight",
-        "resize": "flight",
-        "redis complete": "flight",
-    }
+    assert parents(spans) == TREE_OF_A_MISS
     assert {span.resource.attributes["service.name"] for name, span in spans.items() if "nginx" in name} == {"nginx"}
     assert spans["flight"].resource.attributes["service.name"] == "prewmanager"
     assert (spans["GET preview"].attributes or {})["prewmanager.source"] == "made"
@@ -105,7 +96,7 @@ async def test_the_event_has_the_traceparent_of_the_span_that_invokes_the_functi
     assert site.sent == [{"request_id": ID, "traceparent": f"00-{ID}-{invoked.span_id:016x}-01"}]
 
 
-async def test_who_joins_is_linked_to_the_flight(site: TracedReplica) -> None:
+async def test_a_joining_request_is_linked_to_the_flight(site: TracedReplica) -> None:
     began = asyncio.create_task(site.get("/prew/card/a.jpg", proxied()))
     await site.resizer.entered.wait()
     joins = asyncio.create_task(site.get("/prew/card/a.jpg", proxied(OTHER_ID)))
@@ -133,15 +124,15 @@ async def test_a_clients_trace_goes_on(site: TracedReplica) -> None:
     assert site.spans() == {}
 
 
-async def test_what_was_not_sampled_is_not_sampled_here(site: TracedReplica) -> None:
+async def test_an_unsampled_trace_stays_unsampled(site: TracedReplica) -> None:
     site.resizer.gate.set()
     await site.get("/prew/card/a.jpg", proxied() | {"traceparent": CLIENTS.removesuffix("1") + "0"})
 
     assert site.exporter.get_finished_spans() == ()
 
 
-async def test_a_failure_is_seen(site: TracedReplica) -> None:
-    """The flight and the attempt are errors and say the kind; a photo that is missing is no error of the server."""
+async def test_flight_and_attempt_record_a_failures_kind(site: TracedReplica) -> None:
+    """A missing photo is no error of the server."""
     site.resizer.error = PhotoMissing("no such photo")
     site.resizer.gate.set()
     status = (await site.get("/prew/card/a.jpg", proxied())).status
@@ -172,7 +163,7 @@ async def test_health_and_metrics_are_not_traced(site: TracedReplica) -> None:
 
 
 def test_nginxs_times_are_read_to_the_millisecond() -> None:
-    """Arrival is now less what has passed; S3's time is left out where nginx has none."""
+    """The start is now less the elapsed time; S3's time is absent if nginx has none."""
     now = f"{time.time():.3f}"
     whole = int(now.replace(".", "")) * 10**6
 
@@ -181,12 +172,12 @@ def test_nginxs_times_are_read_to_the_millisecond() -> None:
 
 
 @pytest.mark.parametrize("value", ["", "now", "1000000000.000 0.040 0.030", "9999999999.999 0.1 0.1", "1e9 0 0"])
-def test_times_that_cannot_be_true_are_none(value: str) -> None:
+def test_implausible_times_are_ignored(value: str) -> None:
     assert ProxyTimes.of({TIMES_HEADER: value}) is None
 
 
-async def test_a_collector_gets_them_before_the_process_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By OTLP over HTTP, named as the environment says; what is not sent yet is sent when the service stops."""
+async def test_a_collector_gets_all_spans_before_the_process_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over OTLP/HTTP, with the service name from the environment."""
     collector = Collector()
     async with collector.running() as url:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
@@ -201,7 +192,7 @@ async def test_a_collector_gets_them_before_the_process_ends(monkeypatch: pytest
     }
 
 
-async def test_a_dead_collector_holds_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_dead_collector_delays_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
     hangs = asyncio.Event()
 
     async def never(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

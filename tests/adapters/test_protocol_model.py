@@ -41,7 +41,7 @@ NAME = f"{KEY_PREFIX}photos/{KEY}"
 
 
 class TwiceSet:
-    """A client whose SET is applied, its reply lost, and the command sent again, as redis-py does it."""
+    """A client whose SET is applied but its reply lost, so that it is sent again, as in redis-py."""
 
     def __init__(self, client: RedisClient) -> None:
         self._client = client
@@ -92,7 +92,7 @@ class Protocol(RuleBasedStateMachine):
 
     @rule(target=leases, reply_lost=st.booleans())
     def acquire(self, reply_lost: bool) -> Any:  # noqa: FBT001 -- drawn by hypothesis
-        """A process acquires the lease where nobody has it, whether or not a reply is lost on the way."""
+        """A process acquires the lease if it is free, even if a reply is lost."""
         self._wire.loses_reply = reply_lost
         acquired = self._run(self._flight_store.acquire(KEY))
         if self.outcome is not None:
@@ -107,7 +107,7 @@ class Protocol(RuleBasedStateMachine):
 
     @rule(lease=leases)
     def renew(self, lease: Lease) -> None:
-        """A process renews, possibly much too late; where nobody took over, it has the lease again."""
+        """A process renews, possibly much too late; if nobody took over, it has the lease again."""
         free = self.owner is None and self.outcome is None
         assert self._run(lease.renew()) == (lease is self.owner or free)
         if free:
@@ -115,7 +115,7 @@ class Protocol(RuleBasedStateMachine):
 
     @rule(lease=leases)
     def complete(self, lease: Lease) -> None:
-        """A process completes, possibly much too late; another's lease or result stays as it is."""
+        """A process completes, possibly much too late; another's lease or result stays."""
         self._outcomes += 1
         outcome = Failure("missing", f"outcome {self._outcomes}")
         mine = lease is self.owner or (self.owner is None and self.outcome is None)
@@ -132,7 +132,7 @@ class Protocol(RuleBasedStateMachine):
 
     @rule()
     def evict(self) -> None:
-        """A process has found out that the preview of a cached outcome is gone."""
+        """A process evicts an outcome whose preview is gone."""
         acquired = self._run(self._flight_store.acquire(KEY)) if self.outcome is not None else None
         if isinstance(acquired, Completed):
             self.seen.append(acquired)
@@ -142,18 +142,18 @@ class Protocol(RuleBasedStateMachine):
     @precondition(lambda self: self.seen)
     @rule()
     def evict_late(self) -> None:
-        """The same after another lease or outcome: that one stays."""
+        """A process evicts an outcome after another lease or outcome has replaced it, which stays."""
         self._run(self._flight_store.evict(KEY, self.seen[-1]))
 
     @rule()
     def expire(self) -> None:
-        """Time passes: the lease of one who died ends, or a result's time does; Redis losing all looks the same."""
+        """The lease or the result expires; the same happens when Redis loses all keys."""
         self._run(self._client.delete(NAME))
         self.owner = self.outcome = None
 
     @invariant()
-    def the_flight_store_is_as_the_model(self) -> None:
-        """What is under the key is nothing, one token, or the one result."""
+    def the_flight_store_equals_the_model(self) -> None:
+        """The key has no value, one token, or one result."""
         value = self._run(self._client.get(NAME))
         if self.outcome is not None:
             assert value.startswith(b"failed:")
@@ -164,13 +164,13 @@ class Protocol(RuleBasedStateMachine):
             assert value is None
 
     def teardown(self) -> None:
-        """Whatever happened, the end of time leaves room for the next one."""
+        """After every expiry, the next process can acquire the lease."""
         self.expire()
         assert not isinstance(self._run(self._flight_store.acquire(KEY)), Completed | Held)
 
 
 @pytest.mark.parametrize("kind", ["fakeredis", "redis"])
-def test_the_protocol_is_its_model(kind: str, request: pytest.FixtureRequest) -> None:
+def test_the_flight_store_follows_the_model(kind: str, request: pytest.FixtureRequest) -> None:
     with asyncio.Runner() as runner:
         if kind == "fakeredis":
             client: RedisClient = fakeredis.FakeAsyncRedis()

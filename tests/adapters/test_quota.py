@@ -1,4 +1,4 @@
-"""One contract for the quotas: in this process, on fakeredis, on a real Redis."""
+"""One contract for all quotas: in this process, on fakeredis, on a real Redis."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.fakes import FakeClock
 
 @dataclass
 class Quotas:
-    """Makes one quota, and lets its time pass."""
+    """Makes a quota, and lets its time pass."""
 
     make: Callable[[float, int], Quota]
     pass_time: Callable[[float], Awaitable[None]]

@@ -1,4 +1,4 @@
-"""The client of one server, on a real Redis: who gets a slot, in which order, and for how long."""
+"""The client of one server, on a real Redis: order and time-out of slots."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def _ids(redis: Redis) -> set[str]:
 
 
 async def test_each_gets_a_slot_in_order() -> None:
-    """Whoever asks at the moment that a slot becomes free comes after those who wait."""
+    """A request that arrives when a slot is released queues behind the waiting ones."""
     slots, free = Slots(1, 5), asyncio.Event()
     order: list[str] = []
 
@@ -61,7 +61,7 @@ async def test_each_gets_a_slot_in_order() -> None:
 
 
 async def test_waiting_too_long_for_a_slot_is_a_slot_timeout(pool: SharedTlsPool) -> None:
-    """By another error than that of a dead server; and takes no slot from those who come after."""
+    """It differs from the error of a dead server, and takes no slot from later requests."""
     redis = _client(pool, count=1, wait_s=0.05)
     occupied = asyncio.create_task(redis.execute_command("BLPOP", "nothing comes here", "0.3"))
     await until(lambda: pool.get_connection_count()[1][0] == 1)
@@ -73,8 +73,8 @@ async def test_waiting_too_long_for_a_slot_is_a_slot_timeout(pool: SharedTlsPool
     assert await redis.ping()
 
 
-async def test_an_answer_that_comes_too_late_is_nobody_elses(pool: SharedTlsPool) -> None:
-    """The connection on which it would come is closed."""
+async def test_a_late_response_reaches_no_other_command(pool: SharedTlsPool) -> None:
+    """Its connection is closed."""
     with pytest.raises(RedisTimeoutError, match=r"no answer within 0\.05 s, 2 times"):
         await _client(pool, timeout_s=0.05).execute_command("BLPOP", "nothing comes here", "0.2")
     redis = _client(pool)
@@ -84,7 +84,7 @@ async def test_an_answer_that_comes_too_late_is_nobody_elses(pool: SharedTlsPool
 
 
 async def test_many_at_once_leave_all_connections_free(pool: SharedTlsPool) -> None:
-    """None is lost, also where those who wait for the response are cancelled at any moment, and none is too many."""
+    """Even if commands are cancelled at any moment, none is lost and none is surplus."""
     redis = _client(pool)
     for attempt in range(300):
         tasks = [asyncio.ensure_future(redis.ping()) for _ in range(8)]
@@ -101,10 +101,9 @@ async def test_many_at_once_leave_all_connections_free(pool: SharedTlsPool) -> N
     assert len(await _ids(redis)) == 2
 
 
-async def test_a_connection_that_the_server_closed_is_opened_again(
+async def test_a_connection_closed_by_the_server_is_reopened_without_an_error(
     pool: SharedTlsPool, redis_server: backends.Redis
 ) -> None:
-    """Without an error."""
     redis = _client(pool)
     await asyncio.gather(redis.ping(), redis.ping())
     old = await _ids(redis)
@@ -118,8 +117,9 @@ async def test_a_connection_that_the_server_closed_is_opened_again(
 
 
 @pytest.mark.parametrize(("failures", "fails"), [(0, False), (1, False), (2, True)])
-async def test_a_command_is_tried_twice(failures: int, *, fails: bool, redis_server: backends.Redis) -> None:
-    """A connection that breaks before the response costs one more try, and no third one."""
+async def test_a_command_whose_connection_breaks_is_tried_twice(
+    failures: int, *, fails: bool, redis_server: backends.Redis
+) -> None:
     accepted = 0
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -145,7 +145,7 @@ async def test_a_command_is_tried_twice(failures: int, *, fails: bool, redis_ser
 
 
 def test_connections_over_tls_share_a_context() -> None:
-    """Each of its own would have the process stand still for as long as the system's authorities are many."""
+    """Loading the system's authorities for each connection would block the process."""
     pool = SharedTlsPool.from_url("rediss://127.0.0.1:1/0", max_connections=2)
     one, other = pool.make_connection(), pool.make_connection()
 

@@ -1,4 +1,4 @@
-"""What the flight store in Redis does when Redis, or the way to it, fails."""
+"""The flight store in Redis during failures of Redis, or of the connection to it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.support.fakes import made, until
 
 
 class FaultProxy:
-    """A TCP proxy in front of Redis that can swallow the reply to the next command with a given word in it."""
+    """A TCP proxy in front of Redis that can swallow the reply to the next command with a given word."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -86,7 +86,7 @@ async def test_a_lost_reply_does_not_lose_the_election(redis_server: Redis) -> N
 
 @contextlib.asynccontextmanager
 async def _mute() -> AsyncIterator[tuple[str, asyncio.Queue[None]]]:
-    """The address of a server that accepts and never answers, and one item for each connection that it accepted."""
+    """The address of a server that accepts connections and never answers, and a list with an item per connection."""
     accepted: asyncio.Queue[None] = asyncio.Queue()
 
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -129,8 +129,8 @@ async def test_no_lease_method_raises_when_redis_is_gone(tmp_path: Path) -> None
         await lease.release()
 
 
-async def test_alone_while_redis_is_away_and_together_again(tmp_path: Path) -> None:
-    """The first failure opens the circuit: no later request asks Redis until a probe is answered."""
+async def test_the_circuit_opens_at_the_first_failure_and_closes_after_a_probe(tmp_path: Path) -> None:
+    """No request asks Redis meanwhile."""
     server = start_redis(tmp_path)
     changes: list[bool] = []
     async with _client(server.url) as client:
@@ -153,7 +153,7 @@ async def test_alone_while_redis_is_away_and_together_again(tmp_path: Path) -> N
     assert changes == [False, True, False]
 
 
-async def test_the_quota_goes_on_alone(tmp_path: Path) -> None:
+async def test_without_redis_the_quota_counts_per_process(tmp_path: Path) -> None:
     server = start_redis(tmp_path)
     async with _client(server.url) as client:
         circuit_breaker = CircuitBreaker(_flight_store(client).ping, probe_every_s=60, on_change=lambda _: None)
@@ -175,7 +175,7 @@ async def test_notifications_come_again_after_redis_was_away(tmp_path: Path) -> 
             await _subscribed(notifications)
             server.program.kill()
             again = start_redis(tmp_path, port=server.port)
-            for _ in range(2):  # the first one may return because the subscription is there again
+            for _ in range(2):  # the first wait may return because the subscription is restored
                 notifications.expect("k")
                 waiting = asyncio.create_task(notifications.wait("k", 30))
                 while not waiting.done():
@@ -224,7 +224,7 @@ async def test_a_flight_that_completes_while_it_is_read_is_not_waited_for(redis_
 
 
 async def test_the_subscription_ends_when_nobody_waits(redis_server: Redis) -> None:
-    """A replica whose flights nobody shares receives no notifications; the next flight that waits subscribes again."""
+    """A replica without shared flights gets no notifications; the next waiting flight subscribes again."""
     async with _client(redis_server.url) as client:
         notifications = RedisNotifications(client, "prew:a channel of its own", linger_s=0)
 

@@ -1,4 +1,4 @@
-"""Reports of the contact sheet from replica to replica, through a real Redis."""
+"""The contact sheet's reports between replicas, through a real Redis."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from prewmanager.adapters.redis.relay import RELAY_CHANNEL, RedisRelay
 from tests.support.fakes import until_reported
 
 
-async def test_reports_reach_who_listens(redis_server: Redis) -> None:
-    """With their sender, whatever is in them; those of another bucket's replicas do not."""
+async def test_reports_reach_the_listening_replicas_of_the_bucket(redis_server: Redis) -> None:
+    """With their sender and any content."""
     async with connect(redis_server.url) as redis:
         relay = RedisRelay(redis, namespace="one")
         received = relay.received()

@@ -1,4 +1,4 @@
-"""What Redis remembers of flights that ended, on a real server."""
+"""Cached results in Redis, on a real server."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def test_more_results_than_one_batch(client: Client) -> None:
     ]
 
 
-async def test_a_redis_that_is_away() -> None:
+async def test_an_unreachable_redis_is_an_error() -> None:
     async with connect("redis://127.0.0.1:1/0") as client:
         cached_results = RedisResultCache(client, namespace="photos")
         with pytest.raises(FlightStoreUnavailable):

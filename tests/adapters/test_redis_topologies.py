@@ -1,4 +1,4 @@
-"""The flight store on a cluster of three nodes, on a set watched by sentinels, and over TLS, on real servers."""
+"""The flight store on a cluster of three nodes, on a Sentinel set, and over TLS, on real servers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def _lease(flight_store: RedisFlightStore, key: str) -> Lease:
 
 
 async def _works(url: str) -> None:
-    """Two replicas share flights of many keys, hand over results, and wake each other."""
+    """Check that two replicas share flights of many keys, exchange results, and wake each other."""
     async with _flight_store(url) as one, _flight_store(url) as other:
         await one.ping()
         for number in range(20):
@@ -60,7 +60,7 @@ async def _works(url: str) -> None:
 
 
 async def _wakes(one: RedisFlightStore, other: RedisFlightStore) -> None:
-    """A message reaches the one who waits, once its subscription has come up."""
+    """Check that a notification reaches the waiting replica once its subscription is active."""
     await _lease(one, "subscribes")
     assert isinstance(await other.acquire("subscribes"), Held)
     await other.wait_for_change("subscribes", 30)
@@ -76,9 +76,9 @@ async def _wakes(one: RedisFlightStore, other: RedisFlightStore) -> None:
 
 
 async def _bears_many_at_once(url: str) -> None:
-    """More commands at the same moment than there are connections: they wait for one another, and none fails.
+    """Check that commands beyond the number of connections wait, and none fails.
 
-    Neither as the first that are sent, nor when connections are used again.
+    Both as the first ones on new connections, and on reused ones.
     """
     async with _flight_store(url) as flight_store:
         for burst in range(3):
@@ -110,8 +110,7 @@ def _cli(node: Redis, *command: str) -> str:
     return subprocess.run(argv, check=False, capture_output=True, text=True, timeout=10).stdout
 
 
-async def test_a_cluster(cluster: list[Redis]) -> None:
-    """On three nodes flights are spread by key, and notifications travel on a sharded channel."""
+async def test_a_cluster_spreads_flights_by_key_and_uses_a_sharded_channel(cluster: list[Redis]) -> None:
     hosts = ",".join(f"{LOOPBACK}:{node.port}" for node in cluster)
     await _works(f"redis+cluster://{hosts}")
     await _bears_many_at_once(f"redis+cluster://{hosts}")
@@ -172,7 +171,7 @@ def _sentinel(tmp_path: Path) -> Iterator[tuple[str, list[Redis]]]:
         program.kill()
 
 
-async def test_a_set_watched_by_sentinels(sentinel: tuple[str, list[Redis]]) -> None:
+async def test_a_sentinel_set_shares_flights_and_fails_over(sentinel: tuple[str, list[Redis]]) -> None:
     hosts, (master, replica) = sentinel
     url = f"redis+sentinel://{hosts}/previews/0"
     await _works(url)
@@ -188,7 +187,7 @@ async def test_a_set_watched_by_sentinels(sentinel: tuple[str, list[Redis]]) -> 
                 leased = True
 
 
-async def test_tls(tmp_path: Path) -> None:
+async def test_flights_are_shared_over_tls(tmp_path: Path) -> None:
     port = free_ports(1)[0]
     certificate = await asyncio.to_thread(self_signed, tmp_path / "redis.pem", f"IP:{LOOPBACK}")
     options = ("--tls-port", str(port), "--tls-cert-file", str(certificate), "--tls-key-file", str(certificate))
@@ -199,14 +198,14 @@ async def test_tls(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("url", ["redis+sentinel://host:1", "redis+sentinel://host:1/", "redis+cluster://,host:2"])
-async def test_an_address_that_says_too_little(url: str) -> None:
-    """A set without a name, or a host that is empty, is refused before anything is sent."""
+async def test_an_incomplete_address_is_refused(url: str) -> None:
+    """A set without a name, or an empty host."""
     with pytest.raises(ValueError, match="address"):
         async with connect(url):
             pass
 
 
-async def test_a_login_in_the_address() -> None:
+async def test_credentials_in_the_address_are_used() -> None:
     async with connect("redis+cluster://me:p%40ss@host-a:7000,host-b") as cluster:
         assert isinstance(cluster, RedisCluster)
         assert cluster.connection_kwargs["username"] == "me"

@@ -1,4 +1,4 @@
-"""The service's side of the Lambda contract, against the examples that the function's tests use as well."""
+"""The service's side of the Lambda contract, with the examples that the function's tests use as well."""
 
 from __future__ import annotations
 
@@ -32,8 +32,7 @@ CATALOGUE = Catalogue({"card": CARD, "hero": Preset(width=1600), "thumb": Preset
 JOB = RenderJob(CATALOGUE.resolve("/prew/card/a/b.jpg"))
 
 
-def test_the_request_is_the_examples() -> None:
-    """What the service sends, for a request with an id and a trace, has exactly the fields of the full example."""
+def test_the_request_has_exactly_the_fields_of_the_full_example() -> None:
     expected = example("request_full")
 
     def sent() -> dict[str, Any]:
@@ -57,7 +56,7 @@ def test_a_full_answer_is_the_result() -> None:
 
 
 def test_the_minimal_answer_is_enough() -> None:
-    """Without the newer fields the ETag is what S3 computes, and Cache-Control what the service stores."""
+    """Without the newer fields, the ETag is computed as by S3, and Cache-Control is the service's."""
     made = CONTRACT.result(example("response_minimal"), JOB).made
 
     assert made.etag == '"86de41916cffa4d8fbab89629cef063f"'
@@ -112,13 +111,13 @@ def test_a_failure_of_the_first_source_system_has_no_kind() -> None:
         {"status": True, "content_type": "image/jpeg\r\nX-Evil: 1", "data": "/9j/4AAQ"},
     ],
 )
-def test_nonsense_is_a_failed_resize(answer: object) -> None:
+def test_an_invalid_answer_is_a_failed_resize(answer: object) -> None:
     with pytest.raises(ResizerFailed):
         CONTRACT.result(answer, JOB)
 
 
-def test_an_answer_says_what_it_took() -> None:
-    """GB-seconds as Lambda bills them, and whether a sandbox had to be started; a failed resize costs as well."""
+def test_an_answer_has_its_gb_seconds_and_cold_start() -> None:
+    """As Lambda bills them, also for a failed resize."""
     made, failed = invocation_cost(example("response_full")), invocation_cost(example("response_failed"))
 
     assert (made.cold_start, failed.cold_start) == (True, False)
@@ -130,13 +129,13 @@ def test_an_answer_says_what_it_took() -> None:
     "changed",
     [{"duration_ms": None}, {"duration_ms": "3"}, {"duration_ms": -1}, {"duration_ms": 1e12}, {"memory_mb": "x"}],
 )
-def test_an_answer_that_says_no_sensible_cost_has_none(changed: dict[str, object]) -> None:
+def test_an_invalid_cost_in_an_answer_is_ignored(changed: dict[str, object]) -> None:
     assert invocation_cost(example("response_full") | changed).gb_seconds == 0
     assert invocation_cost(example("response_minimal")) == invocation_cost(None) == InvocationCost()
 
 
-def test_a_thumbhash_is_asked_for_where_it_is_wanted() -> None:
-    """A request says so only then, and the answer's is the preview's; what is no ThumbHash is not passed on."""
+def test_a_thumbhash_is_requested_if_configured() -> None:
+    """An invalid one in the answer is dropped."""
     wanting = dataclasses.replace(CONTRACT, thumbhash=True)
 
     assert wanting.request(JOB)["thumbhash"] is True

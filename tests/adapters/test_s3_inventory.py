@@ -55,7 +55,7 @@ async def test_folders_under_a_prefix(inventory: S3Inventory, s3: S3) -> None:
     assert [each async for each in inventory.folders("inventory/f/")] == ["x", "y"]
 
 
-async def test_what_is_deleted_is_gone(inventory: S3Inventory, s3: S3) -> None:
+async def test_deleted_objects_are_gone(inventory: S3Inventory, s3: S3) -> None:
     _put(s3, "inventory/d/a b+c%.jpg", "inventory/d/ключ.jpg", "inventory/d/stays.jpg")
     await inventory.delete(["inventory/d/a b+c%.jpg", "inventory/d/ключ.jpg", "inventory/d/never-was.jpg"])
 
@@ -71,18 +71,18 @@ async def test_other_keys_are_never_deleted(inventory: S3Inventory, s3: S3, key:
     assert [each.key async for each in inventory.objects("inventory/guard")] == ["inventory/guard.jpg"]
 
 
-async def test_nothing_is_deleted_where_nothing_may_be(client: Any, s3: S3) -> None:
+async def test_without_a_prefix_for_deletions_nothing_may_be_deleted(client: Any, s3: S3) -> None:
     with pytest.raises(ValueError, match="refused"):
         await S3Inventory(client, s3.bucket).delete(["photo/a.jpg"])
 
 
 async def test_a_prefix_for_deletions_ends_with_a_slash(client: Any) -> None:
-    """Or prew would allow for prewedding/ as well."""
+    """Otherwise prew would also delete prewedding/."""
     with pytest.raises(ValueError, match="slash"):
         S3Inventory(client, "photos", deletes_under="prew")
 
 
-async def test_a_bucket_that_is_not_there(client: Any) -> None:
+async def test_a_missing_bucket_is_an_error(client: Any) -> None:
     inventory = S3Inventory(client, "no-such-bucket", deletes_under="p/")
     with pytest.raises(StorageFailed, match="NoSuchBucket"):
         await anext(inventory.objects("p/"))

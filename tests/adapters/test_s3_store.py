@@ -42,7 +42,7 @@ def _make(bucket: str, endpoint: str) -> S3PreviewStore:
     return S3PreviewStore(store, max_body_bytes=1000)
 
 
-async def test_what_is_there_is_found_with_its_headers(store: S3PreviewStore, s3: S3, client: Any) -> None:
+async def test_a_stored_preview_is_found_with_its_headers(store: S3PreviewStore, s3: S3, client: Any) -> None:
     put = client.put_object(
         Bucket=s3.bucket,
         Key=ODD,
@@ -58,11 +58,11 @@ async def test_what_is_there_is_found_with_its_headers(store: S3PreviewStore, s3
     assert (found.etag, found.cache_control, found.thumbhash) == (put["ETag"], "max-age=9", "1Q/+HQ==")
 
 
-async def test_what_is_missing_is_none(store: S3PreviewStore) -> None:
+async def test_a_missing_preview_is_none(store: S3PreviewStore) -> None:
     assert await store.find("prew/card/missing.jpg") is None
 
 
-async def test_what_is_large_is_found_without_its_bytes_and_streamed(
+async def test_a_large_preview_is_found_without_its_bytes_and_streamed(
     store: S3PreviewStore, s3: S3, client: Any
 ) -> None:
     body = bytes(range(256)) * 4096
@@ -76,7 +76,7 @@ async def test_what_is_large_is_found_without_its_bytes_and_streamed(
     assert b"".join([piece async for piece in pieces]) == body
 
 
-async def test_streaming_what_is_not_there_fails(store: S3PreviewStore) -> None:
+async def test_streaming_a_missing_preview_fails(store: S3PreviewStore) -> None:
     with pytest.raises(StorageFailed):
         await store.stream("prew/card/missing.jpg")
 
@@ -100,7 +100,7 @@ async def test_wrong_credentials_are_a_storage_failure(s3: S3, monkeypatch: pyte
         await store.ping()
 
 
-async def test_nobody_there_is_a_storage_failure(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unreachable_s3_is_a_storage_failure(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
     _environment(monkeypatch, s3)
     store = _make(s3.bucket, "http://127.0.0.1:1")
     with pytest.raises(StorageFailed) as caught:
@@ -113,7 +113,7 @@ async def test_nobody_there_is_a_storage_failure(s3: S3, monkeypatch: pytest.Mon
 
 @contextlib.asynccontextmanager
 async def _s3_that_cuts() -> AsyncIterator[str]:
-    """Announces 100,000 bytes and cuts the connection after some."""
+    """An S3 that announces 100,000 bytes and closes the connection after some of them."""
 
     async def cut(request: web.Request) -> web.StreamResponse:
         headers = {"Content-Length": "100000", "ETag": '"x"', "Last-Modified": "Sat, 01 Aug 2026 00:00:00 GMT"}

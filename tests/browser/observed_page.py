@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 # WCAG's rules up to 2.2 AA, and axe's own recommendations.
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-# Without the nodes that pass, of which a long page has thousands.
+# Without passing nodes, of which a long page has thousands.
 _RUN = "rules => axe.run(document, {runOnly: rules, resultTypes: ['violations']})"
 _IS_TOO_WIDE = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 
@@ -25,7 +25,7 @@ class ObservedPage:
 
     @classmethod
     async def open(cls, browser: Browser, **context: Any) -> ObservedPage:
-        """Open an empty page in a new context, whose options are such as `color_scheme="dark"`."""
+        """Open an empty page in a new context with these options, such as `color_scheme="dark"`."""
         observed = cls(await (await browser.new_context(**context)).new_page())
         complaints = observed.complaints
         observed.page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
@@ -41,7 +41,7 @@ class ObservedPage:
         return [f"{each['id']}: {each['nodes'][0]['html']}" for each in result["violations"]]
 
     async def assert_clean(self) -> None:
-        """Check that nothing was reported, that axe finds no violation, and that nobody has to scroll sideways."""
+        """Check that nothing was reported, that axe finds no violation, and that the page does not scroll sideways."""
         assert await self.violations() == []
         assert not await self.page.evaluate(_IS_TOO_WIDE)
         assert self.complaints == []

@@ -35,7 +35,7 @@ PAGE = """<!doctype html><meta charset="utf-8"><title>formats</title><link rel="
 <img id="tile" src="/prew/tile/lake.jpg" srcset="/prew/tile@2x/lake.jpg 2x" width="160">
 <img id="clear" src="/prew/tile/clear.png">
 """
-# Chromium's own, and the headers of a browser without AVIF, and of one without AVIF and WebP.
+# The headers of Chromium, of a browser without AVIF, and of one without AVIF and WebP.
 ACCEPTS = {"avif": None, "webp": "image/webp,image/apng,image/*,*/*;q=0.8", "jpeg": "image/png,image/*;q=0.8,*/*;q=0.5"}
 LOADED = """async () => {
     await Promise.all([...document.images].map((image) => image.decode()));

@@ -1,4 +1,4 @@
-"""Fixtures of the commands' tests: an own bucket on a real S3, and the command line as a user runs it."""
+"""Fixtures of the commands' tests: a separate bucket on a real S3, and the command line."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Shop:
             self.client.put_object(Bucket=self.bucket, Key=key, Body=body, Metadata=metadata)
 
     def put_later(self, key: str, than: str, body: bytes = b"newer") -> None:
-        """Store an object until S3, whose times have whole seconds, reports that it is younger than another one."""
+        """Store an object until S3, whose times are in whole seconds, reports it as younger than another one."""
         other = self.client.head_object(Bucket=self.bucket, Key=than)["LastModified"]
         self.put(key, body=body)
         while self.client.head_object(Bucket=self.bucket, Key=key)["LastModified"] <= other:
@@ -89,7 +89,7 @@ class Shop:
         return json.loads(done.stdout)
 
     async def run_beside(self, *arguments: str, exit_code: int = 0, **changed: str) -> Any:
-        """The same, while this process goes on."""
+        """Run the command likewise, without blocking this process."""
         return await asyncio.to_thread(self.json, *arguments, exit_code=exit_code, **changed)
 
     def allow_anonymous_reads(self) -> None:
@@ -144,7 +144,7 @@ def _shop(s3: S3, command_line: ForkServer) -> Iterator[Shop]:
 
 @pytest.fixture(name="function")
 async def _function(s3: S3, shop: Shop, redis_server: Redis) -> AsyncIterator[GatedLambda]:
-    """The shop's function, its gate open; with it comes the shop's Redis."""
+    """The shop's function, with its gate open; brings the shop's Redis."""
     async with GatedLambda(s3, is_open=True).running() as function:
         shop.environment |= {
             "AWS_ENDPOINT_URL_LAMBDA": function.url,

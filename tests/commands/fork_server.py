@@ -65,7 +65,7 @@ class ForkServer:
 def _serve() -> None:
     for module in pkgutil.walk_packages(prewmanager.commands.__path__, "prewmanager.commands."):
         importlib.import_module(module.name)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks: each writes its exit code itself
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the forks are not waited for: each writes its own exit code
     for line in sys.stdin:
         if os.fork() == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -19,7 +19,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 def test_presets_as_json() -> None:
-    """A list of objects with name, fields and fingerprint, in order of their names."""
+    """A list of objects with name, fields and fingerprint, sorted by name."""
     done = run("presets", "--json", **GOOD)
     card, thumb = json.loads(done.stdout)
 
@@ -29,7 +29,7 @@ def test_presets_as_json() -> None:
     assert card["fingerprint"] != thumb["fingerprint"]
 
 
-def test_presets_have_their_variants_inside() -> None:
+def test_presets_contain_their_variants() -> None:
     """Each with its own fields and fingerprint; the preset's fingerprint is that of the variant with its name."""
     auto = {
         "PREW_PRESETS__CARD__FORMAT": "auto",
@@ -66,8 +66,7 @@ def test_invalid_settings_abort_startup_with_one_line() -> None:
     assert done.stderr.startswith("prewmanager: PREW_LOCK_TTL=10 must be longer than PREW_INVOKE_TIMEOUT=15")
 
 
-def test_a_port_in_use_aborts_startup_with_one_line() -> None:
-    """It names the variables."""
+def test_a_port_in_use_aborts_startup_with_one_line_that_names_the_variables() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         done = run("serve", **GOOD, PREW_HOST="127.0.0.1", PREW_PORT=str(port))

@@ -18,8 +18,8 @@ async def _numbers(count: int, yielded: list[int] | None = None) -> AsyncIterato
         yield number
 
 
-async def test_at_most_so_many_at_once_and_each_item_once() -> None:
-    """The stream is read no further than there is work for."""
+async def test_each_item_is_processed_once_and_never_more_than_allowed_at_once() -> None:
+    """The stream is read only as fast as items are processed."""
     gate, yielded, running, done = asyncio.Event(), list[int](), set[int](), list[int]()
 
     async def work(number: int) -> None:
@@ -38,7 +38,7 @@ async def test_at_most_so_many_at_once_and_each_item_once() -> None:
     assert sorted(done) == list(range(10))
 
 
-async def test_an_error_is_raised_as_itself_and_ends_the_work() -> None:
+async def test_an_error_ends_the_work_and_is_raised_unchanged() -> None:
     started: list[int] = []
 
     async def work(number: int) -> None:

@@ -1,4 +1,4 @@
-"""`prewmanager doctor`: a healthy site, and one fault after the other, each in a real program."""
+"""`prewmanager doctor`: a healthy site, and one fault after another, each in a real program."""
 
 from __future__ import annotations
 
@@ -67,8 +67,7 @@ async def test_invalid_settings_are_findings(shop: Shop) -> None:
     assert "PREW_LOCK_TTL=10" in findings["settings"]["detail"]
 
 
-async def test_a_wrong_bucket(shop: Shop, function: GatedLambda) -> None:
-    """The finding has the variable to set."""
+async def test_a_wrong_bucket_is_reported_with_its_variable(shop: Shop, function: GatedLambda) -> None:
     findings = await _examine(shop, PREW_SOURCE_BUCKET="no-such-bucket", PREW_PREVIEW_BUCKET=shop.bucket)
 
     assert "PREW_SOURCE_BUCKET" in findings["photos: list"]["fix"]
@@ -76,8 +75,9 @@ async def test_a_wrong_bucket(shop: Shop, function: GatedLambda) -> None:
     assert function.calls == 1
 
 
-async def test_a_redis_that_is_down(shop: Shop, function: GatedLambda) -> None:
-    """The finding has its host, and not its password."""
+async def test_a_redis_that_is_down_is_reported_with_its_host_but_not_its_password(
+    shop: Shop, function: GatedLambda
+) -> None:
     findings = await _examine(shop, PREW_REDIS_URL="redis://:secret@127.0.0.1:1/0")
 
     assert _failed(findings) == {"redis"}
@@ -86,8 +86,9 @@ async def test_a_redis_that_is_down(shop: Shop, function: GatedLambda) -> None:
     assert function.url
 
 
-async def test_a_redis_without_memory(shop: Shop, function: GatedLambda, tmp_path: Path) -> None:
-    """Both the check of memory and that of writes fail."""
+async def test_a_redis_without_memory_fails_the_checks_of_memory_and_writes(
+    shop: Shop, function: GatedLambda, tmp_path: Path
+) -> None:
     redis = start_redis(tmp_path, options=["--maxmemory", "1000", "--maxmemory-policy", "noeviction"])
     try:
         findings = await _examine(shop, PREW_REDIS_URL=redis.url)
@@ -99,10 +100,9 @@ async def test_a_redis_without_memory(shop: Shop, function: GatedLambda, tmp_pat
     assert function.url
 
 
-async def test_a_replica_instead_of_the_primary(
+async def test_a_redis_replica_that_accepts_no_writes_is_reported(
     shop: Shop, function: GatedLambda, redis_server: Redis, tmp_path: Path
 ) -> None:
-    """A replica of Redis accepts no writes."""
     replica = start_redis(tmp_path, options=["--replicaof", LOOPBACK, str(redis_server.port)])
     try:
         findings = await _examine(shop, PREW_REDIS_URL=replica.url)
@@ -113,8 +113,7 @@ async def test_a_replica_instead_of_the_primary(
     assert function.url
 
 
-async def test_a_wrong_function(shop: Shop, tmp_path: Path) -> None:
-    """The finding has the variable to set; nothing is invoked."""
+async def test_a_wrong_function_is_reported_with_its_variable_and_not_invoked(shop: Shop, tmp_path: Path) -> None:
     service = start_lambda(tmp_path, {"other": "lambda_resize.handler.handler"}, f"--task-root={ROOT}")
     try:
         findings = await _examine(shop, AWS_ENDPOINT_URL_LAMBDA=service.url, PREW_LAMBDA_FUNCTION="prew-resize")
@@ -146,8 +145,10 @@ async def test_a_function_that_is_too_slow(shop: Shop, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("user", ["reader", "stranger"])
-async def test_a_function_without_permissions(guarded: Shop, user: str, tmp_path: Path) -> None:
-    """One that may read but not write, and one that may do neither: its own role is to be fixed."""
+async def test_a_function_without_permission_to_read_or_write_is_reported(
+    guarded: Shop, user: str, tmp_path: Path
+) -> None:
+    """The fix concerns the function's own role."""
     environment = guarded.environment | {"AWS_ACCESS_KEY_ID": user, "AWS_SECRET_ACCESS_KEY": user}
     handlers = {"prew-resize": "lambda_resize.handler.handler"}
     service = start_lambda(tmp_path, handlers, f"--task-root={ROOT}", env=environment)
@@ -169,7 +170,7 @@ async def test_a_function_that_raises(shop: Shop, function: GatedLambda) -> None
 
 
 async def test_a_photo_that_is_no_picture_is_no_fault_of_the_function(shop: Shop, function: GatedLambda) -> None:
-    """It answers; whether it may write is not known."""
+    """The function answers; whether it may write remains unknown."""
     shop.put("photo/a.jpg")
     function.script.append(failed("unsupported"))
     findings = await _examine(shop, exit_code=0)
@@ -177,8 +178,8 @@ async def test_a_photo_that_is_no_picture_is_no_fault_of_the_function(shop: Shop
     assert findings["function: makes a preview"]["state"] == "skipped"
 
 
-async def test_without_a_photo_the_function_is_invoked_all_the_same(shop: Shop, function: GatedLambda) -> None:
-    """For a photo that is not there, so that it has to read S3."""
+async def test_without_a_photo_the_function_is_invoked_for_a_missing_one(shop: Shop, function: GatedLambda) -> None:
+    """So that it has to read S3."""
     function.script.append(failed("missing"))
     findings = await _examine(shop, exit_code=0)
 
@@ -188,7 +189,7 @@ async def test_without_a_photo_the_function_is_invoked_all_the_same(shop: Shop, 
 
 @pytest.fixture(name="guarded_s3", scope="module")
 def _guarded_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
-    """An S3 whose users have different permissions, their names as keys; buckets are also hosts of s3.test."""
+    """An S3 whose users, named by their keys, have different permissions; buckets are also hosts of s3.test."""
     permissions = {
         "reader": ["Read:photos", "List:photos"],
         "blind": ["Read:photos", "Write:photos"],
@@ -213,7 +214,7 @@ def _guarded_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
 
 @pytest.fixture(name="guarded")
 def _guarded(guarded_s3: S3, port: int, command_line: ForkServer) -> Iterator[Shop]:
-    """A shop on it with one photo, for its owner; worker processes render its previews."""
+    """A shop on it with one photo, with the owner's credentials; worker processes render its previews."""
     client = s3_client(guarded_s3)
     site = {"PREW_HOST": LOOPBACK, "PREW_PORT": str(port)}
     shop = Shop(guarded_s3, "photos", client, command_line, environment_of(guarded_s3, "photos", **site))
@@ -222,8 +223,8 @@ def _guarded(guarded_s3: S3, port: int, command_line: ForkServer) -> Iterator[Sh
     client.close()
 
 
-async def test_without_permission_to_list(guarded: Shop) -> None:
-    """Fatal for previews: S3 then answers that what is missing is forbidden."""
+async def test_missing_permission_to_list_is_reported(guarded: Shop) -> None:
+    """S3 then answers 403 for missing previews."""
     findings = await _examine(guarded, AWS_ACCESS_KEY_ID="blind", AWS_SECRET_ACCESS_KEY="blind")
 
     assert "previews: list" in _failed(findings)
@@ -231,7 +232,7 @@ async def test_without_permission_to_list(guarded: Shop) -> None:
 
 
 async def test_a_role_that_may_only_read_suffices_for_the_service(guarded: Shop) -> None:
-    """Permissions that only purge and stale need are reported, and no fault."""
+    """Permissions that only purge and stale need are reported, but are no fault."""
     findings = await _examine(guarded, AWS_ACCESS_KEY_ID="reader", AWS_SECRET_ACCESS_KEY="reader")
     deletes = findings["previews: delete"]
 
@@ -242,8 +243,8 @@ async def test_a_role_that_may_only_read_suffices_for_the_service(guarded: Shop)
     assert [name for name in _failed(findings) if not name.startswith("function")] == []
 
 
-async def test_a_bucket_that_may_only_be_read(guarded: Shop) -> None:
-    """Where the service renders previews itself, its own credentials must be able to write."""
+async def test_workers_without_permission_to_write_are_reported(guarded: Shop) -> None:
+    """They render with the service's own credentials."""
     findings = await _examine(guarded, AWS_ACCESS_KEY_ID="reader", AWS_SECRET_ACCESS_KEY="reader")
 
     assert _failed(findings) == {"function: makes a preview"}
@@ -255,8 +256,10 @@ async def test_a_bucket_that_may_only_be_read(guarded: Shop) -> None:
     ("host", "wrong"),
     [("photos.s3.test", set()), ("fotos.s3.test", {"nginx: photos from S3", "nginx: previews from S3"})],
 )
-async def test_the_host_that_nginx_sends(guarded: Shop, port: int, tmp_path: Path, host: str, wrong: set[str]) -> None:
-    """Where the bucket is in the host's name, another host is another bucket; the finding has the variable."""
+async def test_a_wrong_host_for_nginx_is_reported_with_its_variable(
+    guarded: Shop, port: int, tmp_path: Path, host: str, wrong: set[str]
+) -> None:
+    """In virtual-hosted style, another host is another bucket."""
     guarded.put("prew/card/a.jpg")
     changed = {"PREW_NGINX_BUCKET_PATH": "", "PREW_NGINX_S3_HOST": host, "PREW_NGINX_AUTO_PRESETS": ""}
     nginx = await asyncio.to_thread(_nginx, guarded, tmp_path, port, **changed)
@@ -271,8 +274,7 @@ async def test_the_host_that_nginx_sends(guarded: Shop, port: int, tmp_path: Pat
     assert all("PREW_NGINX_S3_HOST" in findings[name]["fix"] for name in wrong)
 
 
-async def test_wrong_credentials(guarded: Shop) -> None:
-    """Reported as such, not as a missing permission."""
+async def test_wrong_credentials_are_not_reported_as_a_missing_permission(guarded: Shop) -> None:
     findings = await _examine(guarded, AWS_ACCESS_KEY_ID="nobody")
 
     assert "AWS_ACCESS_KEY_ID" in findings["photos: list"]["fix"]
@@ -286,8 +288,10 @@ async def test_worker_processes_render_the_preview(guarded: Shop) -> None:
     assert guarded.keys("prew/") == set()
 
 
-async def test_replicas_that_differ(shop: Shop, function: GatedLambda, port: int) -> None:
-    """One that agrees, one with another card, reported with both fingerprints, and one that does not answer."""
+async def test_replicas_with_other_presets_or_without_an_answer_are_reported(
+    shop: Shop, function: GatedLambda, port: int
+) -> None:
+    """A differing preset is reported with both fingerprints."""
     ports = [port, *free_ports(1)]
     addresses = [f"{LOOPBACK}:{each}" for each in [*ports, 1]]
     async with (
@@ -306,8 +310,9 @@ async def test_replicas_that_differ(shop: Shop, function: GatedLambda, port: int
     assert function.url
 
 
-async def test_a_port_in_use(shop: Shop, function: GatedLambda, port: int) -> None:
-    """By another program it is a fault, by the service itself it is none."""
+async def test_a_port_in_use_is_a_fault_unless_the_service_uses_it(
+    shop: Shop, function: GatedLambda, port: int
+) -> None:
     async with await asyncio.start_server(lambda _, writer: writer.close(), LOOPBACK, port):
         others = await _examine(shop, PREW_PORT=str(port))
     async with shop.serving():
@@ -334,8 +339,9 @@ async def _wrong_clock() -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{server.port}"
 
 
-async def test_a_clock_that_is_wrong(wrong_clock: str, s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compared with S3's answer."""
+async def test_a_clock_that_differs_from_s3s_is_reported(
+    wrong_clock: str, s3: S3, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, value in s3.aws_environment().items():
         monkeypatch.setenv(name, value)
     async with s3_inventory.s3_client(region="us-east-1", endpoint_url=wrong_clock) as client:
@@ -366,10 +372,9 @@ def _nginx(shop: Shop, folder: Path, port: int, **changed: str) -> Nginx:
         ({"PREW_NGINX_AUTO_PRESETS": "card thumb"}, {"nginx: formats by Accept"}),
     ],
 )
-async def test_the_request_path_through_nginx(  # noqa: PLR0917 -- fixtures and a case
+async def test_an_nginx_with_another_bucket_service_or_auto_presets_is_reported(  # noqa: PLR0917 -- fixtures and a case
     shop: Shop, function: GatedLambda, port: int, tmp_path: Path, changed: dict[str, str], wrong: set[str]
 ) -> None:
-    """A healthy one; an nginx that asks S3 for another bucket, does not find the service, or has other auto presets."""
     shop.environment["PREW_PRESETS__THUMB__FORMAT"] = "auto"
     shop.put("photo/a b+c%.jpg", "prew/card/a b+c%.jpg")
     shop.allow_anonymous_reads()
@@ -384,8 +389,7 @@ async def test_the_request_path_through_nginx(  # noqa: PLR0917 -- fixtures and 
     assert function.url
 
 
-async def test_an_nginx_that_does_not_choose_formats() -> None:
-    """Its answer has no `Vary`, though the preset's format is auto."""
+async def test_an_answer_without_vary_for_an_auto_preset_is_reported() -> None:
     async with TestServer(web.Application()) as server:
         presets = {"card": Preset(width=1, format="auto"), "thumb": Preset(width=1)}
         finding = await request_path.check_formats(str(server.make_url("/prew")), presets)
@@ -394,16 +398,14 @@ async def test_an_nginx_that_does_not_choose_formats() -> None:
     assert finding.detail.startswith("card: ")
 
 
-async def test_an_nginx_that_is_not_there(shop: Shop, function: GatedLambda) -> None:
-    """Only that is reported."""
+async def test_an_unreachable_nginx_is_the_only_finding(shop: Shop, function: GatedLambda) -> None:
     findings = await _examine(shop, "--url", "http://127.0.0.1:1/")
 
     assert _failed(findings) == {"nginx"}
     assert function.url
 
 
-def test_a_table_for_people(shop: Shop) -> None:
-    """Each finding with its fix."""
+def test_the_table_has_each_finding_with_its_fix(shop: Shop) -> None:
     done = shop.run("doctor", COLUMNS="250", PREW_REDIS_URL="redis://127.0.0.1:1/0")
 
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""When a preview is fresh, and how a stale one is repaired, on fakes."""
+"""Freshness of a preview, and the repair of a stale one, on fakes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CARD = CATALOGUE.presets["card"]
 
 
 class FakeBucket(FakeStore):
-    """A bucket with the metadata of objects, by their keys with underscores."""
+    """A bucket with the metadata of objects, by key with underscores."""
 
     def __init__(self, **heads: ObjectHead | None) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ async def test_why_a_preview_is_stale(photo: datetime | None, fingerprint: str |
     assert await why_stale(pair, CARD, bucket) == expected
 
 
-async def test_a_preview_that_is_gone_since_the_listing_is_not_stale() -> None:
+async def test_a_preview_deleted_since_the_listing_is_not_stale() -> None:
     """The next request renders it."""
     pair = Pair("a.jpg", _stored("photo/a.jpg", EARLIER), _stored("prew/card/a.jpg", LATER))
 
@@ -80,10 +80,9 @@ async def test_a_preview_that_is_gone_since_the_listing_is_not_stale() -> None:
         (None, _head(EARLIER), False),
     ],
 )
-async def test_a_flight_finds_only_what_is_fresh(
+async def test_a_flight_renders_a_stale_preview_but_not_one_that_was_rendered_since(
     preview_head: ObjectHead | None, photo_head: ObjectHead | None, *, found: bool
 ) -> None:
-    """So it renders a stale preview, but not one that another process has rendered again."""
     store = FreshPreviews(FakeBucket(prew_card_a=preview_head), FakeBucket(photo_a=photo_head), CATALOGUE)
 
     assert (await store.find("prew/card/a.jpg") is not None) == found

@@ -32,7 +32,7 @@ async def test_each_name_comes_once_with_what_is_stored_under_it(
 
 @pytest.mark.parametrize("order", [by_bytes, by_segments])
 @given(photos=_NAMES, previews=_NAMES)
-async def test_the_order_of_the_listings_is_found_out(order: Order, photos: set[str], previews: set[str]) -> None:
+async def test_the_order_of_the_listings_is_detected(order: Order, photos: set[str], previews: set[str]) -> None:
     listed = sorted(photos, key=order), sorted(previews, key=order)
 
     joined, _ = await in_listing_order(lambda assumed: _joined(*listed, assumed))
@@ -41,7 +41,7 @@ async def test_the_order_of_the_listings_is_found_out(order: Order, photos: set[
     assert len(joined) == len(photos | previews)
 
 
-async def test_a_listing_in_no_order_is_refused() -> None:
-    """It would look like photos without previews."""
+async def test_an_unsorted_listing_is_refused() -> None:
+    """Photos would seem to have no previews."""
     with pytest.raises(OutOfOrder, match="the listing is not sorted"):
         await in_listing_order(lambda order: _joined(["b", "a"], [], order))

@@ -1,4 +1,4 @@
-"""A preset is changed while a site runs, as docs/how-to/change-a-preset.md describes."""
+"""A preset changes while a site runs, as docs/how-to/change-a-preset.md describes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAMES = [f"{number}.jpg" for number in range(6)]
 
 
 class Visitor:
-    """Requests one preview after the other, and records each wrong answer."""
+    """Requests one preview after another, and records each wrong answer."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -26,7 +26,7 @@ class Visitor:
         self.wrong: list[tuple[str, int, int]] = []
 
     async def visit(self) -> None:
-        """Request all previews again and again; when leaving, once more after the round that is in progress."""
+        """Request all previews repeatedly; after the block, finish the round and run one more."""
         async with ClientSession() as session:
             while not self.leaving:
                 await self._round(session)
@@ -44,7 +44,7 @@ class Visitor:
 async def test_no_client_sees_a_broken_picture(
     shop: Shop, function: GatedLambda, redis_server: Redis, tmp_path: Path
 ) -> None:
-    """New settings, a restart of each replica, `stale --fix`: each preview is rendered once more, always served."""
+    """New settings, a restart of each replica, `stale --fix`: each preview is rendered once more, and always served."""
     shop.put(*(f"photo/{name}" for name in NAMES))
     await shop.run_beside("warm", "card")
     shop.allow_anonymous_reads()

@@ -39,7 +39,7 @@ def test_nothing_is_deleted_without_yes(shop: Shop, redis: BlockingRedis) -> Non
 
 
 def test_yes_deletes_the_presets_previews_and_results(shop: Shop, redis: BlockingRedis) -> None:
-    """Of the named preset only; photos and other presets stay."""
+    """Photos and other presets stay."""
     shop.put("photo/a.jpg", f"photo/{ODD}", f"prew/card/{ODD}", "prew/card/a.jpg", "prew/thumb/a.jpg")
     redis.set(_flight(shop, "prew/card/a.jpg"), b"result:{}\npicture")
     redis.set(_flight(shop, "prew/thumb/a.jpg"), b"result:{}\npicture")
@@ -67,8 +67,8 @@ def test_results_of_another_bucket_stay(shop: Shop, redis: BlockingRedis) -> Non
     assert shop.json("purge", "card", "--yes")["cached_results"] == 0
 
 
-def test_a_prefix_narrows_it(shop: Shop, redis: BlockingRedis) -> None:
-    """It need not end at a slash."""
+def test_a_prefix_limits_the_purge(shop: Shop, redis: BlockingRedis) -> None:
+    """It need not end with a slash."""
     shop.put("prew/card/2024/a.jpg", "prew/card/2024b.jpg", "prew/card/2023/a.jpg")
     redis.set(_flight(shop, "prew/card/2023/a.jpg"), b"result:{}\n")
     report = shop.json("purge", "card", "--prefix", "2024", "--yes")
@@ -77,8 +77,8 @@ def test_a_prefix_narrows_it(shop: Shop, redis: BlockingRedis) -> None:
     assert shop.keys() == {"prew/card/2023/a.jpg"}
 
 
-def test_one_photo_in_every_preset(shop: Shop, redis: BlockingRedis) -> None:
-    """Exactly this one: a longer name that begins alike stays, with its result."""
+def test_one_photos_previews_are_purged_in_every_preset(shop: Shop, redis: BlockingRedis) -> None:
+    """A longer name with the same beginning stays, with its result."""
     shop.put(f"photo/{ODD}", f"prew/card/{ODD}", f"prew/thumb/{ODD}", f"prew/card/{ODD}.jpg")
     redis.set(_flight(shop, f"prew/thumb/{ODD}"), b"failed:{}")
     redis.set(_flight(shop, f"prew/thumb/{ODD}@2.jpg"), b"failed:{}")
@@ -89,8 +89,7 @@ def test_one_photo_in_every_preset(shop: Shop, redis: BlockingRedis) -> None:
     assert shop.keys() == {f"photo/{ODD}", f"prew/card/{ODD}.jpg"}
 
 
-def test_a_preset_includes_its_variants(shop: Shop) -> None:
-    """Another preset's are left alone."""
+def test_a_purge_of_a_preset_includes_its_variants(shop: Shop) -> None:
     folders = ("card", "card.avif", "card.webp", "card@2x", "card@2x.avif", "card@2x.webp")
     shop.put("prew/thumb/a.jpg", *(f"prew/{folder}/a.jpg" for folder in folders))
     shop.environment |= {"PREW_PRESETS__CARD__FORMAT": "auto", "PREW_PRESETS__CARD__DPR": "2"}
@@ -101,7 +100,7 @@ def test_a_preset_includes_its_variants(shop: Shop) -> None:
 
 
 def test_dropped_presets_need_orphans(shop: Shop) -> None:
-    """A name that the settings do not have is a mistake, unless --orphans allows it."""
+    """Without --orphans, a name that is not in the settings is an error."""
     shop.put("prew/banner/a.jpg", "prew/card/a.jpg")
     refused = shop.run("purge", "banner", "--yes")
     report = shop.json("purge", "banner", "--orphans", "--yes")
@@ -112,8 +111,7 @@ def test_dropped_presets_need_orphans(shop: Shop) -> None:
     assert shop.keys() == {"prew/card/a.jpg"}
 
 
-def test_all_dropped_presets_at_once(shop: Shop) -> None:
-    """Without a name, --orphans means all that the settings do not have, and no other."""
+def test_orphans_without_a_name_purges_all_dropped_presets_and_no_other(shop: Shop) -> None:
     shop.put("prew/banner/a.jpg", "prew/old/a.jpg", "prew/card/a.jpg")
     report = shop.json("purge", "--orphans", "--yes")
 
@@ -121,8 +119,7 @@ def test_all_dropped_presets_at_once(shop: Shop) -> None:
     assert shop.keys() == {"prew/card/a.jpg"}
 
 
-def test_one_photo_of_dropped_presets_as_well(shop: Shop) -> None:
-    """With --orphans, every preset is every one in the bucket."""
+def test_one_photo_is_purged_in_dropped_presets_with_orphans(shop: Shop) -> None:
     shop.put("prew/banner/a.jpg", "prew/card/a.jpg", "prew/card/b.jpg")
     shop.json("purge", "--photo", "photo/a.jpg", "--orphans", "--yes")
 
@@ -142,8 +139,8 @@ def test_one_photo_of_dropped_presets_as_well(shop: Shop) -> None:
         ("card/../../photo", "--orphans"),
     ],
 )
-def test_a_call_that_makes_no_sense_deletes_nothing(shop: Shop, arguments: tuple[str, ...]) -> None:
-    """Exit code 2 and a line that says why; above all no photo is touched."""
+def test_an_invalid_call_deletes_nothing(shop: Shop, arguments: tuple[str, ...]) -> None:
+    """Exit code 2 and one line with the reason; above all no photo is deleted."""
     shop.put("photo/a.jpg", "prew/card/a.jpg")
     done = shop.run("purge", *arguments, "--yes")
 
@@ -152,8 +149,8 @@ def test_a_call_that_makes_no_sense_deletes_nothing(shop: Shop, arguments: tuple
     assert shop.keys() == {"photo/a.jpg", "prew/card/a.jpg"}
 
 
-def test_more_than_one_batch(shop: Shop) -> None:
-    """A deletion in the middle of a listing leaves nothing out."""
+def test_a_purge_of_several_batches_leaves_nothing_out(shop: Shop) -> None:
+    """It deletes while it lists."""
     put_many(shop.s3, shop.bucket, (f"prew/card/{number % 2}/{number:04}.jpg" for number in range(1050)))
     report = shop.json("purge", "card", "--yes")
 
@@ -161,8 +158,7 @@ def test_more_than_one_batch(shop: Shop) -> None:
     assert shop.keys() == set()
 
 
-def test_without_redis_nothing_is_deleted_where_one_is_configured(shop: Shop) -> None:
-    """What cannot be finished is not begun."""
+def test_nothing_is_deleted_while_the_configured_redis_is_down(shop: Shop) -> None:
     shop.put("prew/card/a.jpg")
     done = shop.run("purge", "card", "--yes", PREW_REDIS_URL="redis://127.0.0.1:1/0")
 
@@ -171,8 +167,7 @@ def test_without_redis_nothing_is_deleted_where_one_is_configured(shop: Shop) ->
     assert shop.keys() == {"prew/card/a.jpg"}
 
 
-def test_a_line_for_people(shop: Shop) -> None:
-    """How many, how large, and that nothing was deleted."""
+def test_a_line_reports_count_and_size_and_that_nothing_was_deleted(shop: Shop) -> None:
     shop.put("prew/card/a.jpg", body=b"x" * 2500)
     done = shop.run("purge", "card", COLUMNS="200")
 

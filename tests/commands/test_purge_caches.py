@@ -19,7 +19,7 @@ OTHERWISE_ENCODED = "/%e3%82%af%e3%82%ba%e7%ae%b1/a%20b+c.jpg"
 
 @pytest.fixture(name="nginx")
 def _nginx(shop: Shop, tmp_path: Path) -> Iterator[Nginx]:
-    """Nginx with its cache on, in front of the shop, and without a service."""
+    """Nginx with its cache, in front of the shop, and without a service."""
     shop.allow_anonymous_reads()
     variables = {
         "PREW_NGINX_S3_SERVER": f"{LOOPBACK}:{shop.s3.port}",
@@ -34,7 +34,7 @@ def _nginx(shop: Shop, tmp_path: Path) -> Iterator[Nginx]:
 
 
 def test_copies_in_nginxs_cache_are_deleted(shop: Shop, nginx: Nginx, tmp_path: Path) -> None:
-    """In each spelling that a client cached; those of other presets stay, and a dry run only counts."""
+    """In each cached spelling; those of other presets stay, and a dry run only counts."""
     shop.put(f"prew/card/{NAME}", f"prew/thumb/{NAME}", body=b"old")
     paths = [f"/prew/card{PATH}", f"/prew/card{OTHERWISE_ENCODED}", f"/prew/thumb{PATH}"]
     for path in paths * 2:
@@ -50,8 +50,7 @@ def test_copies_in_nginxs_cache_are_deleted(shop: Shop, nginx: Nginx, tmp_path: 
     assert [ask(nginx.port, path).body for path in paths] == [b"new", b"new", b"old"]
 
 
-def test_a_folder_that_does_not_exist(shop: Shop, tmp_path: Path) -> None:
-    """The error says which folder it should be."""
+def test_a_missing_folder_is_an_error_that_names_the_right_one(shop: Shop, tmp_path: Path) -> None:
     done = shop.run("purge", "card", "--nginx-cache", str(tmp_path / "none"))
 
     assert done.returncode == 1

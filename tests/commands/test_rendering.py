@@ -47,7 +47,7 @@ async def test_a_throttled_preview_is_retried_when_the_cached_failure_has_expire
     assert clock.now == pytest.approx(1000 + 3 * 7.1)
 
 
-async def test_throttled_without_end_is_a_failure() -> None:
+async def test_a_preview_that_stays_throttled_is_a_failure() -> None:
     assert await _renderer(10_000, FakeClock()).render(preview()) == Failure("throttled", "enough", 7.0)
 
 
@@ -62,8 +62,8 @@ def test_all_failures_are_counted_and_the_first_are_listed() -> None:
     assert report.failures[0] == {"key": "prew/card/0", "kind": "corrupt", "detail": "broken"}
 
 
-def test_a_name_is_addressable_as_in_a_request() -> None:
-    """The same keys as from a request's path, and none for what no path can name."""
+def test_a_name_has_the_keys_of_its_request_path() -> None:
+    """None for a name that no path can express."""
     odd = "クズ箱/a b+c%20d#e?f.jpg"
     found = addressable(CATALOGUE, "card", odd)
 
@@ -74,7 +74,7 @@ def test_a_name_is_addressable_as_in_a_request() -> None:
 
 
 def test_an_estimate_at_list_price() -> None:
-    """A million resizes of half a second with one CPU: 863,770 GB-seconds, and a fifth of a dollar for requests."""
+    """A million resizes of half a second with one CPU: 863,770 GB-seconds, and $0.20 for requests."""
     expected = estimate(1_000_000, CostAssumptions(0.5, 1769, LIST_GB_SECOND_USD))
 
     assert expected.gb_seconds == 863_769.5

@@ -17,12 +17,12 @@ ODD = "クズ箱/a b+c%20d#e?f.jpg"
 
 @pytest.fixture(name="now")
 def _now(shop: Shop) -> str:
-    """The present fingerprint of card."""
+    """The current fingerprint of card."""
     return fingerprints(shop.environment)["card"]
 
 
 def _one_of_each(shop: Shop, now: str) -> None:
-    """Photos before previews, so that only one is newer than its preview."""
+    """One photo for each reason; photos are stored before previews, so that only one is newer than its preview."""
     shop.put("photo/fresh.jpg", f"photo/{ODD}", "photo/a/unmarked.jpg", "photo/without.jpg")
     shop.put("prew/card/fresh.jpg", "prew/card/newer.jpg", "prew/card/a-gone.jpg", fingerprint=now)
     shop.put(f"prew/card/{ODD}", fingerprint="000000000000")
@@ -31,7 +31,7 @@ def _one_of_each(shop: Shop, now: str) -> None:
 
 
 def test_each_reason_is_found_and_nothing_is_changed(shop: Shop, now: str) -> None:
-    """Exit code 1; a preview without a fingerprint counts as rendered by another definition."""
+    """Exit code 1; a preview without a fingerprint counts as one of another definition."""
     _one_of_each(shop, now)
     before = shop.keys()
     report = shop.json("stale", "card", exit_code=1)
@@ -49,7 +49,7 @@ def test_each_reason_is_found_and_nothing_is_changed(shop: Shop, now: str) -> No
 
 
 def test_nothing_stale_is_exit_code_0(shop: Shop, now: str) -> None:
-    """Photos without a preview are not stale."""
+    """A photo without a preview is not stale."""
     shop.put("photo/a.jpg", "photo/without.jpg")
     shop.put("prew/card/a.jpg", fingerprint=now)
     report = shop.json("stale")
@@ -58,7 +58,7 @@ def test_nothing_stale_is_exit_code_0(shop: Shop, now: str) -> None:
 
 
 async def test_fix_repairs_all(shop: Shop, function: GatedLambda, now: str) -> None:
-    """One invocation for each that changed; a preview without a photo is deleted; nothing else is touched."""
+    """One invocation per changed preview; a preview without a photo is deleted; nothing else changes."""
     _one_of_each(shop, now)
     report = await shop.run_beside("stale", "card", "--fix")
     again = await shop.run_beside("stale", "card")
@@ -68,7 +68,7 @@ async def test_fix_repairs_all(shop: Shop, function: GatedLambda, now: str) -> N
     assert shop.keys("prew/") == {f"prew/card/{name}" for name in ("fresh.jpg", "newer.jpg", ODD, "a/unmarked.jpg")}
 
 
-async def test_the_old_preview_is_there_until_the_new_one_is(shop: Shop, function: GatedLambda) -> None:
+async def test_the_old_preview_is_served_until_the_new_one_is_stored(shop: Shop, function: GatedLambda) -> None:
     shop.put("photo/a.jpg")
     shop.put("prew/card/a.jpg", body=b"old")
     function.gate.clear()
@@ -82,8 +82,7 @@ async def test_the_old_preview_is_there_until_the_new_one_is(shop: Shop, functio
     assert shop.read("prew/card/a.jpg").startswith(b"photo/a.jpg 1")
 
 
-async def test_two_at_once_render_nothing_twice(shop: Shop, function: GatedLambda) -> None:
-    """Nor more at once than the two may."""
+async def test_two_at_once_render_nothing_twice_within_their_limits(shop: Shop, function: GatedLambda) -> None:
     names = [f"{number}.jpg" for number in range(8)]
     shop.put(*(f"photo/{name}" for name in names))
     shop.put(*(f"prew/card/{name}" for name in names))
@@ -99,10 +98,10 @@ async def test_two_at_once_render_nothing_twice(shop: Shop, function: GatedLambd
     assert function.most_at_once <= 4
 
 
-async def test_an_earlier_cached_result_is_no_answer(
+async def test_an_earlier_cached_result_does_not_count_as_a_repair(
     shop: Shop, function: GatedLambda, redis_server: Redis, now: str
 ) -> None:
-    """A photo is replaced moments after its preview was rendered, whose result is still in Redis."""
+    """A photo is replaced just after its preview was rendered, whose result is still in Redis."""
     shop.put("prew/card/a.jpg", body=b"old", fingerprint=now)
     shop.put_later("photo/a.jpg", than="prew/card/a.jpg")
     with BlockingRedis.from_url(redis_server.url) as redis:
@@ -115,7 +114,7 @@ async def test_an_earlier_cached_result_is_no_answer(
 
 
 async def test_a_preview_that_cannot_be_rendered_again_stays(shop: Shop, function: GatedLambda) -> None:
-    """Exit code 1, and the failure is listed: the old preview is better than none."""
+    """Exit code 1, and the failure is listed; an old preview is better than none."""
     shop.put("photo/a.jpg")
     shop.put("prew/card/a.jpg", body=b"old")
     function.script.append(failed("corrupt"))
@@ -134,8 +133,7 @@ async def test_a_prefix_narrows_it(shop: Shop, function: GatedLambda) -> None:
     assert function.calls == 0
 
 
-async def test_lines_for_people(shop: Shop, function: GatedLambda) -> None:
-    """How many are stale and what --fix does about it; what it did."""
+async def test_lines_report_stale_previews_and_what_fix_would_do_and_did(shop: Shop, function: GatedLambda) -> None:
     shop.put("prew/card/a.jpg")
     found = await asyncio.to_thread(shop.run, "stale", COLUMNS="200")
     fixed = await asyncio.to_thread(shop.run, "stale", "--fix", COLUMNS="200")

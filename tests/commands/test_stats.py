@@ -7,7 +7,7 @@ from tests.support.many_objects import put_many
 
 
 def test_each_preset_is_counted(shop: Shop) -> None:
-    """Previews, bytes and ages of each preset; photos are not counted."""
+    """Previews, bytes and ages, without photos."""
     shop.put("photo/a.jpg", body=b"x" * 1000)
     shop.put("prew/card/a.jpg", "prew/card/deep/er/b c.jpg", body=b"12345")
     card, thumb = shop.json("stats")
@@ -18,7 +18,7 @@ def test_each_preset_is_counted(shop: Shop) -> None:
 
 
 def test_unknown_presets_are_shown_too(shop: Shop) -> None:
-    """A preset that was dropped from the settings still costs storage."""
+    """A preset that was removed from the settings still costs storage."""
     shop.put("prew/banner/a.jpg")
     rows = shop.json("stats")
 
@@ -29,8 +29,8 @@ def test_unknown_presets_are_shown_too(shop: Shop) -> None:
     ]
 
 
-def test_each_variant_is_counted(shop: Shop) -> None:
-    """Formats and densities have a row each, after their preset's; one that is no longer configured is not known."""
+def test_each_variant_has_a_row_after_its_preset(shop: Shop) -> None:
+    """One that is no longer configured is unknown."""
     shop.put("prew/card/a.jpg", "prew/card.avif/a.jpg", "prew/card.avif/b.jpg", "prew/card@3x/a.jpg")
     rows = shop.json("stats", PREW_PRESETS__CARD__FORMAT="auto", PREW_PRESETS__THUMB__DPR="2")
 
@@ -51,16 +51,14 @@ def test_more_previews_than_one_page_of_a_listing(shop: Shop) -> None:
     assert (card["count"], card["bytes"]) == (1005, 1005)
 
 
-def test_names_that_few_clients_can_express(shop: Shop) -> None:
-    """A newline or a backslash in a key does not end the listing."""
+def test_a_newline_or_backslash_in_a_key_does_not_end_the_listing(shop: Shop) -> None:
     shop.put("prew/card/new\nline.jpg", "prew/card/ключ?#%.jpg")
     card, _ = shop.json("stats")
 
     assert card["count"] == 2
 
 
-def test_a_table_for_people(shop: Shop) -> None:
-    """Without --json it is a table, with sizes in units."""
+def test_without_json_a_table_has_sizes_in_units(shop: Shop) -> None:
     shop.put("prew/card/a.jpg", body=b"x" * 2500)
     done = shop.run("stats", COLUMNS="120")
 
@@ -68,8 +66,8 @@ def test_a_table_for_people(shop: Shop) -> None:
     assert "2.5 kB" in done.stdout
 
 
-def test_a_bucket_that_is_not_there_is_one_line(shop: Shop) -> None:
-    """Exit code 1, and S3's code, without a traceback."""
+def test_a_missing_bucket_is_one_line_with_s3s_code(shop: Shop) -> None:
+    """Exit code 1."""
     done = shop.run("stats", PREW_SOURCE_BUCKET="no-such-bucket")
 
     assert done.returncode == 1

@@ -13,7 +13,7 @@ from tests.commands.conftest import Shop
 from tests.support.asking import ask
 from tests.support.gated_lambda import GatedLambda, failed
 
-# Their order by bytes and their order in folders differ.
+# Sorted by bytes and sorted by folder, they differ.
 NAMES = ["a/b.jpg", "a/b/c.jpg", "a-b.jpg", "a.jpg", "クズ箱/a b+c%20d#e?f.jpg", "z.jpg"]
 
 
@@ -32,8 +32,7 @@ async def test_missing_previews_are_rendered_and_stored_ones_skipped(shop: Shop,
     assert shop.keys("prew/card/") == {f"prew/card/{name}" for name in [*NAMES, "gone.jpg"]}
 
 
-async def test_a_second_run_has_nothing_to_do(shop: Shop, function: GatedLambda) -> None:
-    """Of all presets, since none is named."""
+async def test_a_second_run_over_all_presets_renders_nothing(shop: Shop, function: GatedLambda) -> None:
     _photos(shop, NAMES[:2])
     await shop.run_beside("warm")
     report = await shop.run_beside("warm")
@@ -44,7 +43,7 @@ async def test_a_second_run_has_nothing_to_do(shop: Shop, function: GatedLambda)
 
 
 async def test_all_variants_of_a_preset_are_rendered(shop: Shop, function: GatedLambda) -> None:
-    """Each missing one once; stale checks each by its own definition."""
+    """Once each; `stale` compares each with its own definition."""
     shop.environment["PREW_PRESETS__CARD__FORMAT"] = "auto"
     _photos(shop, ["a@b.jpg"])
     shop.put("prew/card.avif/a@b.jpg")  # without a fingerprint
@@ -66,7 +65,7 @@ async def test_a_prefix_narrows_it(shop: Shop, function: GatedLambda) -> None:
 
 
 async def test_a_dry_run_counts_and_estimates(shop: Shop, function: GatedLambda) -> None:
-    """GB-seconds by the given time, memory and price, and the requests; nothing is rendered."""
+    """GB-seconds and requests by the given time, memory and price; nothing is rendered."""
     _photos(shop, NAMES)
     options = ("--seconds", "2", "--memory-mb", "512", "--gb-second-usd", "0.5")
     report = await shop.run_beside("warm", "thumb", "--dry-run", *options)
@@ -93,7 +92,7 @@ async def test_names_that_no_request_can_express_are_left_out(shop: Shop, functi
 
 
 async def test_failures_are_counted_by_kind_and_listed(shop: Shop, function: GatedLambda) -> None:
-    """Exit code 1, and the others are rendered."""
+    """Exit code 1; the other previews are rendered."""
     _photos(shop, ["a.jpg", "b.jpg"])
     function.script.append(failed("corrupt"))
     report = await shop.run_beside("warm", "card", "--concurrency", "1", exit_code=1)
@@ -114,7 +113,6 @@ async def test_no_more_at_once_than_requested(shop: Shop, function: GatedLambda)
 
 
 async def test_two_warmers_and_a_site_render_nothing_twice(shop: Shop, function: GatedLambda) -> None:
-    """They meet at the gate: each preview is one invocation, whoever requested it first."""
     _photos(shop, [f"{number}.jpg" for number in range(8)])
     function.gate.clear()
     port = free_ports(1)[0]
@@ -131,8 +129,8 @@ async def test_two_warmers_and_a_site_render_nothing_twice(shop: Shop, function:
     assert [each["failed"] for each in reports] == [{}, {}]
 
 
-async def test_killed_and_started_again_it_continues(shop: Shop, function: GatedLambda) -> None:
-    """SIGKILL with three invocations in flight, which Lambda finishes: no preview is rendered twice."""
+async def test_after_a_kill_it_continues_without_rendering_twice(shop: Shop, function: GatedLambda) -> None:
+    """Lambda completes the three invocations that were in flight."""
     _photos(shop, [f"{number}.jpg" for number in range(9)])
     function.gate.clear()
     killed = await shop.start("warm", "card", "--concurrency", "3")
@@ -148,8 +146,8 @@ async def test_killed_and_started_again_it_continues(shop: Shop, function: Gated
     assert function.invocations == Counter({f"photo/{number}.jpg": 1 for number in range(9)})
 
 
-async def test_an_unknown_preset(shop: Shop, function: GatedLambda) -> None:
-    """Exit code 2, and the known names."""
+async def test_an_unknown_preset_is_refused_with_the_known_names(shop: Shop, function: GatedLambda) -> None:
+    """Exit code 2."""
     done = await asyncio.to_thread(shop.run, "warm", "poster")
 
     assert done.returncode == 2
@@ -157,8 +155,7 @@ async def test_an_unknown_preset(shop: Shop, function: GatedLambda) -> None:
     assert function.calls == 0
 
 
-async def test_lines_for_people(shop: Shop, function: GatedLambda) -> None:
-    """What was rendered, and what a dry run expects to pay."""
+async def test_lines_report_renders_and_the_cost_of_a_dry_run(shop: Shop, function: GatedLambda) -> None:
     _photos(shop, ["a.jpg"])
     dry = await asyncio.to_thread(shop.run, "warm", "card", "--dry-run", COLUMNS="200")
     done = await asyncio.to_thread(shop.run, "warm", "card", COLUMNS="200")
@@ -175,8 +172,7 @@ def test_the_help_has_examples(shop: Shop, command: str) -> None:
     assert f"prewmanager {command} --" in done.stdout
 
 
-async def test_ctrl_c_waits_for_what_is_in_flight(shop: Shop, function: GatedLambda) -> None:
-    """Every preview that it has started is stored when it ends, and there is no traceback."""
+async def test_ctrl_c_waits_for_the_flights_without_a_traceback(shop: Shop, function: GatedLambda) -> None:
     _photos(shop, [f"{number}.jpg" for number in range(9)])
     function.gate.clear()
     warming = await shop.start("warm", "card", "--concurrency", "3")

@@ -1,4 +1,4 @@
-"""One compose project for all of these tests, brought up from nothing and taken down with its volumes."""
+"""One compose project for all of these tests, created from scratch and removed with its volumes."""
 
 from __future__ import annotations
 

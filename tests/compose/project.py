@@ -1,4 +1,4 @@
-"""The compose project of one test run: commands of the Compose CLI, and what its containers say."""
+"""The compose project of a test run: commands of the Compose CLI, and the state of its containers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def engine_answers() -> bool:
-    """Whether there is a Docker engine here, and the Compose CLI."""
+    """Whether a Docker engine and the Compose CLI are available."""
     try:
         for command in (["docker", "info"], ["docker", "compose", "version"]):
             subprocess.run(command, check=True, capture_output=True, timeout=20)
@@ -29,20 +29,20 @@ def engine_answers() -> bool:
 
 
 def eventually(holds: Callable[[], bool]) -> None:
-    """Return as soon as `holds()`; the test's own time limit ends it where it never does."""
+    """Return as soon as `holds()`; otherwise the test's time limit ends it."""
     while not holds():
         pass
 
 
 @dataclass(frozen=True)
 class Project:
-    """A project of `docker-compose.yml` beside whatever else runs; nginx on a port of its own."""
+    """A project of `docker-compose.yml`, isolated from others; nginx on its own port."""
 
     name: str
     port: int
 
     def compose(self, *arguments: str) -> str:
-        """What `docker compose …` prints; fails where it fails."""
+        """Return the output of `docker compose …`; fail if it fails."""
         environment = os.environ | {"PREW_LOCAL_PORT": str(self.port), "PREW_LOCAL_PHOTOS": ""}
         argv = ["docker", "compose", "--project-name", self.name, *arguments]
         done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
@@ -50,37 +50,37 @@ class Project:
         return done.stdout
 
     def get(self, path: str) -> Answer:
-        """One request through nginx, whose own time-out for the service is shorter."""
+        """Send a request through nginx, whose time-out for the service is shorter."""
         return ask(self.port, path, within_s=65)
 
     @functools.cached_property
     def photos(self) -> list[str]:
-        """Paths of the samples."""
+        """Return the samples' paths."""
         found = json.loads(self.get("/presets/photos").body)["photos"]
         return [f"/photo/{quote(photo['name'])}" for photo in found]
 
     @functools.cached_property
     def fresh_previews(self) -> Iterator[str]:
-        """Paths of previews that nobody has asked for yet, each once."""
+        """Yield paths of previews that were never requested, each once."""
         presets = [preset["name"] for preset in json.loads(self.get("/presets/facts").body)["presets"]]
         pairs = itertools.product(presets, self.photos)
         return (photo.replace("/photo/", f"/prew/{preset}/", 1) for preset, photo in pairs)
 
     def containers(self, service: str) -> list[dict[str, Any]]:
-        """`docker inspect` of a service's containers, also of those that have ended."""
+        """Return `docker inspect` of a service's containers, also of those that have ended."""
         ids = self.compose("ps", "--all", "--quiet", service).split()
         found: list[dict[str, Any]] = json.loads(_docker("inspect", *ids))
         return found
 
     def is_healthy(self, service: str) -> bool:
-        """Whether all of a service's containers are."""
+        """Whether all of a service's containers are healthy."""
         states = [container["State"] for container in self.containers(service)]
         return all(state["Running"] and state.get("Health", {}).get("Status") == "healthy" for state in states)
 
     def kill_one(self, service: str) -> str:
-        """End the first process of one container with SIGKILL, as a crash would, and return the container's id.
+        """End the first process of one container with SIGKILL, like a crash, and return the container's id.
 
-        `docker kill` would also tell the engine that the container is not wanted any more.
+        `docker kill` would also make the engine stop restarting the container.
         """
         container = self.containers(service)[0]
         command = f"kill -9 {container['State']['Pid']}"
@@ -88,7 +88,7 @@ class Project:
         return str(container["Id"])
 
     def run_in(self, container: str, code: str) -> Any:
-        """What this Python code prints in a container, as JSON."""
+        """Run Python code in a container and return its output, parsed as JSON."""
         return json.loads(_docker("exec", container, "python", "-c", code))
 
 

@@ -1,4 +1,4 @@
-"""`docker compose up`: the whole system from images, hardened, and back on its feet after any container's death."""
+"""`docker compose up`: the whole system in hardened containers, which recovers from any container's death."""
 
 from __future__ import annotations
 
@@ -39,15 +39,14 @@ def _invocations(project: Project) -> int:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_everything_comes_up_healthy(project: Project, service: str) -> None:
-    """`up --wait` from nothing ends with every container healthy; the service has two."""
+def test_up_wait_ends_with_every_container_healthy_and_two_replicas(project: Project, service: str) -> None:
     assert project.is_healthy(service)
     assert len(project.containers(service)) == (2 if service == "prewmanager" else 1)
 
 
 @pytest.mark.parametrize("service", [*SERVICES, "fill-bucket"])
 def test_no_container_can_change_itself_or_gain_privileges(project: Project, service: str) -> None:
-    """A read-only root, no capability, no way to more, and a user that is not root."""
+    """A read-only root, no capability, no new privileges, a user other than root."""
     for container in project.containers(service):
         host, user = container["HostConfig"], container["Config"]["User"]
         assert host["ReadonlyRootfs"]
@@ -56,8 +55,7 @@ def test_no_container_can_change_itself_or_gain_privileges(project: Project, ser
         assert user.partition(":")[0] not in {"", "0", "root"}
 
 
-def test_the_page_and_the_photos_are_served(project: Project) -> None:
-    """The page tells every preset of .env.example and lists the samples; a photo comes from S3 as it is."""
+def test_the_page_has_every_preset_and_the_samples_and_a_photo_comes_from_s3(project: Project) -> None:
     facts = json.loads(project.get("/presets/facts").body)
 
     assert b"<title>Contact sheet" in project.get("/").body
@@ -65,8 +63,7 @@ def test_the_page_and_the_photos_are_served(project: Project) -> None:
     assert project.get(project.photos[0]).status == 200
 
 
-def test_made_once_then_served_by_s3(project: Project) -> None:
-    """The first request makes the preview in the function, the second comes from S3 with the same bytes."""
+def test_a_preview_is_rendered_once_and_then_served_by_s3(project: Project) -> None:
     path = next(project.fresh_previews)
     before = _invocations(project)
     first, second = project.get(path), project.get(path)
@@ -77,8 +74,8 @@ def test_made_once_then_served_by_s3(project: Project) -> None:
     assert _invocations(project) - before == 1
 
 
-def test_the_edge_makes_an_image_where_the_origin_has_none(project: Project) -> None:
-    """CloudFront's emulator asks nginx, has the edge function fit a photo into one of its sizes, and keeps that."""
+def test_the_edge_function_renders_an_image_that_the_origin_lacks(project: Project) -> None:
+    """CloudFront's emulator asks nginx, rounds the size, and caches the image."""
     path = f"/edge/none?s=http://photos.localhost:8080{project.photos[0]}&w=500&h=300"
     first, second = project.get(path), project.get(path)
 
@@ -87,8 +84,7 @@ def test_the_edge_makes_an_image_where_the_origin_has_none(project: Project) -> 
     assert (second.body, second.headers["X-Cache"]) == (first.body, "Hit from cloudfront")
 
 
-def test_a_photo_that_is_overwritten_changes_its_previews(project: Project) -> None:
-    """From S3's event through the cleaner to the next request."""
+def test_an_overwritten_photo_gets_new_previews_at_the_next_request(project: Project) -> None:
     container = str(project.containers("lambda")[0]["Id"])
 
     def is_grey(wanted: int) -> bool:
@@ -102,15 +98,13 @@ def test_a_photo_that_is_overwritten_changes_its_previews(project: Project) -> N
         eventually(functools.partial(is_grey, wanted))
 
 
-def test_the_bucket_is_readable_but_not_listed(project: Project) -> None:
-    """Only what has a prefix is public: the bucket's own listing stays closed to nginx's clients."""
+def test_nginxs_clients_cannot_list_the_bucket(project: Project) -> None:
     assert project.get("/photo/none.jpg").status == 404
     assert project.get("/photo/").status in {400, 404}
 
 
 @pytest.mark.parametrize("service", ["prewmanager", "redis"])
-def test_no_request_is_lost_with_it(project: Project, service: str) -> None:
-    """With one replica, or Redis, killed under a load of missing previews, every one of them is answered."""
+def test_no_request_is_lost_when_a_replica_or_redis_is_killed(project: Project, service: str) -> None:
     paths = [next(project.fresh_previews) for _ in range(12)]
     with ThreadPoolExecutor(6) as threads:
         asked = [threads.submit(project.get, path) for path in paths]
@@ -122,8 +116,7 @@ def test_no_request_is_lost_with_it(project: Project, service: str) -> None:
     assert killed in {container["Id"] for container in project.containers(service)}
 
 
-def test_previews_that_exist_need_no_function(project: Project) -> None:
-    """With the Lambda service killed, what was made is served; what was not is made once it is back."""
+def test_existing_previews_need_no_lambda_and_missing_ones_are_rendered_once_it_is_back(project: Project) -> None:
     made, missing = next(project.fresh_previews), next(project.fresh_previews)
     assert project.get(made).status == 200
     project.kill_one("lambda")
@@ -134,8 +127,7 @@ def test_previews_that_exist_need_no_function(project: Project) -> None:
 
 
 @pytest.mark.parametrize("service", ["cloudfront", "page", "s3-events"])
-def test_nobody_else_notices(project: Project, service: str) -> None:
-    """With what stands beside the road killed, previews are made and served; it comes back by itself."""
+def test_killed_parts_beside_the_request_path_recover_unnoticed(project: Project, service: str) -> None:
     missing = next(project.fresh_previews)
     project.kill_one(service)
 
@@ -144,8 +136,7 @@ def test_nobody_else_notices(project: Project, service: str) -> None:
 
 
 @pytest.mark.parametrize("service", ["nginx", "s3"])
-def test_what_everything_needs_comes_back(project: Project, service: str) -> None:
-    """After nginx or S3 was killed, a preview made before is still there, and a new one is made."""
+def test_after_nginx_or_s3_was_killed_previews_are_kept_and_rendered(project: Project, service: str) -> None:
     made = next(project.fresh_previews)
     body = project.get(made).body
     project.kill_one(service)
@@ -165,7 +156,7 @@ def _answers(project: Project, path: str, body: bytes) -> bool:
 
 
 def test_five_replicas_share_the_work(project: Project) -> None:
-    """`--scale prewmanager=5`, and nginx, started after them, asks each of the five."""
+    """With `--scale prewmanager=5`, started before nginx."""
     project.compose("up", "--detach", "--wait", "--scale=prewmanager=5", "--no-recreate")
     project.compose("restart", "nginx")
     eventually(lambda: project.is_healthy("nginx"))

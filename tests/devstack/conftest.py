@@ -1,4 +1,4 @@
-"""The local Lambda service with functions that misbehave in one way each."""
+"""The Lambda emulator with functions that misbehave in one way each."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def _run(folder: Path, *options: str) -> Iterator[Lambda]:
 
 @pytest.fixture(scope="module", name="service")
 def _service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lambda]:
-    """A service that lets three invocations run at once."""
+    """A service that runs up to three invocations at once."""
     with _run(tmp_path_factory.mktemp("lambda"), "--concurrency=3", "--memory=512") as service:
         yield service
 
 
 @pytest.fixture(name="run_service")
 def _run_service(tmp_path: Path) -> Callable[..., contextlib.AbstractContextManager[Lambda]]:
-    """Runs a service of one's own with these command-line options."""
+    """Runs a separate service with these command-line options."""
     return functools.partial(_run, tmp_path)
 
 
@@ -52,19 +52,19 @@ def _invoke(service: Lambda, name: str, event: object) -> dict[str, Any]:
 
 @pytest.fixture(name="invoke_on")
 def _invoke_on() -> Callable[[Lambda], Invoke]:
-    """What boto3 answers for (name, event), with the payload parsed."""
+    """Invokes: returns boto3's answer for (name, event), with the payload parsed."""
     return lambda service: functools.partial(_invoke, service)
 
 
 @pytest.fixture(name="invoke")
 def _invoke_here(service: Lambda) -> Invoke:
-    """The same, on the shared service."""
+    """Invokes likewise, on the shared service."""
     return functools.partial(_invoke, service)
 
 
 @pytest.fixture(name="closed_gate")
 def _closed_gate(tmp_path: Path) -> Callable[[], contextlib.AbstractContextManager[dict[str, str]]]:
-    """An event for `gated` whose gate stays closed inside the block."""
+    """An event for `gated`, whose gate is closed inside the block."""
 
     @contextlib.contextmanager
     def closed() -> Iterator[dict[str, str]]:

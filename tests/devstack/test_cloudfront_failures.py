@@ -1,4 +1,4 @@
-"""What CloudFront itself answers when origin or function fail."""
+"""CloudFront's own answers when origin or function fail."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ SIZES = Path(__file__).resolve().parents[2] / "infra" / "sizes.js"
 
 
 class Backend:
-    """Origin and Lambda service in one; `answer` is what the function's invocation ends with."""
+    """Origin and Lambda service in one; `answer` is the outcome of the function's invocation."""
 
     def __init__(self) -> None:
         self.answer = web.Response()
 
     async def origin(self, _request: web.Request) -> web.Response:
-        """Nothing is here."""
+        """Answer 404."""
         return web.Response(status=404, text="gone")
 
     async def invoke(self, _request: web.Request) -> web.Response:
-        """Answer as the test says."""
+        """Answer with `answer`."""
         return self.answer
 
 
@@ -37,7 +37,7 @@ def _backend() -> Backend:
 
 @pytest.fixture(name="distribution")
 async def _distribution(backend: Backend) -> AsyncIterator[Distribution]:
-    """A distribution in front of it."""
+    """A distribution in front of the backend."""
     app = web.Application()
     app.router.add_post("/invoke", backend.invoke)
     app.router.add_get("/{path:.*}", backend.origin)
@@ -64,10 +64,9 @@ async def _distribution(backend: Backend) -> AsyncIterator[Distribution]:
         ),
     ],
 )
-async def test_a_function_that_fails_is_reported_by_name(
+async def test_a_functions_failure_has_cloudfronts_status_and_x_cache_and_is_not_cached(
     distribution: Distribution, backend: Backend, answer: web.Response, status: int, x_cache: str
 ) -> None:
-    """The status and the `X-Cache` of the real one, and nothing of it is kept."""
     backend.answer = answer
     failed = await distribution.answer("GET", "/a.jpg", "s=x", "127.0.0.1")
     backend.answer = web.Response(text='{"status": "204", "headers": {}}')
@@ -78,8 +77,7 @@ async def test_a_function_that_fails_is_reported_by_name(
     assert (after.response.status, after.x_cache) == (204, "Miss from cloudfront")
 
 
-async def test_an_origin_that_is_away_is_502(distribution: Distribution) -> None:
-    """Said without asking the function: it is there for answers, and there is none."""
+async def test_an_unreachable_origin_is_502_without_invoking_the_function(distribution: Distribution) -> None:
     away = Settings("d.example", "http://127.0.0.1:1", distribution.settings.invoke_url)
     answer = await Distribution(away, distribution.session, distribution.viewer_request).answer("GET", "/", "", "")
 

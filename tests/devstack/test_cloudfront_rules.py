@@ -1,4 +1,4 @@
-"""The CloudFront emulator's own decisions: the key, the life-time, the event, what it accepts, what it hides."""
+"""The CloudFront emulator's rules: cache key, lifetime, event, accepted answers, hidden headers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VIA = {"via": [{"key": "Via", "value": "1.1 x"}]}
 
 @pytest.fixture(scope="module", name="sizes")
 def _sizes() -> ViewerRequest:
-    """The function of infra/sizes.js, which a test of the template holds to be what is deployed."""
+    """The function of infra/sizes.js; a test of the template compares it with the deployed one."""
     return ViewerRequest(ROOT / "infra" / "sizes.js")
 
 
@@ -44,19 +44,17 @@ def _sizes() -> ViewerRequest:
     ],
 )
 def test_sizes_are_those_of_the_viewer_request_function(sizes: ViewerRequest, query: str, normalised: str) -> None:
-    """The real JavaScript decides, so that 1199 and 1200 share an answer; of other parameters nothing is left."""
+    """The real JavaScript runs: 1199 and 1200 share an answer, other parameters are dropped."""
     assert sizes.normalised("/a%20b.jpg", query) == ("/a%20b.jpg", normalised)
 
 
-def test_a_viewer_request_function_that_raises_is_an_error(tmp_path: Path) -> None:
-    """It differs from every other failure, as CloudFront does."""
+def test_a_viewer_request_function_that_raises_has_an_error_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "broken.js").write_text("function handler(event) { throw new Error('no size'); }")
     with pytest.raises(FunctionFailed, match="no size"):
         ViewerRequest(tmp_path / "broken.js").normalised("/", "s=x")
 
 
-def test_the_key_is_that_of_the_template() -> None:
-    """What the emulator keeps apart, CloudFront keeps apart."""
+def test_the_cache_key_is_that_of_the_template() -> None:
     template = (ROOT / "infra" / "edge.yaml").read_text()
 
     assert re.findall(r"QueryStrings: \[(.*)\]", template) == [", ".join(IN_KEY)]
@@ -87,14 +85,13 @@ def test_the_key_is_that_of_the_template() -> None:
     ],
 )
 def test_answers_live_as_long_as_they_say(status: int, cache_control: str, seconds: int) -> None:
-    """The policy's default and maximum bound it; an error that is kept is for ten seconds, S3's failures for one."""
+    """Within the policy's default and maximum; errors are cached for ten seconds, those of S3 for one."""
     headers = (("Cache-Control", cache_control),) if cache_control else ()
 
     assert lifetime_s(Response(status, "", headers, b"")) == seconds
 
 
-def test_the_cache_evicts_what_is_old_and_what_nobody_asks_for() -> None:
-    """Age is counted from when it was kept; above its size the one asked for longest ago goes."""
+def test_the_cache_evicts_expired_and_least_recently_used_responses() -> None:
     clock = [0.0]
     cache = Cache(max_bytes=25, now=lambda: clock[0])
     for key in "abc":
@@ -111,7 +108,7 @@ def test_the_cache_evicts_what_is_old_and_what_nobody_asks_for() -> None:
 
 
 def test_the_event_has_the_documented_shape() -> None:
-    """The same fields as the example that the edge function is tested with; what functions never see is left out."""
+    """The example of the edge function's tests has the same fields; hidden headers are left out."""
     documented = origin_response({"s": "x"})["Records"][0]["cf"]
     headers = {"Host": "photos.example.org", "X-Amz-Cf-Id": "id=="}
     request = documented["request"] | {"headers": header_object(headers.items())}
@@ -129,8 +126,7 @@ def _answer(**fields: Any) -> bytes:
     return json.dumps({"status": "200", "headers": VIA} | fields).encode()
 
 
-def test_an_answer_replaces_what_it_names() -> None:
-    """Status, headers and body are the function's; where it gives no body, the origin's stays."""
+def test_an_answer_replaces_status_headers_and_body_where_it_has_them() -> None:
     encoded = base64.b64encode(b"\xff\xd8").decode()
     headers = VIA | {"content-length": [{"key": "Content-Length", "value": "4"}], "a": [{"value": "1"}]}
     made = applied(_answer(headers=headers, body=encoded, bodyEncoding="base64"), MISSING)
@@ -141,8 +137,7 @@ def test_an_answer_replaces_what_it_names() -> None:
     assert applied(_answer(body="é"), MISSING).body == "é".encode()
 
 
-def test_the_limit_counts_the_answer_as_it_is_handed_over() -> None:
-    """Its last byte fits; one more is CloudFront's 502."""
+def test_the_size_limit_counts_the_encoded_answer() -> None:
     largest = MAX_ANSWER_BYTES - len(_answer(body=""))
 
     assert len(applied(_answer(body="x" * largest), MISSING).body) == largest
@@ -166,14 +161,13 @@ def test_the_limit_counts_the_answer_as_it_is_handed_over() -> None:
         (_answer(headers=VIA | {"X-A": [{"value": "1"}]}), "the entry X-A"),
         (_answer(headers=VIA | {"a": "1"}), "the entry a"),
         (_answer(headers=VIA | {"a": [{"key": "A"}]}), "without a value"),
-        (_answer(headers=VIA | {"a": [{"key": "B", "value": "1"}]}), "under its own name"),
+        (_answer(headers=VIA | {"a": [{"key": "B", "value": "1"}]}), "differs from the name"),
         (_answer(headers=VIA | {"a": [{"value": "1\r\nSet-Cookie: a=b"}]}), "characters"),
         (_answer(body={"data": ""}), "the body is not a string"),
         (_answer(body="", bodyEncoding="gzip"), "the body is not a string"),
         (_answer(body="%%%%", bodyEncoding="base64"), "not base64"),
     ],
 )
-def test_what_cloudfront_refuses_is_refused(answer: bytes, why: str) -> None:
-    """Each mistake is named, as a developer has to find it."""
+def test_an_invalid_answer_is_refused_with_the_reason(answer: bytes, why: str) -> None:
     with pytest.raises(InvalidAnswer, match=re.escape(why)):
         applied(answer, MISSING)

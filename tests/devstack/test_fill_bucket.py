@@ -1,4 +1,4 @@
-"""The job of docker-compose.yml that makes the bucket and fills it."""
+"""The job of docker-compose.yml that creates the bucket and fills it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _run(s3: S3, photos: Path, **variables: str) -> subprocess.CompletedProcess[
 
 @pytest.fixture(name="photos")
 def _photos(tmp_path: Path) -> Path:
-    """A folder with one file in it, which the job does not look into."""
+    """A folder with one file, whose content the job ignores."""
     folder = tmp_path / "photos"
     folder.mkdir()
     (folder / "one.jpg").write_bytes(b"one")
@@ -39,7 +39,7 @@ def _photos(tmp_path: Path) -> Path:
 
 
 def test_it_fills_a_bucket_that_anybody_may_read_but_not_list(s3: S3, photos: Path) -> None:
-    """What is under the two prefixes is public, the rest is not; a second run sends nothing again."""
+    """Only the two prefixes are public; a second run uploads nothing."""
     preset = {"PREW_PRESETS__CARD__WIDTH": "720"}
     first, second = (_run(s3, photos, **preset) for _ in range(2))
 
@@ -51,8 +51,7 @@ def test_it_fills_a_bucket_that_anybody_may_read_but_not_list(s3: S3, photos: Pa
     assert _status(f"{s3.endpoint}/filled") == 403
 
 
-def test_a_wrong_preset_stops_it_with_the_variables_name(s3: S3, photos: Path) -> None:
-    """What the service would not start with is said here already."""
+def test_an_invalid_preset_stops_it_with_the_variables_name(s3: S3, photos: Path) -> None:
     done = _run(s3, photos, PREW_PRESETS__CARD__WIDTH="wide")
 
     assert done.returncode != 0

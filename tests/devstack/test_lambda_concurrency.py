@@ -1,4 +1,4 @@
-"""Several invocations at once in the local Lambda service: held at a gate, counted, let go."""
+"""Concurrent invocations in the Lambda emulator: held at a gate, counted, released."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ def _wait_for_in_flight(service: Lambda, count: int) -> None:
     service.program.wait_ready(lambda: service.stats()["in_flight"] == count)
 
 
-def test_as_many_as_allowed_run_at_once(service: Lambda, invoke: Invoke, closed_gate: Gate) -> None:
-    """Three invocations are inside the function together, each in a process of its own."""
+def test_as_many_as_allowed_run_at_once_in_processes_of_their_own(
+    service: Lambda, invoke: Invoke, closed_gate: Gate
+) -> None:
     with ThreadPoolExecutor(3) as threads:
         with closed_gate() as event:
             running = [threads.submit(invoke, "gated", event) for _ in range(3)]
@@ -35,8 +36,9 @@ def test_as_many_as_allowed_run_at_once(service: Lambda, invoke: Invoke, closed_
     assert service.stats()["max_in_flight"] == 3
 
 
-def test_one_more_is_throttled(service: Lambda, invoke: Invoke, closed_gate: Gate) -> None:
-    """The fourth call is refused at once with 429, Retry-After and the reason; the three go on."""
+def test_one_more_is_429_with_retry_after_and_the_others_go_on(
+    service: Lambda, invoke: Invoke, closed_gate: Gate
+) -> None:
     before = service.stats()["throttled"]
     with ThreadPoolExecutor(3) as threads:
         with closed_gate() as event:
@@ -57,8 +59,7 @@ def test_one_more_is_throttled(service: Lambda, invoke: Invoke, closed_gate: Gat
     assert before + 1 == service.stats()["throttled"]
 
 
-def test_another_function_is_not_throttled_with_it(service: Lambda, invoke: Invoke, closed_gate: Gate) -> None:
-    """Concurrency is counted for each function by itself."""
+def test_concurrency_is_limited_per_function(service: Lambda, invoke: Invoke, closed_gate: Gate) -> None:
     with ThreadPoolExecutor(3) as threads:
         with closed_gate() as event:
             running = [threads.submit(invoke, "gated", event) for _ in range(3)]
@@ -69,10 +70,9 @@ def test_another_function_is_not_throttled_with_it(service: Lambda, invoke: Invo
             call.result()
 
 
-def test_a_call_may_wait_for_a_slot(
+def test_a_queued_call_waits_for_a_slot_and_reuses_the_sandbox(
     run_service: RunService, invoke_on: Callable[[Lambda], Invoke], closed_gate: Gate
 ) -> None:
-    """With a queue, a call beyond the bound waits for a sandbox, and shares it with the call before."""
     with run_service("--concurrency=1", "--queue-wait=50") as service, ThreadPoolExecutor(2) as threads:
         with closed_gate() as event:
             calls = [threads.submit(invoke_on(service), "gated", event) for _ in range(2)]
@@ -83,10 +83,9 @@ def test_a_call_may_wait_for_a_slot(
     assert (len(pids), stats["max_in_flight"], stats["invocations"], stats["throttled"]) == (1, 1, 2, 0)
 
 
-def test_a_queue_that_does_not_move_throttles(
+def test_a_call_that_waits_too_long_is_throttled(
     run_service: RunService, invoke_on: Callable[[Lambda], Invoke], closed_gate: Gate
 ) -> None:
-    """A call that waited in vain is throttled like any other."""
     with run_service("--concurrency=1", "--queue-wait=0.1") as service, ThreadPoolExecutor(1) as threads:
         with closed_gate() as event:
             running = threads.submit(invoke_on(service), "gated", event)
@@ -97,8 +96,7 @@ def test_a_queue_that_does_not_move_throttles(
         assert running.result()["StatusCode"] == 200
 
 
-def test_a_caller_that_leaves_does_not_end_its_invocation(service: Lambda, closed_gate: Gate) -> None:
-    """The invocation of a caller that hung up runs to its end and is counted as well done."""
+def test_an_invocation_outlives_a_caller_that_disconnects(service: Lambda, closed_gate: Gate) -> None:
     with closed_gate() as event:
         body = f'{{"gate": "{event["gate"]}"}}'.encode()
         head = (

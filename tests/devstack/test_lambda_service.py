@@ -1,4 +1,4 @@
-"""The local Lambda service, called by boto3, running functions in real Lambda runtime clients."""
+"""The Lambda emulator, called by boto3, with functions in real Lambda runtime clients."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ LIMIT_BYTES = 6_291_556
 Invoke = Callable[[str, object], dict[str, Any]]
 
 
-def test_an_answer_comes_back_as_the_function_gave_it(invoke: Invoke) -> None:
-    """A function's answer is the payload, with status 200, the version and the request id of the runtime."""
+def test_an_answer_is_the_functions_payload_with_status_version_and_request_id(invoke: Invoke) -> None:
     answer = invoke("echo", {"key": "фото", "n": [1, None]})
 
     assert answer["Payload"]["event"] == {"key": "фото", "n": [1, None]}
@@ -30,7 +29,7 @@ def test_an_answer_comes_back_as_the_function_gave_it(invoke: Invoke) -> None:
 
 
 def test_a_function_sees_lambdas_environment(invoke: Invoke, service: Lambda) -> None:
-    """The sandbox has the variables that Lambda sets, those of the service, and a deadline at its time-out."""
+    """Variables of Lambda and of the service, and a deadline at the time-out."""
     seen = invoke("echo", {})["Payload"]
 
     expected = {
@@ -48,8 +47,7 @@ def test_a_function_sees_lambdas_environment(invoke: Invoke, service: Lambda) ->
     assert str(service.port) not in seen["environment"]["AWS_LAMBDA_RUNTIME_API"]
 
 
-def test_one_call_after_another_shares_a_sandbox(invoke: Invoke, service: Lambda) -> None:
-    """A warm sandbox is reused: no cold start for the second call."""
+def test_a_second_call_reuses_the_warm_sandbox(invoke: Invoke, service: Lambda) -> None:
     first = invoke("echo", {})["Payload"]
     cold_starts = service.stats()["cold_starts"]
     second = invoke("echo", {})["Payload"]
@@ -63,28 +61,24 @@ def test_one_call_after_another_shares_a_sandbox(invoke: Invoke, service: Lambda
     "name",
     ["echo:$LATEST", "arn:aws:lambda:us-east-1:000000000000:function:echo", "000000000000:function:echo"],
 )
-def test_a_function_is_found_by_each_form_of_its_name(invoke: Invoke, name: str) -> None:
-    """Name, partial ARN and ARN mean the same function."""
+def test_name_partial_arn_and_arn_denote_one_function(invoke: Invoke, name: str) -> None:
     assert invoke(name, {})["Payload"]["environment"]["AWS_LAMBDA_FUNCTION_NAME"] == "echo"
 
 
 def test_no_payload_is_an_empty_event(service: Lambda) -> None:
-    """A call without a payload gives the function `{}`."""
     answer = lambda_client(service).invoke(FunctionName="echo")
 
     assert json.loads(answer["Payload"].read())["event"] == {}
 
 
-def test_dry_run_runs_nothing(service: Lambda) -> None:
-    """DryRun answers 204 and counts no invocation."""
+def test_a_dry_run_is_204_and_invokes_nothing(service: Lambda) -> None:
     before = service.stats()["invocations"]
     answer = lambda_client(service).invoke(FunctionName="echo", InvocationType="DryRun")
 
     assert (204, before) == (answer["StatusCode"], service.stats()["invocations"])
 
 
-def test_what_a_function_raises_is_a_function_error(invoke: Invoke, service: Lambda) -> None:
-    """An exception is 200 with FunctionError and its type and text; the sandbox goes on."""
+def test_an_exception_is_a_function_error_and_the_sandbox_goes_on(invoke: Invoke, service: Lambda) -> None:
     answer = invoke("fail", {})
     pids = service.stats()["sandboxes"]
     invoke("fail", {})
@@ -97,8 +91,9 @@ def test_what_a_function_raises_is_a_function_error(invoke: Invoke, service: Lam
 @pytest.mark.parametrize(
     ("code", "how"), [(3, "Runtime exited with error: exit status 3"), (0, "Runtime exited without providing a reason")]
 )
-def test_a_sandbox_that_ends_is_replaced(invoke: Invoke, service: Lambda, code: int, how: str) -> None:
-    """A process that ends in an invocation is Runtime.ExitError; the next call gets a new one."""
+def test_a_process_that_exits_is_a_function_error_and_is_replaced(
+    invoke: Invoke, service: Lambda, code: int, how: str
+) -> None:
     answer = invoke("leave", {"code": code})
     cold_starts = service.stats()["cold_starts"]
     invoke("leave", {"code": code})
@@ -109,7 +104,6 @@ def test_a_sandbox_that_ends_is_replaced(invoke: Invoke, service: Lambda, code: 
 
 
 def test_a_warm_sandbox_that_was_killed_is_replaced(invoke: Invoke, service: Lambda) -> None:
-    """An idle sandbox that dies costs the next call a cold start, not an error."""
     pid = invoke("echo", {})["Payload"]["pid"]
     os.kill(pid, signal.SIGKILL)
     service.program.wait_ready(lambda: pid not in service.stats()["sandboxes"])
@@ -117,8 +111,7 @@ def test_a_warm_sandbox_that_was_killed_is_replaced(invoke: Invoke, service: Lam
     assert pid != invoke("echo", {})["Payload"]["pid"]
 
 
-def test_a_function_that_cannot_be_loaded_says_why(invoke: Invoke) -> None:
-    """An error while loading is the answer, each time."""
+def test_each_call_of_a_function_that_cannot_be_loaded_gets_the_error(invoke: Invoke) -> None:
     for _ in range(2):
         answer = invoke("nowhere", {})
 
@@ -127,15 +120,13 @@ def test_a_function_that_cannot_be_loaded_says_why(invoke: Invoke) -> None:
 
 
 def test_an_answer_may_be_as_large_as_the_limit(invoke: Invoke) -> None:
-    """The last byte that fits arrives."""
     answer = invoke("answer", {"bytes": LIMIT_BYTES})
 
     assert (answer.get("FunctionError"), len(answer["Payload"])) == (None, LIMIT_BYTES - 2)
 
 
 @pytest.mark.parametrize("size", [LIMIT_BYTES + 1, 7_000_000])
-def test_a_larger_answer_is_a_function_error(invoke: Invoke, size: int) -> None:
-    """One byte more is ResponseSizeTooLarge, and the function goes on working."""
+def test_one_byte_above_the_limit_is_a_function_error(invoke: Invoke, size: int) -> None:
     answer = invoke("answer", {"bytes": size})
 
     assert (answer["FunctionError"], answer["Payload"]["errorType"]) == ("Unhandled", "Function.ResponseSizeTooLarge")
@@ -160,8 +151,9 @@ def test_a_larger_answer_is_a_function_error(invoke: Invoke, size: int) -> None:
         ({"FunctionName": "what is this"}, 400, "InvalidParameterValueException"),
     ],
 )
-def test_a_wrong_call_gets_awss_error(service: Lambda, arguments: dict[str, Any], status: int, code: str) -> None:
-    """Each mistake has the status and the error type of the real API, and runs nothing."""
+def test_an_invalid_call_gets_awss_status_and_error_type_and_invokes_nothing(
+    service: Lambda, arguments: dict[str, Any], status: int, code: str
+) -> None:
     before = service.stats()["invocations"]
     with pytest.raises(ClientError) as caught:
         lambda_client(service).invoke(**arguments)
@@ -173,10 +165,9 @@ def test_a_wrong_call_gets_awss_error(service: Lambda, arguments: dict[str, Any]
     assert before == service.stats()["invocations"]
 
 
-def test_an_invocation_above_its_time_limit_loses_its_sandbox(
+def test_a_time_out_ends_the_sandbox_and_the_next_call_gets_another(
     run_service: Callable[..., AbstractContextManager[Lambda]], invoke_on: Callable[[Lambda], Invoke]
 ) -> None:
-    """A time-out is Sandbox.Timedout; its process is gone, and the next call has a new one."""
     with run_service("--timeout=0.5") as service:
         answer = invoke_on(service)("hang", {})
         stats = service.stats()
@@ -189,10 +180,9 @@ def test_an_invocation_above_its_time_limit_loses_its_sandbox(
         assert invoke_on(service)("echo", {})["StatusCode"] == 200
 
 
-def test_an_event_that_fails_is_tried_twice_more(
+def test_a_failed_asynchronous_event_is_retried_twice(
     run_service: Callable[..., AbstractContextManager[Lambda]],
 ) -> None:
-    """An asynchronous call is accepted at once, and nobody learns how it ended; three failures are the end of it."""
     with run_service("--retry-pause=0") as service:
         client = lambda_client(service)
         answer = client.invoke(FunctionName="fail", InvocationType="Event", Payload=b"{}")
@@ -204,11 +194,10 @@ def test_an_event_that_fails_is_tried_twice_more(
         assert sorted(recent) == [("echo", "ok"), ("fail", "error"), ("fail", "error"), ("fail", "error")]
 
 
-def test_an_event_waits_while_all_sandboxes_are_in_use(
+def test_a_throttled_asynchronous_event_waits_and_uses_up_no_retry(
     run_service: Callable[..., AbstractContextManager[Lambda]],
     closed_gate: Callable[[], AbstractContextManager[dict[str, str]]],
 ) -> None:
-    """Being throttled is no try: the event runs when there is a sandbox again."""
     with run_service("--concurrency=1", "--retry-pause=0.1") as service:
         with closed_gate() as event:
             answering = threading.Thread(
@@ -222,10 +211,9 @@ def test_an_event_waits_while_all_sandboxes_are_in_use(
         service.program.wait_ready(lambda: [each["status"] for each in service.stats()["recent"]] == ["ok", "ok"])
 
 
-def test_nothing_stays_when_the_service_is_killed(
+def test_sandboxes_end_with_a_service_that_is_killed(
     run_service: Callable[..., AbstractContextManager[Lambda]], invoke_on: Callable[[Lambda], Invoke]
 ) -> None:
-    """SIGKILL leaves the service no time to end its sandboxes; they end all the same."""
     with run_service() as service:
         process = Path("/proc", str(invoke_on(service)("echo", {})["Payload"]["pid"]))
         os.kill(service.program.pid, signal.SIGKILL)

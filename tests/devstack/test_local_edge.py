@@ -1,4 +1,4 @@
-"""The one place where the edge function may see this machine: names, and only those it was given."""
+"""The edge function's access to this machine: by configured names only."""
 
 from __future__ import annotations
 
@@ -28,8 +28,7 @@ def _address(url: str) -> str:
     ("url", "ip"),
     [("http://photos.localhost:8080/a.jpg", "172.18.0.2"), ("https://public.example/a.jpg", "93.184.216.34")],
 )
-def test_local_names_lead_where_they_are_configured_to(url: str, ip: str) -> None:
-    """A private address is fine for them; others are looked up as ever."""
+def test_local_names_resolve_as_configured_and_others_as_usual(url: str, ip: str) -> None:
     assert _address(url) == ip
 
 
@@ -37,6 +36,6 @@ def test_local_names_lead_where_they_are_configured_to(url: str, ip: str) -> Non
     "url", ["https://rebound.example/a.jpg", "http://photos.localhost/a.jpg", "http://nginx/a.jpg"]
 )
 def test_every_other_way_to_a_private_address_is_refused(url: str) -> None:
-    """An allowed name with one address here, and the local name at a port that is not on the list."""
+    """An allowed name with one private address, and the local name with another port."""
     with pytest.raises(Refused):
         _address(url)

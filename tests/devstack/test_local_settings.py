@@ -1,4 +1,4 @@
-"""What `make up` reads, and what each program gets of it."""
+"""The settings of `make up`, and the environment of each program."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ def _env_file(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_process_environment_goes_before_the_file(env_file: Path) -> None:
-    """A variable of the process wins over the same one in `.env`."""
+def test_the_process_environment_overrides_the_file(env_file: Path) -> None:
     settings = read_local_settings(env_file, {"PREW_PRESETS__THUMB__WIDTH": "120"})
 
     assert settings.environment["PREW_PRESETS__THUMB__WIDTH"] == "120"
@@ -28,23 +27,21 @@ def test_the_process_environment_goes_before_the_file(env_file: Path) -> None:
 
 
 def test_defaults_without_any_variable(tmp_path: Path) -> None:
-    """Port 8080, two replicas, the project's own photos, an own Redis and a local function."""
+    """Port 8080, two replicas, sample photos, the system's own Redis and function."""
     settings = read_local_settings(tmp_path / "none", {})
 
     assert (settings.port, settings.replicas, settings.photos) == (8080, 2, None)
     assert (settings.redis_url, settings.function) == (None, "prew-resize")
 
 
-def test_values_are_used_as_written(env_file: Path) -> None:
-    """A dollar sign in `.env` is a dollar sign."""
+def test_a_dollar_sign_in_a_value_is_kept(env_file: Path) -> None:
     env_file.write_text("""PREW_PRESETS='{"thumb": {"width": 200}}'\nPREW_CACHE_CONTROL=a${HOME}b\n""")
     environment = read_local_settings(env_file, {}).environment
 
     assert environment == {"PREW_PRESETS": '{"thumb": {"width": 200}}', "PREW_CACHE_CONTROL": "a${HOME}b"}
 
 
-def test_a_developers_own_aws_is_not_passed_on(env_file: Path) -> None:
-    """No AWS variable of the file or the process reaches a program."""
+def test_no_aws_variable_of_the_developer_is_passed_on(env_file: Path) -> None:
     environment = read_local_settings(env_file, {"AWS_SESSION_TOKEN": "real", "LANG": "C.UTF-8"}).environment
 
     assert not [name for name in environment if name.startswith(("AWS_", "PREW_LOCAL_"))]
@@ -61,15 +58,13 @@ def test_a_developers_own_aws_is_not_passed_on(env_file: Path) -> None:
         {"PREW_LOCAL_PHOTOS": "/no/such/folder"},
     ],
 )
-def test_a_value_that_cannot_be_is_named(env_file: Path, variables: dict[str, str]) -> None:
-    """The message begins with the variable and what it was set to."""
+def test_an_invalid_value_is_reported_with_its_variable(env_file: Path, variables: dict[str, str]) -> None:
     (setting,) = variables.items()
     with pytest.raises(LocalSettingsError, match="^" + "=".join(setting)):
         read_local_settings(env_file, variables)
 
 
-def test_env_is_made_once(tmp_path: Path) -> None:
-    """`.env` is copied from the example, and never overwritten."""
+def test_env_is_copied_once_and_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / ".env.example").write_text("A=1\n")
     made = make_env_file(tmp_path)
     (tmp_path / ".env").write_text("A=2\n")
@@ -86,8 +81,7 @@ def _some_s3(tmp_path: Path) -> S3:
     return S3(program, 1234, "photos")
 
 
-def test_the_service_gets_what_the_user_set_and_where_the_parts_are(env_file: Path, some_s3: S3) -> None:
-    """Its environment is the user's, with bucket, addresses and port of this system over it."""
+def test_the_service_gets_the_users_settings_and_the_systems_addresses(env_file: Path, some_s3: S3) -> None:
     settings = read_local_settings(env_file, {"PREW_PORT": "1", "PREW_LOG_LEVEL": "debug"})
     environment = service_environment(settings, port=4321, redis_url="redis://127.0.0.1:5/0", s3=some_s3)
 
@@ -97,8 +91,7 @@ def test_the_service_gets_what_the_user_set_and_where_the_parts_are(env_file: Pa
     assert environment["PREW_SOURCE_BUCKET"] == "photos"
 
 
-def test_set_but_empty_means_without(env_file: Path, some_s3: S3) -> None:
-    """An empty function name leaves the service with its own worker processes."""
+def test_an_empty_function_name_means_worker_processes(env_file: Path, some_s3: S3) -> None:
     settings = read_local_settings(env_file, {"PREW_LAMBDA_FUNCTION": "", "PREW_REDIS_URL": ""})
     environment = service_environment(settings, port=1, redis_url=settings.redis_url or "", s3=some_s3)
 
@@ -107,8 +100,9 @@ def test_set_but_empty_means_without(env_file: Path, some_s3: S3) -> None:
     assert "AWS_ENDPOINT_URL_LAMBDA" not in environment
 
 
-def test_the_functions_know_s3_but_not_the_services_settings(env_file: Path, some_s3: S3) -> None:
-    """They get their own variables, the bucket's credentials, and of `PREW_…` the two prefixes."""
+def test_the_functions_get_credentials_and_of_the_services_settings_only_the_prefixes(
+    env_file: Path, some_s3: S3
+) -> None:
     settings = read_local_settings(env_file, {"RESIZE_MAX_DATA_BYTES": "100"})
     environment = function_environment(settings, some_s3)
 
@@ -117,8 +111,7 @@ def test_the_functions_know_s3_but_not_the_services_settings(env_file: Path, som
     assert prefixes == {"PREW_SOURCE_PREFIX": "photo", "PREW_PREVIEW_PREFIX": "prew"}
 
 
-def test_nginx_gets_all_replicas(env_file: Path, some_s3: S3) -> None:
-    """Nginx gets each replica, the bucket path-style, and the user's own variables for it."""
+def test_nginx_gets_all_replicas_the_bucket_and_the_users_variables(env_file: Path, some_s3: S3) -> None:
     settings = read_local_settings(env_file, {"PREW_NGINX_CACHE": "on", "PREW_NGINX_S3_SERVER": "elsewhere:443"})
     variables = nginx_variables(settings, some_s3, [5001, 5002], "/www")
 

@@ -16,7 +16,7 @@ NOBODY = "http://127.0.0.1:1"
 
 @pytest.fixture(name="copies")
 def _copies(s3: S3) -> Copies:
-    """Copies in a bucket without photos and previews."""
+    """Copies, in a bucket without photos and previews."""
     return Copies(s3, "no-photos", "no-previews")
 
 

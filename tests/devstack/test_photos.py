@@ -1,4 +1,4 @@
-"""A folder into the real S3, and only what changed."""
+"""Loading a folder into the real S3."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNUSUAL = "имя с пробелом + 100% #1?.avif"  # noqa: RUF001 -- the le
 
 @pytest.fixture(name="prefix")
 def _prefix() -> str:
-    """A prefix of the test's own in the shared bucket."""
+    """A prefix in the shared bucket, used by one test."""
     return uuid.uuid4().hex
 
 
@@ -30,8 +30,7 @@ def _folder(tmp_path: Path) -> Path:
     return tmp_path / "photos"
 
 
-def test_each_file_becomes_an_object(s3: S3, folder: Path, prefix: str) -> None:
-    """Keys are the relative paths, bytes and content types are right, hidden files stay out."""
+def test_each_file_but_hidden_ones_becomes_an_object_of_its_type(s3: S3, folder: Path, prefix: str) -> None:
     loaded = load_photos(folder, s3, prefix)
     objects = [s3_client(s3).get_object(Bucket=s3.bucket, Key=key) for key in loaded.keys]
 
@@ -41,8 +40,8 @@ def test_each_file_becomes_an_object(s3: S3, folder: Path, prefix: str) -> None:
     assert [each["ContentType"] for each in objects] == ["image/jpeg", "image/avif", "image/webp"]
 
 
-def test_only_what_changed_is_sent_again(s3: S3, folder: Path, prefix: str) -> None:
-    """Nothing is sent twice; a file of the same size but other bytes is sent, and so is a new one."""
+def test_only_new_and_changed_files_are_uploaded(s3: S3, folder: Path, prefix: str) -> None:
+    """A changed file of the same size counts as changed."""
     load_photos(folder, s3, prefix)
     unchanged = load_photos(folder, s3, prefix)
     (folder / "a.jpg").write_bytes(b"b.jpg")
@@ -53,8 +52,7 @@ def test_only_what_changed_is_sent_again(s3: S3, folder: Path, prefix: str) -> N
     assert (unchanged.uploaded, changed.uploaded, body) == (0, 2, b"b.jpg")
 
 
-def test_more_objects_than_a_page_of_the_listing(s3: S3, tmp_path: Path, prefix: str) -> None:
-    """What is there already is recognised beyond the first thousand keys."""
+def test_objects_beyond_the_first_page_of_the_listing_are_recognised(s3: S3, tmp_path: Path, prefix: str) -> None:
     names = [f"{number:04}.jpg" for number in range(1005)]
     put_many(s3, s3.bucket, (f"{prefix}/{name}" for name in names), body=b"x")
     for name in [*names, "9999.jpg"]:
@@ -65,8 +63,8 @@ def test_more_objects_than_a_page_of_the_listing(s3: S3, tmp_path: Path, prefix:
 
 
 @pytest.mark.parametrize("name", [b"\xff.jpg", b"line\nbreak.jpg", b"back\\slash.jpg"])
-def test_a_name_that_is_no_key_is_left_out(s3: S3, folder: Path, prefix: str, name: bytes) -> None:
-    """A file whose name is not UTF-8, or has a control character or a backslash, is reported and not sent."""
+def test_an_invalid_name_is_reported_and_left_out(s3: S3, folder: Path, prefix: str, name: bytes) -> None:
+    """It is not UTF-8, or has a control character or a backslash."""
     Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_bytes(b"x")
     loaded = load_photos(folder, s3, prefix)
 
@@ -74,7 +72,7 @@ def test_a_name_that_is_no_key_is_left_out(s3: S3, folder: Path, prefix: str, na
 
 
 def test_a_key_that_is_too_long_is_left_out(s3: S3, folder: Path, prefix: str) -> None:
-    """S3's 1024 bytes count the prefix, and bytes, not letters."""
+    """S3's limit of 1024 bytes includes the prefix."""
     deep = folder / ("я" * 120) / ("я" * 120) / ("я" * 120) / ("я" * 120)
     deep.mkdir(parents=True)
     (deep / f"{'я' * 40}.jpg").write_bytes(b"x")

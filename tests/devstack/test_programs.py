@@ -1,4 +1,4 @@
-"""Programs of the operating system: ready, ended, and nothing of them left."""
+"""Programs of the operating system: started, awaited, ended with all their children."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ENDS_WITHIN_S = 20
 
 
-def test_what_a_program_leaves_is_removed(tmp_path: Path) -> None:
-    """Its files go when it has ended; those that it never made are no problem."""
+def test_files_that_a_program_leaves_behind_are_deleted(tmp_path: Path) -> None:
     left, never = tmp_path / "left.sock", tmp_path / "never.sock"
     left.touch()
     Program("leaves", ["sleep", "60"], tmp_path / "log", leaves=[left, never]).stop()
@@ -30,7 +29,7 @@ def test_what_a_program_leaves_is_removed(tmp_path: Path) -> None:
 
 
 def test_its_children_end_with_it(tmp_path: Path) -> None:
-    """Stopping a program ends its whole process group, also a child that ignores SIGTERM."""
+    """Also a child that ignores SIGTERM."""
     script = "trap '' TERM; sleep 600 & echo $! > child; exec 3<>fifo; echo x >&3; wait"
     os.mkfifo(tmp_path / "fifo")
     program = Program("parent", ["sh", "-c", script], tmp_path / "log", cwd=tmp_path)
@@ -45,8 +44,7 @@ def test_its_children_end_with_it(tmp_path: Path) -> None:
     assert program_gone
 
 
-def test_one_that_ends_early_shows_its_log(tmp_path: Path) -> None:
-    """Waiting for it raises with the exit code and what it wrote."""
+def test_a_program_that_ends_early_is_reported_with_exit_code_and_log(tmp_path: Path) -> None:
     program = Program("short", ["sh", "-c", "echo no config; exit 4"], tmp_path / "log")
     with pytest.raises(ProgramError, match=r"short ended with 4:\nno config"):
         program.wait_ready(lambda: False)
@@ -54,8 +52,7 @@ def test_one_that_ends_early_shows_its_log(tmp_path: Path) -> None:
         program.wait_done()
 
 
-def test_one_that_is_never_ready_is_given_up(tmp_path: Path) -> None:
-    """Waiting has an end, and says how long it was."""
+def test_waiting_for_a_program_times_out(tmp_path: Path) -> None:
     program = Program("slow", ["sleep", "60"], tmp_path / "log")
     try:
         with pytest.raises(ProgramError, match="slow did not answer within 0 s"):
@@ -65,18 +62,16 @@ def test_one_that_is_never_ready_is_given_up(tmp_path: Path) -> None:
 
 
 def test_a_program_that_is_not_installed_is_named() -> None:
-    """The message names it and the cure."""
+    """The message also says how to install it."""
     with pytest.raises(ProgramError, match="no-such-program is not installed: run `make install`"):
         find("no-such-program")
 
 
 def test_free_ports_are_different() -> None:
-    """No port is given twice in one call."""
     assert len(set(free_ports(20))) == 20
 
 
-def test_a_port_in_use_is_named() -> None:
-    """A port that somebody listens on is refused with the variable's name; a free one is not."""
+def test_a_port_in_use_is_refused_with_the_variables_name() -> None:
     with socket.socket() as other:
         other.bind((LOOPBACK, 0))
         other.listen()
@@ -87,7 +82,7 @@ def test_a_port_in_use_is_named() -> None:
 
 
 def test_a_program_ignores_no_signal_that_its_starter_ignores(tmp_path: Path) -> None:
-    """A background job of a shell, and nohup, hand SIGINT and SIGHUP on as ignored; it would never end by them."""
+    """A shell's background job inherits SIGINT as ignored, a program under nohup SIGHUP."""
     numbers = (signal.SIGINT, signal.SIGHUP)
     before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
     try:
@@ -103,7 +98,7 @@ def test_a_program_ignores_no_signal_that_its_starter_ignores(tmp_path: Path) ->
 
 @contextlib.contextmanager
 def _make(folder: Path, program: str, *before: str) -> Iterator[Program]:
-    """Make with this Python program in its recipe, which has written a line; it is killed at the end."""
+    """Runs make with this Python program as its recipe, which has printed a line; killed at the end."""
     (folder / "program.py").write_text(program)
     (folder / "Makefile").write_text(f"up:\n\t@{sys.executable} program.py\n")
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -115,8 +110,7 @@ def _make(folder: Path, program: str, *before: str) -> Iterator[Program]:
         make.kill()
 
 
-def test_sigint_to_make_alone_ends_what_it_runs(tmp_path: Path) -> None:
-    """`kill -INT` of make is noticed by the program in its recipe, which make would not tell."""
+def test_sigint_to_make_alone_ends_its_child(tmp_path: Path) -> None:
     program = (
         "import os\n"
         "from devstack.make_signals import make_was_interrupted, started_by_make\n"
@@ -132,8 +126,8 @@ def test_sigint_to_make_alone_ends_what_it_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("to_make", [True, False], ids=["SIGTERM to make", "SIGINT to all"])
-def test_make_in_the_background_ends_what_it_runs(tmp_path: Path, *, to_make: bool) -> None:
-    """There make ignores SIGINT itself; the local system does not, and SIGTERM comes through make."""
+def test_make_in_the_background_ends_its_child(tmp_path: Path, *, to_make: bool) -> None:
+    """Such a make ignores SIGINT, its child does not; SIGTERM is passed on."""
     program = (
         "import signal\n"
         "from devstack.__main__ import StopRequested, stop_on_signals\n"

@@ -1,4 +1,4 @@
-"""What SeaweedFS says of a change becomes the event that a function gets from S3."""
+"""SeaweedFS's notifications become S3's events."""
 
 from __future__ import annotations
 
@@ -29,8 +29,7 @@ def _change(kind: str, key: str = "/buckets/photos/photo/a b/ü+%20.jpg", **entr
         (_change("delete", old_entry=FILE), "Object Deleted"),
     ],
 )
-def test_the_event_is_eventbridges(change: dict[str, Any], kind: str) -> None:
-    """Each of its fields is in the example that the cleaner is tested with; the key is plain, as EventBridge's is."""
+def test_the_event_has_eventbridges_fields_and_a_plain_key(change: dict[str, Any], kind: str) -> None:
     event = to_event(change)
     example = eventbridge_event("photos", "photo/a b/ü+%20.jpg", kind)
 
@@ -54,6 +53,5 @@ def test_the_event_is_eventbridges(change: dict[str, Any], kind: str) -> None:
         _change("create", "/buckets/photos", new_entry=FILE),
     ],
 )
-def test_folders_and_buckets_are_no_objects(change: dict[str, Any]) -> None:
-    """They come and go with the objects inside, and S3 has none."""
+def test_folders_and_buckets_cause_no_event(change: dict[str, Any]) -> None:
     assert to_event(change) is None

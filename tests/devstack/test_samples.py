@@ -1,4 +1,4 @@
-"""The sample photos: those that are made quickly, and what all of them must be."""
+"""The sample photos: those that render quickly, and the properties of all of them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from devstack.samples.scene import LIGHTS, render
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_the_arrow_points_up_for_who_obeys_the_tag(tmp_path: Path, orientation: int) -> None:
-    """Each of the eight orientations is stored differently, and shown the same."""
+def test_the_arrow_points_up_in_each_exif_orientation(tmp_path: Path, orientation: int) -> None:
     path = tmp_path / "photo.jpg"
     oriented(orientation, 300, 200)(path)
     with Image.open(path) as stored, Image.open(path) as again:
@@ -28,13 +27,12 @@ def test_the_arrow_points_up_for_who_obeys_the_tag(tmp_path: Path, orientation: 
 
     assert tag == orientation
     assert sides == ((200, 300) if orientation > 4 else (300, 200))
-    # The number below the arrow differs, compression as well; a wrong orientation differs by tens.
+    # The number below the arrow and the compression differ slightly; a wrong orientation differs by tens.
     assert difference < 6
 
 
 @pytest.mark.parametrize("light", LIGHTS)
 def test_a_scene_has_a_sky_a_lake_and_detail(light: str) -> None:
-    """The upper part is brighter than the forest, and neighbouring pixels differ: no flat fill."""
     picture = render(180, 120, light=LIGHTS[light], seed=1).astype(np.float32)
 
     assert picture.shape == (120, 180, 3)
@@ -42,31 +40,27 @@ def test_a_scene_has_a_sky_a_lake_and_detail(light: str) -> None:
     assert np.abs(np.diff(picture, axis=1)).mean() > 1
 
 
-def test_the_same_seed_is_the_same_picture() -> None:
-    """Rendered twice, it is equal to the bit; another seed is another picture."""
+def test_a_seed_gives_one_picture_to_the_bit_and_another_seed_another() -> None:
     first, second, other = (render(90, 60, light=LIGHTS["day"], seed=seed) for seed in (4, 4, 5))
 
     assert np.array_equal(first, second)
     assert not np.array_equal(first, other)
 
 
-def test_noise_uses_its_whole_range() -> None:
-    """From 0 to 1, in the size asked for."""
+def test_noise_has_the_requested_size_and_ranges_from_0_to_1() -> None:
     noise = plane(np.random.default_rng(1), (70, 50), (20, 10))
 
     assert noise.shape == (50, 70)
     assert (float(noise.min()), float(noise.max())) == (0.0, 1.0)
 
 
-def test_the_large_one_is_twice_as_large(tmp_path: Path) -> None:
-    """Enlarging doubles both sides."""
+def test_enlarging_doubles_both_sides(tmp_path: Path) -> None:
     enlarged("day", 60, 40, 1)(tmp_path / "large.jpg")
     with Image.open(tmp_path / "large.jpg") as large:
         assert large.size == (120, 80)
 
 
 def test_the_porthole_is_transparent_outside(tmp_path: Path) -> None:
-    """Opaque in the middle, nothing in the corner, something between."""
     transparent(tmp_path / "porthole.png")
     with Image.open(tmp_path / "porthole.png") as picture:
         alpha = np.asarray(picture.getchannel("A"))
@@ -76,7 +70,7 @@ def test_the_porthole_is_transparent_outside(tmp_path: Path) -> None:
 
 
 def test_one_of_each_is_in_the_catalogue() -> None:
-    """All orientations, formats, a large one, a deep folder, and a name with what URLs must escape."""
+    """All orientations and formats, a large photo, a deep folder, a name that URLs must escape."""
     names = [name for group in GROUPS for name in group]
 
     assert {Path(name).suffix for name in names} == {".jpg", ".png", ".webp", ".avif", ".gif"}
@@ -86,8 +80,7 @@ def test_one_of_each_is_in_the_catalogue() -> None:
     assert len(names) == len(set(names))
 
 
-def test_samples_of_another_version_are_not_used(tmp_path: Path) -> None:
-    """Only a folder that says this version is complete."""
+def test_only_a_complete_folder_of_this_version_is_used(tmp_path: Path) -> None:
     before = are_there(tmp_path)
     (tmp_path / ".version").write_text("0")
     other = are_there(tmp_path)
@@ -96,8 +89,7 @@ def test_samples_of_another_version_are_not_used(tmp_path: Path) -> None:
     assert (before, other, are_there(tmp_path)) == (False, False, True)
 
 
-def test_a_group_is_written_with_its_folders(tmp_path: Path) -> None:
-    """The files of a group are images, where the catalogue says."""
+def test_a_group_is_written_to_the_catalogues_paths(tmp_path: Path) -> None:
     number = next(number for number, group in enumerate(GROUPS) if "formats/small.png" in group)
     make_group(tmp_path, number)
     for name in GROUPS[number]:

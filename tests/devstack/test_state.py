@@ -11,24 +11,21 @@ import pytest
 from devstack.state import AlreadyRunning, StackFile, only_one
 
 
-def test_a_second_one_reports_the_first(tmp_path: Path) -> None:
-    """While one holds the folder another gets its process id; afterwards it is free."""
+def test_a_second_system_gets_the_process_id_of_the_first(tmp_path: Path) -> None:
     with only_one(tmp_path), pytest.raises(AlreadyRunning, match=str(os.getpid())), only_one(tmp_path):
         pytest.fail("two at once")
     with only_one(tmp_path):
         assert (tmp_path / "lock").read_text() == str(os.getpid())
 
 
-def test_one_from_a_killed_system_is_removed(tmp_path: Path) -> None:
-    """What an earlier system left must not look like this one's."""
+def test_stack_json_of_a_killed_system_is_removed(tmp_path: Path) -> None:
     (tmp_path / "stack.json").write_text("{}")
     StackFile(tmp_path)
 
     assert not (tmp_path / "stack.json").exists()
 
 
-def test_it_is_written_whole_and_removed(tmp_path: Path) -> None:
-    """Nothing but the file is left beside it, and nothing at all in the end."""
+def test_stack_json_is_written_atomically_and_removed(tmp_path: Path) -> None:
     file = StackFile(tmp_path)
     file.write({"nginx": "http://127.0.0.1:1", "redis": None})
 

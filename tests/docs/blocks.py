@@ -1,6 +1,6 @@
-"""The shell blocks of a page: fenced, and run by a test unless the page says why they are not.
+"""The shell blocks of a page: fenced, and run by a test unless the page exempts them.
 
-A comment before a block says it: `<!-- not run: it takes an account -->`, or `<!-- run by: tests/… -->`.
+A comment before a block exempts it: `<!-- not run: it takes an account -->`, or `<!-- run by: tests/… -->`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,6 @@ class Block:
 
 
 def blocks(page: Path) -> list[Block]:
-    """All shell blocks of a page, in order."""
+    """Return all shell blocks of a page, in order."""
     found = _BLOCK.finditer(page.read_text(encoding="utf-8"))
     return [Block(textwrap.dedent(each[3]), each[1] or "", each[2] or "") for each in found]

@@ -45,23 +45,23 @@ class Offence:
     retired: str
 
     def __str__(self) -> str:
-        """As an editor opens it."""
+        """Return it in the form that editors open."""
         return f"{self.path.relative_to(ROOT)}:{self.line}: {self.name} ({self.retired})"
 
 
 def retired_names(glossary: str) -> list[tuple[str, ...]]:
-    """The words of each backquoted name in the last column of the glossary's tables."""
+    """Return the words of each backquoted name in the last column of the glossary's tables."""
     rows = (line.rsplit("|", 2) for line in glossary.splitlines() if line.startswith("|"))
     return [split(name) for row in rows for name in re.findall(r"`([^`]+)`", row[-2])]
 
 
 def split(name: str) -> tuple[str, ...]:
-    """The words of a name, lower case: `giveBack`, `give_back` and `GIVE_BACK` alike."""
+    """Return the words of a name in lower case: `giveBack`, `give_back` and `GIVE_BACK` alike."""
     return tuple(word.lower() for word in _WORD.findall(name))
 
 
 def find(path: Path, text: str, retired: Iterable[tuple[str, ...]]) -> Iterator[tuple[int, str, str]]:
-    """Line, name and retired word of each name in a file that has one."""
+    """Return line, name and retired word of each offending name in a file."""
     known = list(retired)
     for line, name in _names(path, text):
         words = split(name)
@@ -71,7 +71,7 @@ def find(path: Path, text: str, retired: Iterable[tuple[str, ...]]) -> Iterator[
 
 
 def offences(paths: Iterable[Path] | None = None) -> list[Offence]:
-    """Every retired name in these files, or in all of them."""
+    """Return every retired name in these files, or in all files."""
     retired = retired_names(GLOSSARY.read_text(encoding="utf-8"))
     found = [
         Offence(path, *offence)
@@ -99,7 +99,7 @@ def _matches(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, str]]:
 
 
 def _python(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """The names that a module gives, and its strings that name something."""
+    """Yield the names that a module gives, and its strings that name something."""
     for node in ast.walk(tree):
         match node:
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):

@@ -27,7 +27,7 @@ _CONTRACTS = {
 
 
 def commands() -> str:
-    """Each command with its options."""
+    """Return each command with its options."""
     lines = ["# Commands", "", "`prewmanager COMMAND --help` prints the same.", ""]
     group: Any = typer.main.get_command(app)
     lines += [group.epilog, ""]
@@ -56,7 +56,7 @@ def _paragraph(text: str) -> str:
 
 
 def metrics() -> str:
-    """Each metric with its type, labels and help."""
+    """Return each metric with its type, labels and help."""
     rows = []
     for family in Metrics().registry.collect():
         name = f"{family.name}_total" if family.type == "counter" else family.name
@@ -68,7 +68,7 @@ def metrics() -> str:
 
 
 def function() -> str:
-    """The function's contract, by the examples that test both sides."""
+    """Return the function's contract, with the examples that test both sides."""
     lines = ["# The resize function's contract", ""]
     lines += ["JSON in, JSON out. Fields are only ever added, and each side works with older versions of the other."]
     for name, caption in _CONTRACTS.items():
@@ -78,7 +78,7 @@ def function() -> str:
 
 
 def pages() -> dict[str, str]:
-    """The text of each page by its file's name."""
+    """Return the text of each page by its file name."""
     return {"commands.md": commands(), "metrics.md": metrics(), "function.md": function()}
 
 

@@ -1,4 +1,4 @@
-"""The tables of docs/reference that follow from the code: `python -m tests.docs.tables --write` updates them.
+"""The generated tables of docs/reference: `python -m tests.docs.tables --write` updates them.
 
 Each is between `<!-- name -->` and `<!-- /name -->` on its page.
 """
@@ -42,7 +42,7 @@ FUNCTION_FIELDS = {
 
 @dataclasses.dataclass(frozen=True)
 class Variable:
-    """One setting: its variable, its default as a file of variables has it, and its meaning."""
+    """One setting: its variable, its default as in an environment file, and its meaning."""
 
     name: str
     default: str
@@ -51,13 +51,13 @@ class Variable:
 
     @property
     def row(self) -> str:
-        """As a row of the table."""
+        """Return a row of the table."""
         shown = "required" if self.required else f"`{self.default}`" if self.default else "unset"
         return f"| `{self.name}` | {shown} | {self.meaning} |"
 
 
 def service_variables() -> Iterator[Variable]:
-    """Those of the service, in the order of the code."""
+    """Return the service's variables, in the order of the code."""
     for name, field in Settings.model_fields.items():
         names = _names(name, field)
         others = "".join(f"; also read from `{other}`" for other in names[1:])
@@ -66,7 +66,7 @@ def service_variables() -> Iterator[Variable]:
 
 
 def function_variables() -> Iterator[Variable]:
-    """Those of the resize function."""
+    """Return the resize function's variables."""
     fields = [*dataclasses.fields(Limits), *dataclasses.fields(FunctionSettings)]
     for field in fields:
         if field.name != "limits":
@@ -74,7 +74,7 @@ def function_variables() -> Iterator[Variable]:
 
 
 def preset_rows() -> Iterator[str]:
-    """One row for each field of a preset."""
+    """Return a row for each field of a preset."""
     for name, field in definitions(Preset).items():
         default = _written(field.default)
         shown = f"`{default}`" if default else "unset"
@@ -82,7 +82,7 @@ def preset_rows() -> Iterator[str]:
 
 
 def tables() -> dict[str, str]:
-    """The text of each table by its name."""
+    """Return the text of each table by its name."""
     settings = ["| variable | default | meaning |", "|---|---|---|"]
     presets = ["| field | values | default | meaning |", "|---|---|---|---|"]
     return {
@@ -93,7 +93,7 @@ def tables() -> dict[str, str]:
 
 
 def with_tables(page: Path) -> str:
-    """The text of a page with its tables up to date. Raises `ValueError` if a place is missing."""
+    """Return the text of a page with its tables up to date. Raises `ValueError` if a place is missing."""
     text, made = page.read_text(encoding="utf-8"), tables()
     for name in (name for name, target in PAGES.items() if target == page):
         start, found, rest = text.partition(f"<!-- {name} -->\n")

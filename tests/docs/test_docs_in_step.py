@@ -1,4 +1,4 @@
-"""The documents say what the code does: settings, defaults, statuses, modules, targets of make, links."""
+"""The documents agree with the code: settings, defaults, statuses, modules, targets of make, links."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DOCUMENTS = sorted(
         ROOT / "nginx" / "README.md",
     ]
 )
-# Files that are no documents, and speak of variables all the same.
+# Files that mention variables without being documents.
 EXAMPLES = sorted([*ROOT.glob("examples/*.env"), *ROOT.glob("infra/**/*.env")])
 CONFIGURATION = sorted(
     [*ROOT.glob(".env.example"), *EXAMPLES, *ROOT.glob("*compose*.y*ml"), *ROOT.glob("infra/**/*.yaml")]
@@ -42,7 +42,7 @@ _LOCAL = {"PREW_LOCAL_PORT", "PREW_LOCAL_PHOTOS", "PREW_LOCAL_REPLICAS"}
 
 @pytest.fixture(name="environment")
 def _environment(monkeypatch: pytest.MonkeyPatch) -> SetEnvironment:
-    """Replaces the variables that settings are read from by these."""
+    """Replaces the variables of settings by these."""
 
     def put(variables: Mapping[str, str]) -> None:
         for name in [name for name in os.environ if name.startswith(("PREW_", "AWS_"))]:
@@ -62,12 +62,12 @@ def _text(path: Path) -> str:
 
 
 def _nginx_table() -> dict[str, str]:
-    """Defaults by variable, as nginx/README.md has them, without their quotes."""
+    """Return the defaults by variable in nginx/README.md, without their quotes."""
     return dict(re.findall(r"^\| `(\w+)` \| `?(.+?)`? \|", _text(SOURCES / "README.md"), re.MULTILINE))
 
 
 def _built_by_nginx() -> set[str]:
-    """What the scripts make of the variables for the templates, and nobody sets."""
+    """Return the template variables that nginx's scripts set."""
     script = _text(SOURCES / "docker-entrypoint.d" / "19-prewmanager-directives.envsh")
     return set(re.findall(r"^(PREW_\w+)=", script, re.MULTILINE))
 
@@ -78,18 +78,18 @@ def _known_variables() -> set[str]:
 
 
 def _read(path: Path) -> dict[str, str]:
-    """The variables that a file of them sets, those behind a `#` left out."""
+    """Return the variables that an environment file sets, without those behind a `#`."""
     return dict(_ASSIGNMENT.findall(re.sub("(?m)^#.*", "", _text(path))))
 
 
 def _anchors(path: Path) -> set[str]:
-    """The names under which GitHub lets one link to a document's headings."""
+    """Return the anchors that GitHub gives a document's headings."""
     headings = re.findall(r"^#+ (.+)$", _text(path), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def _links(path: Path) -> Iterator[tuple[str, str]]:
-    """Files and anchors that a document links to within the project."""
+    """Yield the files and anchors of the project that a document links to."""
     for target in re.findall(r"\]\(([^)\s]+)\)", _text(path)):
         if not re.match(r"[a-z]+:", target):
             file, _, anchor = target.partition("#")
@@ -97,18 +97,17 @@ def _links(path: Path) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("page", sorted(set(PAGES.values())), ids=_name)
-def test_the_tables_are_the_codes(page: Path) -> None:
+def test_generated_tables_are_up_to_date(page: Path) -> None:
     """`python -m tests.docs.tables --write` updates them."""
     assert with_tables(page) == _text(page)
 
 
 def test_the_readme_is_short() -> None:
-    """What, how and where to read on; tables belong to docs/reference."""
     assert len(_text(ROOT / "README.md").split()) <= MAX_README_WORDS
 
 
 def test_env_example_has_every_setting_with_its_default() -> None:
-    """Behind a `#` each: the service's, the function's, and those of `make up`."""
+    """Behind a `#` each: those of the service, of the function, and of `make up`."""
     shown = re.findall(r"^#([A-Z][A-Z0-9_]*)=(.*)$", _text(ROOT / ".env.example"), re.MULTILINE)
     local = read_local_settings(ROOT / "no-such-file", {})
     expected = {variable.name: variable.default for variable in [*service_variables(), *function_variables()]}
@@ -122,8 +121,7 @@ def test_env_example_has_every_setting_with_its_default() -> None:
     assert {name: value for name, value in shown if not name.startswith("PREW_NGINX_")} == expected
 
 
-def test_env_example_has_nginxs_own_defaults() -> None:
-    """Of nginx's variables it shows some, as the table of nginx/README.md has them."""
+def test_nginx_variables_of_env_example_have_the_defaults_of_nginxs_readme() -> None:
     shown = dict(re.findall(r"^#(PREW_NGINX_\w+)=(.*)$", _text(ROOT / ".env.example"), re.MULTILINE))
 
     assert shown
@@ -131,8 +129,7 @@ def test_env_example_has_nginxs_own_defaults() -> None:
 
 
 @pytest.mark.parametrize("path", [*DOCUMENTS, *CONFIGURATION], ids=_name)
-def test_every_variable_that_is_named_exists(path: Path) -> None:
-    """A name that begins like ours is a setting, a preset's field, or a variable of nginx's."""
+def test_every_variable_in_a_document_exists(path: Path) -> None:
     named = set(re.findall(r"\b(?:PREW|RESIZE)_[A-Z0-9_]*[A-Z0-9]\b", _text(path)))
     unknown = {name for name in named - _known_variables() if not _PRESET_VARIABLE.fullmatch(name)}
 
@@ -141,7 +138,7 @@ def test_every_variable_that_is_named_exists(path: Path) -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=_name)
 def test_times_in_brackets_are_the_defaults(path: Path) -> None:
-    """Where a document says "`PREW_LEASE` (5 s)", five seconds it is."""
+    """For example "`PREW_LEASE` (5 s)"."""
     stated = set(re.findall(r"`(PREW_\w+)` \(([\d.]+) s\)", _text(path)))
     defaults = {(variable.name, variable.default) for variable in service_variables()}
 
@@ -157,8 +154,7 @@ def test_the_time_line_has_the_default_times() -> None:
     assert [(seconds, name) for seconds, name in stated if defaults[name] != seconds] == []
 
 
-def test_nginxs_table_is_what_its_files_use() -> None:
-    """Templates use what the table lists or the scripts build; what the table lists is used."""
+def test_nginxs_table_has_exactly_the_variables_in_use() -> None:
     templates = "".join(_text(path) for path in (SOURCES / "templates").rglob("*.template"))
     checks = "".join(_text(path) for path in (SOURCES / "docker-entrypoint.d").glob("1[89]-*.envsh"))
     in_templates = set(re.findall(r"\$\{(PREW_\w+)\}", templates))
@@ -168,8 +164,7 @@ def test_nginxs_table_is_what_its_files_use() -> None:
     assert table - in_templates - set(re.findall(r"\$\{?(PREW_\w+)", checks)) == set()
 
 
-def test_the_statuses_are_the_codes() -> None:
-    """Those of the service's table of errors with their titles, and the three that are none."""
+def test_the_documented_statuses_are_those_of_the_service() -> None:
     listed = re.findall(r"^\| (\d{3}) \| ([\w ]*?) *\|", _text(HTTP), re.MULTILINE)
     expected = {(str(int(status)), title) for _, status, title in STATUSES}
 
@@ -177,24 +172,21 @@ def test_the_statuses_are_the_codes() -> None:
 
 
 @pytest.mark.parametrize("document", [HTTP, ROOT / "docs" / "architecture.md"], ids=_name)
-def test_every_kind_of_failure_is_listed(document: Path) -> None:
-    """By the word that clients and Redis see."""
+def test_every_failure_kind_is_documented(document: Path) -> None:
     assert {kind for kind in failure_classes() if f"`{kind}`" not in _text(document)} == set()
 
 
 @pytest.mark.parametrize("document", ["docs/architecture.md", "docs/operations.md"])
-def test_the_redis_key_is_the_codes(document: str) -> None:
-    """Whoever wants to delete one has to find it."""
+def test_the_documented_redis_key_is_that_of_the_code(document: str) -> None:
     assert f"{KEY_PREFIX}<bucket" in _text(ROOT / document)
 
 
-def test_the_channel_is_the_codes() -> None:
-    """The table of Redis keys lists it."""
+def test_the_documented_channel_is_that_of_the_code() -> None:
     assert f"`{CHANNEL}`" in _text(ROOT / "docs" / "architecture.md")
 
 
 def _listing(package: str) -> set[str]:
-    """Files and folders that docs/architecture.md lists for a package, by their paths in it."""
+    """Return the files and folders that docs/architecture.md lists for a package, by their paths in it."""
     listing = re.search(
         rf"^    {package}/ .*\n((?:^      .+\n)+)", _text(ROOT / "docs" / "architecture.md"), re.MULTILINE
     )
@@ -209,7 +201,7 @@ def _listing(package: str) -> set[str]:
 
 @pytest.mark.parametrize("package", ["prewmanager", "prewmanager_presets", "lambda_resize"])
 def test_architecture_lists_every_module_and_package(package: str) -> None:
-    """Of the top level each once; below it only what exists."""
+    """Those of the top level exactly once; below it, only existing ones."""
     listed, folder = _listing(package), ROOT / package
     modules = {path.name for path in folder.glob("*.py") if not path.name.startswith("__")}
     packages = {f"{path.parent.name}/" for path in folder.glob("*/__init__.py")}
@@ -219,8 +211,7 @@ def test_architecture_lists_every_module_and_package(package: str) -> None:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=_name)
-def test_targets_of_make_exist(path: Path) -> None:
-    """In code, whether in a line or in a block, `make x` is one of Makefile's."""
+def test_each_make_target_in_a_document_exists(path: Path) -> None:
     text = _text(path)
     code = re.findall(r"`[^`\n]+`", text) + re.findall(r"^    .+$", text, re.MULTILINE)
     named = {target for line in code for target in re.findall(r"\bmake ([a-z][a-z-]*)", line)}
@@ -230,8 +221,7 @@ def test_targets_of_make_exist(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=_name)
-def test_links_lead_somewhere(path: Path) -> None:
-    """To a file of the project, and to a heading in it."""
+def test_each_link_leads_to_a_file_or_heading_of_the_project(path: Path) -> None:
     for file, anchor in _links(path):
         target = (path.parent / file).resolve() if file else path
         assert target.exists(), file
@@ -239,14 +229,12 @@ def test_links_lead_somewhere(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", [*DOCUMENTS, *CONFIGURATION], ids=_name)
-def test_no_place_on_somebodys_machine_is_named(path: Path) -> None:
-    """Paths are the project's own, or those of a container."""
+def test_no_path_of_a_developers_machine_is_named(path: Path) -> None:
     assert re.findall(r"(?<![\w.])/(?:home|Users|root|work|tmp|mnt)/\S*", _text(path)) == []
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=_name)
-def test_an_example_is_accepted(path: Path, environment: SetEnvironment) -> None:
-    """By the service and by nginx's scripts, which get the same file."""
+def test_an_example_is_accepted_by_the_service_and_by_nginxs_scripts(path: Path, environment: SetEnvironment) -> None:
     variables = _read(path)
     environment(variables)
 
@@ -255,7 +243,7 @@ def test_an_example_is_accepted(path: Path, environment: SetEnvironment) -> None
 
 
 def test_env_examples_defaults_are_accepted(environment: SetEnvironment) -> None:
-    """With the `#` of every line removed, and a bucket, all is as without the file."""
+    """Uncommented, and with a bucket, the file changes no setting."""
     environment(dict(_ASSIGNMENT.findall(_text(ROOT / ".env.example"))) | {"PREW_SOURCE_BUCKET": "photos"})
     settings = read_settings()
 

@@ -1,4 +1,4 @@
-"""The pages of docs/: their commands, the reference that is made of the code, and the site that is made of them."""
+"""The pages of docs/: their commands, the generated reference, and the generated site."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _names(path: Path) -> str:
 
 
 def _commands(page: Path) -> list[str]:
-    """What a document has the reader call, in fenced or indented blocks."""
+    """Yield the commands in a document's fenced or indented blocks."""
     text = page.read_text(encoding="utf-8")
     code = [block.commands for block in blocks(page)] + re.findall(r"^    .+$", text, re.MULTILINE)
     found = [command for part in code for command in _COMMAND.findall(part.split("#")[0])]
@@ -43,8 +43,7 @@ def _commands(page: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("page", GUIDES, ids=_names)
-def test_commands_are_accepted_by_the_command_line(page: Path) -> None:
-    """Each with its options, as they stand on the page."""
+def test_each_command_and_its_options_exist(page: Path) -> None:
     group: Any = typer.main.get_command(app)
     for command in _commands(page):
         name, *arguments = shlex.split(command)
@@ -52,8 +51,7 @@ def test_commands_are_accepted_by_the_command_line(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", GUIDES, ids=_names)
-def test_what_runs_a_block_exists(page: Path) -> None:
-    """A block that is not run here says why, or names the test that does the same."""
+def test_a_block_that_is_not_run_has_a_reason_or_an_existing_test(page: Path) -> None:
     for block in blocks(page):
         for named in re.findall(r"tests/[\w/]+\.py", block.reason):
             assert (ROOT / named).is_file(), named
@@ -61,13 +59,12 @@ def test_what_runs_a_block_exists(page: Path) -> None:
 
 
 @pytest.mark.parametrize("name", pages())
-def test_the_reference_is_the_codes(name: str) -> None:
-    """`python -m tests.docs.reference --write` brings it up to date."""
+def test_the_reference_is_up_to_date(name: str) -> None:
+    """`python -m tests.docs.reference --write` updates it."""
     assert (FOLDER / name).read_text(encoding="utf-8") == pages()[name]
 
 
 def test_the_site_has_every_page_of_the_guides_and_the_reference() -> None:
-    """What nobody can find might as well not be written."""
     listed = set(re.findall(r'"([\w/-]+\.md)"', (ROOT / "zensical.toml").read_text(encoding="utf-8")))
     expected = [*GUIDES, *FOLDER.glob("*.md"), *(ROOT / "docs" / "benchmarks").glob("*.md")]
 
@@ -77,7 +74,7 @@ def test_the_site_has_every_page_of_the_guides_and_the_reference() -> None:
 
 @pytest.fixture(scope="module", name="checkout")
 def _checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]:
-    """A checkout of its own in which the local system runs, and nginx's port."""
+    """A separate checkout in which the local system runs, and nginx's port."""
     if not os.environ.get("PREW_TEST_DOCS"):
         pytest.skip("takes a minute: `make test-docs`")
     folder, photos = tmp_path_factory.mktemp("docs") / "checkout", tmp_path_factory.mktemp("photos")
@@ -103,7 +100,7 @@ def _plain() -> dict[str, str]:
 
 
 def _to_run() -> list[Any]:
-    """Blocks in the order of the pages, by page and number."""
+    """Return the blocks to run, by page and number."""
     found = [
         (page, block) for page in GUIDES if page.name != ONE_SERVER for block in blocks(page) if not block.exemption
     ]
@@ -113,7 +110,7 @@ def _to_run() -> list[Any]:
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("block", _to_run())
 def test_a_block_runs(checkout: tuple[Path, int], block: Block) -> None:
-    """As it stands, but for nginx's port and the local system's settings for the operators' commands."""
+    """Unchanged, except for nginx's port and the local system's settings for the operators' commands."""
     folder, port = checkout
     commands = block.commands.replace("127.0.0.1:8080", f"127.0.0.1:{port}")
     commands = re.sub(r"(?m)^prewmanager ", ".venv/bin/python -m devstack.run prewmanager ", commands)
@@ -141,8 +138,9 @@ def _zensical() -> str:
 
 
 @pytest.mark.timeout(120)
-def test_the_site(zensical: str, tmp_path: Path) -> None:
-    """It builds without a warning, loads nothing from another host, and is not built with a broken link."""
+def test_the_site_builds_without_warnings_loads_nothing_external_and_refuses_broken_links(
+    zensical: str, tmp_path: Path
+) -> None:
     configuration = (ROOT / "zensical.toml").read_text(encoding="utf-8").replace(".local/", "")
     (tmp_path / "zensical.toml").write_text(configuration, encoding="utf-8")
     stage(tmp_path / "docs-source")

@@ -1,4 +1,4 @@
-"""The glossary's words: nothing is written in terms that it retired."""
+"""No text uses a word or phrase that the glossary has retired."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ RETIRED = words.phrases('| term | meaning | formerly |\n| a | b "no" c | `barn`,
 
 
 def test_phrases_are_the_quoted_ones_of_the_last_column() -> None:
-    """Names in backquotes are another test's."""
     assert RETIRED == ["gone by", "stands in"]
 
 
@@ -30,7 +29,7 @@ def test_phrases_are_the_quoted_ones_of_the_last_column() -> None:
     ],
 )
 def test_a_planted_phrase_is_found(tmp_path: Path, name: str, text: str, found: list[tuple[int, str]]) -> None:
-    """In any case and over line breaks, in documents, docstrings and comments; not in code."""
+    """In any case and across lines, in documents, docstrings and comments; not in code."""
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
 
@@ -62,8 +61,9 @@ NAMES = names.retired_names('| term | meaning | formerly |\n| a | b `no` c | `ba
         ("page.html", '<p id="barn-title">barn</p>\n', [(1, "barn-title", "barn")]),
     ],
 )
-def test_a_planted_name_is_found(tmp_path: Path, name: str, text: str, found: list[tuple[int, str, str]]) -> None:
-    """In what this project names, not in what it uses."""
+def test_a_planted_name_is_found_where_it_is_given_and_not_where_it_is_used(
+    tmp_path: Path, name: str, text: str, found: list[tuple[int, str, str]]
+) -> None:
     assert list(names.find(tmp_path / name, text, NAMES)) == found
 
 

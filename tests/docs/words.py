@@ -20,36 +20,36 @@ GLOSSARY = ROOT / "docs" / "glossary.md"
 SUFFIXES = {".md", ".py", ".env", ".example", ".yml", ".yaml", ".toml", ".js", ".html", ".sh", ".Dockerfile"}
 _GENERATED = {"dist", "build", "htmlcov", "node_modules", "__pycache__"}
 _COMMENT_SIGNS = ("#", "//", "*", ">")  # of comments and quotations
-_GAP = rf"\s+(?:(?:{'|'.join(map(re.escape, _COMMENT_SIGNS))})\s+)?"  # a phrase may go on in the next line
+_GAP = rf"\s+(?:(?:{'|'.join(map(re.escape, _COMMENT_SIGNS))})\s+)?"  # a phrase may continue on the next line
 
 
 @dataclass(frozen=True)
 class Offence:
-    """A retired phrase, and where it stands."""
+    """A retired phrase, and its place."""
 
     path: Path
     line: int
     phrase: str
 
     def __str__(self) -> str:
-        """As an editor opens it."""
+        """Return it in the form that editors open."""
         return f'{self.path.relative_to(ROOT)}:{self.line}: "{self.phrase}"'
 
 
 def phrases(glossary: str) -> list[str]:
-    """The quoted phrases in the last column of the glossary's tables."""
+    """Return the quoted phrases in the last column of the glossary's tables."""
     rows = (line.rsplit("|", 2) for line in glossary.splitlines() if line.startswith("|"))
     return [phrase for row in rows for phrase in re.findall(r'"([^"]+)"', row[-2])]
 
 
 def prose(path: Path) -> str:
-    """What people read of a file, at its place: of Python the docstrings and comments, all else blanked out."""
+    """Return a file's prose, in place: of Python the docstrings and comments, with everything else blanked."""
     text = path.read_text(encoding="utf-8")
     return _python(text) if path.suffix == ".py" else text
 
 
 def find(text: str, retired: Iterable[str]) -> Iterator[tuple[int, str]]:
-    """Line and phrase of each retired phrase in a text, in any case and over any line break."""
+    """Return line and phrase of each retired phrase in a text, in any case and across lines."""
     patterns = (_GAP.join(map(re.escape, phrase.split())) for phrase in sorted(retired, key=len, reverse=True))
     for match in re.finditer(rf"\b(?:{'|'.join(patterns)})\b", text, re.IGNORECASE):
         found = " ".join(word for word in match[0].lower().split() if word not in _COMMENT_SIGNS)
@@ -57,12 +57,12 @@ def find(text: str, retired: Iterable[str]) -> Iterator[tuple[int, str]]:
 
 
 def files() -> list[Path]:
-    """All files that hold prose, but for the glossary itself."""
+    """Return all files with prose, except the glossary."""
     return sorted(_files(ROOT))
 
 
 def offences(paths: Iterable[Path] | None = None) -> list[Offence]:
-    """Every retired phrase in these files, or in all of them."""
+    """Return every retired phrase in these files, or in all files."""
     retired = phrases(GLOSSARY.read_text(encoding="utf-8"))
     found = (
         Offence(path, line, phrase)
@@ -82,7 +82,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _python(text: str) -> str:
-    """The text with everything but docstrings and comments replaced, so that lines stay where they are."""
+    """Return the text with all but docstrings and comments blanked; lines stay in place."""
     lines = text.splitlines(keepends=True)
     kept = [[False] * len(line) for line in lines]
     for node in ast.walk(ast.parse(text)):

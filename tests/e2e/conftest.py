@@ -25,7 +25,7 @@ def _function(s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lamb
 
 @pytest.fixture(scope="session", name="faulty_functions")
 def _faulty_functions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lambda]:
-    """Functions that misbehave in one way each, one sandbox for each, with a time-out of two seconds."""
+    """Functions that misbehave in one way each, in one sandbox each, with a time-out of two seconds."""
     handlers = {name: f"resize_functions.{name}" for name in FAULTY}
     options = ("--concurrency=1", "--timeout=2", f"--task-root={ROOT / 'tests' / 'adapters' / 'functions'}")
     function = start_lambda(tmp_path_factory.mktemp("faulty"), handlers, *options, env=os.environ)
@@ -35,14 +35,14 @@ def _faulty_functions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lamb
 
 @pytest.fixture(scope="session", name="site")
 def _site(s3: S3, redis_server: Redis, function: Lambda, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The system as it is meant to run: two replicas behind nginx."""
+    """The complete system: two replicas behind nginx."""
     with Site(tmp_path_factory.mktemp("site"), s3, redis_server, function, replicas=2) as site:
         yield site
 
 
 @pytest.fixture(name="run_site")
 def _run_site(s3: S3, tmp_path: Path) -> Callable[..., Site]:
-    """Makes a site of one's own on the shared S3: `with run_site(redis=…, function=…) as site`."""
+    """Runs a separate site on the shared S3: `with run_site(redis=…, function=…) as site`."""
 
     def make(**parts: Any) -> Site:
         return Site(tmp_path, s3, **parts)

@@ -33,7 +33,7 @@ def _shown(s3: S3, redis_server: Redis, function: Lambda, tmp_path_factory: pyte
 
 @pytest.fixture(name="photo")
 def _photo(shown: Site) -> Iterator[str]:
-    """A photo whose name is HTML; other tests leave others in the bucket."""
+    """A photo whose name is HTML; other tests leave theirs in the bucket."""
     file = BytesIO()
     Image.new("RGB", (800, 600), "teal").save(file, "JPEG")
     shown.put(f"sheet/{HOSTILE}", file.getvalue())
@@ -121,7 +121,7 @@ def test_the_local_page_forwards_a_replicas_files_and_photos_and_offers_bursts(s
 def test_a_burst_renders_one_preview_and_leaves_neither_copy_nor_preview(shown: Site) -> None:
     file = BytesIO()
     Image.effect_noise((2000, 1500), 90).save(file, "JPEG", quality=95)
-    shown.put("the-largest.jpg", file.getvalue())  # is copied rather than one that another test has damaged
+    shown.put("the-largest.jpg", file.getvalue())  # is copied instead of one that another test has damaged
     answer = shown.get("/burst?preset=card&count=50", headers={"X-Burst": "1"})
     answers = [json.loads(line) for line in answer.body.splitlines()]
 

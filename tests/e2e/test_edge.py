@@ -1,4 +1,4 @@
-"""The second system: CloudFront's substitute, nginx as its origin, and the edge function in a real Lambda sandbox."""
+"""The second system: the CloudFront emulator, nginx as its origin, and the edge function in a real Lambda sandbox."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class Edge:
     cloudfront: Program
 
     def get(self, path: str, method: str = "GET", **query: str) -> Answer:
-        """One request through the substitute."""
+        """Send a request through the emulator."""
         joined = "&".join(f"{name}={quote(value, safe='')}" for name, value in query.items())
         return ask(self.port, f"/edge{path}?{joined}".rstrip("?"), method)
 
     def invocations(self) -> int:
-        """How often the function has been invoked."""
+        """Return the function's number of invocations."""
         return int(self.function.stats()["by_function"].get(edge.FUNCTION, 0))
 
 
@@ -57,14 +57,14 @@ def _picture(width: int, height: int, *, noise: bool = False) -> bytes:
 
 @pytest.fixture(scope="module", name="system")
 def _system(s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
-    """Only what the edge needs: no service, since its origin has photos to show and nothing else."""
+    """The edge's dependencies: no service, since its origin only needs photos."""
     folder = tmp_path_factory.mktemp("edge")
     port = free_ports(1)[0]
     origin = f"http://{LOOPBACK}:{port}"
     replies = {"/page.png": reply(body=_picture(600, 600)), "/noise.png": reply(body=_picture(1200, 1200, noise=True))}
     replies["/away.png"] = reply(302, Location="http://10.0.0.1/x.png")
     with ImageHost(replies) as images:
-        # As `edge.json` says it for a package; the answer's limit is lowered so that a picture can be above it.
+        # As in a package's `edge.json`, with a lower limit, so that a picture can exceed it.
         (folder / "edge.json").write_text(f'{{"allowed_hosts": ["{images.name}"], "max_answer_bytes": 60000}}')
         hosts = {"images.test": LOOPBACK}
         environment = os.environ | edge.function_environment(folder, port, folder / "edge.json", hosts)
@@ -119,7 +119,7 @@ def test_another_size_is_another_answer(system: Edge) -> None:
     assert (_opened(answer).size, answer.headers["X-Cache"]) == ((2400, 1254), "Miss from cloudfront")
 
 
-def test_what_the_origin_has_passes(system: Edge, s3: S3) -> None:
+def test_the_origins_own_responses_pass(system: Edge, s3: S3) -> None:
     s3_client(s3).put_object(Bucket=s3.bucket, Key="photo/there ü.jpg", Body=b"as it is", ContentType="image/jpeg")
     there = system.get("/photo/there%20%C3%BC.jpg", s=system.images.url("/page.png"))
     missing = system.get("/photo/none.jpg")
@@ -144,15 +144,15 @@ def test_what_the_origin_has_passes(system: Edge, s3: S3) -> None:
         ("no URL", 403),
     ],
 )
-def test_what_cannot_be_made_is_answered_clearly(system: Edge, url: str, status: int) -> None:
-    """Forbidden hosts, this machine by any but its own name, what leads elsewhere or does not fit: never a 502."""
+def test_a_request_that_cannot_be_answered_with_an_image_is_never_a_502(system: Edge, url: str, status: int) -> None:
+    """Forbidden hosts, this machine by any other name, forbidden redirects, too large an answer."""
     answer = system.get("/photo/none.jpg", s=url.format(port=system.port, images=system.images.port))
 
     assert (answer.status, answer.problem["status"]) == (status, status)
     assert answer.headers["X-Cache"] == "Error from cloudfront"
 
 
-async def test_all_who_ask_at_once_share_one_invocation(system: Edge) -> None:
+async def test_simultaneous_requests_share_one_invocation(system: Edge) -> None:
     before = system.invocations()
     url = (
         f"http://{LOOPBACK}:{system.port}/edge/photo/crowd.jpg?w=300&s={quote(system.images.url('/page.png'), safe='')}"

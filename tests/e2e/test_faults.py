@@ -1,4 +1,4 @@
-"""Faults in mid-flight, with real processes: nobody hangs, nothing is lost, and the work is done once or nearly so."""
+"""Faults in mid-flight, with real processes: no request hangs or is lost, and duplicate invocations are bounded."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ RunFaulty = Callable[..., contextlib.AbstractAsyncContextManager[SimpleNamespace
 
 @pytest.fixture(name="run_faulty")
 def _run_faulty(run_site: Callable[..., Site], s3: S3, tmp_path: Path) -> RunFaulty:
-    """Runs a site with a Redis and a gated Lambda of its own: `async with run_faulty(replicas=2) as part`."""
+    """Runs a site with its own Redis and gated Lambda: `async with run_faulty(replicas=2) as part`."""
 
     @contextlib.asynccontextmanager
     async def run(replicas: int = 2, **settings: str) -> AsyncIterator[SimpleNamespace]:
@@ -71,7 +71,7 @@ async def _burst(site: Site, replica: int, path: str, count: int) -> Burst:
 
 
 async def _all_wait(site: Site, replica: int, count: int) -> None:
-    """Return when so many requests wait at a replica."""
+    """Return when this many requests wait at a replica."""
     await until_reported(lambda: site.metric("prewmanager_waiting", site.ports[replica]) == count)
 
 
@@ -93,11 +93,11 @@ def _all_well(burst: Burst) -> bool:
     return {status for status, _, _ in burst} == {200} and len({body for _, _, body in burst}) == 1
 
 
-async def test_leader_killed(run_faulty: RunFaulty) -> None:
-    """SIGKILL in mid-flight: another replica takes over, and every waiter elsewhere has its preview.
+async def test_a_killed_leader_costs_other_replicas_waiters_no_preview(run_faulty: RunFaulty) -> None:
+    """Every waiter elsewhere gets its preview, within two invocations.
 
-    At most two invocations: the dead leader's, whose answer nobody took, and its successor's, who makes nothing where
-    the first one has got as far as writing the preview.
+    The dead leader's invocation, whose answer is lost, and its successor's, which renders nothing if the first one has
+    already stored the preview.
     """
     async with run_faulty() as part:
         leading, waiting = await _leader_and_waiters(part, _photo("killed"))
@@ -128,8 +128,7 @@ async def test_leader_killed_behind_nginx(run_faulty: RunFaulty) -> None:
     assert _invocations(part) <= 2
 
 
-async def test_redis_restarted(run_faulty: RunFaulty) -> None:
-    """Redis killed and started again, empty: both replicas answer; the one that waited makes it at most once more."""
+async def test_a_restart_with_an_empty_redis_costs_at_most_one_more_invocation(run_faulty: RunFaulty) -> None:
     async with run_faulty() as part:
         leading, waiting = await _leader_and_waiters(part, _photo("redis-restarted"))
         part.redis.program.kill()
@@ -143,8 +142,7 @@ async def test_redis_restarted(run_faulty: RunFaulty) -> None:
     assert _invocations(part) <= 2
 
 
-async def test_redis_hangs(run_faulty: RunFaulty) -> None:
-    """Redis accepts and never answers: each replica renders alone until it does."""
+async def test_while_redis_hangs_each_replica_renders_alone(run_faulty: RunFaulty) -> None:
     async with run_faulty() as part:
         leading, waiting = await _leader_and_waiters(part, _photo("redis-hangs"))
         part.redis.program.signal(signal.SIGSTOP)
@@ -160,8 +158,8 @@ async def test_redis_hangs(run_faulty: RunFaulty) -> None:
     assert _invocations(part) <= 3
 
 
-async def test_flushall(run_faulty: RunFaulty) -> None:
-    """All keys gone in mid-flight: the leader's renewal or a takeover puts the flight back; two invocations at most."""
+async def test_flushall_in_mid_flight_costs_at_most_one_more_invocation(run_faulty: RunFaulty) -> None:
+    """The leader's renewal or a takeover restores the lease."""
     async with run_faulty() as part:
         leading, waiting = await _leader_and_waiters(part, _photo("flushall"))
         async with RedisClient.from_url(part.redis.url) as client:
@@ -174,12 +172,11 @@ async def test_flushall(run_faulty: RunFaulty) -> None:
     assert _invocations(part) <= 2
 
 
-async def test_message_lost(run_faulty: RunFaulty) -> None:
-    """With every subscription cut the waiters find the result by polling: one invocation, no error."""
+async def test_without_notifications_waiters_find_the_result_by_polling(run_faulty: RunFaulty) -> None:
     async with run_faulty() as part:
         leading, waiting = await _leader_and_waiters(part, _photo("message-lost"))
         with redis.Redis.from_url(part.redis.url) as client:
-            # One: the leader waits for nobody, and so listens to nobody.
+            # One: the leader does not wait, so it has no subscription.
             await until_reported(lambda: client.pubsub_numsub(CHANNEL)[0][1] == 1)
             assert client.execute_command("CLIENT", "KILL", "TYPE", "pubsub") == 1
         part.function.gate.set()
@@ -189,8 +186,9 @@ async def test_message_lost(run_faulty: RunFaulty) -> None:
     assert _invocations(part) == 1
 
 
-async def test_leader_blocked_for_longer_than_its_lease(run_faulty: RunFaulty) -> None:
-    """A stopped process loses its lease, is replaced, and when it goes on neither overwrites nor releases."""
+async def test_a_leader_that_was_stopped_neither_overwrites_nor_releases_its_successors_lease(
+    run_faulty: RunFaulty,
+) -> None:
     async with run_faulty() as part:
         path = _photo("blocked")
         leading, waiting = await _leader_and_waiters(part, path)
@@ -207,8 +205,7 @@ async def test_leader_blocked_for_longer_than_its_lease(run_faulty: RunFaulty) -
     assert _invocations(part) == 2
 
 
-async def test_lambda_slower_than_the_lease(run_faulty: RunFaulty) -> None:
-    """Work of nine renewals, which are three leases, is one invocation."""
+async def test_work_of_three_leases_is_one_invocation(run_faulty: RunFaulty) -> None:
     async with run_faulty() as part:
         leading, waiting = await _leader_and_waiters(part, _photo("slow"))
         with redis.Redis.from_url(part.redis.url) as client:
@@ -220,7 +217,7 @@ async def test_lambda_slower_than_the_lease(run_faulty: RunFaulty) -> None:
     assert _invocations(part) == 1
 
 
-async def test_throttled_three_times_then_well(run_faulty: RunFaulty) -> None:
+async def test_a_preview_throttled_three_times_is_rendered(run_faulty: RunFaulty) -> None:
     async with run_faulty() as part:
         part.function.script.extend(throttled() for _ in range(3))
         part.function.gate.set()
@@ -231,7 +228,7 @@ async def test_throttled_three_times_then_well(run_faulty: RunFaulty) -> None:
     assert _invocations(part) == 4
 
 
-async def test_most_clients_leave(run_faulty: RunFaulty) -> None:
+async def test_clients_that_disconnect_do_not_end_the_flight(run_faulty: RunFaulty) -> None:
     async with run_faulty() as part:
         path = _photo("leave")
         requests = [asyncio.create_task(_ask_replica(part.site, 0, path))]
@@ -252,7 +249,7 @@ async def test_most_clients_leave(run_faulty: RunFaulty) -> None:
     assert _invocations(part) == 1
 
 
-async def test_rolling_restart_under_load(run_faulty: RunFaulty) -> None:
+async def test_no_request_is_lost_in_a_rolling_restart_under_load(run_faulty: RunFaulty) -> None:
     async with run_faulty(replicas=3) as part:
         part.function.gate.set()
         site, done = part.site, asyncio.Event()
@@ -284,8 +281,8 @@ async def test_rolling_restart_under_load(run_faulty: RunFaulty) -> None:
     assert max(part.function.invocations.values()) <= 2
 
 
-async def test_a_photo_that_came_later(run_faulty: RunFaulty) -> None:
-    """A photo uploaded after its absence was cached shows up after the TTL, or at once when the key is deleted."""
+async def test_a_photo_uploaded_after_its_failure_was_cached_appears_after_the_ttl(run_faulty: RunFaulty) -> None:
+    """Or at once, if the key is deleted."""
     async with run_faulty(PREW_MISSING_TTL="1") as part:
         part.function.gate.set()
         part.function.script.extend([failed("missing"), failed("missing")])
@@ -305,7 +302,7 @@ async def test_a_photo_that_came_later(run_faulty: RunFaulty) -> None:
 
 
 async def test_made_up_names_cannot_run_up_a_bill(run_faulty: RunFaulty) -> None:
-    """Two hundred random names: the rate limit's burst is invoked, the rest get 503, known previews 200."""
+    """Of two hundred random names, the rate limit's burst is invoked, the rest get 503; known previews are 200."""
     limits = {"PREW_MAX_RESIZES_PER_SECOND": "0.01", "PREW_RESIZE_BURST": "20"}
     async with run_faulty(replicas=2, **limits) as part:
         part.function.gate.set()

@@ -1,4 +1,4 @@
-"""Formats by what the client accepts, and densities, through all parts: each is rendered once, then S3's alone."""
+"""Formats by the client's Accept header, and densities, through all parts: rendered once, then served by S3."""
 
 from __future__ import annotations
 
@@ -31,33 +31,33 @@ ACCEPTS = {"avif": "image/avif,image/webp,*/*;q=0.8", "webp": "image/webp,*/*;q=
 
 @pytest.fixture(scope="module", name="tiles")
 def _tiles(s3: S3, redis_server: Redis, function: Lambda, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A site whose preset tile is auto, with twice the pixels for fine screens."""
+    """A site whose preset tile is auto, and available at double density."""
     with Site(tmp_path_factory.mktemp("tiles"), s3, redis_server, function, settings=AUTO) as site:
         yield site
 
 
 def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
-    """The image as a file."""
+    """Return the image as a file."""
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
 def gets(site: Site, path: str) -> dict[str, Answer]:
-    """What each kind of client gets for a path, by the format that it takes."""
+    """Return each kind of client's answer to a path, by the format it accepts."""
     return {kind: site.get(path, headers={"Accept": accept}) for kind, accept in ACCEPTS.items()}
 
 
 def shown(answers: dict[str, Answer]) -> dict[str, tuple[int, str, tuple[int, int]]]:
-    """Status, content type and size of each."""
+    """Return status, content type and size of each answer."""
     sizes = {kind: Image.open(io.BytesIO(answer.body)).size for kind, answer in answers.items()}
     return {kind: (each.status, each.headers["Content-Type"], sizes[kind]) for kind, each in answers.items()}
 
 
 def test_every_client_gets_its_format_and_density(tiles: Site) -> None:
-    """Each variant is made once under a key of its own; asked again, S3 answers, and the service hears of nothing.
+    """Each variant is rendered once, under its own key; then S3 answers, without the service.
 
-    The photo's placeholder comes with each, from whoever answers.
+    Every answer has the photo's placeholder, whichever part it comes from.
     """
     tiles.put("wide.jpg", encoded(Image.radial_gradient("L").resize((240, 120)).convert("RGB"), "JPEG"))
     before = tiles.requests_to_services()
@@ -83,8 +83,8 @@ def test_every_client_gets_its_format_and_density(tiles: Site) -> None:
         assert stored["Metadata"]["preset-fingerprint"] == variant.fingerprint
 
 
-async def test_one_invocation_makes_what_is_soon_wanted(tiles: Site, function: Lambda) -> None:
-    """Thumb's list has card and tile: whoever asks for one finds it in S3, with the photo's placeholder."""
+async def test_one_invocation_renders_the_companions_as_well(tiles: Site, function: Lambda) -> None:
+    """Card and tile, companions of thumb, are then in S3, with the photo's placeholder."""
     await asyncio.to_thread(tiles.put, "also.jpg", encoded(Image.new("RGB", (900, 600), "teal"), "JPEG"))
     invocations = function.stats()["invocations"]
     burst = await tiles.burst("/prew/thumb/also.jpg", 50)
@@ -100,8 +100,8 @@ async def test_one_invocation_makes_what_is_soon_wanted(tiles: Site, function: L
     await until_reported(lambda: tiles.metric("prewmanager_flights_total", tiles.ports[0], outcome="companion") == 2)
 
 
-def test_what_is_transparent_or_moves_stays_so(tiles: Site) -> None:
-    """Without AVIF and WebP a picture that one can see through is PNG; an animation is WebP for whoever takes that."""
+def test_transparency_and_animation_are_kept(tiles: Site) -> None:
+    """Without AVIF and WebP a transparent picture is PNG; an animation is WebP for clients that accept it."""
     clear = Image.new("RGBA", (120, 120), (200, 0, 0, 0))
     clear.paste((0, 0, 200, 255), (30, 30, 90, 90))
     frames = [Image.new("RGB", (120, 60), colour) for colour in ("red", "green")]
@@ -121,8 +121,8 @@ def test_what_is_transparent_or_moves_stays_so(tiles: Site) -> None:
     assert seen == [("image/webp", 2), ("image/webp", 2), ("image/jpeg", 1)]
 
 
-def test_nobody_gets_what_was_not_agreed(tiles: Site) -> None:
-    """Other densities, formats of presets that are not auto, and made-up ones are no presets; failures say Vary too."""
+def test_unconfigured_variants_are_unknown_presets(tiles: Site) -> None:
+    """Other densities, formats of presets that are not auto, made-up names; failures have Vary too."""
     tiles.put("one.jpg", encoded(Image.new("RGB", (100, 100)), "JPEG"))
     paths = ["/prew/tile@3x/one.jpg", "/prew/tile.png/one.jpg", "/prew/card.avif/one.jpg", "/prew/card@2x/one.jpg"]
 

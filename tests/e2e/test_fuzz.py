@@ -1,4 +1,4 @@
-"""Five thousand URIs that no honest client sends, through nginx: no 5xx, no key outside its prefix, no resize."""
+"""Five thousand hostile URIs through nginx: no 5xx, no key outside its prefix, no resize."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def _target(dice: random.Random) -> bytes:
 
 
 def _names_a_possible_photo(target: bytes) -> bool:
-    """Whether a target may honestly lead to an invocation: a known preset, and nothing that no key may have."""
+    """Whether a target may legitimately cause an invocation: a known preset, and a valid key."""
     return re.match(rb"/prew/(card|thumb)/[^/]", target) is not None
 
 
-def test_five_thousand_uris(site: Site, function: Lambda) -> None:
+def test_no_hostile_uri_gets_a_5xx_or_invokes_the_function(site: Site, function: Lambda) -> None:
     client = s3_client(site.s3)
     client.put_object(Bucket=site.s3.bucket, Key="secret/a.jpg", Body=b"secret")
     before = _keys(client, site.s3.bucket)
@@ -53,7 +53,7 @@ def test_five_thousand_uris(site: Site, function: Lambda) -> None:
 
 
 def _unexpected(site: Site, targets: list[bytes]) -> list[tuple[bytes, int, bytes]]:
-    """Ask for all of them; those whose answer is a 5xx, or what nobody may read."""
+    """Request all targets; return those answered by a 5xx, or by a body that is not public."""
     with ThreadPoolExecutor(8) as threads:
         answers = threads.map(lambda target: (target, ask(site.nginx.port, target)), targets)
         return [(target, got.status, got.body[:200]) for target, got in answers if _is_unexpected(got)]

@@ -1,4 +1,4 @@
-"""The local system as a whole: started in a checkout of its own, used, and ended without a trace."""
+"""The local system: started in a separate checkout, used, and ended without a trace."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(name="checkout")
 def _checkout(tmp_path: Path) -> Path:
-    """What git has of this project, in a folder of its own."""
+    """A copy of the files in git."""
     folder = tmp_path / "checkout"
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
     for name in listed.decode().strip("\0").split("\0"):
@@ -36,7 +36,7 @@ def _checkout(tmp_path: Path) -> Path:
 
 @pytest.fixture(name="photos")
 def _photos(tmp_path: Path) -> Path:
-    """A user's own folder of photos."""
+    """A user's folder of photos."""
     folder = tmp_path / "my photos"
     (folder / "more").mkdir(parents=True)
     pyvips.Image.black(1000, 500, bands=3).jpegsave(str(folder / "one.jpg"))
@@ -61,7 +61,7 @@ def _stack(checkout: Path) -> dict[str, Any]:
 
 
 def _descendants(pid: int) -> set[int]:
-    """All processes that this one started, and theirs."""
+    """Return all child processes of this one, and theirs."""
     parents = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -75,7 +75,7 @@ def _descendants(pid: int) -> set[int]:
 
 
 def _overwrite(stack: dict[str, Any], photo: Path, key: str) -> None:
-    """Put another photo there, and return when its preview is another as well."""
+    """Replace a photo, and return when its preview has changed as well."""
     port = int(stack["nginx"].rpartition(":")[2])
     before = ask(port, "/prew/card/one.jpg").body
     s3 = {name: stack["s3"][name] for name in ("endpoint", "bucket", "access_key", "secret_key", "region")}
@@ -85,8 +85,9 @@ def _overwrite(stack: dict[str, Any], photo: Path, key: str) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_from_ready_to_gone(checkout: Path, system: Program, photos: Path, number: signal.Signals) -> None:
-    """It serves each photo in each preset, says where its parts are, and ends with one signal, wholly."""
+def test_it_serves_photos_and_previews_and_one_signal_ends_all_of_it(
+    checkout: Path, system: Program, photos: Path, number: signal.Signals
+) -> None:
     stack = _stack(checkout)
     ports = [int(url.rpartition(":")[2]) for url in [stack["nginx"], stack["lambda"], *stack["services"]]]
     for name in ("one.jpg", "more/two%20%C3%BC.jpg"):
@@ -110,7 +111,7 @@ def test_from_ready_to_gone(checkout: Path, system: Program, photos: Path, numbe
     assert [port for port in ports if answers(port)] == []
 
 
-def test_killed_outright_it_leaves_no_process(system: Program) -> None:
+def test_sigkill_leaves_no_process(system: Program) -> None:
     started = _descendants(system.pid)
     os.kill(system.pid, signal.SIGKILL)
     system.process.wait()

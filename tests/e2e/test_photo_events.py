@@ -1,4 +1,4 @@
-"""A photo that is overwritten or removed through S3: its events reach the cleaner, and its previews follow it."""
+"""A photo overwritten or removed in S3: events reach the cleaner, which deletes outdated previews."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PATH = "a%20b/%C3%BC%2B%25.jpg"
 
 @pytest.fixture(scope="module", name="site")
 def _site(redis_server: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The system with an S3 that tells what changes in it."""
+    """The system with an S3 that sends events."""
     folder = tmp_path_factory.mktemp("events")
     port = free_ports(1)[0]
     s3 = start_s3(folder, bucket="watched", events=Events(f"http://{LOOPBACK}:{port}/"))
@@ -51,7 +51,7 @@ def _grey(body: bytes) -> int:
 
 @contextmanager
 def _cleaned(site: Site, events: int) -> Iterator[None]:
-    """Returns when the cleaner has had the events of the block; they take their time, here some milliseconds."""
+    """Returns when the cleaner has processed the block's events, which arrive after some milliseconds."""
     function = site.function
     assert isinstance(function, Lambda)
     before = _events(function)
@@ -71,7 +71,7 @@ def _got(site: Site, path: str) -> tuple[int, str | None]:
 
 
 def test_an_overwritten_photo_changes_its_previews_at_the_next_request(site: Site) -> None:
-    """In every preset, although Redis still has the results of the old photo; other photos' previews stay."""
+    """In every preset, although Redis has the old photo's results; other photos' previews stay."""
     with _cleaned(site, 2):
         site.put(NAME, _photo(50))
         site.put("other.jpg", _photo(50))
@@ -85,7 +85,7 @@ def test_an_overwritten_photo_changes_its_previews_at_the_next_request(site: Sit
 
 
 def test_a_preview_of_the_same_bytes_stays(site: Site) -> None:
-    """An event that comes after its photo's preview was made, or tells of nothing new, has nothing made twice."""
+    """A late event, or one without a change, causes no second rendering."""
     with _cleaned(site, 1):
         site.put("same.jpg", _photo(50))
     made = _got(site, "/prew/card/same.jpg")

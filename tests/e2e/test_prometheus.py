@@ -73,7 +73,7 @@ def _prometheus(tmp_path: Path, site: Site) -> Iterator[Prometheus]:
 
 
 async def test_every_panel_shows_something(site: Site, prometheus: Prometheus) -> None:
-    """While clients ask, some of them together and some for photos that are not there; and no alert is broken."""
+    """Under load with bursts and missing photos; every alert can be evaluated."""
     site.put("watched/a.jpg", photo(900, 600))
     asked = 0
 

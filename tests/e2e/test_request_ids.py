@@ -1,4 +1,4 @@
-"""One request is the same one in nginx's log, the service's and the function's."""
+"""One request has one id in the logs of nginx, the service and the function."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from devstack.lambda_server import Lambda
 from tests.e2e.test_request_path import photo
 from tests.support.asking import ask
 from tests.support.fakes import until_reported
-from tests.support.otlp_collector import Collector, parents
+from tests.support.otlp_collector import TREE_OF_A_MISS, Collector, parents
 from tests.support.site import Site
 
 ID = "correlated-0001"
 
 
 def entries(log: Path, **expected: str) -> list[dict[str, Any]]:
-    """The log's JSON lines that have these values; whatever a runtime writes before one is left out."""
+    """Return the log's JSON lines with these values, without a runtime's prefix."""
     found = []
     for line in log.read_text(errors="replace").splitlines():
         start = line.find("{")
@@ -79,15 +79,6 @@ async def test_a_miss_is_one_trace(run_site: Callable[..., Site], redis_server: 
     trace = collector.trace(request_id)
     (invocation,) = entries(function.program.log, request_id=request_id)
 
-    assert parents(trace.values()) == {
-        "nginx GET": "",
-        "nginx s3": "nginx GET",
-        "GET preview": "nginx GET",
-        "flight": "GET preview",
-        "redis acquire": "flight",
-        "s3 find": "flight",
-        "resize": "flight",
-        "redis complete": "flight",
-    }
+    assert parents(trace.values()) == TREE_OF_A_MISS
     assert invocation["traceparent"] == f"00-{request_id}-{trace['resize'].span_id}-01"
     assert trace["nginx GET"].began_ns <= trace["GET preview"].began_ns <= trace["resize"].began_ns

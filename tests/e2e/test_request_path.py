@@ -20,18 +20,18 @@ NAMES = ["plus + percent%20 hash#.jpg", "クズ箱/what?.jpg"]
 
 
 def photo(width: int, height: int) -> bytes:
-    """A JPEG with some detail in it."""
+    """Return a JPEG with some detail."""
     noise = pyvips.Image.gaussnoise(width, height, mean=128, sigma=30)
     data: bytes = noise.cast("uchar").bandjoin([noise.cast("uchar"), noise.cast("uchar")]).jpegsave_buffer(Q=85)
     return data
 
 
 def opened(data: bytes) -> pyvips.Image:
-    """An image from its bytes."""
+    """Return the decoded image."""
     return pyvips.Image.new_from_buffer(data, "")
 
 
-def test_made_once_then_served_by_s3(site: Site, function: Lambda) -> None:
+def test_a_preview_is_rendered_once_and_then_served_by_s3(site: Site, function: Lambda) -> None:
     site.put("path/first.jpg", photo(1000, 600))
     before, invocations = site.requests_to_services(), function.stats()["invocations"]
     first = site.get("/prew/card/path/first.jpg")
@@ -71,7 +71,7 @@ def test_a_photo_is_served_as_it_is_and_a_missing_one_is_a_404_with_a_picture(si
 
 @pytest.mark.parametrize("name", NAMES)
 def test_odd_names_pass_through_all_parts(site: Site, function: Lambda, name: str) -> None:
-    """However a client spells them; the other odd names are nginx's and the catalogue's tests."""
+    """In every spelling; nginx's and the catalogue's tests have the other names."""
     site.put(f"odd/{name}", photo(400, 300))
     key = f"prew/thumb/odd/{name}"
     invocations = function.stats()["invocations"]
@@ -98,7 +98,7 @@ def test_head_on_a_missing_preview_renders_it(site: Site) -> None:
 
 
 def test_every_real_photo_in_every_preset(site: Site, real_photos: Path) -> None:
-    """Upright, of exactly the size that preset and fit say, and sRGB; the second request is S3's."""
+    """Upright, sRGB, of the size that preset and fit define; the second request is answered by S3."""
     for path in sorted(real_photos.glob("*.jpg")):
         data = path.read_bytes()
         site.put(f"real/{path.name}", data)
@@ -128,7 +128,7 @@ def _expected(preset: str, upright: pyvips.Image) -> tuple[int, int]:
 
 
 def _is_like(made: pyvips.Image, upright: pyvips.Image) -> bool:
-    """Whether both show the same scene the same way up: compared as small grey pictures."""
+    """Whether both show the same scene in the same orientation, compared as small grey pictures."""
 
     def small(image: pyvips.Image) -> pyvips.Image:
         return image.colourspace("srgb").thumbnail_image(32, height=32, size="force").colourspace("b-w").cast("float")

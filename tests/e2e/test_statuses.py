@@ -1,4 +1,4 @@
-"""One row of each class of statuses, through nginx; tests/web and tests/adapters have the whole table."""
+"""A row for each class of statuses, through nginx; tests/web and tests/adapters have the complete table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.asking import Answer, ask
 from tests.support.fakes import until_reported
 from tests.support.site import FUNCTION, ROOT, Site
 
-# Times short enough for a test, in the order that the settings ask for.
+# Short times, in the order that the settings require.
 QUICK = {
     "PREW_LAMBDA_TIMEOUT": "2",
     "PREW_INVOKE_TIMEOUT": "3",
@@ -28,7 +28,7 @@ QUICK = {
 
 
 def check(answer: Answer, status: int, kind: str | None = None) -> None:
-    """A short problem of this status: never stored for long, with nothing internal in it."""
+    """Check for a short problem of this status that is not cached for long and has no internal details."""
     problem = answer.problem
     assert answer.status == problem["status"] == status
     assert answer.headers["Cache-Control"] == "no-store"
@@ -82,7 +82,7 @@ def test_a_rejected_photo_is_one_invocation_within_its_ttl(site: Site, function:
 
 
 @pytest.mark.parametrize(("function_name", "status", "kind"), [("raises", 502, "failed"), ("sleeps", 504, "timeout")])
-def test_a_function_fails_or_is_too_slow(  # noqa: PLR0917 -- the row's parts
+def test_a_function_that_fails_or_is_too_slow_has_its_status(  # noqa: PLR0917 -- the row's parts
     run_site: Callable[..., Site],
     redis_server: Redis,
     faulty_functions: Lambda,
@@ -94,10 +94,10 @@ def test_a_function_fails_or_is_too_slow(  # noqa: PLR0917 -- the row's parts
         check(site.get(f"/prew/card/status/{function_name}.jpg"), status, kind)
 
 
-async def test_a_photo_that_kills_the_function(
+async def test_a_photo_that_kills_the_function_is_one_invocation_within_its_ttl(
     run_site: Callable[..., Site], redis_server: Redis, faulty_functions: Lambda
 ) -> None:
-    """One sandbox's death for all, cached for as long as a damaged photo."""
+    """It stays cached for as long as a damaged photo."""
     path, died = "/prew/card/status/fatal.jpg", faulty_functions.stats()["invocations"]
     settings = QUICK | {"PREW_REJECTED_TTL": "70"}
     with run_site(

@@ -1,4 +1,4 @@
-"""`serve --workers N`: several processes on one port, one service to whoever looks."""
+"""`serve --workers N`: several processes on one port, one service to every observer."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def _get(port: int, path: str) -> int:
         return response.status
 
 
-async def test_they_share_flights_and_metrics(service: tuple[Service, GatedLambda]) -> None:
+async def test_workers_share_flights_and_metrics(service: tuple[Service, GatedLambda]) -> None:
     workers, function = service
     path = f"/prew/card/workers/{os.getpid()}-{workers.port}.jpg"
     requests = [asyncio.create_task(_get(workers.port, path)) for _ in range(90)]
@@ -71,13 +71,13 @@ async def test_they_share_flights_and_metrics(service: tuple[Service, GatedLambd
 
     assert set(statuses) == {200}
     assert sum(function.invocations.values()) == 1
-    # Each worker counts its requests a moment after it has answered them.
+    # Workers count a request shortly after answering it.
     await until_reported(lambda: workers.metric("prewmanager_requests_total") == 90)
     assert workers.metric("prewmanager_waiting") == 0
     assert workers.metric("prewmanager_redis_up") == 1
 
 
-async def test_one_that_dies_is_replaced(service: tuple[Service, GatedLambda]) -> None:
+async def test_a_worker_that_dies_is_replaced(service: tuple[Service, GatedLambda]) -> None:
     workers, function = service
     function.gate.set()
     os.kill(workers.pids[0], signal.SIGKILL)
@@ -89,7 +89,7 @@ async def test_one_that_dies_is_replaced(service: tuple[Service, GatedLambda]) -
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_they_end_together_after_their_requests(
+async def test_workers_end_together_after_their_requests(
     service: tuple[Service, GatedLambda], number: signal.Signals
 ) -> None:
     workers, function = service
@@ -105,7 +105,7 @@ async def test_they_end_together_after_their_requests(
     await until_reported(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
 
 
-async def test_a_second_signal_is_final(service: tuple[Service, GatedLambda]) -> None:
+async def test_a_second_signal_ends_the_workers_at_once(service: tuple[Service, GatedLambda]) -> None:
     workers, function = service
     in_flight = asyncio.create_task(_get(workers.port, f"/prew/card/workers/second-{workers.port}.jpg"))
     await function.entered.wait()

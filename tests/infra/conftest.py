@@ -23,12 +23,12 @@ BUCKET = "previews-of-ours"
 
 @dataclass(frozen=True)
 class Aws:
-    """Where it listens."""
+    """moto's server."""
 
     url: str
 
     def client(self, service: str, credentials: dict[str, str] | None = None) -> Any:
-        """A client with an administrator's credentials, or these."""
+        """Return a client, by default with an administrator's credentials."""
         known = credentials or {"AccessKeyId": "admin", "SecretAccessKey": "admin"}
         return boto3.client(
             service,
@@ -40,16 +40,16 @@ class Aws:
         )
 
     def _check_policies(self, *, after: float) -> None:
-        """Judge requests by IAM's policies once `after` more have come; infinity: not at all."""
+        """Enforce IAM's policies from the request after `after` more on; infinity: never."""
         headers = {"Content-Type": "text/plain"}
         request = Request(f"{self.url}/moto-api/reset-auth", str(after).encode(), headers)  # noqa: S310 -- of this machine
         with urlopen(request, timeout=10):  # noqa: S310 -- of this machine
             pass
 
     def deploy(self, template: str, parameters: Mapping[str, str], *, outputs: bool = True) -> dict[str, str]:
-        """Deploy a template of ours with these parameters; returns its resources' names in AWS by those in it.
+        """Deploy one of our templates with these parameters; return the physical ids by logical id.
 
-        moto leaves out what it does not know, and breaks where an output asks for it: then without `outputs`.
+        moto skips unknown resources, but fails if an output refers to one: then pass `outputs=False`.
         """
         formation = self.client("cloudformation")
         name = template.removesuffix(".yaml")
@@ -77,7 +77,7 @@ class Aws:
             iam.put_role_policy(**named, PolicyDocument=json.dumps(document))
 
     def is_allowed(self, role: str, service: str, call: str, **arguments: Any) -> bool:
-        """Whether who has taken on this role may do this."""
+        """Whether a client with this assumed role may make this call."""
         arn = self.client("iam").get_role(RoleName=role)["Role"]["Arn"]
         credentials = self.client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
         client = self.client(service, credentials)
@@ -110,7 +110,7 @@ def _aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
 
 @pytest.fixture(scope="session", name="resources")
 def _resources(aws: Aws) -> dict[str, str]:
-    """The main template with a bucket of its own, deployed."""
+    """The main template with a separate bucket, deployed."""
     return aws.deploy("prewmanager.yaml", {"BucketName": BUCKET, "CreateBucket": "true", **PACKAGE})
 
 
@@ -126,10 +126,10 @@ def _allowed_as(aws: Aws, resources: dict[str, str]) -> Callable[..., bool]:
 
 @pytest.fixture(scope="session", name="template")
 def _template() -> Callable[[str], dict[str, Any]]:
-    """The resources of a template, short tags (!Ref, !Sub, …) as what they hold."""
+    """Reads the resources of a template, with short tags (!Ref, !Sub, …) replaced by their values."""
 
     class Loader(yaml.SafeLoader):
-        """Knows CloudFormation's tags."""
+        """A YAML loader with CloudFormation's tags."""
 
     def held(loader: yaml.SafeLoader, _tag: str, node: yaml.Node) -> Any:
         if isinstance(node, yaml.ScalarNode):

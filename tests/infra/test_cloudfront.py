@@ -1,4 +1,4 @@
-"""`prewmanager purge` and CloudFront, as moto's server plays it."""
+"""`prewmanager purge` with CloudFront, emulated by moto's server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.infra.conftest import Aws
 
 @pytest.fixture(name="distribution")
 def _distribution(aws: Aws, shop: Shop) -> str:
-    """One that the shop is behind."""
+    """A distribution in front of the shop."""
     custom = {"HTTPPort": 80, "HTTPSPort": 443, "OriginProtocolPolicy": "https-only"}
     origin = {"Id": "nginx", "DomainName": "images.example.com", "CustomOriginConfig": custom}
     behaviour = {
@@ -44,8 +44,8 @@ def _invalidations(aws: Aws, distribution: str) -> list[Any]:
     ]
 
 
-def test_what_is_purged_is_invalidated(aws: Aws, shop: Shop, distribution: str) -> None:
-    """One path with a * for a preset and prefix, encoded; a dry run names it with its cost, and asks for none."""
+def test_a_purge_invalidates_one_encoded_path_with_a_star(aws: Aws, shop: Shop, distribution: str) -> None:
+    """A dry run prints the path and its cost, and creates no invalidation."""
     shop.put("prew/card/a b.jpg")
     counted = shop.run("purge", "card", "--prefix", "a b", COLUMNS="200")
     asked_for_nothing = _invalidations(aws, distribution)
@@ -58,8 +58,8 @@ def test_what_is_purged_is_invalidated(aws: Aws, shop: Shop, distribution: str) 
     assert batch["Paths"] == {"Quantity": 1, "Items": ["/prew/card/a%20b*"]}
 
 
-def test_one_photos_previews_without_a_star(shop: Shop, distribution: str) -> None:
-    """Exactly the paths of its previews, in all presets; formats that nginx chooses have the preset's path."""
+def test_one_photos_previews_are_invalidated_by_their_exact_paths(shop: Shop, distribution: str) -> None:
+    """Formats that nginx selects have the preset's path."""
     purged = shop.json("purge", "--photo", "photo/ü.jpg", "--yes", PREW_PRESETS__CARD__FORMAT="auto")
 
     assert distribution
@@ -70,8 +70,7 @@ def test_one_photos_previews_without_a_star(shop: Shop, distribution: str) -> No
     }
 
 
-def test_a_distribution_that_is_not_there(shop: Shop, distribution: str) -> None:
-    """Told by its name, after everything else was purged."""
+def test_a_missing_distribution_is_reported_after_everything_else_is_purged(shop: Shop, distribution: str) -> None:
     shop.put("prew/card/a.jpg")
     done = shop.run("purge", "card", "--yes", PREW_CLOUDFRONT_DISTRIBUTION="ENONE")
 

@@ -1,4 +1,4 @@
-"""The edge template, of whose kinds moto deploys few, and the function that makes few sizes of many."""
+"""The edge template, of which moto can deploy a part, and the function that rounds sizes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SIZES = (TEMPLATES / "sizes.js").read_text()
 
 
 def test_cloudfront_runs_a_numbered_version_on_origin_responses(template: Template) -> None:
-    """$LATEST is refused by CloudFront; edgelambda must be able to take on the role; no variable, no arm64."""
+    """CloudFront refuses $LATEST, variables and arm64; edgelambda must be able to assume the role."""
     resources = template("edge.yaml")
     behavior = resources["Distribution"]["Properties"]["DistributionConfig"]["DefaultCacheBehavior"]
     (statement,) = resources["EdgeRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
@@ -32,7 +32,7 @@ def test_cloudfront_runs_a_numbered_version_on_origin_responses(template: Templa
 
 
 def test_the_function_may_log_under_its_own_name_and_nothing_else(aws: Aws) -> None:
-    """Deployed without what moto does not know: CloudFront."""
+    """Deployed without CloudFront's resources, which moto does not support."""
     package = {"PackageBucket": "packages", "PackageKey": "resize.zip", "PackageSha256": "A" * 43 + "="}
     deployed = aws.deploy("edge.yaml", {"OriginDomainName": "images.example.com", **package}, outputs=False)
     function = aws.client("lambda").get_function_configuration(FunctionName=deployed["EdgeFunction"])
@@ -44,13 +44,13 @@ def test_the_function_may_log_under_its_own_name_and_nothing_else(aws: Aws) -> N
     policy = aws.client("iam").get_role_policy(RoleName=role, PolicyName="log")["PolicyDocument"]
     (statement,) = policy["Statement"]
     own = "log-group:/aws/lambda/us-east-1.edge-edge*"
-    assert statement["Resource"] == f"arn:aws:logs:*:123456789012:{own}"  # moto does not look at it
+    assert statement["Resource"] == f"arn:aws:logs:*:123456789012:{own}"  # moto does not check it
     assert aws.is_allowed(role, "logs", "create_log_group", logGroupName="/aws/lambda/us-east-1.edge-edge")
     assert not aws.is_allowed(role, "s3", "get_object", Bucket="packages", Key="resize.zip")
 
 
-def test_the_cache_key_has_the_image_and_its_size_alone(template: Template) -> None:
-    """Any other field of a query would be another object in the cache, and another run of the function."""
+def test_only_the_image_and_its_size_are_in_the_cache_key(template: Template) -> None:
+    """Other fields would cost further objects in the cache, and invocations."""
     policy = template("edge.yaml")["CachePolicy"]["Properties"]["CachePolicyConfig"]
     key = policy["ParametersInCacheKeyAndForwardedToOrigin"]
 
@@ -59,16 +59,16 @@ def test_the_cache_key_has_the_image_and_its_size_alone(template: Template) -> N
     assert key["CookiesConfig"] == {"CookieBehavior": "none"}
 
 
-def test_errors_are_kept_for_a_second(template: Template) -> None:
-    """Those for which CloudFront does not heed the origin's no-store."""
+def test_server_errors_are_cached_for_a_second(template: Template) -> None:
+    """For these, CloudFront ignores the origin's no-store."""
     configuration = template("edge.yaml")["Distribution"]["Properties"]["DistributionConfig"]
     kept = {each["ErrorCode"]: each["ErrorCachingMinTTL"] for each in configuration["CustomErrorResponses"]}
 
     assert kept == {500: 1, 502: 1, 503: 1, 504: 1}
 
 
-def test_the_template_holds_the_function_that_is_tested(template: Template) -> None:
-    """CloudFormation wants the code inside; it is that of sizes.js, and within CloudFront's 10 KB."""
+def test_the_template_contains_sizes_js(template: Template) -> None:
+    """Within CloudFront's limit of 10 KB."""
     assert template("edge.yaml")["Sizes"]["Properties"]["FunctionCode"] == SIZES
     assert len(SIZES.encode()) < 10 * 1024
 
@@ -86,8 +86,8 @@ def test_the_template_holds_the_function_that_is_tested(template: Template) -> N
         ({"w": "1", "h": "2", "v": "3"}, {"v": "3"}),
     ],
 )
-def test_sizes_become_one_of_a_few(query: dict[str, str], expected: dict[str, str]) -> None:
-    """Whatever a viewer asks for, four sizes reach the cache; nonsense means the default."""
+def test_only_four_sizes_reach_the_cache(query: dict[str, str], expected: dict[str, str]) -> None:
+    """An invalid size means the default."""
     event = {"request": {"uri": "/a", "querystring": {name: {"value": value} for name, value in query.items()}}}
     answered = dukpy.evaljs([SIZES, "handler(dukpy['event']).querystring"], event=event)
 

@@ -1,4 +1,4 @@
-"""The manifests for Kubernetes: what the API server would accept, and what fits with the rest of the product."""
+"""The manifests for Kubernetes: valid for the API server, and consistent with the rest of the project."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _rendered() -> list[Resource]:
 
 @pytest.fixture(name="check")
 def _check() -> Check:
-    """Raises `ValueError` where Kubernetes would refuse a resource."""
+    """Raise `ValueError` if Kubernetes would refuse a resource."""
     schemas = pytest.importorskip("kubernetes_validate", reason="the schemas are not installed: `make test-infra`")
 
     def check(resource: Resource) -> None:
@@ -66,7 +66,7 @@ def _check() -> Check:
 
 
 def test_every_manifest_is_valid(check: Check) -> None:
-    """By Kubernetes' own schemas, which know no field that is not theirs."""
+    """By Kubernetes' own schemas, without unknown fields."""
     resources = _loaded()
     for resource in resources:
         check(resource)
@@ -75,7 +75,6 @@ def test_every_manifest_is_valid(check: Check) -> None:
 
 
 def test_a_misspelt_field_is_found(check: Check) -> None:
-    """What the test before relies on."""
     (deployment,) = (each for each in _loaded("nginx.yaml") if each["kind"] == "Deployment")
     deployment["spec"]["template"]["spec"]["containers"][0]["readynessProbe"] = {}
 
@@ -83,8 +82,8 @@ def test_a_misspelt_field_is_found(check: Check) -> None:
         check(deployment)
 
 
-def test_kustomize_makes_one_map_of_the_settings(check: Check) -> None:
-    """Both deployments read it under a name that changes with it, and the images have their registry."""
+def test_both_deployments_read_one_map_whose_name_changes_with_it(check: Check) -> None:
+    """The images have their registry."""
     rendered = _rendered()
     for resource in rendered:
         check(resource)
@@ -104,7 +103,7 @@ def test_kustomize_makes_one_map_of_the_settings(check: Check) -> None:
 
 @pytest.mark.parametrize("name", ["nginx", "prewmanager"])
 def test_no_pod_can_change_itself_or_gain_permissions(name: str) -> None:
-    """As in the compose files: no root, no capability, a read-only root file system, no token of the cluster's."""
+    """No root, no capability, a read-only root file system, no token of the cluster."""
     pod = _pod(name)
     (container,) = pod["containers"]
     dockerfile = ROOT / ("nginx/Dockerfile" if name == "nginx" else "containers/service.Dockerfile")
@@ -128,8 +127,7 @@ def test_no_pod_can_change_itself_or_gain_permissions(name: str) -> None:
         ("prewmanager", 1.5 * Settings.model_fields["shutdown_grace"].default),
     ],
 )
-def test_a_pod_is_given_the_time_to_end(name: str, needed: float) -> None:
-    """The sleep before the signal, and then what requests in flight may take."""
+def test_the_grace_period_covers_the_sleep_and_the_requests_in_flight(name: str, needed: float) -> None:
     pod = _pod(name)
     before = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
 
@@ -137,8 +135,7 @@ def test_a_pod_is_given_the_time_to_end(name: str, needed: float) -> None:
 
 
 @pytest.mark.parametrize("name", ["nginx", "prewmanager"])
-def test_ports_names_and_labels_meet(name: str) -> None:
-    """Service, autoscaler, budget and policy all mean the pods of the deployment beside them."""
+def test_service_autoscaler_budget_and_policy_select_the_deployments_pods(name: str) -> None:
     by_kind = {each["kind"]: each for each in _loaded(f"{name}.yaml")}
     deployment, service = by_kind["Deployment"], by_kind["Service"]
     labels = deployment["spec"]["template"]["metadata"]["labels"]
@@ -154,8 +151,7 @@ def test_ports_names_and_labels_meet(name: str) -> None:
     assert "replicas" not in deployment["spec"]
 
 
-def test_nginx_accepts_its_variables_and_finds_the_service() -> None:
-    """The scripts of its image take them, and its listening port and its upstream are those of the manifests."""
+def test_nginxs_scripts_accept_its_variables_and_its_ports_are_the_manifests() -> None:
     environment = effective_environment({**_settings(), **_variables("nginx")})
     (service,) = (each for each in _loaded("prewmanager.yaml") if each["kind"] == "Service")
     upstream, port = environment["PREW_NGINX_SERVICES"].split(":")

@@ -1,4 +1,4 @@
-"""The main template, deployed: what is there, who may do what, and what leads to what."""
+"""The main template, deployed: its resources, permissions and events."""
 
 from __future__ import annotations
 
@@ -50,15 +50,14 @@ def test_a_role_may_do_its_own_work_and_no_other(  # noqa: PLR0917 -- a table of
     target: dict[str, str],
     allowed: bool,  # noqa: FBT001 -- as above
 ) -> None:
-    """The function reads photos and writes previews, both may delete those, the service looks."""
+    """The function reads photos and writes previews, both functions delete those, the service only reads."""
     for each in (PHOTO, PREVIEW, OTHER):
         aws.client("s3").put_object(**each, Body=b"x")
 
     assert allowed_as(role, "s3", call, **target) is allowed
 
 
-def test_the_cleaner_may_list_the_presets_alone(aws: Aws, resources: dict[str, str]) -> None:
-    """Its permission to list is bound to the one prefix that it asks for."""
+def test_the_cleaner_may_list_only_the_previews_prefix(aws: Aws, resources: dict[str, str]) -> None:
     policy = aws.client("iam").get_role_policy(RoleName=resources["CleanerRole"], PolicyName="cleaner")[
         "PolicyDocument"
     ]
@@ -67,8 +66,9 @@ def test_the_cleaner_may_list_the_presets_alone(aws: Aws, resources: dict[str, s
     assert statement["Condition"] == {"StringEquals": {"s3:prefix": "prew/"}}
 
 
-def test_the_service_may_invoke_one_function(aws: Aws, resources: dict[str, str]) -> None:
-    """The resize function, not the cleaner; and the functions themselves may invoke none."""
+def test_only_the_service_may_invoke_a_function_and_only_the_resize_function(
+    aws: Aws, resources: dict[str, str]
+) -> None:
     may_invoke = {}
     for role, name in (("ServiceRole", "service"), ("ResizeRole", "resize"), ("CleanerRole", "cleaner")):
         policy = aws.client("iam").get_role_policy(RoleName=resources[role], PolicyName=name)["PolicyDocument"]
@@ -79,7 +79,7 @@ def test_the_service_may_invoke_one_function(aws: Aws, resources: dict[str, str]
 
 
 def test_the_functions_are_as_the_service_expects(aws: Aws, resources: dict[str, str]) -> None:
-    """Runtime, handler, times, and a bound on how many run at once."""
+    """Runtime, handler, time-out, and reserved concurrency."""
     found = aws.client("lambda").get_function(FunctionName=resources["ResizeFunction"])
     configuration = found["Configuration"]
 
@@ -92,8 +92,7 @@ def test_the_functions_are_as_the_service_expects(aws: Aws, resources: dict[str,
     assert cleaner["Environment"]["Variables"] == {"PREW_SOURCE_PREFIX": "photo", "PREW_PREVIEW_PREFIX": "prew"}
 
 
-def test_a_changed_photo_leads_to_the_cleaner(aws: Aws, resources: dict[str, str]) -> None:
-    """The bucket tells EventBridge, whose rule takes photos alone, and which may invoke the cleaner."""
+def test_eventbridge_may_invoke_the_cleaner_and_does_so_for_photos_alone(aws: Aws, resources: dict[str, str]) -> None:
     events, functions = aws.client("events"), aws.client("lambda")
     name = resources["PhotoChanged"]
     rule = events.describe_rule(Name=name)
@@ -110,19 +109,17 @@ def test_a_changed_photo_leads_to_the_cleaner(aws: Aws, resources: dict[str, str
     assert statement["Condition"]["ArnLike"]["AWS:SourceArn"] == rule["Arn"]
 
 
-def test_logs_end(aws: Aws, resources: dict[str, str]) -> None:
-    """Thirty days, for both functions."""
+def test_logs_are_kept_for_thirty_days(aws: Aws, resources: dict[str, str]) -> None:
     groups = aws.client("logs").describe_log_groups()["logGroups"]
 
     assert {group["logGroupName"] for group in groups} == {resources["ResizeLogs"], resources["CleanerLogs"]}
     assert {group["retentionInDays"] for group in groups} == {30}
 
 
-# What follows is of kinds that moto does not deploy: access blocks, bucket policies and alarms.
+# moto does not deploy what follows: access blocks, bucket policies and alarms.
 
 
-def test_acls_can_open_nothing(template: Template) -> None:
-    """The bucket's policy alone makes objects public."""
+def test_acls_have_no_effect(template: Template) -> None:
     bucket = template("prewmanager.yaml")["Bucket"]["Properties"]
 
     assert bucket["PublicAccessBlockConfiguration"]["BlockPublicAcls"] is True
@@ -131,7 +128,7 @@ def test_acls_can_open_nothing(template: Template) -> None:
 
 
 def test_anybody_may_read_photos_and_previews_alone(template: Template) -> None:
-    """The policy names the two prefixes and one action, and not the bucket itself."""
+    """The policy has the two prefixes and one action, and not the bucket itself."""
     (statement,) = template("prewmanager.yaml")["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
 
     assert (statement["Principal"], statement["Action"]) == ("*", "s3:GetObject")
@@ -141,8 +138,8 @@ def test_anybody_may_read_photos_and_previews_alone(template: Template) -> None:
     ]
 
 
-def test_alarms_watch_what_goes_wrong(template: Template) -> None:
-    """Errors, throttles, slowness, and what could not be deleted; each goes to the topic where there is one."""
+def test_alarms_watch_errors_throttles_slowness_and_failed_deletions(template: Template) -> None:
+    """Each notifies the topic, if there is one."""
     alarms = [each["Properties"] for each in template("prewmanager.yaml").values() if each["Type"].endswith("::Alarm")]
 
     assert {alarm["MetricName"] for alarm in alarms} == {
@@ -154,8 +151,7 @@ def test_alarms_watch_what_goes_wrong(template: Template) -> None:
     assert all(alarm["AlarmActions"][0] == "HasTopic" for alarm in alarms)
 
 
-def test_terraforms_example_names_what_is_there() -> None:
-    """Each parameter that has no default is given, none that there is not, and the output exists."""
+def test_terraforms_example_has_exactly_the_required_parameters_and_existing_outputs() -> None:
     text = (TEMPLATES / "README.md").read_text()
     block = re.search(r"parameters = \{\n(.*?)\}", text, re.DOTALL)
     assert block

@@ -1,4 +1,4 @@
-"""An event of a bucket in the form that EventBridge hands to functions."""
+"""A bucket's event in the form that EventBridge delivers to functions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def eventbridge_event(bucket: str, key: str, kind: str = "Object Created") -> dict[str, Any]:
-    """What EventBridge hands over, with the fields that the user guide of S3 names."""
+    """Return EventBridge's event, with the fields that S3's user guide documents."""
     return {
         "version": "0",
         "id": "11111111-2222-3333-4444-555555555555",

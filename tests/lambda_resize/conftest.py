@@ -9,6 +9,6 @@ from devstack.backends import S3
 
 @pytest.fixture(name="environment")
 def _environment(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment of a function that works on the real S3."""
+    """The environment of a function that uses the real S3."""
     for name, value in s3.aws_environment().items():
         monkeypatch.setenv(name, value)

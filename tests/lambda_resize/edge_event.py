@@ -20,7 +20,7 @@ Reply = Callable[["BaseHTTPRequestHandler"], None]
 
 
 def origin_response(query: Mapping[str, str] | str = "", *, status: str = "404", method: str = "GET") -> dict[str, Any]:
-    """The event, with all the fields that the documentation of Lambda@Edge's event structure names."""
+    """Return the event, with all fields that Lambda@Edge's documentation lists."""
     return {
         "Records": [
             {
@@ -81,7 +81,7 @@ def origin_response(query: Mapping[str, str] | str = "", *, status: str = "404",
 class ImageHost:
     """A real HTTP server on loopback, known as `images.test`; `replies` are by path.
 
-    `addresses` are what the name resolves to, one answer for each time it is asked for, the last one for ever.
+    The name resolves to `addresses`, one answer per lookup; the last one repeats.
     """
 
     replies: dict[str, Reply] = field(default_factory=dict)
@@ -104,31 +104,31 @@ class ImageHost:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port."""
         return int(self._server.server_address[1])
 
     @property
     def name(self) -> str:
-        """The host as it is in URLs and in the allow list."""
+        """The host as in URLs and the allow list."""
         return f"images.test:{self.port}"
 
     def url(self, path: str) -> str:
-        """The URL of a path."""
+        """Return the URL of a path."""
         return f"http://{self.name}{path}"
 
     def settings(self, **options: Any) -> EdgeSettings:
-        """Settings that allow this host, by http."""
+        """Settings that allow this host, over http."""
         given: dict[str, Any] = {"allowed_hosts": (self.name,), "schemes": ("http",), "fetch_timeout_s": 5} | options
         return EdgeSettings(**given)
 
     @property
     def network(self) -> Network:
-        """A network where the name is this server's, and its one address counts as public."""
+        """A network in which the name resolves to this server, whose one address counts as public."""
         return Network(self.lookup, permits=lambda ip: ip == LOOPBACK)
 
     @property
     def lookup(self) -> Resolve:
-        """A resolver that counts."""
+        """A resolver that counts its lookups."""
 
         def lookup(_host: str, _port: int) -> list[str]:
             self.lookups += 1
@@ -149,7 +149,7 @@ class ImageHost:
 
 
 def reply(status: int = 200, body: bytes = b"", **headers: str) -> Reply:
-    """An ordinary answer; header names with `_` for `-`."""
+    """Return an ordinary answer; in header names, `_` stands for `-`."""
 
     def send(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(status)

@@ -1,4 +1,4 @@
-"""Pictures of the tests: made on the spot, as files, and as they come out of the image core."""
+"""Pictures for the tests: generated, encoded as files, and rendered by the image core."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lambda_resize.resize import Preview, resize
 from prewmanager_presets import Spec
 
 ORIENTATION = 0x0112
-# What a camera does to the upright picture before it writes each EXIF orientation.
+# The transformation of the upright picture that each EXIF orientation undoes.
 TREATMENTS = {
     1: None,
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -28,7 +28,7 @@ TREATMENTS = {
 
 
 def encode(image: Image.Image, file_format: str, **options: Any) -> bytes:
-    """Pillow's image as the bytes of a file."""
+    """Return Pillow's image as an encoded file."""
     buffer = io.BytesIO()
     image.save(buffer, file_format, **options)
     return buffer.getvalue()
@@ -36,37 +36,37 @@ def encode(image: Image.Image, file_format: str, **options: Any) -> bytes:
 
 @cache
 def noise(width: int = 300, height: int = 200) -> Image.Image:
-    """Pixels that no format can compress away, so that a file cut short lacks something."""
+    """Return incompressible pixels, so that a truncated file lacks some of them."""
     return Image.fromarray(np.random.default_rng(1).integers(0, 255, (height, width, 3), dtype=np.uint8))
 
 
 def gradient(width: int, height: int, mode: str = "RGB") -> Image.Image:
-    """Dark in the middle, bright at the edges: what every format compresses well."""
+    """Return a picture that is dark in the middle, bright at the edges, and compresses well in every format."""
     return Image.radial_gradient("L").resize((width, height)).convert(mode)
 
 
 def halves(mode: str, size: tuple[int, int], left: Any, right: Any, at: int | None = None) -> Image.Image:
-    """Two colours side by side, the second from the middle on unless it is said where."""
+    """Return two colours side by side; the second one starts in the middle unless given."""
     image = Image.new(mode, size, left)
     image.paste(right, (size[0] // 2 if at is None else at, 0, *size))
     return image
 
 
 def exif(orientation: int) -> Image.Exif:
-    """EXIF data with an orientation alone."""
+    """Return EXIF data with only an orientation."""
     made = Image.Exif()
     made[ORIENTATION] = orientation
     return made
 
 
 def stored(upright: Image.Image, orientation: int) -> Image.Image:
-    """As a camera held in that way stores the picture."""
+    """Return the picture as a camera held in this orientation stores it."""
     treatment = TREATMENTS[orientation]
     return upright if treatment is None else upright.transpose(treatment)
 
 
 def opened(preview: Preview) -> Image.Image:
-    """The preview as Pillow sees it, decoded, after its description was held against it."""
+    """Return the preview decoded by Pillow, after comparing it with its description."""
     image = Image.open(io.BytesIO(preview.data))
     image.load()
     assert image.size == (preview.width, preview.height)
@@ -75,27 +75,27 @@ def opened(preview: Preview) -> Image.Image:
 
 
 def rendered(data: bytes, **fields: Any) -> Image.Image:
-    """The preview by these fields of a spec, opened."""
+    """Return the preview for these fields of a spec, decoded."""
     return opened(resize(data, Spec(**fields)))
 
 
 def colour(image: Image.Image, x: int, y: int) -> tuple[int, ...]:
-    """The channels of a pixel of an image that has several."""
+    """Return the channels of a pixel."""
     pixel = image.getpixel((x, y))
     assert isinstance(pixel, tuple)
     return pixel
 
 
 def pixels(image: Image.Image) -> NDArray[np.int16]:
-    """RGB values with a sign, ready to be subtracted."""
+    """Return signed RGB values, for subtraction."""
     return np.asarray(image.convert("RGB")).astype(np.int16)
 
 
 def difference(one: Image.Image, other: Image.Image) -> float:
-    """Mean difference of two images of the same size, 0 to 255."""
+    """Return the mean difference of two images of the same size, 0 to 255."""
     return float(np.abs(pixels(one) - pixels(other)).mean())
 
 
 def furthest(given: ArrayLike, wanted: ArrayLike) -> int:
-    """The largest difference of any channel, of one colour or of many."""
+    """Return the largest difference of any channel, of one colour or of many."""
     return int(np.abs(np.subtract(given, wanted, dtype=np.int16)).max())

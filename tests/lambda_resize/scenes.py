@@ -1,6 +1,6 @@
-"""Pictures whose previews are kept as goldens: what is uploaded, what shall be made of it, and how it may go wrong.
+"""Pictures whose previews are compared with goldens: uploads, specs, and likely defects.
 
-`python -m tests.lambda_resize.scenes` writes the goldens anew. They are looked at before they are committed.
+`python -m tests.lambda_resize.scenes` rewrites the goldens. Review them before committing.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ class Case:
     """One upload.
 
     Attributes:
-        golden: The picture that its preview looks like; several uploads share one.
+        golden: The picture that its preview must resemble; several uploads share one.
         data: The upload.
-        spec: What is made of it.
-        wrong: By what a defect would be called, the upload and spec that would give the same picture without it.
+        spec: The preview to render.
+        wrong: Defects by name, each as an upload and spec that give the same picture as the defect.
     """
 
     golden: str
@@ -45,7 +45,7 @@ class Case:
 
 @cache
 def landscape() -> NDArray[np.float64]:
-    """A picture in sRGB, 0 to 1, that is unlike its own turns and mirrorings: sun left, wood right, all hues below."""
+    """Return an sRGB picture, 0 to 1, that differs from its rotations and reflections."""
     y, x = np.mgrid[0 : 1 : HEIGHT * 1j, 0 : 1 : WIDTH * 1j]
     picture = np.stack([0.25 + 0.5 * y, 0.5 + 0.3 * y, 0.95 - 0.3 * y], axis=2)
     sun = np.hypot(x - 0.22, (y - 0.25) * HEIGHT / WIDTH) < 0.09
@@ -63,13 +63,13 @@ def _eight_bits(picture: NDArray[np.float64]) -> Image.Image:
 
 
 def _turned(orientation: int, tagged: int) -> bytes:
-    """As a camera held in that way stores it, with an EXIF orientation that may be another."""
+    """Return the file as a camera in this orientation stores it, with an EXIF orientation that may be another."""
     held = stored(_eight_bits(landscape()), orientation)
     return encode(held, "JPEG", quality=95, subsampling=0, exif=exif(tagged))
 
 
 def _wide(space: Space, *, deep: bool, profile: bool = True) -> bytes:
-    """The landscape in another space's numbers, with 8 or 16 bits a channel."""
+    """Return the landscape in another colour space, with 8 or 16 bits a channel."""
     numbers = space.numbers(landscape())
     values = np.round(numbers * 65535).astype(np.uint16) if deep else np.round(numbers * 255).astype(np.uint8)
     image = pyvips.Image.new_from_array(values).copy(interpretation="rgb16" if deep else "srgb")
@@ -80,14 +80,14 @@ def _wide(space: Space, *, deep: bool, profile: bool = True) -> bytes:
 
 
 def printed(*, profile: bool = True) -> bytes:
-    """CMYK by libvips' own profile."""
+    """Return the landscape in CMYK, with libvips' own profile."""
     rgb = pyvips.Image.new_from_array(np.asarray(_eight_bits(landscape()))).copy(interpretation="srgb")
     cmyk = rgb.icc_transform("cmyk", input_profile="srgb", intent="relative")
     return bytes(cmyk.jpegsave_buffer(Q=95, subsample_mode="off", keep="icc" if profile else "none"))
 
 
 def _glass() -> bytes:
-    """The landscape through a round window whose rim fades, and clear outside, where the pixels are red."""
+    """Return the landscape through a round window with a fading rim; outside it is transparent, over red pixels."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
     away = np.hypot(x - WIDTH / 2, y - HEIGHT / 2)
     alpha = np.clip((100 - away) / 40, 0, 1)
@@ -104,7 +104,7 @@ def _on(background: str, **fields: Any) -> Spec:
 
 
 def cases() -> dict[str, Callable[[], Case]]:
-    """All of them by name, made when they are asked for."""
+    """Return all cases by name; each is created on request."""
     made: dict[str, Callable[[], Case]] = {f"orientation {n}": partial(_orientation, n) for n in TREATMENTS}
     for name, space, deep in (
         ("Display P3", DISPLAY_P3, False),
@@ -117,7 +117,7 @@ def cases() -> dict[str, Callable[[], Case]]:
 
 
 def _orientation(number: int) -> Case:
-    # Of those that are on their side or of those that are not: a wrong size would be found out by that alone.
+    # Only among rotated or among unrotated orientations: otherwise the wrong size alone would reveal the defect.
     alike = [other for other in TREATMENTS if other != number and (other > 4) == (number > 4)]
     wrong = {f"read as {other}": (_turned(number, other), SMALL) for other in alike}
     return Case("landscape", _turned(number, number), SMALL, wrong)
@@ -147,7 +147,7 @@ def _on_blue() -> Case:
 
 
 def _in_a_box() -> Case:
-    """Padding and what shows through are one colour."""
+    """Padding and the background behind transparency are one colour."""
     box: dict[str, Any] = {"height": 96, "fit": "contain", "position": "bottom"}
     spec, elsewhere = _on("#204080", **box), _on("#204080", **box | {"position": "top"})
     return Case("in-a-box", _glass(), spec, {"at the top": (_glass(), elsewhere), "opaque": (_opaque(), spec)})

@@ -1,4 +1,4 @@
-"""Animations that shall stay animations."""
+"""Animated previews."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ DURATIONS = [100, 200, 300]
 
 
 def animation(file_format: str, mode: str = "RGB") -> bytes:
-    """Three frames of 80x40 pixels, each of its own colour and duration, shown twice."""
+    """Return three frames of 80x40 pixels, each with its own colour and duration, shown twice."""
     frames = [Image.new(mode, (80, 40), colour) for colour in COLOURS]
     options: dict[str, Any] = {"duration": DURATIONS, "loop": 2} | ({"lossless": True} if file_format == "WEBP" else {})
     return encode(frames[0], file_format, save_all=True, append_images=frames[1:], **options)
 
 
 def frames(data: bytes) -> list[tuple[int, tuple[int, int, int]]]:
-    """Duration and the colour in the middle of each frame."""
+    """Return duration and central colour of each frame."""
     image: Any = Image.open(io.BytesIO(data))
     seen = []
     for number in range(getattr(image, "n_frames", 1)):
@@ -49,7 +49,7 @@ def frames(data: bytes) -> list[tuple[int, tuple[int, int, int]]]:
     ids=["keep", "webp", "avif", "contain", "attention"],
 )
 def test_all_frames_are_kept(source: str, spec: Spec) -> None:
-    """Each at its size, with its colour and duration, as WebP."""
+    """As WebP, each at its size, with its colour and duration."""
     preview = resize(animation(source), spec)
     assert preview.content_type == "image/webp"
     assert opened(preview).size == (spec.width, spec.height or 10)
@@ -71,7 +71,7 @@ def test_all_frames_are_kept(source: str, spec: Spec) -> None:
 )
 @pytest.mark.parametrize("source", ["GIF", "WEBP"])
 def test_otherwise_the_first_frame_is_rendered(source: str, spec: Spec) -> None:
-    """Without being asked, and where the output cannot move."""
+    """Unless the preset asks for animation and the output supports it."""
     preview = resize(animation(source), spec)
     assert len(frames(preview.data)) == 1
     assert opened(preview).size == (20, 10)
@@ -82,8 +82,7 @@ def test_animated_changes_nothing_about_a_still() -> None:
     assert resize(still, Spec(width=20, animated=True)) == resize(still, Spec(width=20))
 
 
-def test_the_pixels_of_all_frames_count() -> None:
-    """Those that are read, and those that would be written."""
+def test_the_pixels_of_all_frames_count_when_read_and_when_written() -> None:
     data = animation("GIF")
     assert resize(data, Spec(width=20, animated=True), Limits(max_source_pixels=9600)).width == 20
     with pytest.raises(TooLarge, match="80x120"):
@@ -92,7 +91,6 @@ def test_the_pixels_of_all_frames_count() -> None:
         resize(data, Spec(width=160, enlarge=True, animated=True), Limits(max_source_pixels=9600))
 
 
-def test_an_animation_ends_with_its_time() -> None:
-    """Between two frames."""
+def test_a_deadline_ends_an_animation_between_two_frames() -> None:
     with pytest.raises(TimedOut):
         resize(animation("GIF"), Spec(width=20, animated=True), Limits(max_seconds=0))

@@ -1,4 +1,4 @@
-"""A photo that changes while its previews are made: what is in the bucket afterwards is of the photo as it is."""
+"""A photo that changes while its previews are rendered: the bucket ends with previews of the current photo."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PREVIEWS = ("prew/card/changing.jpg", "prew/thumb/changing.jpg")
 
 
 class Changed(Storage):
-    """A real S3 where `change` happens right after each of the first `times` readings, with their number."""
+    """A real S3 that calls `change` right after each of the first `times` reads, with their number."""
 
     change: Callable[[int], object]
     times: int
@@ -70,7 +70,7 @@ def _stored(client: Any) -> set[str]:
 
 
 def test_an_overwritten_photo_is_read_again(client: Any, storage: Changed, request_: ResizeRequest) -> None:
-    """The previews of the old one, which nothing would delete any more, are replaced by the new one's."""
+    """Otherwise nothing would ever delete the old photo's previews."""
     storage.times = 1
     storage.change = lambda _: client.put_object(Bucket="photos", Key=PHOTO, Body=_photo(255))
     answer = render_batch(request_, storage, Settings())
@@ -81,8 +81,9 @@ def test_an_overwritten_photo_is_read_again(client: Any, storage: Changed, reque
         assert Image.open(io.BytesIO(body)).convert("L").getpixel((20, 20)) == 255
 
 
-def test_a_photo_that_stays_is_read_once(client: Any, storage: Changed, request_: ResizeRequest) -> None:
-    """The look afterwards is all that it costs."""
+def test_an_unchanged_photo_is_read_once_and_checked_once(
+    client: Any, storage: Changed, request_: ResizeRequest
+) -> None:
     storage.times = 0
     answer: Any = render_batch(request_, storage, Settings())
 
@@ -92,7 +93,7 @@ def test_a_photo_that_stays_is_read_once(client: Any, storage: Changed, request_
 
 
 def test_a_removed_photo_leaves_no_previews(client: Any, storage: Changed, request_: ResizeRequest) -> None:
-    """They would be shown for ever; the caller gets `missing`."""
+    """They would be served for ever; the caller gets `missing`."""
     storage.times = 1
     storage.change = lambda _: client.delete_object(Bucket="photos", Key=PHOTO)
     with pytest.raises(Missing):
@@ -101,10 +102,10 @@ def test_a_removed_photo_leaves_no_previews(client: Any, storage: Changed, reque
     assert _stored(client) == set()
 
 
-def test_a_photo_that_never_rests_has_no_preview_for_now(
+def test_a_photo_that_changes_with_every_read_gets_no_preview(
     client: Any, storage: Changed, request_: ResizeRequest
 ) -> None:
-    """Rather none than an old one; who asks later begins anew."""
+    """No preview is better than an outdated one; a later request starts anew."""
     storage.times = MAX_READS
     storage.change = lambda number: client.put_object(Bucket="photos", Key=PHOTO, Body=_photo(10 * number))
     with pytest.raises(StorageFailed, match="changes while"):
@@ -114,7 +115,7 @@ def test_a_photo_that_never_rests_has_no_preview_for_now(
 
 
 class Unwatchable(Storage):
-    """A real S3 that does not say how a photo is now."""
+    """A real S3 that fails when asked for a photo's current state."""
 
     def etag(self, bucket: str, key: str) -> str:
         raise StorageFailed(f"{bucket}/{key}: SlowDown")
@@ -122,7 +123,7 @@ class Unwatchable(Storage):
 
 @pytest.mark.usefixtures("environment")
 def test_a_failed_check_does_not_fail_the_preview(client: Any, request_: ResizeRequest) -> None:
-    """Both previews are written by then, and of the photo that was there a moment ago."""
+    """Both previews are stored by then, and were of the current photo a moment ago."""
     answer = render_batch(request_, Unwatchable.from_environment(os.environ), Settings())
 
     assert answer["status"] is True

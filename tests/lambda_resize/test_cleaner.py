@@ -1,4 +1,4 @@
-"""Previews go with their photo, and only they: against a real S3."""
+"""The cleaner deletes a photo's previews and no others, on a real S3."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.lambda_resize.bucket_event import eventbridge_event
 
 @pytest.fixture(name="bucket")
 def _bucket(s3: S3, environment: None) -> Iterator[str]:
-    """A bucket of its own, and the function's environment for it."""
+    """A separate bucket, and the function's environment for it."""
     del environment
     client_of_function = cleaner._s3
     client_of_function.cache_clear()
@@ -32,8 +32,8 @@ def _keys(s3: S3, bucket: str) -> set[str]:
 
 @pytest.mark.parametrize("kind", ["Object Created", "Object Deleted"])
 @pytest.mark.parametrize("name", ["a/b.jpg", "with space+plus%20.jpg", "クズ箱/ゴミ.jpg"])
-def test_exactly_the_previews_of_that_photo_go(s3: S3, bucket: str, name: str, kind: str) -> None:
-    """In every preset, whatever its name; photos, and previews of photos with similar names, stay."""
+def test_exactly_that_photos_previews_are_deleted(s3: S3, bucket: str, name: str, kind: str) -> None:
+    """In every preset; photos, and previews of photos with similar names, stay."""
     stay = {f"photo/{name}", f"photo/x{name}", f"prew/card/x{name}", f"prew/card/{name}.jpg", f"prew/card/sub/{name}"}
     go = {f"prew/card/{name}", f"prew/thumb/{name}", f"prew/long_gone/{name}"}
     for key in stay | go:
@@ -46,7 +46,7 @@ def test_exactly_the_previews_of_that_photo_go(s3: S3, bucket: str, name: str, k
 
 @pytest.mark.parametrize(("kind", "stays"), [("Object Created", True), ("Object Deleted", False)])
 def test_a_preview_of_the_new_photo_stays(s3: S3, bucket: str, kind: str, stays: bool) -> None:  # noqa: FBT001 -- a column
-    """Events come late: what was made of the photo since is not made again. Of a removed photo nothing stays."""
+    """Events may be late: a preview rendered since is of the new photo. Of a removed photo nothing stays."""
     event = eventbridge_event(bucket, "photo/a.jpg", kind)
     etag = event["detail"]["object"]["etag"]
     for preset, source in (("card", etag), ("thumb", "0123"), ("long_gone", "")):
@@ -62,7 +62,7 @@ def test_the_functions_agree_on_the_name() -> None:
 
 
 def test_a_second_delivery_changes_nothing(s3: S3, bucket: str) -> None:
-    """Events may come twice, and for photos that never had a preview."""
+    """Events may be delivered twice, and for photos without previews."""
     s3_client(s3).put_object(Bucket=bucket, Key="prew/card/other.jpg", Body=b"x")
     for _ in range(2):
         cleaner.handler(eventbridge_event(bucket, "photo/a.jpg"), None)
@@ -71,16 +71,16 @@ def test_a_second_delivery_changes_nothing(s3: S3, bucket: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["prew/card/a.jpg", "photos/a.jpg", "other/a.jpg"])
-def test_other_objects_events_do_nothing(s3: S3, bucket: str, key: str) -> None:
-    """Above all a preview's own creation, which would otherwise delete what was just made."""
+def test_events_of_other_objects_delete_nothing(s3: S3, bucket: str, key: str) -> None:
+    """Above all a preview's own creation."""
     s3_client(s3).put_object(Bucket=bucket, Key="prew/card/a.jpg", Body=b"x")
 
     assert cleaner.handler(eventbridge_event(bucket, key), None) == {"deleted": []}
     assert _keys(s3, bucket) == {"prew/card/a.jpg"}
 
 
-def test_what_s3_does_not_delete_is_an_error(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that EventBridge tries again instead of an old preview staying for ever."""
+def test_a_failed_deletion_is_an_error(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that EventBridge retries; otherwise the outdated preview would stay for ever."""
 
     class Refusing:
         def delete_objects(self, **_: object) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""The edge function: CloudFront's events in, responses that it accepts out."""
+"""The edge function: CloudFront's events in, responses that CloudFront accepts out."""
 
 from __future__ import annotations
 
@@ -65,8 +65,7 @@ def _noise(width: int, height: int, file_format: str = "PNG") -> bytes:
         origin_response({"s": URL}, method="POST"),
     ],
 )
-def test_everything_else_passes_as_it_is(event: dict[str, Any]) -> None:
-    """What the origin has, requests without `s`, and other methods: the response is handed back unchanged."""
+def test_successful_responses_requests_without_s_and_other_methods_pass_unchanged(event: dict[str, Any]) -> None:
     before = copy.deepcopy(event)
 
     assert respond(event, SETTINGS, _never) == before["Records"][0]["cf"]["response"]
@@ -74,7 +73,7 @@ def test_everything_else_passes_as_it_is(event: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("status", ["403", "404", "410", "500", "503"])
 def test_an_error_of_the_origin_is_replaced_by_the_image(status: str) -> None:
-    """200, the type of what is made, a year's Cache-Control, and 1200x627 unless the query says otherwise."""
+    """200, the image's type, a year's Cache-Control, and 1200x627 unless the query has a size."""
     response = respond(origin_response({"s": URL}, status=status), SETTINGS, _source)
 
     assert (response["status"], response["statusDescription"]) == ("200", "OK")
@@ -84,7 +83,7 @@ def test_an_error_of_the_origin_is_replaced_by_the_image(status: str) -> None:
 
 
 def test_the_image_is_that_of_sharp() -> None:
-    """As sharp 0.35 makes it with `fit: 'contain'` on white, by structural similarity over all pixels."""
+    """As of sharp 0.35 with `fit: 'contain'` on white, compared by structural similarity."""
     event = origin_response({"s": URL, "w": "400", "h": "209"})
     made = _opened(respond(event, SETTINGS, _source)).convert("RGB")
     expected = Image.open(IMAGES / "sharp-contain-400x209.png").convert("RGB")
@@ -94,8 +93,8 @@ def test_the_image_is_that_of_sharp() -> None:
     assert made.getpixel((0, 0)) == made.getpixel((399, 208)) == (255, 255, 255)
 
 
-def test_only_headers_that_the_edge_may_write_differ() -> None:
-    """Read-only ones stay exactly, those of the replaced body go, none is added that CloudFront refuses."""
+def test_only_writable_headers_differ() -> None:
+    """Read-only headers stay, those of the replaced body go, disallowed ones are not added."""
     event = origin_response({"s": URL})
     before = copy.deepcopy(event["Records"][0]["cf"]["response"]["headers"])
     after = respond(event, SETTINGS, _source)["headers"]
@@ -120,7 +119,7 @@ def test_the_type_is_that_of_what_is_made(file_format: str, kind: str) -> None:
 
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP"])
 def test_quality_is_lowered_until_the_answer_fits(file_format: str) -> None:
-    """Noise, the worst there is, still comes out as an image of the whole size and under the limit."""
+    """Even noise, the worst case, keeps its size in pixels."""
     settings = EdgeSettings(allowed_hosts=("images.example.com",), max_answer_bytes=700_000)
     event = origin_response({"s": URL, "w": "1000", "h": "900"})
     response = respond(event, settings, lambda _: _noise(1000, 900, file_format))
@@ -131,8 +130,8 @@ def test_quality_is_lowered_until_the_answer_fits(file_format: str) -> None:
     assert _header(response, "content-type") == "image/jpeg"
 
 
-def test_what_fits_at_no_quality_is_a_clear_413() -> None:
-    """Never an answer above the limit, which CloudFront would turn into a 502."""
+def test_an_image_that_fits_at_no_quality_is_413() -> None:
+    """CloudFront would turn an answer above the limit into a 502."""
     settings = EdgeSettings(allowed_hosts=("images.example.com",), max_answer_bytes=50_000)
     response = respond(origin_response({"s": URL, "w": "1000", "h": "900"}), settings, lambda _: _noise(1000, 900))
 
@@ -163,26 +162,24 @@ def _problem(query: dict[str, str] | str, fetch_image: Fetch = _never) -> dict[s
         "&".join(f"x{number}=1" for number in range(30)) + f"&s={URL}",
     ],
 )
-def test_a_query_that_says_nothing_sensible_is_400(query: dict[str, str] | str) -> None:
-    """Sizes out of bounds, doubled fields, broken encodings: nothing is fetched."""
+def test_an_invalid_query_is_400_and_fetches_nothing(query: dict[str, str] | str) -> None:
+    """Sizes out of bounds, repeated fields, broken encodings."""
     assert _problem(query)["status"] == "400"
 
 
 def test_empty_sizes_mean_the_defaults() -> None:
-    """`w=&h=` is what a form sends where nothing was filled in."""
+    """A form sends `w=&h=` for fields left empty."""
     event = origin_response(f"s={URL}&w=&h=100")
 
     assert _opened(respond(event, SETTINGS, lambda _: _noise(10, 10))).size == (1200, 100)
 
 
 def test_the_distribution_itself_is_refused() -> None:
-    """Asking for it would ask this function again, and again."""
+    """A request to it would invoke this function again, without end."""
     assert _problem({"s": f"https://{DISTRIBUTION}/x.jpg?s=1"})["status"] == "403"
 
 
-def test_a_missing_image_is_404_and_soon_asked_for_again() -> None:
-    """An error is never kept for a year."""
-
+def test_a_missing_image_is_404_and_cached_briefly() -> None:
     def missing(_url: str) -> bytes:
         raise SourceMissing("404")
 
@@ -194,18 +191,15 @@ def test_a_missing_image_is_404_and_soon_asked_for_again() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"<html></html>", _noise(100, 100)[:3000]])
 def test_what_is_no_image_is_422(data: bytes) -> None:
-    """Nothing, a page, half an image."""
+    """An empty body, a page, half an image."""
     assert _problem({"s": URL}, lambda _: data)["status"] == "422"
 
 
 def test_too_many_pixels_are_413() -> None:
-    """A small file can be a large image."""
     assert _problem({"s": URL}, lambda _: encode(Image.new("L", (9000, 9000)), "PNG"))["status"] == "413"
 
 
-def test_any_other_error_is_answered_without_detail() -> None:
-    """The function never raises, and a viewer never reads why."""
-
+def test_an_unexpected_error_is_answered_without_its_text() -> None:
     def broken(_url: str) -> bytes:
         raise RuntimeError("secret detail")
 
@@ -216,8 +210,7 @@ def test_any_other_error_is_answered_without_detail() -> None:
     assert _header(response, "cache-control") == "no-store"
 
 
-def test_the_whole_way_from_another_host() -> None:
-    """A page's image on another host becomes 1200x627 on white, through a redirect and a real connection."""
+def test_an_image_of_another_host_is_fetched_through_a_redirect_and_resized() -> None:
     with ImageHost() as host:
         host.replies = {
             "/page": reply(302, Location="/page.jpg"),

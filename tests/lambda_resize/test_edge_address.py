@@ -1,4 +1,4 @@
-"""Where the edge function may go: forty ways to write an address that is not allowed, and what is public."""
+"""The addresses that the edge function may connect to: forty spellings of forbidden ones, and the public ones."""
 
 from __future__ import annotations
 
@@ -83,9 +83,7 @@ def _resolver(*addresses: str) -> Resolve:
 
 
 @pytest.mark.parametrize("url", SPELLINGS)
-def test_no_spelling_leads_anywhere_else(url: str) -> None:
-    """Refused before any name is looked up."""
-
+def test_a_forbidden_address_is_refused_in_any_spelling_before_the_lookup(url: str) -> None:
     def never(host: str, _port: int) -> Sequence[str]:
         raise AssertionError(f"{host} was looked up")
 
@@ -94,7 +92,7 @@ def test_no_spelling_leads_anywhere_else(url: str) -> None:
 
 
 def test_an_allowed_host_is_the_checked_address() -> None:
-    """Scheme, port, path and query are taken from the URL, the fragment is not, the address from the resolver."""
+    """Scheme, port, path and query are the URL's, without the fragment; the address is the resolver's."""
     address = allowed_address(
         "https://images.example.com/a%20b.jpg?v=2#top", SETTINGS, _resolver(PUBLIC, "93.184.216.35")
     )
@@ -142,7 +140,7 @@ NOT_PUBLIC = [
 
 @pytest.mark.parametrize("ip", NOT_PUBLIC)
 def test_an_allowed_name_that_points_inside_is_refused(ip: str) -> None:
-    """Private, local, link-local, metadata, special and embedding addresses, also beside a good one."""
+    """Private, local, link-local, metadata, special and embedding addresses, also beside a public one."""
     assert not is_public(ip)
     with pytest.raises(Refused, match="not public"):
         allowed_address("https://images.example.com/", SETTINGS, _resolver(PUBLIC, ip))
@@ -153,9 +151,7 @@ def test_the_public_internet_is_public(ip: str) -> None:
     assert is_public(ip)
 
 
-def test_a_name_that_is_not_there_is_the_hosts_failure() -> None:
-    """Neither an error of the resolver nor an empty answer is a refusal."""
-
+def test_a_name_that_does_not_resolve_is_the_hosts_failure() -> None:
     def fails(_host: str, _port: int) -> Sequence[str]:
         raise OSError("Name or service not known")
 

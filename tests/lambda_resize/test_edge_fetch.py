@@ -25,8 +25,7 @@ def _host() -> Iterator[ImageHost]:
         yield host
 
 
-def test_the_image_comes_as_it_is(host: ImageHost) -> None:
-    """Status 200, all bytes, and nothing about the viewer or credentials is sent."""
+def test_the_image_is_fetched_unchanged_without_credentials_or_viewer_data(host: ImageHost) -> None:
     seen: dict[str, str] = {}
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
@@ -44,8 +43,8 @@ def test_the_image_comes_as_it_is(host: ImageHost) -> None:
     }
 
 
-def test_redirects_within_the_allowed_are_followed(host: ImageHost) -> None:
-    """Absolute and relative ones, each checked and resolved anew."""
+def test_redirects_to_allowed_hosts_are_followed(host: ImageHost) -> None:
+    """Absolute and relative ones, each checked and resolved again."""
     host.replies = {
         "/1": reply(301, Location=host.url("/2")),
         "/2": reply(307, Location="3?x=1"),
@@ -71,8 +70,7 @@ def test_redirects_within_the_allowed_are_followed(host: ImageHost) -> None:
         "/a b",
     ],
 )
-def test_a_redirect_to_elsewhere_is_refused(host: ImageHost, location: str) -> None:
-    """What the first URL may not say, no redirect may either; the second request is never made."""
+def test_a_redirect_to_a_forbidden_host_is_refused_without_a_request(host: ImageHost, location: str) -> None:
     host.replies = {"/1": reply(302, Location="/2"), "/2": reply(302, Location=location)}
 
     with pytest.raises(Refused):
@@ -80,8 +78,7 @@ def test_a_redirect_to_elsewhere_is_refused(host: ImageHost, location: str) -> N
     assert host.asked == ["/1", "/2"]
 
 
-def test_a_name_that_moves_inside_between_redirects_is_refused(host: ImageHost) -> None:
-    """A host whose name points to a private address at the second look gets no second request."""
+def test_a_name_that_resolves_to_a_private_address_at_a_redirect_is_refused(host: ImageHost) -> None:
     host.addresses = [[LOOPBACK], ["169.254.169.254"]]
     host.replies = {"/1": reply(302, Location="/2")}
 
@@ -91,7 +88,7 @@ def test_a_name_that_moves_inside_between_redirects_is_refused(host: ImageHost) 
 
 
 def test_the_checked_address_is_the_one_connected_to(host: ImageHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The name is resolved once for a request, and the connection gets the address, not the name."""
+    """A request resolves the name once, and connects to the address."""
     connected: list[object] = []
     connect = socket.create_connection
 
@@ -108,8 +105,8 @@ def test_the_checked_address_is_the_one_connected_to(host: ImageHost, monkeypatc
     assert host.lookups == 1
 
 
-def test_redirects_end(host: ImageHost) -> None:
-    """A circle is left after as many as are allowed; a redirect to nowhere is the host's failure."""
+def test_redirects_are_limited(host: ImageHost) -> None:
+    """A redirect without a target is the host's failure."""
     host.replies = {"/circle": reply(302, Location="/circle"), "/nowhere": reply(302)}
 
     with pytest.raises(SourceFailed, match="more than 3 redirects"):
@@ -128,7 +125,7 @@ def _endless(handler: BaseHTTPRequestHandler) -> None:
 
 
 def test_a_body_has_a_limit(host: ImageHost) -> None:
-    """Whether the host says its size, or sends without end."""
+    """With and without a Content-Length."""
     host.replies = {"/said": reply(body=b"x" * 2001), "/endless": _endless, "/fits": reply(body=b"x" * 2000)}
     settings = host.settings(max_source_bytes=2000)
 
@@ -156,8 +153,7 @@ def _raw(data: bytes, then: Callable[[], object] = lambda: None) -> Reply:
         b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf",
     ],
 )
-def test_all_of_it_has_a_time_limit(host: ImageHost, first: bytes) -> None:
-    """A host that falls silent, at whichever point, is left when the time is up."""
+def test_a_silent_host_is_given_up_at_the_deadline(host: ImageHost, first: bytes) -> None:
     release = threading.Event()
     host.replies["/slow"] = _raw(first, then=lambda: release.wait(30))
     try:
@@ -167,8 +163,7 @@ def test_all_of_it_has_a_time_limit(host: ImageHost, first: bytes) -> None:
         release.set()
 
 
-def test_a_host_that_dribbles_is_cut_off(host: ImageHost) -> None:
-    """Bytes that keep coming, each well within a socket's time-out, do not win more time."""
+def test_a_slow_stream_of_bytes_does_not_extend_the_deadline(host: ImageHost) -> None:
     release = threading.Event()
 
     def dribble(handler: BaseHTTPRequestHandler) -> None:
@@ -190,8 +185,8 @@ def test_a_host_that_dribbles_is_cut_off(host: ImageHost) -> None:
     ("status", "error"),
     [(404, SourceMissing), (410, SourceMissing), (403, SourceFailed), (500, SourceFailed), (204, SourceFailed)],
 )
-def test_other_statuses_are_no_image(host: ImageHost, status: int, error: type[EdgeError]) -> None:
-    """Missing differs from failing; a success without a body is no image either."""
+def test_only_a_200_with_a_body_is_an_image(host: ImageHost, status: int, error: type[EdgeError]) -> None:
+    """A missing image differs from a failure."""
     host.replies["/a"] = reply(status)
 
     with pytest.raises(error, match=str(status)):
@@ -199,7 +194,7 @@ def test_other_statuses_are_no_image(host: ImageHost, status: int, error: type[E
 
 
 def test_a_broken_answer_is_the_hosts_failure(host: ImageHost) -> None:
-    """What is no HTTP, and what ends before its said length."""
+    """Not HTTP, or shorter than its Content-Length."""
     host.replies = {
         "/nonsense": _raw(b"nonsense\r\n\r\n"),
         "/short": reply(body=b"half", Content_Length="9"),
@@ -218,12 +213,12 @@ def test_a_closed_port_is_the_hosts_failure() -> None:
 
 @pytest.fixture(name="certificate", scope="module")
 def _certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for `images.test` that is its own authority, and its key, in one file."""
+    """A self-signed certificate for `images.test`, with its key, in one file."""
     return self_signed(tmp_path_factory.mktemp("tls") / "images.pem", "DNS:images.test")
 
 
 def test_https_checks_the_name_although_it_connects_to_an_address(host: ImageHost, certificate: Path) -> None:
-    """The certificate must be the allowed host's; another name on the same address is not believed."""
+    """A certificate for another name on the same address is refused."""
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificate)
     host._server.socket = server.wrap_socket(host._server.socket, server_side=True)

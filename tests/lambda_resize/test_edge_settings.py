@@ -9,7 +9,7 @@ from lambda_resize.settings import SettingsError
 
 
 def test_defaults_are_those_of_a_page_image() -> None:
-    """1200x627 by https, nothing allowed, answers of at most 1 MB."""
+    """1200x627 over https, no allowed host, answers of at most 1 MB."""
     settings = EdgeSettings()
 
     assert (settings.default_width, settings.default_height) == (1200, 627)
@@ -42,7 +42,7 @@ def test_json_names_what_differs_from_the_defaults() -> None:
     ],
 )
 def test_an_allowed_host_is_a_name(host: str) -> None:
-    """No address in any spelling, no wildcard, no single label, lower case only."""
+    """No address in any spelling, no wildcard, no single label, no upper case."""
     with pytest.raises(SettingsError, match="allowed_hosts"):
         EdgeSettings(allowed_hosts=(host,))
 
@@ -64,13 +64,11 @@ def test_an_allowed_host_is_a_name(host: str) -> None:
         ('{"max_width": 1000}', "default_width"),
     ],
 )
-def test_what_cannot_work_is_refused_by_its_name(text: str, says: str) -> None:
-    """When the package is built, not at the edge."""
+def test_an_invalid_setting_is_refused_by_name_when_the_package_is_built(text: str, says: str) -> None:
     with pytest.raises(SettingsError, match=says):
         EdgeSettings.from_json(text)
 
 
-def test_without_a_package_there_are_none() -> None:
-    """The module beside no configuration allows nothing, and says so."""
+def test_without_a_configuration_nothing_is_allowed() -> None:
     with pytest.raises(SettingsError, match=r"edge_config\.json"):
         EdgeSettings.packaged()

@@ -1,4 +1,4 @@
-"""What a preset may ask for beyond its size: sharpening, blur, transparency kept, damage overlooked."""
+"""Effects of a preset: sharpening, blur, kept transparency, tolerated damage."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ made = partial(rendered, width=60, format="png")
 
 
 def steepness(image: Image.Image) -> float:
-    """The largest step between two neighbours in a row."""
+    """Return the largest difference between two neighbours in a row."""
     return float(np.abs(np.diff(np.asarray(image.convert("L")).astype(int), axis=1)).max())
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA"])
 def test_sharpening_makes_an_edge_steeper_and_blur_flatter(mode: str) -> None:
-    """In each kind of picture, whose kind and size stay as they are."""
+    """In each kind of picture, without changing its kind or size."""
     data = encode(halves("L", (120, 60), 60, 190, at=61).convert(mode), "PNG")
     plain, sharp, blurred = made(data), made(data, sharpen=1.5), made(data, blur=2)
     assert steepness(sharp) > steepness(plain) > steepness(blurred)
@@ -32,7 +32,6 @@ def test_sharpening_makes_an_edge_steeper_and_blur_flatter(mode: str) -> None:
 
 
 def test_effects_leave_the_padding_alone() -> None:
-    """The background is the background up to the photo's edge."""
     data = encode(Image.new("RGB", (60, 60), "black"), "PNG")
     image = made(data, height=20, fit="contain", blur=5, sharpen=1).convert("RGB")
     assert (colour(image, 19, 10), colour(image, 20, 10)) == ((255, 255, 255), (0, 0, 0))
@@ -46,8 +45,7 @@ def test_a_blur_does_not_bleed_out_of_transparency() -> None:
 
 
 @pytest.mark.parametrize(("alpha", "kept"), [(0, "PNG"), (254, "PNG"), (255, "JPEG")])
-def test_transparency_is_kept_where_it_is_real(alpha: int, kept: str) -> None:
-    """A picture one can see through becomes no JPEG where the preset says so; an idle alpha channel is no reason."""
+def test_real_transparency_prevents_jpeg_and_an_opaque_alpha_channel_does_not(alpha: int, kept: str) -> None:
     picture = encode(Image.new("RGBA", (120, 60), (200, 100, 50, alpha)), "PNG")
     assert made(picture, format="jpeg", transparent="keep").format == kept
     assert made(picture, format="jpeg").format == "JPEG"
@@ -61,8 +59,8 @@ def test_keeping_transparency_changes_no_photo_without_an_alpha_channel() -> Non
 
 
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "GIF", "TIFF"])
-def test_as_much_as_there_is(file_format: str) -> None:
-    """With `best_effort` an upload that broke off shows its upper part; without, it is corrupt as ever."""
+def test_best_effort_shows_the_upper_part_of_a_truncated_photo(file_format: str) -> None:
+    """Without it, the photo is corrupt."""
     photo = Image.effect_noise((300, 200), 60).convert("RGB")
     data = encode(photo, file_format)
     half = data[: len(data) * 6 // 10]
@@ -74,6 +72,6 @@ def test_as_much_as_there_is(file_format: str) -> None:
     assert difference(image.crop(upper), whole.crop(upper)) < 3
 
 
-def test_what_cannot_be_begun_is_corrupt_all_the_same() -> None:
+def test_a_photo_without_any_decodable_row_is_corrupt_in_spite_of_best_effort() -> None:
     with pytest.raises(Corrupt):
         made(encode(noise(), "PNG")[:20], best_effort=True)

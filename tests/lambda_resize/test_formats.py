@@ -1,4 +1,4 @@
-"""Formats and colours: what is read, what is written, and what becomes of transparency, CMYK, grey and 16 bits."""
+"""Formats and colours: input, output, and the conversion of transparency, CMYK, grey and 16 bits."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ result = partial(rendered, width=20)
 
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("target", ["keep", "jpeg", "png", "webp", "avif"])
-def test_each_format_becomes_each_other(source: str, target: str) -> None:
-    """The colour survives, and the content type says what the bytes are."""
+def test_each_format_is_converted_to_each_other(source: str, target: str) -> None:
+    """The colour is kept, and the content type is that of the bytes."""
     preview = resize(encode(Image.new("RGB", (80, 40), (200, 100, 50)), source), Spec(width=20, format=target))
     expected = KEPT[source] if target == "keep" else target
     image = opened(preview)
@@ -39,7 +39,7 @@ def test_each_format_becomes_each_other(source: str, target: str) -> None:
     ("source", "kept"), [("PNG", "PNG"), ("WEBP", "WEBP"), ("GIF", "PNG"), ("TIFF", "PNG"), ("AVIF", "AVIF")]
 )
 def test_transparency_is_kept(source: str, kept: str) -> None:
-    """Where a format has it, `keep` chooses one that has it too."""
+    """In formats that have it; `keep` selects one of these."""
     image = result(encode(halves("RGBA", (40, 40), (0, 0, 255, 255), (0, 0, 255, 0)), source))
     assert image.format == kept
     alpha = np.asarray(image.convert("RGBA"))[:, :, 3]
@@ -49,22 +49,22 @@ def test_transparency_is_kept(source: str, kept: str) -> None:
 
 @pytest.mark.parametrize(("background", "expected"), [("#ffffff", (255, 255, 255)), ("#ff8000", (255, 128, 0))])
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
-def test_jpeg_shows_the_background_through(mode: str, background: str, expected: tuple[int, ...]) -> None:
-    """JPEG has no transparency: what is clear becomes the background, of a grey picture as well."""
+def test_in_jpeg_transparency_becomes_the_background(mode: str, background: str, expected: tuple[int, ...]) -> None:
+    """Of a grey picture, too."""
     clear = encode(Image.new(mode, (40, 40), 0), "PNG")
     image = result(clear, format="jpeg", background=background).convert("RGB")
     assert furthest(colour(image, 10, 10), expected) <= 3
 
 
 def test_padding_is_opaque() -> None:
-    """Around a transparent picture too: the box is filled, the picture stays clear."""
+    """Around a transparent picture, which stays transparent."""
     image = result(encode(Image.new("RGBA", (40, 40), (0, 0, 0, 0)), "PNG"), width=60, height=40, fit="contain")
     assert colour(image, 0, 20) == (255, 255, 255, 255)
     assert colour(image, 30, 20)[3] == 0
 
 
 def test_colours_do_not_bleed_out_of_transparency() -> None:
-    """Scaling weighs colours by their opacity, so no dark rim appears around a white shape."""
+    """Scaling weights colours by opacity, so a white shape gets no dark rim."""
     photo = Image.new("RGBA", (80, 80), (0, 0, 0, 0))
     photo.paste((255, 255, 255, 255), (21, 21, 58, 58))
     values = np.asarray(result(encode(photo, "PNG")))
@@ -73,7 +73,7 @@ def test_colours_do_not_bleed_out_of_transparency() -> None:
 
 @pytest.mark.parametrize("source", ["JPEG", "TIFF"])
 def test_cmyk_becomes_rgb(source: str) -> None:
-    """Print colours without a profile come out as the screen's: cyan is blue and green, little red."""
+    """Without a profile: cyan is blue and green, with little red."""
     image = result(encode(Image.new("CMYK", (40, 40), (255, 0, 0, 0)), source))
     red, green, blue = colour(image, 10, 10)
     assert image.mode == "RGB"
@@ -82,7 +82,7 @@ def test_cmyk_becomes_rgb(source: str) -> None:
 
 
 def test_cmyk_with_a_profile_matches_a_reference_conversion(real_photos: Path) -> None:
-    """Print colours by the photo's own profile: against LittleCMS through Pillow, mean CIE76 delta E below 3."""
+    """LittleCMS through Pillow, with a mean CIE76 delta E below 3."""
     path = real_photos / "cmyk-with-profile.jpg"
     ours = result(path.read_bytes(), width=200, format="png").convert("RGB")
     photo = Image.open(path)
@@ -96,7 +96,7 @@ def test_cmyk_with_a_profile_matches_a_reference_conversion(real_photos: Path) -
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}])
 def test_ycck_becomes_rgb(real_photos: Path, options: dict[str, Any]) -> None:
-    """CMYK stored as brightness and colour, as printing programs do, inverted or not: the sky is no negative."""
+    """CMYK stored as luma and chroma, as print software does, inverted or not: the sky is no negative."""
     photo = Image.open(real_photos / "cmyk-with-profile.jpg")
     again = encode(photo, "JPEG", quality=90, icc_profile=photo.info["icc_profile"], **options)
     direct = (real_photos / "cmyk-with-profile.jpg").read_bytes()
@@ -104,7 +104,7 @@ def test_ycck_becomes_rgb(real_photos: Path, options: dict[str, Any]) -> None:
 
 
 def test_a_profile_is_converted_and_dropped() -> None:
-    """A green in Display P3 has the numbers of sRGB afterwards, for nothing tells the viewer of P3 any more."""
+    """A green in Display P3 gets sRGB's numbers, since the preview has no profile."""
     green = pyvips.Image.black(60, 60).new_from_image([60, 200, 90])
     wide = green.cast("uchar").copy(interpretation="srgb").icc_transform("p3", input_profile="srgb")
     stored = wide.pngsave_buffer(profile="p3")
@@ -115,13 +115,12 @@ def test_a_profile_is_converted_and_dropped() -> None:
 
 
 def test_a_broken_profile_is_ignored() -> None:
-    """The picture is worth more than its profile."""
     image = result(encode(Image.new("RGB", (40, 40), (9, 99, 199)), "PNG", icc_profile=b"none" * 40))
     assert image.getpixel((5, 5)) == (9, 99, 199)
 
 
 def test_grey_stays_grey() -> None:
-    """One channel in, one channel out; a coloured background gives it three."""
+    """One channel in, one channel out; a coloured background makes it three."""
     grey = encode(Image.new("L", (40, 40), 100), "PNG")
     assert result(grey).mode == "L"
     assert result(grey, width=60, height=40, fit="contain").mode == "L"
@@ -153,7 +152,7 @@ def test_an_animation_becomes_its_first_frame() -> None:
 
 @pytest.mark.parametrize("target", ["jpeg", "webp", "avif"])
 def test_quality_has_a_default_and_makes_a_difference(target: str) -> None:
-    """Less quality means fewer bytes, and no quality means the format's own."""
+    """Lower quality means fewer bytes; the default is the format's own."""
     photo = encode(noise(), "PNG")
     sizes = [len(resize(photo, Spec(width=100, format=target, quality=q)).data) for q in (20, 95)]
     assert sizes[0] < sizes[1]
@@ -164,7 +163,7 @@ def test_quality_has_a_default_and_makes_a_difference(target: str) -> None:
 
 @pytest.mark.parametrize(("target", "most"), [("webp", 6), ("avif", 9)])
 def test_effort_has_a_default_and_makes_a_difference(target: str, most: int) -> None:
-    """Without one it is 1, and 0 is an effort like the others."""
+    """The default is 1; 0 is a valid effort."""
     photo = encode(noise().resize((200, 200), Image.Resampling.BICUBIC), "PNG")
     fields: dict[int | None, dict[str, Any]] = {each: {f"{target}_effort": each} for each in (None, 0, 1, most)}
     made = {each: resize(photo, Spec(width=100, format=target, **own)).data for each, own in fields.items()}
@@ -178,8 +177,8 @@ def test_a_png_ignores_quality() -> None:
     assert resize(photo, Spec(width=50)) == resize(photo, Spec(width=50, quality=1))
 
 
-def test_jpeg_is_baseline_with_half_the_colour() -> None:
-    """As sharp writes it: not progressive, 4:2:0 even at a quality where libvips alone would keep all colour."""
+def test_jpeg_is_baseline_with_subsampled_chroma() -> None:
+    """As in sharp: 4:2:0 even at qualities where libvips defaults to 4:4:4."""
     data = resize(encode(noise(), "PNG"), Spec(width=100, format="jpeg", quality=95)).data
     stored = pyvips.Image.new_from_buffer(data, "")
     assert stored.get("jpeg-chroma-subsample") == "4:2:0"
@@ -194,12 +193,12 @@ def test_a_formats_own_quality_goes_before_the_common_one() -> None:
 
 
 def test_effort_belongs_to_one_format() -> None:
-    """0 is an effort, and not the default; JPEG and PNG have none."""
+    """0 is a valid effort, and not the default; JPEG and PNG have none."""
     spec = Spec(width=1, webp_effort=0)
 
     assert [codecs.effort(spec, target) for target in ("webp", "avif", "jpeg", "png")] == [0, None, None, None]
 
 
 def test_the_background_is_read_as_red_green_blue() -> None:
-    """#rrggbb in the order of the letters, whatever their case."""
+    """In #rrggbb, in either case."""
     assert finishing.background_rgb(Spec(width=1, background="#fF8001")) == (255, 128, 1)

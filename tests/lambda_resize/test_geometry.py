@@ -1,4 +1,4 @@
-"""Sizes: as sharp computes them, and as the meaning of each fit demands."""
+"""Sizes, compared with sharp's and with the definition of each fit."""
 
 from __future__ import annotations
 
@@ -72,6 +72,6 @@ def test_without_enlarge_no_side_grows(
     ],
 )
 def test_positions_are_those_of_sharp(position: str, cut: tuple[int, int], padded: tuple[int, int]) -> None:
-    """Recorded from sharp 0.35.5: 3x3 more than needed when cutting, 3x5 less when padding."""
+    """Recorded from sharp 0.35.5: cutting an excess of 3x3, padding a lack of 3x5."""
     assert offset(Size(3, 3), position, rounding=1) == cut
     assert offset(Size(3, 5), position, rounding=0) == padded

@@ -1,4 +1,4 @@
-"""Previews against pictures that were reviewed: upright, in the screen's colours, on the right background."""
+"""Previews, compared with reviewed pictures: upright, in sRGB, on the right background."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from prewmanager_presets import Spec
 from tests.lambda_resize import scenes
 from tests.lambda_resize.scenes import GOLDENS
 
-# As measured, right previews have 0.987 and more, and wrong ones 0.918 at most: Display P3 without its profile.
+# Measured: correct previews have at least 0.987, wrong ones at most 0.918 (Display P3 without its profile).
 ALIKE = 0.97
 
 
 def likeness(data: bytes, spec: Spec, golden: str) -> float:
-    """SSIM of the channel that differs most, red, green, blue or opacity; 0 for a picture of another size."""
+    """Return the SSIM of the channel that differs most, red, green, blue or opacity; 0 if the sizes differ."""
     with Image.open(GOLDENS / f"{golden}.png") as wanted, Image.open(io.BytesIO(resize(data, spec).data)) as given:
         if given.size != wanted.size:
             return 0.0
@@ -30,7 +30,7 @@ def likeness(data: bytes, spec: Spec, golden: str) -> float:
 
 @pytest.mark.parametrize("name", scenes.cases())
 def test_a_preview_is_like_its_golden(name: str) -> None:
-    """And does not, where a turn, a profile, a background or opacity is got wrong."""
+    """And unlike it with a wrong rotation, profile, background or opacity."""
     case = scenes.cases()[name]()
     assert likeness(case.data, case.spec, case.golden) > ALIKE
     for data, spec in case.wrong.values():
@@ -38,7 +38,7 @@ def test_a_preview_is_like_its_golden(name: str) -> None:
 
 
 def test_cmyk_is_converted_as_littlecms_does_it() -> None:
-    """By the profile inside: mean CIE76 delta E below 3 against Pillow's conversion of the same print colours."""
+    """With the embedded profile: a mean CIE76 delta E below 3 to Pillow's conversion."""
     with Image.open(io.BytesIO(scenes.printed())) as stored:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(stored.info["icc_profile"]))
         wanted = ImageCms.profileToProfile(stored, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
@@ -49,5 +49,5 @@ def test_cmyk_is_converted_as_littlecms_does_it() -> None:
 
 
 def _colours(data: bytes) -> pyvips.Image:
-    """The photo at its own size, in the preview's colours."""
+    """Return the photo at its own size, in the preview's colours."""
     return pyvips.Image.new_from_buffer(resize(data, Spec(width=scenes.WIDTH, format="png")).data, "")

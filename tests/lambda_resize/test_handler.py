@@ -1,4 +1,4 @@
-"""The function as a whole: the contract's examples, real S3, the real Lambda runtime client, and a forked process."""
+"""The complete function: the contract's examples, real S3, the real Lambda runtime client, and a forked process."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tests.lambda_resize.pictures import encode, gradient
 
 @pytest.fixture(name="bucket")
 def _bucket(s3: S3, environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The photo of the examples in a real bucket, which the function is pointed at."""
+    """The examples' photo in a real bucket, which the function uses."""
     del environment
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1769")
     handler_module._storage.cache_clear()
@@ -45,7 +45,7 @@ def _bucket(s3: S3, environment: None, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> dict[str, Any]:
-    """The one line of the one invocation."""
+    """Return the only line that the only invocation logged."""
     (record,) = caplog.records
     entry = json.loads(record.getMessage())
     assert isinstance(entry, dict)
@@ -53,7 +53,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> dict[str, Any]:
 
 
 def test_the_full_request_gets_the_full_response(bucket: Any) -> None:
-    """Its fields are those of the contract's example, of the same types, and say what is in the bucket."""
+    """Fields and types are those of the example, and describe the object in the bucket."""
     expected = example("response_full")
     answer = handler(example("request_full"), None)
     assert {name: type(value) for name, value in answer.items()} == {n: type(v) for n, v in expected.items()}
@@ -78,7 +78,7 @@ def test_the_timings_are_milliseconds_of_the_steps_in_the_example() -> None:
 
 @pytest.mark.usefixtures("bucket")
 def test_the_minimal_request_gets_the_fields_of_the_minimal_response() -> None:
-    """The first source system's service finds the fields it knows."""
+    """So that the first source system's service works with it."""
     expected = example("response_minimal")
     answer = handler(example("request_minimal"), None)
     assert expected.keys() <= answer.keys()
@@ -87,7 +87,7 @@ def test_the_minimal_request_gets_the_fields_of_the_minimal_response() -> None:
 
 
 def test_data_beyond_the_limit_is_left_out(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rest of the answer stays, and the preview is in the bucket; at the limit itself the data is inlined."""
+    """The preview is in the bucket all the same; data of exactly the limit is inlined."""
     size: Any = handler(example("request_minimal"), None)["size"]
     monkeypatch.setattr(handler_module, "SETTINGS", Settings(max_data_bytes=size))
     assert "data" in handler(example("request_minimal"), None)
@@ -98,7 +98,7 @@ def test_data_beyond_the_limit_is_left_out(bucket: Any, monkeypatch: pytest.Monk
 
 
 def test_the_largest_answer_fits_into_lambdas_limit(bucket: Any) -> None:
-    """As much data as the default lets through makes an answer below 6 MiB of JSON, with the longest of keys."""
+    """Data of the default limit and the longest keys make less than 6 MiB of JSON."""
     key = "photo/" + "/".join(["я" * 100] * 5)
     raw = encode(Image.frombytes("RGB", (1208, 1208), os.urandom(1208 * 1208 * 3)), "PNG", compress_level=0)
     bucket.put_object(Bucket="photos", Key=key, Body=raw)
@@ -119,8 +119,9 @@ def test_the_largest_answer_fits_into_lambdas_limit(bucket: Any) -> None:
         ({"width": 0}, "invalid"),
     ],
 )
-def test_failures_are_answers(bucket: Any, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], kind: str) -> None:
-    """Each has the shape of the contract's example, and nothing is written."""
+def test_a_failure_is_an_answer_of_the_contract_and_writes_nothing(
+    bucket: Any, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], kind: str
+) -> None:
     whole = bucket.get_object(Bucket="photos", Key="photo/a/b.jpg")["Body"].read()
     for key, body in {"text": b"no photo", "half": whole[: len(whole) // 2], "large": whole + bytes(1)}.items():
         bucket.put_object(Bucket="photos", Key=f"photo/{key}.jpg", Body=body)
@@ -132,7 +133,7 @@ def test_failures_are_answers(bucket: Any, monkeypatch: pytest.MonkeyPatch, chan
 
 
 def test_a_missing_photo_is_answered_as_in_the_example(bucket: Any) -> None:
-    """To the letter, but for how long it took and whether it was the first."""
+    """Except for duration and cold start."""
     bucket.delete_object(Bucket="photos", Key="photo/a/b.jpg")
     answer = handler(example("request_full"), None)
     varying = {name: answer[name] for name in ("cold_start", "duration_ms")}
@@ -147,7 +148,7 @@ def test_the_failing_photo_is_named_in_the_error(bucket: Any) -> None:
 
 @pytest.mark.usefixtures("bucket")
 def test_success_is_logged_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
-    """What was made from what, its size, how long it took, for which request; without the data."""
+    """With keys, size, duration and request id; without the data."""
     with caplog.at_level(logging.INFO, "lambda_resize"):
         answer = handler(example("request_full"), SimpleNamespace(aws_request_id="an-id"))
     entry = logged(caplog)
@@ -160,8 +161,9 @@ def test_success_is_logged_in_one_line(caplog: pytest.LogCaptureFixture) -> None
 
 @pytest.mark.usefixtures("bucket")
 @pytest.mark.parametrize("bad", ["a b", "x" * 65, "id\nforged", "short", 7, ["a"], {"a": 1}])
-def test_a_bad_id_is_not_logged(caplog: pytest.LogCaptureFixture, bad: object) -> None:
-    """Whatever the event's ids are, the preview is made, and none of it reaches the log."""
+def test_an_invalid_id_is_not_logged_and_does_not_fail_the_request(
+    caplog: pytest.LogCaptureFixture, bad: object
+) -> None:
     with caplog.at_level(logging.INFO, "lambda_resize"):
         answer = handler(example("request_full") | {"request_id": bad, "traceparent": bad}, None)
     entry = logged(caplog)
@@ -172,7 +174,7 @@ def test_a_bad_id_is_not_logged(caplog: pytest.LogCaptureFixture, bad: object) -
 
 @pytest.mark.usefixtures("bucket")
 def test_only_a_processs_first_invocation_is_a_cold_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where it fails; how long each took is said with the memory that Lambda gave."""
+    """Even if it fails; duration and memory are reported each time."""
     monkeypatch.setattr("lambda_resize.invocation._earlier", itertools.count())
     answers = [handler({}, None), handler(example("request_full"), None), handler({}, None)]
     assert [answer["cold_start"] for answer in answers] == [True, False, False]
@@ -182,21 +184,21 @@ def test_only_a_processs_first_invocation_is_a_cold_start(monkeypatch: pytest.Mo
 
 
 def test_outside_of_lambda_no_memory_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker process of the service has none of Lambda's, and costs nothing there."""
+    """A worker process of the service has no memory setting and no cost."""
     monkeypatch.delenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", raising=False)
     assert "memory_mb" not in handler(example("request_full") | {"width": 0}, None)
 
 
 @pytest.mark.usefixtures("bucket")
 @pytest.mark.parametrize(("bucket_name", "level"), [("photos", "INFO"), ("nobody-made-this", "ERROR")])
-def test_failures_are_logged_by_their_weight(caplog: pytest.LogCaptureFixture, bucket_name: str, level: str) -> None:
-    """A photo that does not exist is everyday; a storage that fails should wake somebody."""
+def test_failures_are_logged_by_severity(caplog: pytest.LogCaptureFixture, bucket_name: str, level: str) -> None:
+    """A missing photo is routine; a storage failure needs attention."""
     handler(example("request_full") | {"src_key": "photo/none", "src_bucket": bucket_name}, None)
     assert (caplog.records[0].levelname, logged(caplog)["status"]) == (level, False)
 
 
 def test_further_previews_are_written_and_described(bucket: Any) -> None:
-    """Each by its preset's name, without data; one that fails says so and leaves the others."""
+    """Each by its preset's name, without data; one that fails leaves the others alone."""
     also = [
         {"preset_name": "thumb", "width": 200},
         {"preset_name": "square", "width": 90, "height": 90, "format": "webp", "cache_control": "max-age=1"},
@@ -218,13 +220,12 @@ def test_further_previews_are_written_and_described(bucket: Any) -> None:
     answered = example("response_also")
     assert answer["also"]["thumb"].keys() == answered["hero"].keys()
     assert answer["also"]["huge"].keys() == answered["thumb"].keys()
-    used = {"cold_start", "duration_ms", "memory_mb"}  # the handler's, not of this work alone
+    used = {"cold_start", "duration_ms", "memory_mb"}  # the handler's own fields
     assert answer.keys() == example("response_full").keys() - used | {"also"}
 
 
 @pytest.mark.usefixtures("bucket")
 def test_further_previews_that_cannot_be_written_fail_alone() -> None:
-    """The main one is in the bucket, and its answer is whole."""
     storage = handler_module._storage()
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(type(storage), "write", _failing_for("thumb", type(storage).write))
@@ -244,8 +245,8 @@ def _failing_for(name: str, write: Any) -> Any:
 
 
 @pytest.mark.parametrize("acl", [None, "public-read"])
-def test_a_placeholder_is_answered_and_kept(bucket: Any, monkeypatch: pytest.MonkeyPatch, acl: str | None) -> None:
-    """As base64, in the answer and in the metadata of each preview, by either S3 client."""
+def test_a_placeholder_is_answered_and_stored(bucket: Any, monkeypatch: pytest.MonkeyPatch, acl: str | None) -> None:
+    """As base64, in the answer and in each preview's metadata, by either S3 client."""
     storage = Storage.from_environment(os.environ, object_acl=acl)
     monkeypatch.setattr(handler_module, "_storage", cache(lambda: storage))
     also = [{"preset_name": "thumb", "width": 200}]
@@ -258,7 +259,7 @@ def test_a_placeholder_is_answered_and_kept(bucket: Any, monkeypatch: pytest.Mon
 
 @pytest.mark.usefixtures("bucket")
 def test_the_time_limit_is_at_most_what_lambda_leaves() -> None:
-    """A Lambda that is ended gives no answer, so the work ends before; and time enough changes nothing."""
+    """The work must end first, since a sandbox that Lambda ends gives no answer."""
     hurried = SimpleNamespace(aws_request_id="an-id", get_remaining_time_in_millis=lambda: 900)
     easy = SimpleNamespace(aws_request_id="an-id", get_remaining_time_in_millis=lambda: 29_000)
     assert handler_module._limits(hurried).max_seconds == handler_module.MIN_SECONDS
@@ -267,14 +268,14 @@ def test_the_time_limit_is_at_most_what_lambda_leaves() -> None:
 
 
 class Panic(BaseException):
-    """Stands for what a panic in Rust becomes in Python, which is no Exception."""
+    """Like a Rust panic in Python, which is not an `Exception`."""
 
 
 @pytest.mark.parametrize("failure", [RuntimeError("a secret"), MemoryError(), Panic("a secret")])
-def test_the_unexpected_is_internal(
+def test_an_unexpected_error_is_internal(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, failure: BaseException
 ) -> None:
-    """The answer names the type alone; the traceback is in the log."""
+    """The answer has only its type; the log has the traceback."""
     monkeypatch.setattr(handler_module, "_storage", _raising(failure))
     answer = handler(example("request_full"), None)
     answered = {"status": False, "error": type(failure).__name__, "kind": "internal"}
@@ -284,8 +285,9 @@ def test_the_unexpected_is_internal(
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt(), SystemExit(1)])
-def test_the_end_of_the_process_is_no_answer(monkeypatch: pytest.MonkeyPatch, failure: BaseException) -> None:
-    """Who ends the process means it."""
+def test_a_request_to_exit_is_not_turned_into_an_answer(
+    monkeypatch: pytest.MonkeyPatch, failure: BaseException
+) -> None:
     monkeypatch.setattr(handler_module, "_storage", _raising(failure))
     with pytest.raises(type(failure)):
         handler(example("request_full"), None)
@@ -301,7 +303,7 @@ def _raising(failure: BaseException) -> Any:
 
 @pytest.mark.usefixtures("bucket")
 def test_a_process_may_fork_after_the_import() -> None:
-    """A pool of worker processes imports the function once, and each worker makes its own clients and threads."""
+    """A pool of worker processes imports the function once; each worker creates its own clients and threads."""
     code = (
         "import json, os, sys\n"
         "from lambda_resize.handler import handler\n"
@@ -317,8 +319,7 @@ def test_a_process_may_fork_after_the_import() -> None:
 
 
 @pytest.mark.usefixtures("bucket")
-def test_it_runs_in_the_real_runtime_client() -> None:
-    """AWS's own client loads it by name, hands it events, and sends back what it answers; no event ends it."""
+def test_the_real_runtime_client_loads_it_and_survives_every_event() -> None:
     events = [example("request_full"), {"width": 1}, example("request_minimal")]
     with RuntimeApi(events) as api:
         environ = os.environ | {"AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{api.port}", "AWS_LAMBDA_FUNCTION_NAME": "resize"}
@@ -340,7 +341,7 @@ def test_it_runs_in_the_real_runtime_client() -> None:
 
 
 class RuntimeApi:
-    """As much of Lambda's Runtime API as one function needs: events out, answers in."""
+    """The part of Lambda's Runtime API that one function needs: events out, answers in."""
 
     def __init__(self, events: list[dict[str, Any]]) -> None:
         self.answers: list[tuple[str, dict[str, Any]]] = []
@@ -367,7 +368,7 @@ class RuntimeApi:
 
             def do_GET(self) -> None:
                 number, event = next(api._waiting, (None, None))
-                if number is None:  # no further event: Lambda keeps its function waiting, and so do we
+                if number is None:  # no further event: like Lambda, keep the function waiting
                     api.done.wait()
                     self.close_connection = True
                     return

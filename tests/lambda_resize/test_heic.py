@@ -1,4 +1,4 @@
-"""HEIC as phones make it, encoded here by libheif and x265 and decoded by the function's own libraries."""
+"""HEIC as phones write it, encoded here by libheif and x265, decoded by the function's own libraries."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ decoded = partial(rendered, width=40, format="png")
 
 
 def heic(image: Image.Image, **options: Any) -> bytes:
-    """The picture as a HEIC file."""
+    """Return the picture as a HEIC file."""
     buffer = io.BytesIO()
     pillow_heif.from_pillow(image).save(buffer, **{"quality": 90, "chroma": 444} | options)
     return buffer.getvalue()
 
 
 @pytest.mark.parametrize("width", [64, 70, 101])
-def test_a_heic_photo_is_decoded_as_it_was(width: int) -> None:
-    """Whatever its width, since its rows are padded: left is red, right is blue, to the last pixel."""
+def test_a_heic_photo_is_decoded_to_the_last_pixel(width: int) -> None:
+    """At any width, although rows are padded."""
     image = decoded(heic(halves("RGB", (width, 50), "red", "blue")), width=width)
     assert image.size == (width, 50)
     for x, painted in {1: (255, 0, 0), width - 2: (0, 0, 255)}.items():
         assert furthest(colour(image, x, 25), painted) < 12
 
 
-def test_what_is_kept_of_heic_is_avif() -> None:
-    """Browsers do not show HEIC, and AVIF is its kin."""
+def test_keep_renders_heic_as_avif() -> None:
+    """Browsers do not show HEIC, and AVIF is related to it."""
     assert resize(heic(Image.new("RGB", (64, 64))), Spec(width=20)).content_type == "image/avif"
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
-def test_a_heic_photo_stands_upright(orientation: int) -> None:
-    """The rotation is in the container, and again in the EXIF data that phones leave in: it is applied once."""
+def test_a_heic_rotation_is_applied_once(orientation: int) -> None:
+    """It is in the container, and again in the EXIF data of phones."""
     held = stored(halves("RGB", (120, 60), "red", "blue"), orientation)
     image = decoded(heic(held, exif=exif(orientation).tobytes()))
     assert image.size == (40, 20)
@@ -52,8 +52,8 @@ def test_a_heic_photo_stands_upright(orientation: int) -> None:
     assert colour(image, 35, 10)[2] > 200
 
 
-def test_transparency_and_profile_are_minded() -> None:
-    """A clear part stays clear; a profile is converted to sRGB: Lab's identity would not leave the numbers alone."""
+def test_transparency_is_kept_and_a_profile_converted() -> None:
+    """The profile is Lab's identity, which would change the numbers."""
     clear = Image.new("RGBA", (64, 64), (0, 0, 255, 0))
     assert colour(decoded(heic(clear)), 20, 20)[3] == 0
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -70,8 +70,8 @@ def test_ten_bits_of_newer_phones_become_eight() -> None:
 
 
 @pytest.mark.parametrize("part", [0.1, 0.5, 0.99])
-def test_a_heic_cut_short_is_corrupt(part: float) -> None:
-    """Damage within its pixels goes unnoticed, for its decoder shows what it can."""
+def test_a_truncated_heic_is_corrupt(part: float) -> None:
+    """Damage within its pixels goes unnoticed: the decoder shows what it can."""
     data = heic(noise())
     with pytest.raises(Corrupt):
         resize(data[: int(len(data) * part)], Spec(width=20))
@@ -84,6 +84,6 @@ def test_a_large_heic_is_refused_before_it_is_decoded() -> None:
 
 def test_a_real_photo_as_heic_is_like_the_same_as_jpeg(real_photos: Path) -> None:
     photo = Image.open(real_photos / "orientation-landscape-1.jpg").convert("RGB")
-    photo.thumbnail((600, 600))  # to encode all of it as HEIC takes x265 half a minute
+    photo.thumbnail((600, 600))  # x265 needs half a minute for all of it
     ours = decoded(heic(photo), width=200)
     assert difference(ours, photo.resize(ours.size, Image.Resampling.LANCZOS)) < 4

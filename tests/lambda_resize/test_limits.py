@@ -1,4 +1,4 @@
-"""Limits that are kept while an image is decoded: whole frames, channels, time; and SVG, which must be allowed."""
+"""Limits while an image is decoded: whole frames, channels, time; and SVG, which must be allowed."""
 
 from __future__ import annotations
 
@@ -58,22 +58,21 @@ def test_an_interlaced_png_counts_as_a_whole_frame() -> None:
         resize(data, SMALL, Limits(max_frame_pixels=9_999))
 
 
-def test_a_picture_of_many_channels_is_none() -> None:
-    """Instruments write such TIFFs; each channel is memory."""
+def test_a_picture_of_many_channels_is_unsupported() -> None:
+    """Instruments write such TIFFs; each channel takes memory."""
     data = pyvips.Image.black(40, 40, bands=60).tiffsave_buffer()
     with pytest.raises(Unsupported, match="60 channels"):
         resize(data, SMALL)
 
 
 @pytest.mark.parametrize("position", ["centre", "entropy"])
-def test_the_time_is_limited(position: str) -> None:
-    """Wherever the decoding happens: when the result is saved, or before."""
+def test_the_time_limit_covers_decoding_before_and_during_saving(position: str) -> None:
     with pytest.raises(TimedOut, match="not done within 0 seconds"):
         resize(encode(noise(), "PNG"), Spec(width=20, height=20, position=position), Limits(max_seconds=0))
 
 
-def test_a_deadline_ends_what_is_given_to_it_before_and_after() -> None:
-    """Both images give no more pixels, and the error is `TimedOut`."""
+def test_a_deadline_ends_images_from_before_and_after_it() -> None:
+    """Both give no more pixels, and raise `TimedOut`."""
     with Deadline(3600) as deadline:
         before = deadline.watch(pyvips.Image.black(100, 100).copy())
         deadline.check()
@@ -84,8 +83,7 @@ def test_a_deadline_ends_what_is_given_to_it_before_and_after() -> None:
                 image.avg()
 
 
-def test_an_error_in_time_is_itself() -> None:
-    """What is corrupt is not late."""
+def test_an_error_before_the_deadline_is_no_time_out() -> None:
     with Deadline(3600) as deadline, pytest.raises(Corrupt), deadline.translated():
         raise Corrupt("damaged")
 
@@ -100,7 +98,7 @@ def _svg_allowed() -> Iterator[None]:
 @pytest.mark.usefixtures("svg_allowed")
 @pytest.mark.parametrize(("target", "kept"), [("keep", "PNG"), ("jpeg", "JPEG"), ("webp", "WEBP")])
 def test_svg_is_drawn_where_it_is_allowed(target: str, kept: str) -> None:
-    """At the preview's size, so that edges are sharp; never passed on as SVG; no file that it names is opened."""
+    """At the preview's size, so that edges are sharp; never served as SVG; its external files are not opened."""
     image = opened(resize(SVG, Spec(width=400, enlarge=True, format=target)))
     assert (image.format, image.size) == (kept, (400, 200))
     row = pixels(image)[100]
@@ -119,8 +117,8 @@ def test_svg_is_unsupported_by_default() -> None:
         resize(SVG, SMALL)
 
 
-def test_damage_is_no_chatter_and_no_end(tmp_path: Path) -> None:
-    """Messages of libvips go nowhere: handled in Python they can end the process, see `lambda_resize.vips`."""
+def test_messages_of_libvips_about_damage_are_dropped(tmp_path: Path) -> None:
+    """Handling them in Python can end the process, see `lambda_resize.vips`."""
     damaged = tmp_path / "damaged.png"
     damaged.write_bytes(encode(noise(), "PNG")[:20_000])
     code = (

@@ -1,4 +1,4 @@
-"""What the image core refuses: other formats, damaged files, decompression bombs."""
+"""Uploads that the image core refuses: other formats, damaged files, decompression bombs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NOT_IMAGES = {
 
 @pytest.mark.parametrize("name", NOT_IMAGES)
 def test_what_is_no_photo_is_unsupported(name: str) -> None:
-    """Nor is what libvips could read otherwise: SVG with its links to files, CSV."""
+    """Also formats that libvips reads: SVG with its links to files, CSV."""
     with pytest.raises(Unsupported, match="not a JPEG"):
         resize(NOT_IMAGES[name], SMALL)
 
@@ -46,30 +46,30 @@ def test_formats_besides_the_six_are_unsupported(file_format: str) -> None:
 
 
 def test_heic_without_a_decoder_is_unsupported_and_not_corrupt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its header can be read, its pixels cannot: the owner of an intact photo must not read that it is damaged."""
+    """Its header is readable, its pixels are not; the photo itself is intact."""
     monkeypatch.setitem(sys.modules, "pi_heif", None)
     with pytest.raises(Unsupported, match="HEVC"):
         resize(_heic(), SMALL)
 
 
 def test_heic_without_pixels_is_corrupt() -> None:
-    """Where there is a decoder, it finds nothing behind an intact header."""
+    """With a decoder, which finds nothing after an intact header."""
     with pytest.raises(Corrupt, match="heic"):
         resize(_heic(), SMALL)
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
 @pytest.mark.parametrize("part", [0.3, 0.9])
-def test_a_file_cut_short_is_corrupt(file_format: str, part: float) -> None:
-    """An upload that broke off gives no half-grey preview."""
+def test_a_truncated_file_is_corrupt(file_format: str, part: float) -> None:
+    """An interrupted upload gives no half-grey preview."""
     whole = encode(noise(), file_format)
     with pytest.raises(Corrupt):
         resize(whole[: int(len(whole) * part)], SMALL)
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
-def test_a_file_cut_after_its_first_bytes_is_corrupt(file_format: str) -> None:
-    """It can still be told what it was going to be."""
+def test_a_file_truncated_after_its_first_bytes_is_corrupt(file_format: str) -> None:
+    """The format is still recognisable."""
     with pytest.raises(Corrupt):
         resize(encode(noise(), file_format)[:40], SMALL)
 
@@ -78,8 +78,8 @@ def test_a_file_cut_after_its_first_bytes_is_corrupt(file_format: str) -> None:
     "options",
     [{"progressive": True}, {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"}],
 )
-def test_each_kind_of_jpeg_cut_short_is_corrupt(options: dict[str, Any]) -> None:
-    """Also those that are decoded before they are saved: progressive ones, and those lying on their side."""
+def test_each_kind_of_truncated_jpeg_is_corrupt(options: dict[str, Any]) -> None:
+    """Progressive and rotated ones are decoded before saving."""
     whole = encode(noise(), "JPEG", **options)
     with pytest.raises(Corrupt):
         resize(whole[:-1000], SMALL)
@@ -89,28 +89,28 @@ def test_each_kind_of_jpeg_cut_short_is_corrupt(options: dict[str, Any]) -> None
     "message",
     ["tiff2vips: LZMA compression support is not configured", "tiled separate planes not supported", "bad labq format"],
 )
-def test_what_the_decoder_cannot_read_is_not_damaged(message: str) -> None:
-    """An intact file of a rare kind is unsupported; libvips tells it in words alone."""
+def test_an_intact_file_of_a_rare_kind_is_unsupported(message: str) -> None:
+    """It is recognised by the message of libvips alone."""
     assert isinstance(vips.failure(pyvips.Error("unable to call", message)), Unsupported)
     assert isinstance(vips.failure(pyvips.Error("unable to call", "premature end of JPEG image")), Corrupt)
 
 
 def test_a_tiff_in_lab_is_unsupported() -> None:
-    """Such as some editors write; its header is where libvips stops."""
+    """Some editors write it; libvips fails at its header."""
     with pytest.raises(Unsupported):
         resize(encode(Image.new("LAB", (40, 40)), "TIFF"), SMALL)
 
 
 @pytest.mark.parametrize("position", ["attention", "entropy"])
 def test_a_cut_chosen_by_content_notices_damage(position: str) -> None:
-    """It decodes earlier than the others do."""
+    """It decodes earlier than other cuts."""
     with pytest.raises(Corrupt):
         resize(encode(noise(), "PNG")[:9000], Spec(width=30, height=30, position=position))
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "AVIF"])
-def test_damage_within_is_corrupt(file_format: str) -> None:
-    """Where the format carries check sums, or the decoder loses its way."""
+def test_damaged_data_is_corrupt(file_format: str) -> None:
+    """Where the format has checksums, or the decoder loses synchronisation."""
     damaged = bytearray(encode(noise(), file_format))
     middle = len(damaged) // 2
     damaged[middle : middle + 400] = bytes(400)
@@ -119,14 +119,14 @@ def test_damage_within_is_corrupt(file_format: str) -> None:
 
 
 def test_a_bomb_is_refused_by_its_header() -> None:
-    """A file of 60 bytes that claims 900 megapixels: there is nothing behind the header that could be decoded."""
+    """A file of 60 bytes claims 900 megapixels, and has no data to decode."""
     with pytest.raises(TooLarge, match="30000x30000"):
         resize(_png_header(30_000, 30_000), SMALL)
 
 
 @pytest.mark.parametrize("size", [(65_536, 1), (1, 65_536), (2_097_216, 48)])
 def test_a_ribbon_is_refused_by_its_header(size: tuple[int, int]) -> None:
-    """Few pixels in all, but rows that fill the memory."""
+    """It has few pixels, but rows that fill the memory."""
     with pytest.raises(TooLarge, match="the limit of a side is 65535"):
         resize(_png_header(*size), SMALL)
 
@@ -146,7 +146,7 @@ def test_the_byte_limit_is_inclusive() -> None:
 
 
 def test_enlarging_is_limited_as_well() -> None:
-    """A thin line 10000 pixels wide would be 100 million high."""
+    """A thin line enlarged to 10000 pixels in width would be 100 million high."""
     with pytest.raises(TooLarge, match="scaled"):
         resize(encode(Image.new("L", (1, 10_000)), "PNG"), Spec(width=10_000, enlarge=True))
 
@@ -178,7 +178,7 @@ def _full_box(kind: bytes, payload: bytes, version: int = 0) -> bytes:
 
 
 def _heic() -> bytes:
-    """The smallest HEIC file whose header is whole: one HEVC item of 64x48 pixels, its data being zeros."""
+    """Return the smallest HEIC file with a complete header: one HEVC item of 64x48 pixels, its data all zeros."""
     hevc = bytes([1, 1, 0x60, 0, 0, 0, 0x90, 0, 0, 0, 0, 0, 90, 0xF0, 0, 0xFC, 0xFD, 0xF8, 0xF8, 0, 0, 0x0F, 0])
     properties = _box(b"ipco", _box(b"hvcC", hevc) + _full_box(b"ispe", struct.pack(">II", 64, 48)))
     properties += _full_box(b"ipma", struct.pack(">IHB", 1, 1, 2) + b"\x81\x02")

@@ -1,4 +1,4 @@
-"""Events: the contract's examples are understood, and what makes no sense is refused with a reason."""
+"""Events: the contract's examples are accepted, invalid ones are refused with a reason."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.contract_examples.examples import example
 
 
 def test_the_minimal_request_is_enough() -> None:
-    """The first source system's service can drive this function: what it does not send has a default."""
+    """The first source system's service omits the other fields, which have defaults."""
     assert parse(example("request_minimal")) == ResizeRequest(
         src_bucket="photos",
         src_key="photo/a/b.jpg",
@@ -37,20 +37,20 @@ def test_all_fields_are_parsed() -> None:
 
 
 def test_null_means_the_default() -> None:
-    """A service may send all fields and leave those empty that it has nothing to say about."""
+    """A service may send all fields, with null for those it does not set."""
     event = example("request_minimal")
     empty = dict.fromkeys(("height", "fit", "position", "format", "quality", "enlarge", "background", "fingerprint"))
     assert parse(event | empty | {"cache_control": None}) == parse(event)
 
 
 def test_unknown_fields_are_ignored() -> None:
-    """Fields are only ever added: a newer service can drive an older function."""
+    """So that a newer service works with an older function."""
     event = example("request_minimal")
     assert parse(event | {"watermark": {"text": "new"}}) == parse(event)
 
 
 def test_only_the_leading_part_of_the_key_is_replaced() -> None:
-    """A folder further down may have the prefix's name."""
+    """A deeper folder may have the prefix's name."""
     event = example("request_minimal") | {"src_key": "photo/photo/photo.jpg"}
     assert parse(event).main.dst_key == "prew/card/photo/photo.jpg"
 
@@ -59,7 +59,7 @@ def test_only_the_leading_part_of_the_key_is_replaced() -> None:
     "key", ["a b.jpg", "a+b%2F.jpg", "#?.jpg", "\"'.jpg", "back\\slash", "Привет/クズ箱.jpg", "..."]
 )
 def test_unusual_keys_stay_as_they_are(key: str) -> None:
-    """The key is text here; its encoding for HTTP is the storage's affair."""
+    """The key is text here; the storage encodes it for HTTP."""
     assert parse(example("request_minimal") | {"src_key": f"photo/{key}"}).main.dst_key == f"prew/card/{key}"
 
 
@@ -92,21 +92,20 @@ def test_unusual_keys_stay_as_they_are(key: str) -> None:
         ({"fingerprint": "é"}, "fingerprint: "),
     ],
 )
-def test_what_makes_no_sense_is_refused(change: dict[str, Any], reason: str) -> None:
-    """The message begins with the field's name and says what is wrong with it."""
+def test_an_invalid_field_is_refused_with_its_name_and_the_reason(change: dict[str, Any], reason: str) -> None:
     with pytest.raises(InvalidRequest, match=f"^{reason}"):
         parse(example("request_minimal") | change)
 
 
 @pytest.mark.parametrize("event", [None, [], "photo/a.jpg", 7])
 def test_an_event_is_an_object(event: object) -> None:
-    """Lambda delivers any JSON; only an object can be a request."""
+    """Lambda delivers any JSON."""
     with pytest.raises(InvalidRequest, match=r"^the event is"):
         parse(event)
 
 
 def test_further_previews_are_outputs_of_their_own() -> None:
-    """Each has its own look and key, and what it does not say of the cache is said by the request."""
+    """Each has its own spec and key; missing cache fields are taken from the request."""
     also = [{"preset_name": "thumb", "width": 200}, {"preset_name": "tiny", "height": 9, "cache_control": "no-store"}]
     also[0]["fingerprint"] = "abc"
     request = parse(example("request_minimal") | {"also": also, "cache_control": "max-age=1", "thumbhash": True})
@@ -134,7 +133,6 @@ def test_further_previews_are_outputs_of_their_own() -> None:
         ({"thumbhash": 1}, "thumbhash: "),
     ],
 )
-def test_further_previews_that_make_no_sense_are_refused(change: dict[str, Any], reason: str) -> None:
-    """And with them the whole request, for its sender is wrong about something."""
+def test_an_invalid_further_preview_fails_the_whole_request(change: dict[str, Any], reason: str) -> None:
     with pytest.raises(InvalidRequest, match=f"^{reason}"):
         parse(example("request_minimal") | change)

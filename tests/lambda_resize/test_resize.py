@@ -1,4 +1,4 @@
-"""The image core: exact sizes, upright, sRGB, no metadata, and the placement of cut and padded photos."""
+"""The image core: exact sizes, upright, sRGB, no metadata, and the position of cuts and padding."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
 
 def stripes(width: int, height: int, *, across: bool) -> Image.Image:
-    """Red, green and blue, side by side or one above the other."""
+    """Return red, green and blue stripes, side by side or stacked."""
     image = Image.new("RGB", (width, height), GREEN)
     draw = ImageDraw.Draw(image)
     third, right, bottom = (width if across else height) // 3, width - 1, height - 1
@@ -44,11 +44,11 @@ def stripes(width: int, height: int, *, across: bool) -> Image.Image:
 @settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_the_result_has_the_planned_size(data: st.DataObject) -> None:
-    """Whatever the decoder rounds, each fit and format comes out at the size that the header and the spec give."""
+    """Whatever the decoder rounds, in each fit and format."""
     size = Size(data.draw(st.integers(1, 400)), data.draw(st.integers(1, 400)))
     fit = data.draw(st.sampled_from(["cover", "contain", "fill", "inside", "outside"]))
     box = data.draw(st.tuples(st.none() | st.integers(1, 200), st.integers(1, 200)))
-    # PNG, because a line enlarged to its box's width may be higher than WebP can be.
+    # PNG, because a line enlarged to its box's width may exceed WebP's height.
     spec = Spec(width=box[0], height=box[1], fit=fit, enlarge=data.draw(st.booleans()), format="png")
     photo = encode(Image.new("RGB", size, RED), data.draw(st.sampled_from(["JPEG", "PNG", "WEBP"])))
     assert opened(resize(photo, spec)).size == plan(size, spec).result
@@ -66,7 +66,7 @@ def test_the_result_has_the_planned_size(data: st.DataObject) -> None:
     ids=["width", "cover", "fill"],
 )
 def test_each_orientation_is_turned_upright(orientation: int, file_format: str, spec: Spec) -> None:
-    """Sizes are those of the upright photo, and so are the pixels."""
+    """Sizes and pixels are those of the upright photo."""
     photo = stripes(330, 240, across=True)
     ImageDraw.Draw(photo).rectangle((20, 30, 60, 200), WHITE)
     options = {"lossless": True} if file_format == "WEBP" else {"quality": 95}
@@ -79,14 +79,14 @@ def test_each_orientation_is_turned_upright(orientation: int, file_format: str, 
 
 
 @pytest.mark.parametrize("value", [0, 9])
-def test_an_orientation_out_of_range_is_none(value: int) -> None:
-    """Cameras write these where they do not know: the photo stays as it is stored."""
+def test_an_orientation_out_of_range_is_ignored(value: int) -> None:
+    """Cameras write these when they do not know the orientation."""
     photo = encode(Image.new("RGB", (60, 30)), "JPEG", exif=exif(value))
     assert rendered(photo, width=30).size == (30, 15)
 
 
 def test_real_photos_come_out_upright_exact_and_bare(real_photos: Path) -> None:
-    """Every photo, whatever its orientation, profile and colour space: JPEG, RGB, 200 wide, nothing but pixels."""
+    """JPEG, RGB, 200 pixels wide, without metadata, whatever the photo's orientation and colour space."""
     for path in sorted(real_photos.glob("*.jpg")):
         image = rendered(path.read_bytes(), width=200)
         assert (image.format, image.mode, image.width) == ("JPEG", "RGB", 200), path.name
@@ -94,7 +94,7 @@ def test_real_photos_come_out_upright_exact_and_bare(real_photos: Path) -> None:
 
 
 def test_real_photos_are_alike_in_each_orientation(real_photos: Path) -> None:
-    """The same scene stored in four orientations gives one preview, to within what JPEG loses."""
+    """One scene stored in four orientations gives one preview, except for JPEG's losses."""
     for scene, others in {"landscape": (3, 6, 8), "portrait": (6,)}.items():
         spec = Spec(width=200, height=200, fit="inside", format="png")
         plain = opened(resize((real_photos / f"orientation-{scene}-1.jpg").read_bytes(), spec))
@@ -106,7 +106,7 @@ def test_real_photos_are_alike_in_each_orientation(real_photos: Path) -> None:
 
 @pytest.mark.parametrize("file_format", ["jpeg", "png", "webp", "avif"])
 def test_metadata_is_dropped(file_format: str) -> None:
-    """Place, time, profile and comments of the photo stay with the photo."""
+    """Location, time, profile and comments."""
     data = exif(1)
     data[0x010F] = "a camera"
     data.get_ifd(0x8825)[1] = "N"
@@ -122,14 +122,14 @@ def test_metadata_is_dropped(file_format: str) -> None:
     ("factor", "expected"), [(1.0, 1), (2.9, 1), (3, 2), (4.9, 2), (5, 4), (8.9, 4), (9, 8), (100, 8)]
 )
 def test_the_decoder_shrinks_as_far_as_quality_allows(factor: float, expected: int) -> None:
-    """A JPEG is shrunk on load by n from a factor of n + 1; the lesser of both sides counts."""
+    """A JPEG is shrunk on load by n from a factor of n + 1, for the side that shrinks less."""
     assert shrink_on_load(Size(round(1000 * factor), 90_000), Size(1000, 1000)) == expected
     assert shrink_on_load(Size(90_000, round(1000 * factor)), Size(1000, 1000)) == expected
 
 
 @pytest.mark.parametrize("width", [1024, 500, 341, 340, 250, 200, 113, 50])
 def test_shrinking_on_load_keeps_the_picture(width: int) -> None:
-    """Around each step, a JPEG's preview is that of the same picture stored without loss."""
+    """Around each step, a JPEG's preview equals that of a lossless copy."""
     photo = gradient(1024, 1000)
     files = encode(photo, "JPEG", quality=95), encode(photo, "PNG")
     assert difference(*(rendered(each, width=width, format="png") for each in files)) < 2
@@ -149,7 +149,7 @@ def test_shrinking_on_load_keeps_the_picture(width: int) -> None:
     ],
 )
 def test_cover_keeps_the_part_at_its_position(position: str, kept: tuple[int, int, int], *, across: bool) -> None:
-    """Of three stripes, side by side or one above the other, a narrow box keeps the named one."""
+    """Of three stripes, side by side or stacked, a narrow box keeps the named one."""
     photo, box = ((300, 100), (40, 80)) if across else ((100, 300), (80, 40))
     image = rendered(encode(stripes(*photo, across=across), "PNG"), width=box[0], height=box[1], position=position)
     assert image.getpixel((box[0] // 2, box[1] // 2)) == kept
@@ -157,7 +157,7 @@ def test_cover_keeps_the_part_at_its_position(position: str, kept: tuple[int, in
 
 @pytest.mark.parametrize(("width", "height"), [(5, 2), (2, 5)])
 def test_the_odd_pixel_of_a_centred_cut_is_lost_at_the_left_and_the_top(width: int, height: int) -> None:
-    """As with sharp: of three pixels too many two go there, and one at the other end."""
+    """As in sharp: of three excess pixels two are cut there, one at the other end."""
     ramp = Image.fromarray(np.arange(width * height, dtype=np.uint8).reshape(height, width) * 25)
     kept = np.asarray(rendered(encode(ramp, "PNG"), width=2, height=2, format="png"))
     left, top = (2, 0) if width > height else (0, 2)
@@ -165,8 +165,8 @@ def test_the_odd_pixel_of_a_centred_cut_is_lost_at_the_left_and_the_top(width: i
 
 
 @pytest.mark.parametrize("position", ["attention", "entropy"])
-def test_cover_can_find_what_matters(position: str) -> None:
-    """In an empty photo with something at its right end, that end is kept."""
+def test_cover_by_content_keeps_the_detail(position: str) -> None:
+    """It is at the right end of an otherwise empty photo."""
     photo = Image.new("RGB", (900, 200), (40, 40, 60))
     photo.paste(noise().crop((0, 0, 150, 200)), (750, 0))
     assert pixels(rendered(encode(photo, "PNG"), width=100, height=100, position=position)).std() > 20
@@ -174,7 +174,7 @@ def test_cover_can_find_what_matters(position: str) -> None:
 
 @pytest.mark.parametrize(("position", "box"), [("left", (0, 40)), ("centre", (30, 70)), ("right bottom", (60, 100))])
 def test_contain_pads_with_the_background(position: str, box: tuple[int, int]) -> None:
-    """The photo stands where the position says, whole, and the rest is background."""
+    """The whole photo is at its position."""
     spec = Spec(width=100, height=40, fit="contain", position=position, background="#ff0000", format="png")
     image = opened(resize(encode(Image.new("RGB", (80, 80), BLUE), "PNG"), spec))
     row = [image.getpixel((x, 20)) for x in range(100)]
@@ -182,7 +182,7 @@ def test_contain_pads_with_the_background(position: str, box: tuple[int, int]) -
 
 
 def test_contain_does_not_enlarge_unless_asked() -> None:
-    """A small photo lies unscaled in a box of the full size; enlarged, it touches two edges."""
+    """A small photo keeps its size in the box; enlarged, it touches two edges."""
     photo = encode(Image.new("RGB", (10, 10), BLUE), "PNG")
     for enlarge, covered in ((False, 100), (True, 400)):
         image = rendered(photo, width=40, height=20, fit="contain", enlarge=enlarge)

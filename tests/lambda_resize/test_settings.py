@@ -12,7 +12,7 @@ from lambda_resize.settings import Limits, Settings, SettingsError
 
 
 def test_defaults_need_no_variable() -> None:
-    """64 MiB, 150 megapixels (100 at once), 15 s, 4.4 MB in an answer, no ACL, no SVG; empty means the same."""
+    """64 MiB, 150 megapixels (100 at once), 15 s, 4.4 MB in an answer, no ACL, no SVG; empty means the default."""
     limits = Limits(64 * 1024 * 1024, 150_000_000, 100_000_000, 15)
     expected = Settings(limits, 4_400_000, None, allow_svg=False)
     assert Settings.from_environment({}) == expected
@@ -49,8 +49,8 @@ def test_a_wrong_value_is_an_error_of_its_variable(name: str, value: str) -> Non
         Settings.from_environment({name: value})
 
 
-def test_a_wrong_value_stops_the_start() -> None:
-    """The module of the handler does not import, so that Lambda reports it before the first invocation."""
+def test_an_invalid_value_fails_the_import_of_the_handler() -> None:
+    """So that Lambda reports it before the first invocation."""
     environ = os.environ | {"RESIZE_MAX_DATA_BYTES": "many"}
     started = subprocess.run(
         [sys.executable, "-c", "import lambda_resize.handler"], env=environ, capture_output=True, text=True, check=False

@@ -1,4 +1,4 @@
-"""The S3 adapter against a real S3 server, and against servers that misbehave as no real one does on request."""
+"""The S3 adapter, on a real S3 server, and on servers that misbehave on request."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ Answering = Callable[..., AbstractContextManager[tuple[Storage, list[bytes]]]]
 
 @pytest.fixture(name="answering")
 def _answering(environment: None, monkeypatch: pytest.MonkeyPatch) -> Answering:
-    """A storage whose S3 answers every request with the same bytes; with what it was sent."""
+    """A storage whose S3 gives every request the same bytes, and the requests that were sent."""
     del environment
 
     @contextmanager
@@ -68,14 +68,14 @@ def _answering(environment: None, monkeypatch: pytest.MonkeyPatch) -> Answering:
 
 
 def _header(length: int) -> bytes:
-    """Of an object of so many bytes."""
+    """Return the headers of an object with this many bytes."""
     dated = b"Last-Modified: Wed, 01 Jan 2025 00:00:00 GMT\r\nETag: x"
     return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n%s\r\n\r\n" % (length, dated)
 
 
 @contextmanager
 def server_answering(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
-    """A server that answers every request with the same bytes and keeps the connection; with what it was sent."""
+    """Run a server that gives every request the same bytes and keeps the connection; yields what it received."""
     received: list[bytes] = []
     connections: list[socket.socket] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -103,7 +103,7 @@ def server_answering(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
 
 @pytest.mark.parametrize("key", KEYS)
 def test_keys_reach_s3_byte_for_byte(s3: S3, storage: Storage, key: str) -> None:
-    """What this adapter writes another S3 client finds under the same key, and the other way round."""
+    """Another S3 client finds objects under the same keys, and vice versa."""
     client = s3_client(s3)
     storage.write(s3.bucket, f"keys/{key}", key.encode(), **HEADERS)
     assert client.get_object(Bucket=s3.bucket, Key=f"keys/{key}")["Body"].read() == key.encode()
@@ -112,7 +112,7 @@ def test_keys_reach_s3_byte_for_byte(s3: S3, storage: Storage, key: str) -> None
 
 
 def test_an_object_is_written_with_its_headers(s3: S3, storage: Storage) -> None:
-    """Content type, cache control, the preset's fingerprint; and the ETag is S3's."""
+    """Content type, cache control, the preset's fingerprint; the ETag is S3's."""
     etag = storage.write(s3.bucket, "headers", b"data", **HEADERS)
     head = s3_client(s3).head_object(Bucket=s3.bucket, Key="headers")
     assert (head["ContentType"], head["CacheControl"]) == ("image/webp", "public, max-age=60")
@@ -121,7 +121,7 @@ def test_an_object_is_written_with_its_headers(s3: S3, storage: Storage) -> None
 
 
 def test_a_large_object_is_written_in_one_piece(s3: S3, storage: Storage) -> None:
-    """Above the size at which clients like to split: one PUT, so an ETag without a count of parts."""
+    """Clients like to split such sizes: one PUT, so the ETag has no part count."""
     etag = storage.write(s3.bucket, "large", bytes(12_000_000), **HEADERS)
     assert "-" not in etag
     assert len(storage.read(s3.bucket, "large", 12_000_000).data) == 12_000_000
@@ -129,7 +129,7 @@ def test_a_large_object_is_written_in_one_piece(s3: S3, storage: Storage) -> Non
 
 @pytest.mark.usefixtures("environment")
 def test_an_acl_changes_nothing_else(s3: S3) -> None:
-    """The other client writes the same bytes under the same key with the same headers and ETag."""
+    """The other client writes the same bytes, key, headers and ETag."""
     storage = Storage.from_environment(os.environ, object_acl="public-read")
     etag = storage.write(s3.bucket, "acl/a b+c.jpg", b"data", **HEADERS)
     head = s3_client(s3).head_object(Bucket=s3.bucket, Key="acl/a b+c.jpg")
@@ -138,8 +138,8 @@ def test_an_acl_changes_nothing_else(s3: S3) -> None:
 
 
 @pytest.mark.parametrize(("object_acl", "sent"), [("public-read", True), (None, False)])
-def test_an_acl_is_sent_where_it_is_asked_for(answering: Answering, object_acl: str | None, *, sent: bool) -> None:
-    """And only there: buckets with ACLs disabled refuse any. The local S3 server keeps none, hence the wire."""
+def test_an_acl_is_sent_only_if_configured(answering: Answering, object_acl: str | None, *, sent: bool) -> None:
+    """Buckets with ACLs disabled refuse any. The local S3 server ignores ACLs, hence the check of the request."""
     written = b'HTTP/1.1 200 OK\r\nETag: "etag"\r\nContent-Length: 0\r\n\r\n'
     with answering(written, object_acl) as (storage, received):
         assert storage.write("photos", "key", b"data", **HEADERS) == '"etag"'
@@ -152,7 +152,7 @@ def test_a_missing_object_is_missing(s3: S3, storage: Storage) -> None:
 
 
 def test_a_missing_bucket_is_not_a_missing_photo(storage: Storage) -> None:
-    """It is a wrong setting, and must not be cached as the answer for a photo."""
+    """It is a wrong setting, and must not be cached as a photo's answer."""
     with pytest.raises(StorageFailed, match="the bucket does not exist"):
         storage.read("nobody-made-this", "photo/none", 100)
 
@@ -160,7 +160,7 @@ def test_a_missing_bucket_is_not_a_missing_photo(storage: Storage) -> None:
 @pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize("object_acl", [None, "public-read"])
 def test_refused_credentials_are_forbidden(s3: S3, monkeypatch: pytest.MonkeyPatch, object_acl: str | None) -> None:
-    """Reading and writing, by either client."""
+    """For reading and writing, by either client."""
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     storage = Storage.from_environment(os.environ, object_acl=object_acl)
     with pytest.raises(Forbidden, match=f"^{s3.bucket}/photo/none: "):
@@ -172,7 +172,7 @@ def test_refused_credentials_are_forbidden(s3: S3, monkeypatch: pytest.MonkeyPat
 @pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize("object_acl", [None, "public-read"])
 def test_a_dead_s3_is_a_failure_of_storage(s3: S3, monkeypatch: pytest.MonkeyPatch, object_acl: str | None) -> None:
-    """Nobody listens: retried for a moment, then said."""
+    """After brief retries."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
     storage = Storage.from_environment(os.environ, object_acl=object_acl)
     with pytest.raises(StorageFailed):
@@ -182,26 +182,22 @@ def test_a_dead_s3_is_a_failure_of_storage(s3: S3, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("object_acl", [None, "public-read"])
-def test_writing_to_a_bucket_that_is_not_there_is_a_failure_of_storage(
-    answering: Answering, object_acl: str | None
-) -> None:
-    """S3 says 404 as for a missing object; there is nothing that could be missing."""
+def test_writing_to_a_missing_bucket_is_a_storage_failure(answering: Answering, object_acl: str | None) -> None:
+    """S3 answers 404 as for a missing object, which a write cannot mean."""
     with answering(NOT_FOUND, object_acl) as (storage, _), pytest.raises(StorageFailed):
         storage.write("none", "key", b"data", **HEADERS)
 
 
 @pytest.mark.parametrize("answer", [b"", _header(100) + b"half"], ids=["nothing", "half"])
-def test_an_s3_that_falls_silent_is_a_failure_of_storage(
-    answering: Answering, monkeypatch: pytest.MonkeyPatch, answer: bytes
-) -> None:
-    """The read time-out ends it; half an object is none, and must not be taken for a damaged photo."""
+def test_a_silent_s3_is_a_storage_failure(answering: Answering, monkeypatch: pytest.MonkeyPatch, answer: bytes) -> None:
+    """After the read time-out; half an object must not count as a damaged photo."""
     monkeypatch.setattr(storage_module, "READ_TIMEOUT", storage_module.READ_TIMEOUT / 100)
     with answering(answer) as (storage, _), pytest.raises(StorageFailed):
         storage.read("photos", "key", 100)
 
 
 def test_an_object_that_is_too_large_is_not_read(answering: Answering) -> None:
-    """The size is in the header; this server never sends the body, and who waits for it fails otherwise."""
+    """The header has the size; this server never sends a body, so reading it would fail differently."""
     with (
         answering(_header(101)) as (storage, _),
         pytest.raises(TooLarge, match=r"^photos/key: 101 bytes, the limit is 100$"),
@@ -219,7 +215,7 @@ def test_the_size_limit_is_inclusive(s3: S3, storage: Storage) -> None:
 def test_requests_are_path_style_and_have_the_session_token(
     answering: Answering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The bucket is in the path of a custom endpoint, and Lambda's temporary credentials come with a token."""
+    """At a custom endpoint, with Lambda's temporary credentials."""
     monkeypatch.setenv("AWS_SESSION_TOKEN", "the-token")
     with answering(NOT_FOUND) as (storage, received), pytest.raises(Missing):
         storage.read("photos", "photo/a+b c.jpg", 100)
@@ -229,7 +225,7 @@ def test_requests_are_path_style_and_have_the_session_token(
 
 @pytest.mark.parametrize(("bucket", "virtual_hosted"), [("photos", "true"), ("photos.example.com", "false")])
 def test_aws_itself_is_addressed_by_the_buckets_host(bucket: str, virtual_hosted: str) -> None:
-    """But for a bucket with dots, whose host name no certificate of AWS covers."""
+    """Except for a bucket with dots, whose host name AWS's certificate does not cover."""
     config: dict[str, Any] = dict(Storage()._store(bucket).config)
     assert config["virtual_hosted_style_request"] == virtual_hosted
 
@@ -256,14 +252,14 @@ def test_both_clients_work_in_the_region_of_either_variable(monkeypatch: pytest.
 
 
 def test_empty_variables_count_as_unset() -> None:
-    """Only the empty ones go, and only those that the AWS SDKs treat so."""
+    """Only those that the AWS SDKs treat so."""
     environ = {"AWS_ENDPOINT_URL_S3": "", "AWS_SESSION_TOKEN": "", "AWS_ENDPOINT_URL": "http://s3", "OTHER": ""}
     unset_empty_variables(environ)
     assert environ == {"AWS_ENDPOINT_URL": "http://s3", "OTHER": ""}
 
 
 def test_the_slow_client_is_not_imported_without_need() -> None:
-    """A cold start pays for boto3 only where an ACL is asked for."""
+    """A cold start pays for boto3 only if an ACL is configured."""
     code = (
         "import sys; from lambda_resize import handler; handler._storage()._store('photos');"
         "print({'boto3', 'botocore', 'aiohttp', 'PIL', 'numpy', 'prewmanager', 'devstack'} & sys.modules.keys())"

@@ -1,4 +1,4 @@
-"""Placeholders: against hashes that the format's published JavaScript implementation makes of the same pixels."""
+"""Placeholders, compared with hashes by the format's reference implementation in JavaScript."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.lambda_resize.pictures import encode, exif, gradient, opened
 
 
 def pixels(size: Size, *, see_through: bool) -> bytes:
-    """Ramps of red and green, a pattern of blue, and of opacity where asked for."""
+    """Return gradients of red and green, a pattern of blue, and one of opacity if requested."""
     return b"".join(
         bytes([x * 255 // (size.width - 1), y * 255 // (size.height - 1), x * y % 256])
         + bytes([(x * 7 + y * 3) % 256 if see_through else 255])
@@ -43,17 +43,18 @@ def test_pixels_that_are_all_clear_have_a_hash_too(size: Size) -> None:
 
 
 def hashed(data: bytes, *specs: Spec) -> list[Preview]:
-    """Previews with placeholders."""
+    """Return previews with placeholders."""
     return [each for each in resize_many(data, specs, placeholder=True) if isinstance(each, Preview)]
 
 
 def test_a_preview_has_none_unless_asked() -> None:
+    """It costs a few milliseconds."""
     assert resize(encode(Image.new("RGB", (90, 60)), "JPEG"), Spec(width=20)).thumbhash is None
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
 def test_it_is_of_the_whole_upright_photo(mode: str) -> None:
-    """The same for each preview, whatever it cuts out of the photo; colour modes make no difference."""
+    """The same for each preview, whatever its cut and the photo's colour mode."""
     photo = gradient(400, 200, mode)
     one, other = hashed(encode(photo, "PNG"), Spec(width=100), Spec(width=20, height=60))
     assert one.thumbhash == other.thumbhash
@@ -62,8 +63,7 @@ def test_it_is_of_the_whole_upright_photo(mode: str) -> None:
     assert one.thumbhash[:3] == thumbhash.of_pixels(Size(32, 16), small.tobytes())[:3]
 
 
-def test_it_lies_on_its_side_no_more() -> None:
-    """A photo stored sideways has the hash of the upright one: its header says portrait."""
+def test_a_rotated_photo_has_the_hash_of_the_upright_one() -> None:
     (preview,) = hashed(encode(gradient(400, 200, "L"), "PNG", exif=exif(6)), Spec(width=20))
     assert preview.thumbhash is not None
     assert not preview.thumbhash[4] & 0x80

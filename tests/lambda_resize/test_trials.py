@@ -1,4 +1,4 @@
-"""Files that nobody should upload: mutants in every run, the test images of others where they are asked for."""
+"""Malicious and damaged uploads: mutants in every run, other projects' test images on request."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from prewmanager_presets import Spec
 MUTANTS = 400
 
 
-def test_the_seeds_of_the_mutants_are_good() -> None:
+def test_the_seeds_of_the_mutants_can_be_decoded() -> None:
     outcome = trials.run(Trial("seed", name, data) for name, data in fuzz.seeds().items())
     assert outcome.count("preview") == len(fuzz.seeds()), outcome.errors
 
 
 def test_mutants_get_a_preview_or_the_expected_failure() -> None:
-    """None crashes, hangs, or surprises; and they reach the decoders: some are shown, some are found damaged."""
+    """None crashes or hangs; some are shown and some found damaged, so they reach the decoders."""
     outcome = trials.run(fuzz.mutated(MUTANTS))
     assert list(trials.failures(outcome)) == []
     assert sum(outcome.kinds.values()) == MUTANTS
@@ -28,8 +28,8 @@ def test_mutants_get_a_preview_or_the_expected_failure() -> None:
     assert outcome.peak_mb < 500
 
 
-def test_a_surprise_would_be_seen() -> None:
-    """A spec that no service sends makes the core raise what is no failure of its own."""
+def test_an_unexpected_error_is_reported() -> None:
+    """An impossible spec makes the core raise an error that is no failure of its own."""
     broken = Spec(width=10)
     object.__setattr__(broken, "format", "bmp")
     outcome = trials.run([Trial("seed", "surprise", fuzz.seeds()["png"], broken)])
@@ -40,7 +40,7 @@ def test_a_surprise_would_be_seen() -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.skipif("PREW_TEST_CORPORA" not in os.environ, reason="takes minutes and 50 MB: `make test-corpora`")
 def test_the_test_images_of_others_get_a_preview_or_the_expected_failure() -> None:
-    """All of Pillow's, thumbor's and pypng's; and memory stays within bounds."""
+    """All of Pillow's, thumbor's and pypng's, within bounds of memory."""
     try:
         outcome = corpora.run()
     except corpora.NoCorpora as error:

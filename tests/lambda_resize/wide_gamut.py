@@ -1,4 +1,4 @@
-"""Colour spaces wider than the screen's: the same picture in their numbers, and the profile that says so."""
+"""Colour spaces wider than sRGB: conversion of a picture into them, and their profiles."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[np.float64]
 
-# Columns are what full red, green and blue are in XYZ under D50, the white of all profiles (IEC 61966-2-1 adapted).
+# Columns are red, green and blue in XYZ under D50, the white point of all profiles (IEC 61966-2-1 adapted).
 _SRGB = np.array([[0.43607, 0.38515, 0.14307], [0.22249, 0.71687, 0.06061], [0.01392, 0.09708, 0.71410]])
 _WHITE = (0.9642, 1.0, 0.8249)
 
 
 @dataclass(frozen=True)
 class Space:
-    """One of them: its primaries as above, and the power by which its numbers grow to light."""
+    """A colour space: its primaries as above, and its gamma."""
 
     name: str
     to_xyz: tuple[tuple[float, float, float], ...]
     gamma: float
 
     def numbers(self, srgb: Pixels) -> Pixels:
-        """The numbers, 0 to 1, of colours that are given in sRGB, 0 to 1; what it cannot hold is cut off."""
+        """Convert sRGB colours, 0 to 1, to this space's numbers, 0 to 1; colours outside of it are clipped."""
         light = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
         across = np.linalg.inv(np.array(self.to_xyz)) @ _SRGB
         return np.asarray(np.clip(light @ across.T, 0, 1) ** (1 / self.gamma))
 
     def profile(self) -> bytes:
-        """An ICC profile, version 2, of three primaries and one power."""
+        """Return an ICC profile, version 2, of three primaries and one gamma."""
         columns = np.array(self.to_xyz).T
         tags = {b"desc": _description(self.name), b"cprt": b"text\0\0\0\0none\0", b"wtpt": _xyz(*_WHITE)}
         tags |= {name: _xyz(*column) for name, column in zip((b"rXYZ", b"gXYZ", b"bXYZ"), columns, strict=True)}

@@ -1,4 +1,4 @@
-"""nginx between real or recording upstreams, each started once; what was recorded is forgotten before every test."""
+"""nginx between real or recording upstreams, each started once; recordings are cleared before every test."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BUCKET_PATH = "/photos"
 
 @pytest.fixture(scope="session", name="start")
 def _start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartNginx]:
-    """Start nginx with these variables on top of plain HTTP to a path-style bucket; ended with the session."""
+    """Starts nginx for the session, with these variables on top of plain HTTP to a path-style bucket."""
     running: list[Nginx] = []
 
     def start(variables: Mapping[str, str]) -> Nginx:
@@ -44,14 +44,14 @@ def _bucket_all_session() -> Iterator[Recorder]:
 
 @pytest.fixture(name="service")
 def _service(service_all_session: Recorder) -> Recorder:
-    """In the place of prewmanager."""
+    """The recorder in the place of prewmanager."""
     service_all_session.reset()
     return service_all_session
 
 
 @pytest.fixture(name="bucket")
 def _bucket(bucket_all_session: Recorder) -> Recorder:
-    """In the place of S3, for what has to be seen byte by byte."""
+    """The recorder in the place of S3, for checks of each byte."""
     bucket_all_session.reset()
     return bucket_all_session
 
@@ -71,7 +71,7 @@ def _recorded(start: StartNginx, bucket_all_session: Recorder, service_all_sessi
 
 @pytest.fixture(scope="session", name="put")
 def _put(s3: S3) -> Callable[..., Any]:
-    """Put an object into the real bucket, exactly under this key."""
+    """Puts an object into the real bucket, under exactly this key."""
     client = s3_client(s3)
 
     def put(key: str, body: bytes, **extra: Any) -> str:

@@ -1,4 +1,4 @@
-"""An upstream that writes down exactly what nginx sends it, and answers as the test says."""
+"""An upstream that records exactly what nginx sends, and answers as the test sets it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from devstack.programs import LOOPBACK
 
 @dataclass(frozen=True)
 class Seen:
-    """One request as it came over the wire; `target` is the second word of the request line, untouched."""
+    """One request as received; `target` is the second word of the request line, unchanged."""
 
     method: str
     target: str
@@ -25,7 +25,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Reply:
-    """What the upstream answers."""
+    """An answer of the upstream."""
 
     status: int = 200
     body: bytes = b""
@@ -33,11 +33,11 @@ class Reply:
 
 
 class _Server(ThreadingHTTPServer):
-    request_queue_size = 128  # the default, 5, makes connections wait for a second when more come at once
+    request_queue_size = 128  # with the default, 5, a sixth simultaneous connection waits for a second
 
 
 class Recorder:
-    """A server on a free port; `respond` may be replaced, and `None` from it breaks the connection."""
+    """A server on a free port; `respond` is replaceable, and `None` from it breaks the connection."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -52,11 +52,11 @@ class Recorder:
         return f"{LOOPBACK}:{self.server.server_address[1]}"
 
     def usual(self, _: object) -> Reply:
-        """200, with a body that names this upstream."""
+        """Answer 200, with a body that names this upstream."""
         return Reply(200, f"from {self.name}".encode(), {"X-Preview": "made", "Content-Type": "image/jpeg"})
 
     def reset(self) -> None:
-        """Nothing seen, and the usual answer."""
+        """Clear the recorded requests, and restore the usual answer."""
         self.seen.clear()
         self.respond = self.usual
 
@@ -93,7 +93,7 @@ class Recorder:
 
 @contextmanager
 def recording(name: str, tls: SSLContext | None = None) -> Iterator[Recorder]:
-    """A recorder that serves until the block ends, over TLS where a context is given."""
+    """Run a recorder inside the block, over TLS if a context is given."""
     recorder = Recorder(name)
     if tls is not None:
         recorder.server.socket = tls.wrap_socket(recorder.server.socket, server_side=True)

@@ -1,4 +1,4 @@
-"""The optional cache: hits without S3, nothing kept of what is missing."""
+"""The optional cache: hits without S3, and no cached misses."""
 
 from __future__ import annotations
 
@@ -35,18 +35,17 @@ def _short_lived(start: StartNginx, bucket_all_session: Recorder, service_all_se
 
 
 def ask_until(nginx: Nginx, target: str, holds: Callable[[Answer], bool]) -> Answer:
-    """Ask again until the answer is as wanted; the test's own time limit ends it where it never is."""
+    """Repeat a request until the answer is as expected; the test's time limit ends it."""
     while not holds(answer := ask(nginx.port, target)):
         pass
     return answer
 
 
-def test_many_who_wait_for_one_preview_wait_at_the_service(
+def test_the_cache_lock_lets_simultaneous_requests_through_to_the_service(
     short_lived: Nginx, bucket: Recorder, service: Recorder
 ) -> None:
-    """The cache's lock lets everybody through to the service while the first is still being answered there."""
     bucket.respond = lambda _: Reply(404)
-    # Below nginx's own time-out for the lock, 5 s, which the configuration replaces.
+    # Below nginx's default time-out for the lock, 5 s, which the configuration overrides.
     all_in = threading.Barrier(20, timeout=4)
 
     def together(seen: object) -> Reply:
@@ -61,7 +60,7 @@ def test_many_who_wait_for_one_preview_wait_at_the_service(
 
 
 def test_a_hit_does_not_ask_s3(cached: Nginx, put: Put) -> None:
-    """An object that changed behind nginx is still served as it was, whatever query is added; valid for 10 minutes."""
+    """It is valid for 10 minutes, whatever query is added."""
     put("prew/card/hit.jpg", b"first", CacheControl="no-store", ContentType="image/webp")
     first = ask(cached.port, "/prew/card/hit.jpg")
     put("prew/card/hit.jpg", b"second")
@@ -73,8 +72,7 @@ def test_a_hit_does_not_ask_s3(cached: Nginx, put: Put) -> None:
     assert {answer.headers["Content-Type"] for answer in again} == {"image/webp"}
 
 
-def test_what_is_missing_is_not_kept(cached: Nginx, service: Recorder, put: Put) -> None:
-    """A preview that appears is served from S3 at the next request, and so is a photo."""
+def test_missing_objects_are_not_cached(cached: Nginx, service: Recorder, put: Put) -> None:
     missing = [ask(cached.port, "/prew/card/soon.jpg"), ask(cached.port, "/photo/soon.jpg")]
     put("prew/card/soon.jpg", b"made")
     put("photo/soon.jpg", b"uploaded")
@@ -86,8 +84,8 @@ def test_what_is_missing_is_not_kept(cached: Nginx, service: Recorder, put: Put)
     assert len(service.seen) == 1
 
 
-def test_parts_and_conditions_are_answered_from_the_cache(cached: Nginx, put: Put) -> None:
-    """Range, If-None-Match and HEAD work on what is kept, and a range as first request keeps the whole object."""
+def test_ranges_conditions_and_head_are_answered_from_the_cache(cached: Nginx, put: Put) -> None:
+    """A range as the first request caches the whole object."""
     etag = put("photo/whole.jpg", b"0123456789" * 100)
     part = ask(cached.port, "/photo/whole.jpg", headers={"Range": "bytes=3-5"})
     put("photo/whole.jpg", b"other")
@@ -102,16 +100,15 @@ def test_parts_and_conditions_are_answered_from_the_cache(cached: Nginx, put: Pu
     assert (whole.body, whole.headers["X-Cache"]) == (b"0123456789" * 100, "HIT")
 
 
-def test_a_head_of_a_missing_preview(cached: Nginx, service: Recorder) -> None:
-    """HEAD stays HEAD on its way to the service, although nginx asks S3 by GET for its cache."""
+def test_head_of_a_missing_preview_stays_head_on_its_way_to_the_service(cached: Nginx, service: Recorder) -> None:
+    """For its cache, nginx asks S3 by GET."""
     answer = ask(cached.port, "/prew/card/head-missing.jpg", "HEAD")
 
     assert (answer.status, answer.body) == (200, b"")
     assert [seen.method for seen in service.seen] == ["HEAD"]
 
 
-def test_an_old_object_is_asked_about(short_lived: Nginx, bucket: Recorder) -> None:
-    """After its time S3 is asked whether the object changed, not for the object."""
+def test_an_expired_object_is_revalidated_by_a_conditional_request(short_lived: Nginx, bucket: Recorder) -> None:
     bucket.respond = lambda seen: (
         Reply(304) if seen.headers["If-None-Match"] == '"tag"' else Reply(200, b"kept", {"ETag": '"tag"'})
     )
@@ -123,8 +120,7 @@ def test_an_old_object_is_asked_about(short_lived: Nginx, bucket: Recorder) -> N
     assert ask(short_lived.port, "/photo/old.jpg").body == b"kept"
 
 
-def test_with_s3_in_trouble_the_old_object_is_served(short_lived: Nginx, bucket: Recorder) -> None:
-    """500 of S3 after the object's time: what is kept is served on."""
+def test_an_expired_object_is_served_while_s3_fails(short_lived: Nginx, bucket: Recorder) -> None:
     ask(short_lived.port, "/photo/stale.jpg")
     bucket.respond = lambda _: Reply(500, b"<Error/>")
 
@@ -134,8 +130,9 @@ def test_with_s3_in_trouble_the_old_object_is_served(short_lived: Nginx, bucket:
     ask_until(short_lived, "/photo/stale.jpg", lambda answer: answer.status == 200 and len(bucket.seen) > 2)
 
 
-def test_a_purged_preview_is_made_again(short_lived: Nginx, bucket: Recorder, service: Recorder) -> None:
-    """A preview that S3 no longer has goes to the service once its time here is over."""
+def test_a_purged_preview_goes_to_the_service_once_it_expires_here(
+    short_lived: Nginx, bucket: Recorder, service: Recorder
+) -> None:
     ask(short_lived.port, "/prew/card/purged.jpg")
     bucket.respond = lambda _: Reply(404)
 

@@ -1,4 +1,4 @@
-"""Who a client is, and how many missing previews one client may ask for."""
+"""The client's address, and the limit of missing previews per client."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tests.support.asking import Answer, ask
 
 MINIMAL = {"PREW_NGINX_S3_SERVER": "127.0.0.1:443"}
 BURST = 2
-LET_THROUGH = 1 + BURST  # the rate's one a minute, and the burst
+LET_THROUGH = 1 + BURST  # one a minute, plus the burst
 AskAs = Callable[..., Answer]
 _numbers = itertools.count()
 
 
 @pytest.fixture(scope="module", name="limited")
 def _limited(start: StartNginx, bucket_all_session: Recorder, service_all_session: Recorder) -> Nginx:
-    """One missing preview a minute, three at first, for each client behind a trusted proxy."""
+    """One missing preview a minute, after a burst of three, for each client behind a trusted proxy."""
     return start(
         {
             "PREW_NGINX_S3_SERVER": bucket_all_session.address,
@@ -36,7 +36,7 @@ def _limited(start: StartNginx, bucket_all_session: Recorder, service_all_sessio
 
 @pytest.fixture(name="missing_as")
 def _missing_as(limited: Nginx, bucket: Recorder) -> AskAs:
-    """Ask for a preview that does not exist, with this X-Forwarded-For."""
+    """Request a missing preview, with this X-Forwarded-For."""
     bucket.respond = lambda seen: Reply(404 if seen.target.startswith("/photos/prew/missing") else 200)
 
     def asked(forwarded: str, **headers: str) -> Answer:
@@ -50,8 +50,7 @@ def _statuses(missing_as: AskAs, *clients: str) -> list[int]:
     return [missing_as(client).status for client in clients]
 
 
-def test_a_client_that_requests_too_much_gets_retry_after(missing_as: AskAs, service: Recorder) -> None:
-    """429 with a problem body, and the service never hears of it."""
+def test_a_client_above_its_rate_is_429_without_a_request_to_the_service(missing_as: AskAs, service: Recorder) -> None:
     answers = [missing_as("192.0.2.1") for _ in range(LET_THROUGH + 1)]
 
     assert [answer.status for answer in answers] == [200] * LET_THROUGH + [429]
@@ -61,8 +60,7 @@ def test_a_client_that_requests_too_much_gets_retry_after(missing_as: AskAs, ser
     assert len(service.seen) == LET_THROUGH
 
 
-def test_nobody_else_notices(missing_as: AskAs, limited: Nginx) -> None:
-    """Other clients have their own share, and what exists is not counted."""
+def test_neither_other_clients_nor_existing_objects_are_limited(missing_as: AskAs, limited: Nginx) -> None:
     spent = _statuses(missing_as, *["192.0.2.2"] * (LET_THROUGH + 1))
     same, other = {"X-Forwarded-For": "192.0.2.2"}, {"X-Forwarded-For": "192.0.2.3"}
 
@@ -72,8 +70,7 @@ def test_nobody_else_notices(missing_as: AskAs, limited: Nginx) -> None:
         assert [ask(limited.port, path, headers=each).status for each in (same, other) for _ in range(9)] == [200] * 18
 
 
-def test_what_a_client_writes_itself_is_not_believed(missing_as: AskAs) -> None:
-    """The nearest address that is no trusted proxy counts; whatever stands left of it may be invented."""
+def test_the_last_untrusted_address_is_the_client(missing_as: AskAs) -> None:
     invented = [f"198.51.100.{each}, 192.0.2.4, 10.1.2.3" for each in range(LET_THROUGH + 1)]
 
     assert _statuses(missing_as, *invented)[-1] == 429
@@ -81,15 +78,14 @@ def test_what_a_client_writes_itself_is_not_believed(missing_as: AskAs) -> None:
 
 
 def test_half_an_ipv6_address_is_a_client(missing_as: AskAs) -> None:
-    """A client chooses the second half of its address, so the first is what counts."""
+    """A client chooses the second half itself."""
     network = [f"2001:db8:1:2:{each}::5" for each in range(1, LET_THROUGH + 2)]
 
     assert _statuses(missing_as, *network)[-1] == 429
     assert missing_as("2001:db8:1:3::5").status == 200
 
 
-def test_the_log_names_the_client(missing_as: AskAs, limited: Nginx) -> None:
-    """Not the proxy; the address as it was, and 429 where S3 said 404 tells a limit from S3's own 429."""
+def test_the_log_has_the_clients_address_and_s3s_status_beside_a_429(missing_as: AskAs, limited: Nginx) -> None:
     for number in range(LET_THROUGH + 1):
         missing_as("2001:db8:7::9", **{"X-Request-Id": f"client-test-{number}"})
 
@@ -97,8 +93,9 @@ def test_the_log_names_the_client(missing_as: AskAs, limited: Nginx) -> None:
     assert (entry["client"], entry["status"], entry["upstream_status"]) == ("2001:db8:7::9", 429, "404")
 
 
-def test_without_a_trusted_proxy_the_connection_counts(recorded: Nginx, service: Recorder, bucket: Recorder) -> None:
-    """X-Forwarded-For of just anybody changes no address, and without a rate nothing is refused."""
+def test_without_a_trusted_proxy_x_forwarded_for_is_ignored(
+    recorded: Nginx, service: Recorder, bucket: Recorder
+) -> None:
     bucket.respond = lambda _: Reply(404)
 
     headers = {"X-Forwarded-For": "192.0.2.9", "X-Request-Id": "client-test-plain"}
@@ -110,7 +107,7 @@ def test_without_a_trusted_proxy_the_connection_counts(recorded: Nginx, service:
 
 @pytest.mark.parametrize(("rate", "seconds"), [("7r/m", "9"), ("60r/m", "1"), ("300r/m", "1"), ("20r/s", "1")])
 def test_retry_after_is_when_the_rate_lets_one_more_through(rate: str, seconds: str) -> None:
-    """Whole seconds, rounded up."""
+    """In whole seconds, rounded up."""
     environment = effective_environment({**MINIMAL, "PREW_NGINX_MISS_RATE": rate})
 
     assert environment["PREW_NGINX_RETRY_AFTER"] == seconds

@@ -1,4 +1,4 @@
-"""The configuration: from the environment, checked by nginx itself and by gixy, in every variant."""
+"""The configuration in every variant: rendered, and checked by nginx itself and by gixy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from devstack.nginx_server import SOURCES, command, effective_environment, rende
 from devstack.programs import ProgramError, find
 
 MINIMAL = {"PREW_NGINX_S3_SERVER": "127.0.0.1:443", "PREW_NGINX_SERVICES": "127.0.0.1:8180 127.0.0.1:8181"}
-# The two sides of each option; every variant takes one of each.
+# The two values of each option; every variant has one of each.
 OPTIONS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "https": ({"PREW_NGINX_S3_SCHEME": "http", "PREW_NGINX_BUCKET_PATH": "/photos"}, {"PREW_NGINX_BUCKET_PATH": ""}),
     "cache": ({"PREW_NGINX_WWW": "http://127.0.0.1:8190"}, {"PREW_NGINX_CACHE": "on", "PREW_NGINX_CACHE_SIZE": "10m"}),
@@ -53,7 +53,7 @@ def _variants() -> Iterator[tuple[str, dict[str, str]]]:
 
 @pytest.fixture(scope="module", name="rendered")
 def _rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A folder with the whole configuration of every variant, by the variant's name."""
+    """A folder with the complete configuration of every variant, by the variant's name."""
     root = tmp_path_factory.mktemp("variants")
     folders = {name: root / name.replace(" ", "-") for name, _ in _variants()}
     for name, variables in _variants():
@@ -61,8 +61,7 @@ def _rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return folders
 
 
-def test_nginx_has_nothing_to_say(rendered: dict[str, Path]) -> None:
-    """`nginx -t` accepts every variant without a warning."""
+def test_nginx_accepts_every_variant_without_a_warning(rendered: dict[str, Path]) -> None:
     for name, folder in rendered.items():
         done = subprocess.run([*command(folder), "-t"], capture_output=True, text=True, check=False)
 
@@ -71,9 +70,9 @@ def test_nginx_has_nothing_to_say(rendered: dict[str, Path]) -> None:
 
 
 def test_gixy_finds_nothing(rendered: dict[str, Path]) -> None:
-    """The one check left out expects proxy_pass to decode a path after the host, which it does not with variables.
+    """The check left out expects proxy_pass to decode the path, which it does not do with variables.
 
-    That both upstreams get the raw path is what test_keys.py shows.
+    test_keys.py shows that both upstreams get the raw path.
     """
     left_out = ["--skips", "proxy_pass_normalized"]
     files = [str(folder / "nginx.conf") for folder in rendered.values()]
@@ -85,7 +84,7 @@ def test_gixy_finds_nothing(rendered: dict[str, Path]) -> None:
 
 
 def test_gixy_reads_the_locations(tmp_path: Path) -> None:
-    """The check that is left out does find its pattern: gixy follows the includes down to proxy_pass."""
+    """The check left out does match: gixy follows the includes down to proxy_pass."""
     render(tmp_path, MINIMAL)
     argv = [find("gixy"), "--format", "json", str(tmp_path / "nginx.conf")]
     found = json.loads(subprocess.run(argv, capture_output=True, text=True, check=False).stdout)
@@ -93,8 +92,7 @@ def test_gixy_reads_the_locations(tmp_path: Path) -> None:
     assert {issue["plugin"] for issue in found} == {"proxy_pass_normalized"}
 
 
-def test_all_variables_of_the_templates_are_replaced(rendered: dict[str, Path]) -> None:
-    """No name of ours is left, and nginx's own variables are."""
+def test_all_our_variables_are_replaced_and_nginxs_own_are_kept(rendered: dict[str, Path]) -> None:
     for folder in rendered.values():
         text = "".join(path.read_text() for path in folder.rglob("*.conf"))
 
@@ -102,8 +100,7 @@ def test_all_variables_of_the_templates_are_replaced(rendered: dict[str, Path]) 
         assert "$request_uri" in text
 
 
-def test_the_table_of_variables_is_complete() -> None:
-    """README.md names each variable of the scripts with its default, and no other."""
+def test_readme_has_exactly_the_variables_of_the_scripts_with_their_defaults() -> None:
     table = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", (SOURCES / "README.md").read_text(), re.MULTILINE))
     script = (SOURCES / "docker-entrypoint.d" / "17-prewmanager-defaults.envsh").read_text()
     defaults = dict(re.findall(r'^export (\w+)="\$\{\1:-(.*)\}"$', script, re.MULTILINE))
@@ -142,29 +139,27 @@ def test_the_table_of_variables_is_complete() -> None:
         ("PREW_PREVIEW_PREFIX", "photo"),
     ],
 )
-def test_a_wrong_value_stops_the_start(variable: str, value: str) -> None:
-    """The message names the variable."""
+def test_an_invalid_value_aborts_startup_with_the_variables_name(variable: str, value: str) -> None:
     with pytest.raises(ProgramError, match=variable):
         effective_environment({**MINIMAL, variable: value})
 
 
 def test_an_empty_value_is_a_default() -> None:
-    """Compose files hand on unset variables as empty ones."""
+    """Compose files pass unset variables on as empty ones."""
     environment = effective_environment({**MINIMAL, "PREW_NGINX_LISTEN": "", "PREW_NGINX_CACHE": ""})
 
     assert environment["PREW_NGINX_LISTEN"] == "8080"
     assert environment["PREW_NGINX_CACHE"] == "off"
 
 
-def test_s3s_host_follows_its_server() -> None:
-    """Without a name of its own the host is the server's, without the port."""
+def test_s3s_host_is_by_default_the_servers_without_the_port() -> None:
     environment = effective_environment({**MINIMAL, "PREW_NGINX_S3_SERVER": "photos.s3.test:443"})
 
     assert environment["PREW_NGINX_S3_HOST"] == "photos.s3.test"
 
 
 def test_names_are_resolved_again_where_a_resolver_is_given(tmp_path: Path) -> None:
-    """A resolver adds `resolve` to every server of both upstreams (what nginx below 1.27.3 does not know)."""
+    """By `resolve` at every server of both upstreams, which nginx supports since 1.27.3."""
     render(tmp_path, {**MINIMAL, "PREW_NGINX_RESOLVER": "127.0.0.53 [::1]"})
     text = (tmp_path / "prewmanager" / "upstreams.conf").read_text()
 
@@ -178,12 +173,11 @@ SUBSTITUTED = "a$b a$b ${UNSET} $UNSET $SETTER a$b/x a$bter $1 $a$b ${SET $ ${} 
 
 
 def test_only_defined_variables_are_replaced() -> None:
-    """Both spellings of a known name are replaced once; everything else stays."""
+    """In both spellings."""
     assert substitute(SAMPLE, {"SET": "a$b"}) == SUBSTITUTED
 
 
 def test_envsubst_does_the_same() -> None:
-    """The program that the official image uses agrees on the sample."""
     done = subprocess.run(
         [find("envsubst"), "${SET} "],
         env={"SET": "a$b", "host": "wrong"},

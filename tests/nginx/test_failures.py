@@ -1,4 +1,4 @@
-"""S3 or the service in trouble: a plain status, a small body, and never a second making of the same preview."""
+"""Failures of S3 or the service: a plain status, a small body, and no second rendering."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ XML = Reply(
 
 
 def check_problem(answer: Answer, status: int) -> None:
-    """A problem body with this status, that may not be kept and names nothing inside."""
+    """Check for a problem body with this status, that must not be cached and names nothing internal."""
     assert (answer.status, answer.problem["status"]) == (status, status)
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
@@ -45,10 +45,10 @@ def _replicas() -> Iterator[list[Recorder]]:
         *[(301, 502), (302, 502), (307, 502), (401, 502), (405, 502)],
     ],
 )
-def test_other_errors_of_s3(
+def test_other_errors_of_s3_are_plain_and_do_not_reach_the_service(
     recorded: Nginx, service: Recorder, bucket: Recorder, target: str, statuses: tuple[int, int]
 ) -> None:
-    """Only 403 and 404 mean missing; everything else is answered without S3's words, and the service is not asked."""
+    """Only 403 and 404 mean missing."""
     of_s3, answered = statuses
     bucket.respond = lambda _: Reply(of_s3, XML.body, XML.headers)
 
@@ -59,8 +59,7 @@ def test_other_errors_of_s3(
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_s3_is_down(start: StartNginx, service: Recorder, target: str) -> None:
-    """With nobody listening it is 502 for photos and previews alike: the service could not make them either."""
+def test_without_s3_photos_and_previews_are_502(start: StartNginx, service: Recorder, target: str) -> None:
     nobody = f"{LOOPBACK}:{free_ports(1)[0]}"
     nginx = start({"PREW_NGINX_S3_SERVER": nobody, "PREW_NGINX_SERVICES": service.address})
 
@@ -71,8 +70,7 @@ def test_s3_is_down(start: StartNginx, service: Recorder, target: str) -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_s3_breaks_the_connection(recorded: Nginx, service: Recorder, bucket: Recorder, target: str) -> None:
-    """An answer that never begins is 502."""
+def test_a_broken_connection_to_s3_is_502(recorded: Nginx, service: Recorder, bucket: Recorder, target: str) -> None:
     bucket.respond = lambda _: None
 
     check_problem(ask(recorded.port, target), 502)
@@ -80,8 +78,7 @@ def test_s3_breaks_the_connection(recorded: Nginx, service: Recorder, bucket: Re
     assert service.seen == []
 
 
-def test_the_service_is_down(start: StartNginx, bucket: Recorder) -> None:
-    """No replica at all is 502 for a missing preview; photos and finished previews do not notice."""
+def test_without_a_replica_only_missing_previews_are_502(start: StartNginx, bucket: Recorder) -> None:
     nobody = " ".join(f"{LOOPBACK}:{port}" for port in free_ports(2))
     nginx = start({"PREW_NGINX_S3_SERVER": bucket.address, "PREW_NGINX_SERVICES": nobody})
 
@@ -91,8 +88,7 @@ def test_the_service_is_down(start: StartNginx, bucket: Recorder) -> None:
     assert ask(nginx.port, "/photo/a.jpg").status == 404
 
 
-def test_a_dead_replica_is_passed_over(start: StartNginx, bucket: Recorder, service: Recorder) -> None:
-    """With one replica gone, every request is answered by the other."""
+def test_the_other_replica_answers_for_a_dead_one(start: StartNginx, bucket: Recorder, service: Recorder) -> None:
     bucket.respond = lambda _: Reply(404)
     dead = f"{LOOPBACK}:{free_ports(1)[0]}"
     nginx = start({"PREW_NGINX_S3_SERVER": bucket.address, "PREW_NGINX_SERVICES": f"{dead} {service.address}"})
@@ -104,7 +100,6 @@ def test_a_dead_replica_is_passed_over(start: StartNginx, bucket: Recorder, serv
 
 
 def test_requests_go_to_all_replicas(start: StartNginx, bucket: Recorder, replicas: list[Recorder]) -> None:
-    """Replicas take turns."""
     bucket.respond = lambda _: Reply(404)
     addresses = " ".join(replica.address for replica in replicas)
     nginx = start({"PREW_NGINX_S3_SERVER": bucket.address, "PREW_NGINX_SERVICES": addresses})
@@ -115,8 +110,10 @@ def test_requests_go_to_all_replicas(start: StartNginx, bucket: Recorder, replic
     assert [len(replica.seen) for replica in replicas] == [3, 3]
 
 
-def test_a_replica_dies_over_a_request(start: StartNginx, bucket: Recorder, replicas: list[Recorder]) -> None:
-    """The request goes on at the next replica, where the flight's lock keeps it from being made twice."""
+def test_the_next_replica_answers_when_one_dies_during_a_request(
+    start: StartNginx, bucket: Recorder, replicas: list[Recorder]
+) -> None:
+    """The flight's lock prevents a second rendering."""
     bucket.respond = lambda _: Reply(404)
     dying, living = replicas
     dying.respond = lambda _: None
@@ -128,10 +125,9 @@ def test_a_replica_dies_over_a_request(start: StartNginx, bucket: Recorder, repl
     assert [len(dying.seen), len(living.seen)] == [1, 1]
 
 
-def test_a_photo_that_kills_meets_two_replicas_at_most(
+def test_a_request_that_kills_replicas_reaches_two_at_most(
     start: StartNginx, bucket: Recorder, replicas: list[Recorder]
 ) -> None:
-    """Two tries are enough to outlive a restart, and few enough to leave a third replica standing."""
     bucket.respond = lambda _: Reply(404)
     with recording("three") as third:
         everyone = [*replicas, third]
@@ -145,8 +141,9 @@ def test_a_photo_that_kills_meets_two_replicas_at_most(
         assert sum(len(replica.seen) for replica in everyone) == 2
 
 
-def test_a_silent_replica_is_not_replaced(start: StartNginx, bucket: Recorder, replicas: list[Recorder]) -> None:
-    """After the read time-out the answer is 504; no second replica is made to wait for the same thing."""
+def test_a_silent_replica_is_504_and_no_other_is_tried(
+    start: StartNginx, bucket: Recorder, replicas: list[Recorder]
+) -> None:
     bucket.respond = lambda _: Reply(404)
     released = threading.Event()
 

@@ -20,7 +20,7 @@ def _site(
     bucket_all_session: Recorder,
     service_all_session: Recorder,
 ) -> Nginx:
-    """Nginx with a folder of files, one of them where a photo's path would be, and one outside."""
+    """Nginx with a folder of files, one of them at a photo's path, and a file outside of it."""
     outside = tmp_path_factory.mktemp("outside")
     folder = outside / "www"
     (folder / "empty").mkdir(parents=True)
@@ -38,8 +38,7 @@ def _site(
     )
 
 
-def test_files_are_served(site: Nginx) -> None:
-    """The index and files by their type, to GET and HEAD alone."""
+def test_files_are_served_by_type_to_get_and_head(site: Nginx) -> None:
     index, style = ask(site.port, "/"), ask(site.port, "/app.css", "HEAD")
 
     assert (index.status, index.body, index.headers["Content-Type"]) == (200, b"<p>hello", "text/html")
@@ -49,27 +48,24 @@ def test_files_are_served(site: Nginx) -> None:
 
 
 @pytest.mark.parametrize("target", ["/none", "/empty/", "/-/health", "/app.css/x", "/photo", "/prew"])
-def test_other_files_are_nothing(site: Nginx, target: str) -> None:
-    """What is not there, a folder without an index and the service's inner addresses are 404 with a problem body."""
+def test_missing_files_and_the_services_internal_addresses_are_404(site: Nginx, target: str) -> None:
     answer = ask(site.port, target)
 
     assert (answer.status, answer.problem["title"]) == (404, "Not Found")
 
 
 @pytest.mark.parametrize("target", ["/../secret", "/%2e%2e/secret", "/empty/..%2f..%2fsecret", "/x/../index.html"])
-def test_files_outside_are_out_of_reach(site: Nginx, target: str) -> None:
-    """Dot segments are refused for files as for objects."""
+def test_dot_segments_are_refused_for_files_too(site: Nginx, target: str) -> None:
     assert ask(site.port, target).status == 400
 
 
-def test_photos_come_from_s3_all_the_same(site: Nginx, bucket: Recorder) -> None:
-    """A file under the photos' prefix hides nothing."""
+def test_a_file_under_the_photos_prefix_hides_no_photo(site: Nginx, bucket: Recorder) -> None:
     assert ask(site.port, "/photo/a.jpg").body == b"from bucket"
     assert len(bucket.seen) == 1
 
 
 def logged(nginx: Nginx, request_id: str) -> dict[str, Any]:
-    """The log's line about one request, waiting for nginx to write it."""
+    """Return the log's line about one request, once nginx has written it."""
     found: list[dict[str, Any]] = []
 
     def written() -> bool:
@@ -82,8 +78,9 @@ def logged(nginx: Nginx, request_id: str) -> dict[str, Any]:
     return found[0]
 
 
-def test_the_log_follows_a_preview(recorded: Nginx, service: Recorder, bucket: Recorder) -> None:
-    """One JSON line names the request, both upstreams that it went to, and the times."""
+def test_one_line_of_the_log_has_the_request_both_upstreams_and_the_times(
+    recorded: Nginx, service: Recorder, bucket: Recorder
+) -> None:
     bucket.respond = lambda _: Reply(404)
     headers = {"X-Request-Id": "log-test-0001", "User-Agent": 'quo"te\\ and \x01 byte'}
 
@@ -103,14 +100,12 @@ def test_the_log_follows_a_preview(recorded: Nginx, service: Recorder, bucket: R
     assert entry["user_agent"] == headers["User-Agent"]
 
 
-def test_the_log_has_refusals_too(recorded: Nginx) -> None:
-    """What nginx refuses itself is logged, with no upstream."""
+def test_refusals_are_logged_without_an_upstream(recorded: Nginx) -> None:
     ask(recorded.port, "/photo/../x", headers={"X-Request-Id": "log-test-0002"})
 
     entry = logged(recorded, "log-test-0002")
     assert (entry["status"], entry["upstream"], entry["upstream_status"]) == (400, "", "")
 
 
-def test_the_picture_is_a_small_file() -> None:
-    """The error picture costs less than what it stands for."""
+def test_the_error_picture_is_a_small_file() -> None:
     assert (SOURCES / "static" / "404.jpg").stat().st_size < 10_000

@@ -1,4 +1,4 @@
-"""Paths that could be read in two ways are refused before S3 or the service sees them."""
+"""Ambiguous paths are refused before they reach S3 or the service."""
 
 from __future__ import annotations
 
@@ -82,8 +82,9 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize("target", [*TRAVERSALS, *EMPTY_SEGMENTS, *CONTROLS, *MALFORMED])
-def test_a_bad_path_is_refused(recorded: Nginx, service: Recorder, bucket: Recorder, target: bytes) -> None:
-    """400 with a problem body that tells nothing about nginx, and no upstream hears of it."""
+def test_a_bad_path_is_400_and_reaches_no_upstream(
+    recorded: Nginx, service: Recorder, bucket: Recorder, target: bytes
+) -> None:
     answer = ask(recorded.port, target)
 
     assert answer.status == 400
@@ -94,16 +95,14 @@ def test_a_bad_path_is_refused(recorded: Nginx, service: Recorder, bucket: Recor
 
 
 @pytest.mark.parametrize("prefix", [b"/photo/", b"/prew/card/", b"/"])
-def test_an_overlong_path_is_refused(recorded: Nginx, service: Recorder, bucket: Recorder, prefix: bytes) -> None:
-    """Above 8 KB the request line does not fit: 414 with a problem body."""
+def test_a_request_line_above_8_kb_is_414(recorded: Nginx, service: Recorder, bucket: Recorder, prefix: bytes) -> None:
     answer = ask(recorded.port, prefix + b"a" * 9000)
 
     assert (answer.status, answer.problem["status"]) == (414, 414)
     assert service.seen == bucket.seen == []
 
 
-def test_oversized_headers_are_refused(recorded: Nginx, bucket: Recorder) -> None:
-    """Headers above 8 KB each are 431 with a problem body."""
+def test_headers_above_8_kb_are_431(recorded: Nginx, bucket: Recorder) -> None:
     answer = ask(recorded.port, "/photo/a.jpg", headers={"Cookie": "c" * 9000})
 
     assert (answer.status, answer.problem["status"]) == (431, 431)
@@ -111,10 +110,10 @@ def test_oversized_headers_are_refused(recorded: Nginx, bucket: Recorder) -> Non
 
 
 @pytest.mark.parametrize("target", [b"/prew/card/%ff%fe.jpg", b"/prew/card/%c0%ae%c0%ae/a", b"/prew/card/%252e%252e/a"])
-def test_other_bytes_are_passed_as_they_are(
+def test_other_bytes_reach_both_upstreams_unchanged(
     recorded: Nginx, service: Recorder, bucket: Recorder, target: bytes
 ) -> None:
-    """Escapes that are no text, or that only look dangerous once decoded twice, reach both sides unchanged."""
+    """Escapes that are no text, or that would be dangerous only if decoded twice."""
     bucket.respond = lambda _: Reply(404)
 
     ask(recorded.port, target)
@@ -124,14 +123,12 @@ def test_other_bytes_are_passed_as_they_are(
 
 
 @pytest.mark.parametrize("target", [b"/photo/...", b"/photo/a..b", b"/photo/..a", b"/photo/a.", b"/photo/.a/b"])
-def test_dots_in_names_are_names(recorded: Nginx, bucket: Recorder, target: bytes) -> None:
-    """Only whole segments of one or two dots are refused."""
+def test_only_whole_segments_of_one_or_two_dots_are_refused(recorded: Nginx, bucket: Recorder, target: bytes) -> None:
     assert ask(recorded.port, target).status == 200
     assert [seen.target for seen in bucket.seen] == [BUCKET_PATH + target.decode()]
 
 
-def test_the_absolute_form_names_no_other_host(recorded: Nginx, bucket: Recorder) -> None:
-    """A proxy-style request line is read by its path, and S3 is asked under its own name."""
+def test_of_the_absolute_form_only_the_path_is_used(recorded: Nginx, bucket: Recorder) -> None:
     assert ask(recorded.port, b"http://evil.test/photo/a.jpg?x").status == 200
     assert [(seen.target, seen.headers["Host"]) for seen in bucket.seen] == [
         (f"{BUCKET_PATH}/photo/a.jpg", "photos.s3.test")
@@ -141,8 +138,8 @@ def test_the_absolute_form_names_no_other_host(recorded: Nginx, bucket: Recorder
 @pytest.mark.parametrize(
     "head", [b"GET /photo/a.jpg HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00\r\n\r\n", b"GET\r\n\r\n"]
 )
-def test_what_is_no_request_is_refused(recorded: Nginx, bucket: Recorder, head: bytes) -> None:
-    """No Host, a TLS greeting, half a request line: a problem body, and S3 hears nothing."""
+def test_a_malformed_request_gets_a_problem_body(recorded: Nginx, bucket: Recorder, head: bytes) -> None:
+    """No Host, a TLS greeting, half a request line."""
     with socket.create_connection((LOOPBACK, recorded.port), timeout=10) as connection:
         connection.sendall(head)
         answer = b"".join(iter(lambda: connection.recv(65536), b""))

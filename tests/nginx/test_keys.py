@@ -1,4 +1,4 @@
-"""The key that S3 is asked for and the key that the service derives are the same bytes, for every name."""
+"""S3 and the service get the same key, byte for byte, for every name."""
 
 from __future__ import annotations
 
@@ -45,10 +45,9 @@ ENCODINGS = [pytest.param(strictly, id="strict"), pytest.param(lazily, id="lazy"
 
 @pytest.mark.parametrize("encode", ENCODINGS)
 @pytest.mark.parametrize("name", NAMES)
-def test_an_object_is_found_under_its_name(
+def test_photos_and_previews_are_found_under_their_encoded_names(
     front: Nginx, service: Recorder, put: Callable[..., str], name: str, encode: Callable[[str], str]
 ) -> None:
-    """What was put under the exact key is got under its encoded path, photo and preview alike."""
     for key in (f"photo/{name}", f"prew/card/{name}"):
         put(key, key.encode())
 
@@ -63,7 +62,7 @@ def test_an_object_is_found_under_its_name(
 def test_s3_and_the_service_are_asked_for_one_key(
     recorded: Nginx, service: Recorder, bucket: Recorder, name: str, encode: Callable[[str], str]
 ) -> None:
-    """S3 (a bare + read as a space) and the service (read as a plus) come to the same key, which is the client's."""
+    """In a path, S3 reads a bare + as a space, the service as a plus."""
     bucket.respond = lambda _: Reply(404)
     key = f"prew/card/{name}"
 
@@ -75,8 +74,9 @@ def test_s3_and_the_service_are_asked_for_one_key(
     assert decode_path(service.seen[0].target) == key
 
 
-def test_the_path_is_not_recoded(recorded: Nginx, service: Recorder, bucket: Recorder) -> None:
-    """But for the plus, both get the client's own spelling: escapes of plain letters, either case, encoded slashes."""
+def test_but_for_the_plus_the_path_keeps_the_clients_spelling(
+    recorded: Nginx, service: Recorder, bucket: Recorder
+) -> None:
     bucket.respond = lambda _: Reply(404)
     target = "/prew/c%61rd%2fa%c3%A9%7e!~b"
 
@@ -86,8 +86,9 @@ def test_the_path_is_not_recoded(recorded: Nginx, service: Recorder, bucket: Rec
     assert [seen.target for seen in service.seen] == [target]
 
 
-def test_more_than_eight_pluses_are_the_services(recorded: Nginx, service: Recorder, bucket: Recorder) -> None:
-    """A ninth plus is past what nginx encodes: S3 is asked as it stands, and the service gets the right key."""
+def test_a_ninth_plus_is_not_encoded_for_s3_and_right_for_the_service(
+    recorded: Nginx, service: Recorder, bucket: Recorder
+) -> None:
     bucket.respond = lambda _: Reply(404)
     target = "/prew/card/" + "+" * 9
 
@@ -100,8 +101,10 @@ def test_more_than_eight_pluses_are_the_services(recorded: Nginx, service: Recor
 @pytest.mark.parametrize(
     "query", ["?acl", "?versionId=1", "?response-content-type=text/html", "?", "?a?b/../c", "?%00"]
 )
-def test_the_query_reaches_nobody(recorded: Nginx, service: Recorder, bucket: Recorder, query: str) -> None:
-    """S3's subresources and response overrides cannot be reached, and the service gets the bare path."""
+def test_the_query_reaches_neither_s3_nor_the_service(
+    recorded: Nginx, service: Recorder, bucket: Recorder, query: str
+) -> None:
+    """It would select S3's subresources and override responses."""
     bucket.respond = lambda _: Reply(404)
 
     ask(recorded.port, f"/prew/card/a.jpg{query}")

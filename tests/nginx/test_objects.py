@@ -1,4 +1,4 @@
-"""Photos and previews that exist come from S3; what is missing ends at the picture or at the service."""
+"""Existing photos and previews come from S3; a missing photo is a picture, a missing preview goes to the service."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ BODY = bytes(range(256)) * 300
 
 
 @pytest.mark.parametrize("key", ["photo/there.jpg", "prew/card/there.jpg"])
-def test_an_object_that_exists_comes_from_s3(front: Nginx, service: Recorder, put: Put, key: str) -> None:
-    """Body, type, tag and life-time are S3's, and the service hears nothing."""
+def test_an_existing_object_comes_from_s3_without_the_service(
+    front: Nginx, service: Recorder, put: Put, key: str
+) -> None:
     etag = put(key, BODY, ContentType="image/webp", CacheControl="max-age=31536000")
 
     answer = ask(front.port, f"/{key}")
@@ -35,8 +36,7 @@ def test_an_object_that_exists_comes_from_s3(front: Nginx, service: Recorder, pu
     assert service.seen == []
 
 
-def test_s3s_own_headers_stay_inside(front: Nginx, put: Put) -> None:
-    """No header of the answer names S3, its server or its request, and nginx does not tell its version."""
+def test_no_header_names_s3_its_request_or_nginxs_version(front: Nginx, put: Put) -> None:
     put("photo/headers.jpg", BODY)
 
     headers = ask(front.port, "/photo/headers.jpg").headers
@@ -47,8 +47,7 @@ def test_s3s_own_headers_stay_inside(front: Nginx, put: Put) -> None:
     assert "X-Cache" not in headers
 
 
-def test_a_preview_has_its_placeholder_in_a_header(front: Nginx, service: Recorder, put: Put) -> None:
-    """What the function keeps in the object's metadata comes as `X-ThumbHash`, and as nothing else of it."""
+def test_of_an_objects_metadata_only_the_thumbhash_becomes_a_header(front: Nginx, service: Recorder, put: Put) -> None:
     kept = {"thumbhash": "1Q/+HQ==", "preset-fingerprint": "0123456789ab", "source-etag": "abc"}
     put("prew/card/hashed.jpg", BODY, Metadata=kept)
     put("prew/card/plain.jpg", BODY)
@@ -61,8 +60,7 @@ def test_a_preview_has_its_placeholder_in_a_header(front: Nginx, service: Record
     assert service.seen == []
 
 
-def test_head_of_an_object(front: Nginx, service: Recorder, put: Put) -> None:
-    """HEAD has the length of the object and no body."""
+def test_head_has_the_objects_length_and_no_body(front: Nginx, service: Recorder, put: Put) -> None:
     put("prew/card/head.jpg", BODY)
 
     answer = ask(front.port, "/prew/card/head.jpg", "HEAD")
@@ -73,8 +71,7 @@ def test_head_of_an_object(front: Nginx, service: Recorder, put: Put) -> None:
 
 
 @pytest.mark.parametrize("key", ["photo/same.jpg", "prew/card/same.jpg"])
-def test_an_unchanged_object_is_304(front: Nginx, service: Recorder, put: Put, key: str) -> None:
-    """If-None-Match and If-Modified-Since reach S3, and its 304 reaches the client."""
+def test_s3_answers_conditions_by_304(front: Nginx, service: Recorder, put: Put, key: str) -> None:
     etag = put(key, BODY)
     modified = ask(front.port, f"/{key}").headers["Last-Modified"]
 
@@ -83,8 +80,7 @@ def test_an_unchanged_object_is_304(front: Nginx, service: Recorder, put: Put, k
     assert service.seen == []
 
 
-def test_a_part_of_an_object(front: Nginx, put: Put) -> None:
-    """A range is S3's to answer: 206, and 416 without S3's words."""
+def test_s3_answers_ranges_by_206_and_416(front: Nginx, put: Put) -> None:
     put("photo/part.jpg", BODY)
 
     part = ask(front.port, "/photo/part.jpg", headers={"Range": "bytes=10-19"})
@@ -96,8 +92,7 @@ def test_a_part_of_an_object(front: Nginx, put: Put) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_missing_preview_is_the_services(front: Nginx, service: Recorder, method: str) -> None:
-    """The service's status, headers and body are the answer, by the same method."""
+def test_the_service_answers_for_a_missing_preview(front: Nginx, service: Recorder, method: str) -> None:
     answer = ask(front.port, "/prew/card/missing.jpg", method)
 
     assert answer.status == 200
@@ -107,8 +102,7 @@ def test_a_missing_preview_is_the_services(front: Nginx, service: Recorder, meth
     assert [(seen.method, seen.target) for seen in service.seen] == [(method, "/prew/card/missing.jpg")]
 
 
-def test_the_services_refusals_reach_the_client(front: Nginx, service: Recorder) -> None:
-    """A problem body of the service is left as it is, with its status and headers."""
+def test_the_services_problem_bodies_reach_the_client_unchanged(front: Nginx, service: Recorder) -> None:
     body = b'{"title":"busy"}'
     service.respond = lambda _: Reply(503, body, {"Content-Type": "application/problem+json", "Retry-After": "2"})
 
@@ -119,7 +113,6 @@ def test_the_services_refusals_reach_the_client(front: Nginx, service: Recorder)
 
 
 def test_the_services_404_is_final(front: Nginx, service: Recorder) -> None:
-    """A 404 of the service is not asked again, neither there nor anywhere else."""
     service.respond = lambda _: Reply(404, b"{}", {"Content-Type": "application/problem+json"})
 
     answer = ask(front.port, "/prew/card/unknown.jpg")
@@ -128,16 +121,15 @@ def test_the_services_404_is_final(front: Nginx, service: Recorder) -> None:
     assert len(service.seen) == 1
 
 
-def test_a_304_of_the_service(front: Nginx, service: Recorder) -> None:
-    """The client's tag reaches the service, and its 304 the client."""
+def test_the_client_gets_the_services_304(front: Nginx, service: Recorder) -> None:
     service.respond = lambda seen: Reply(304 if seen.headers["If-None-Match"] == '"t"' else 200)
 
     assert ask(front.port, "/prew/card/fresh.jpg", headers={"If-None-Match": '"t"'}).status == 304
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_missing_photo_is_a_picture(front: Nginx, service: Recorder, method: str) -> None:
-    """404 with a picture that nobody may keep, even for a client that has an earlier one."""
+def test_a_missing_photo_is_404_with_a_picture_that_is_not_cached(front: Nginx, service: Recorder, method: str) -> None:
+    """Also for a client with an earlier ETag."""
     headers = {"If-Modified-Since": "Fri, 01 Jan 2100 00:00:00 GMT", "Range": "bytes=0-9"}
 
     answer = ask(front.port, "/photo/missing.jpg", method, headers)
@@ -152,8 +144,8 @@ def test_a_missing_photo_is_a_picture(front: Nginx, service: Recorder, method: s
         assert Image.open(io.BytesIO(answer.body)).size == (600, 400)
 
 
-def test_a_closed_bucket_is_as_if_missing(start: StartNginx, s3: S3, service: Recorder) -> None:
-    """S3's 403 is treated like 404: without the right to list, it is how S3 says that nothing is there."""
+def test_s3s_403_is_treated_as_missing(start: StartNginx, s3: S3, service: Recorder) -> None:
+    """Without permission to list, S3 answers so for a missing object."""
     s3_client(s3).create_bucket(Bucket="closed")
     nginx = start(
         {
@@ -171,8 +163,9 @@ def test_a_closed_bucket_is_as_if_missing(start: StartNginx, s3: S3, service: Re
 
 
 @pytest.mark.parametrize("target", ["/", "/other", "/photo", "/prew", "/-/health", "/-/problem", "/Photo/a.jpg", "*"])
-def test_everything_else_is_nothing(recorded: Nginx, service: Recorder, bucket: Recorder, target: str) -> None:
-    """What is neither photo nor preview ends here, with a small problem body."""
+def test_other_paths_are_404_with_a_problem_body(
+    recorded: Nginx, service: Recorder, bucket: Recorder, target: str
+) -> None:
     answer = ask(recorded.port, target)
 
     assert answer.status == (400 if target == "*" else 404)
@@ -181,8 +174,7 @@ def test_everything_else_is_nothing(recorded: Nginx, service: Recorder, bucket: 
     assert service.seen == bucket.seen == []
 
 
-def test_nginx_says_that_it_is_up(recorded: Nginx, service: Recorder, bucket: Recorder) -> None:
-    """The health address needs neither S3 nor the service."""
+def test_nginxs_health_needs_neither_s3_nor_the_service(recorded: Nginx, service: Recorder, bucket: Recorder) -> None:
     answer = ask(recorded.port, "/nginx-health")
 
     assert (answer.status, answer.body) == (200, b"ok\n")
@@ -191,10 +183,9 @@ def test_nginx_says_that_it_is_up(recorded: Nginx, service: Recorder, bucket: Re
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND", "TRACE"])
 @pytest.mark.parametrize("target", ["/prew/card/a.jpg", "/photo/a.jpg", "/"])
-def test_other_methods_end_at_nginx(
+def test_other_methods_are_405_with_allow_and_reach_no_upstream(
     recorded: Nginx, service: Recorder, bucket: Recorder, method: str, target: str
 ) -> None:
-    """405 with Allow, and no upstream sees the request, although its 403 and 404 lead on to the service."""
     answer = ask(recorded.port, target, method, {"Content-Length": "5000"}, b"x" * 5000)
 
     assert (answer.status, answer.problem["title"]) == (405, "Method Not Allowed")
@@ -204,8 +195,8 @@ def test_other_methods_end_at_nginx(
 
 
 @pytest.mark.parametrize("target", ["/prew/card/a.jpg", "evil.test:443"])
-def test_nobody_tunnels(recorded: Nginx, service: Recorder, bucket: Recorder, target: str) -> None:
-    """CONNECT is refused as a method, or as malformed by an nginx that knows it as a forward proxy's."""
+def test_connect_is_refused(recorded: Nginx, service: Recorder, bucket: Recorder, target: str) -> None:
+    """As a method, or as malformed by an nginx with support for forward proxying."""
     answer = ask(recorded.port, target, "CONNECT")
 
     assert answer.status in {400, 405}

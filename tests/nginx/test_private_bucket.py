@@ -1,4 +1,4 @@
-"""A bucket that only signed requests may read, signed by nginx's njs module, against a real S3."""
+"""A bucket that requires signed requests, which nginx's njs module signs, on a real S3."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEYS = ["photo/a.jpg", "photo/a b+c%20d.jpg", "photo/ключ/クズ箱 (1)'!*=@
 
 @pytest.fixture(scope="module", name="credentials")
 def _credentials(s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file that nginx signs with, as `aws configure export-credentials` writes it."""
+    """The credentials file for nginx, in the form of `aws configure export-credentials`."""
     path = tmp_path_factory.mktemp("credentials") / "s3.json"
     path.write_text(json.dumps({"Version": 1, "AccessKeyId": s3.access_key, "SecretAccessKey": s3.secret_key}))
     return path
@@ -30,7 +30,7 @@ def _credentials(s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(name="as_it_was")
 def _as_it_was(credentials: Path) -> Iterator[Path]:
-    """The same file, which a test may replace."""
+    """The same file, which a test may replace; restored afterwards."""
     text = credentials.read_text()
     yield credentials
     credentials.write_text(text)
@@ -38,7 +38,7 @@ def _as_it_was(credentials: Path) -> Iterator[Path]:
 
 @pytest.fixture(scope="module", name="bucket_client")
 def _bucket_client(s3: S3) -> Any:
-    """A client of the administrator's; the bucket is there, and holds an object under each key."""
+    """The administrator's client of the bucket, which has an object under each key."""
     client = s3_client(s3)
     client.create_bucket(Bucket=BUCKET)
     for key in [*KEYS, "prew/card/a.jpg"]:
@@ -67,7 +67,6 @@ def _signing(request: pytest.FixtureRequest, start: StartNginx, usual: dict[str,
 
 
 def test_unsigned_requests_are_refused(start: StartNginx, usual: dict[str, str]) -> None:
-    """Without the file nobody gets anything: the bucket is private indeed."""
     nginx = start({**usual, "PREW_NGINX_CREDENTIALS_FILE": ""})
 
     assert ask(nginx.port, "/photo/a.jpg").status == 404
@@ -75,8 +74,9 @@ def test_unsigned_requests_are_refused(start: StartNginx, usual: dict[str, str])
 
 @pytest.mark.parametrize("written", [strictly, lazily])
 @pytest.mark.parametrize("key", KEYS)
-def test_every_key_is_signed_as_s3_reads_it(signing: Nginx, key: str, written: Callable[[str], str]) -> None:
-    """Whatever a client encodes, and by HEAD as by GET."""
+def test_every_spelling_of_a_key_is_signed_for_get_and_head(
+    signing: Nginx, key: str, written: Callable[[str], str]
+) -> None:
     path = written(key)
 
     assert ask(signing.port, path, "HEAD").status == 200
@@ -84,15 +84,14 @@ def test_every_key_is_signed_as_s3_reads_it(signing: Nginx, key: str, written: C
     assert ask(signing.port, path, "HEAD").status == 200
 
 
-def test_a_part_is_signed_too(signing: Nginx) -> None:
-    """Ranges and conditions are no part of what is signed."""
+def test_ranges_and_conditions_do_not_affect_the_signature(signing: Nginx) -> None:
     answer = ask(signing.port, "/photo/a.jpg", headers={"Range": "bytes=0-4"})
 
     assert (answer.status, answer.body) == (206, b"photo")
 
 
-def test_missing_is_missing(signing: Nginx, service: Recorder) -> None:
-    """The signer may list the bucket, so S3 says 404: a photo has the picture, a preview is made."""
+def test_a_missing_photo_is_the_picture_and_a_missing_preview_is_rendered(signing: Nginx, service: Recorder) -> None:
+    """The signer may list the bucket, so S3 answers 404."""
     photo, preview = ask(signing.port, "/photo/none.jpg"), ask(signing.port, "/prew/card/none.jpg")
 
     assert (photo.status, photo.headers["Content-Type"]) == (404, "image/jpeg")
@@ -103,7 +102,7 @@ def test_missing_is_missing(signing: Nginx, service: Recorder) -> None:
 def test_new_credentials_need_no_reload(
     start: StartNginx, usual: dict[str, str], as_it_was: Path, service: Recorder
 ) -> None:
-    """With wrong ones photos are 502, not missing, and previews go on through the service; right ones work at once."""
+    """With wrong ones photos are 502 rather than missing, and previews go on through the service."""
     nginx = start(usual)
     right = as_it_was.read_text()
     for wrong in (json.dumps({**json.loads(right), "SecretAccessKey": "wrong"}), "{"):
@@ -119,10 +118,10 @@ def test_new_credentials_need_no_reload(
 
 
 @pytest.mark.parametrize("name", ["SessionToken", "Token"])
-def test_a_role_has_a_token(
+def test_a_session_token_is_sent_and_signed(
     start: StartNginx, usual: dict[str, str], as_it_was: Path, bucket: Recorder, name: str
 ) -> None:
-    """It is sent and signed, by the name that the AWS command line gives it and by that of the metadata services."""
+    """Under the AWS command line's name for it, and the metadata service's."""
     as_it_was.write_text(json.dumps({**json.loads(as_it_was.read_text()), name: "tok/en=="}))
     nginx = start({**usual, "PREW_NGINX_S3_SERVER": bucket.address})
 
@@ -142,8 +141,9 @@ def test_a_role_has_a_token(
         ({"AWS_REGION": "eu central"}, "AWS_REGION must be a region"),
     ],
 )
-def test_what_signing_needs_is_checked(credentials: Path, variables: dict[str, str], named: str) -> None:
-    """The file, the module and the region, before nginx starts."""
+def test_a_missing_file_module_or_region_aborts_startup(
+    credentials: Path, variables: dict[str, str], named: str
+) -> None:
     needed = {
         "PREW_NGINX_CREDENTIALS_FILE": str(credentials),
         "PREW_NGINX_JS_MODULE": __file__,

@@ -1,4 +1,4 @@
-"""A server at `/`, in place of a folder of files."""
+"""A server at `/`, instead of a folder of files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.asking import ask
 
 @pytest.fixture(scope="module", name="site")
 def _site(start: StartNginx, bucket_all_session: Recorder, service_all_session: Recorder) -> Nginx:
-    """Nginx with the recorder of the service as the server at its root as well."""
+    """Nginx whose server at the root is the service's recorder."""
     return start(
         {
             "PREW_NGINX_S3_SERVER": bucket_all_session.address,
@@ -23,8 +23,9 @@ def _site(start: StartNginx, bucket_all_session: Recorder, service_all_session: 
     )
 
 
-def test_it_gets_the_request_as_it_came(site: Nginx, service: Recorder) -> None:
-    """With path and query untouched, the client's own headers, and the answer's headers back."""
+def test_it_gets_path_query_and_headers_unchanged_and_its_headers_reach_the_client(
+    site: Nginx, service: Recorder
+) -> None:
     answer = ask(site.port, "/presets/photos?search=%3Cb%3E", headers={"X-Herd": "1"})
 
     assert (answer.status, answer.body, answer.headers["X-Preview"]) == (200, b"from service", "made")
@@ -33,20 +34,17 @@ def test_it_gets_the_request_as_it_came(site: Nginx, service: Recorder) -> None:
 
 
 @pytest.mark.parametrize("target", ["/-/presets", "/-/metrics", "/photo", "/prew"])
-def test_what_is_nginxs_own_stays_its_own(site: Nginx, service: Recorder, target: str) -> None:
-    """The service's inner addresses are for the inside, whatever is at the root."""
+def test_the_services_internal_addresses_stay_internal(site: Nginx, service: Recorder, target: str) -> None:
     assert ask(site.port, target).status == 404
     assert service.seen == []
 
 
 def test_only_get_and_head_reach_it(site: Nginx, service: Recorder) -> None:
-    """As everywhere else."""
     assert ask(site.port, "/", "POST").status == 405
     assert service.seen == []
 
 
 @pytest.mark.parametrize("value", ["https://page:1", "http://page", "http://page:1/path", "http://"])
-def test_an_address_that_cannot_be_is_refused(value: str) -> None:
-    """With the variable's name."""
+def test_an_invalid_address_is_refused_with_the_variables_name(value: str) -> None:
     with pytest.raises(ProgramError, match="PREW_NGINX_WWW must be a folder or http://host:port"):
         effective_environment({"PREW_NGINX_S3_SERVER": "s3:443", "PREW_NGINX_WWW": value})

@@ -1,4 +1,4 @@
-"""S3 over TLS: the right name asked for, the certificate checked."""
+"""S3 over TLS: SNI, and the check of the certificate."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOST = "photos.s3.test"
 
 @pytest.fixture(scope="session", name="certificate")
 def _certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for the bucket's host that is its own authority, and its key, in one file."""
+    """A self-signed certificate for the bucket's host, with its key, in one file."""
     return self_signed(tmp_path_factory.mktemp("tls") / "s3.pem", f"DNS:{HOST}")
 
 
@@ -49,10 +49,9 @@ def variables(bucket: Recorder, host: str, authorities: Path) -> dict[str, str]:
     }
 
 
-def test_a_bucket_over_tls(
+def test_server_name_host_header_and_checked_name_are_the_buckets(
     start: StartNginx, secure_bucket: Recorder, certificate: Path, names: list[str | None]
 ) -> None:
-    """Server name, Host header and checked name are the bucket's, and the path has no bucket in front."""
     nginx = start(variables(secure_bucket, HOST, certificate))
 
     answer = ask(nginx.port, "/photo/a+b.jpg?acl")
@@ -62,16 +61,14 @@ def test_a_bucket_over_tls(
     assert [(seen.target, seen.headers["Host"]) for seen in secure_bucket.seen] == [("/photo/a%2Bb.jpg", HOST)]
 
 
-def test_another_name_is_refused(start: StartNginx, secure_bucket: Recorder, certificate: Path) -> None:
-    """A certificate for another host is none: 502, and no request is sent."""
+def test_a_certificate_for_another_host_is_502(start: StartNginx, secure_bucket: Recorder, certificate: Path) -> None:
     nginx = start(variables(secure_bucket, "other.s3.test", certificate))
 
     assert ask(nginx.port, "/photo/a.jpg").status == 502
     assert secure_bucket.seen == []
 
 
-def test_an_unknown_authority_is_refused(start: StartNginx, secure_bucket: Recorder) -> None:
-    """The system's authorities do not know this certificate: 502, and no request is sent."""
+def test_a_certificate_of_an_unknown_authority_is_502(start: StartNginx, secure_bucket: Recorder) -> None:
     nginx = start(variables(secure_bucket, HOST, Path("/etc/ssl/certs/ca-certificates.crt")))
 
     assert ask(nginx.port, "/photo/a.jpg").status == 502

@@ -1,4 +1,4 @@
-"""What S3 and the service get of a request: what they need, nothing else of the client's."""
+"""The parts of a request that reach S3 and the service."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ CONDITIONS = {
 
 
 def test_s3_gets_the_conditions_and_nothing_else(recorded: Nginx, bucket: Recorder) -> None:
-    """Host is the bucket's, Range and the conditions are the client's; credentials, cookies and the rest are gone."""
+    """Host is the bucket's, Range and conditions are the client's; credentials, cookies and the rest are dropped."""
     ask(recorded.port, "/photo/a.jpg", headers={**HOSTILE_HEADERS, **CONDITIONS})
 
     assert dict(bucket.seen[0].headers) == {"Host": "photos.s3.test", **CONDITIONS}
 
 
-def test_s3_is_asked_plainly_for_a_plain_request(recorded: Nginx, bucket: Recorder) -> None:
-    """What the client did not send is not sent empty."""
+def test_s3_gets_no_empty_headers(recorded: Nginx, bucket: Recorder) -> None:
     ask(recorded.port, "/photo/a.jpg")
 
     assert dict(bucket.seen[0].headers) == {"Host": "photos.s3.test"}
 
 
-def test_what_the_service_gets(recorded: Nginx, service: Recorder, bucket: Recorder) -> None:
-    """Who asks, what they accept and what they have; no range, no credentials."""
+def test_the_service_gets_client_accept_and_conditions_but_no_range_or_credentials(
+    recorded: Nginx, service: Recorder, bucket: Recorder
+) -> None:
     bucket.respond = lambda _: Reply(403)
     headers = {**HOSTILE_HEADERS, **CONDITIONS, "Accept": "image/avif", "X-Request-Id": "abc-123.def_4"}
 
@@ -70,8 +70,9 @@ def test_what_the_service_gets(recorded: Nginx, service: Recorder, bucket: Recor
 
 
 @pytest.mark.parametrize("sent", [None, "short", "with space and more", 'quote"quote', "x" * 65, "semi;colon"])
-def test_a_request_id_is_given(recorded: Nginx, service: Recorder, bucket: Recorder, sent: str | None) -> None:
-    """A client's id that a log must not contain is replaced, and the answer has the new one."""
+def test_a_malformed_request_id_is_replaced_and_answered(
+    recorded: Nginx, service: Recorder, bucket: Recorder, sent: str | None
+) -> None:
     bucket.respond = lambda _: Reply(404)
 
     answer = ask(recorded.port, "/prew/card/a.jpg", headers={"X-Request-Id": sent} if sent else {})
@@ -90,10 +91,9 @@ def test_a_request_id_is_given(recorded: Nginx, service: Recorder, bucket: Recor
         ("anything", None),
     ],
 )
-def test_a_well_formed_trace_goes_on(
+def test_only_a_well_formed_traceparent_reaches_the_service(
     recorded: Nginx, service: Recorder, bucket: Recorder, sent: str, given: str | None
 ) -> None:
-    """A client's traceparent reaches the service as it is, or not at all."""
     bucket.respond = lambda _: Reply(404)
 
     ask(recorded.port, "/prew/card/a.jpg", headers={"traceparent": sent})
@@ -103,10 +103,9 @@ def test_a_well_formed_trace_goes_on(
 
 @pytest.mark.parametrize("target", ["/photo/a.jpg", "/prew/card/a.jpg"])
 @pytest.mark.parametrize("chunked", [True, False])
-def test_a_body_is_not_passed_on(
+def test_the_body_of_a_get_is_dropped(
     recorded: Nginx, service: Recorder, bucket: Recorder, target: str, *, chunked: bool
 ) -> None:
-    """A GET with a body is a GET without one to everybody behind nginx."""
     bucket.respond = lambda _: Reply(404)
     headers = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": "5"}
 
@@ -117,16 +116,15 @@ def test_a_body_is_not_passed_on(
         assert {"Content-Length", "Transfer-Encoding"}.isdisjoint(seen.headers)
 
 
-def test_a_large_body_is_refused(recorded: Nginx, bucket: Recorder) -> None:
-    """Nobody uploads here: 413 with a problem body."""
+def test_a_large_body_is_413(recorded: Nginx, bucket: Recorder) -> None:
     answer = ask(recorded.port, "/photo/a.jpg", headers={"Content-Length": "2000"}, body=b"x" * 2000)
 
     assert (answer.status, answer.problem["status"]) == (413, 413)
     assert bucket.seen == []
 
 
-def test_an_objects_metadata_cannot_steer_nginx(recorded: Nginx, bucket: Recorder) -> None:
-    """Neither a redirect inside nginx nor a cookie nor S3's own headers come out of an answer of S3."""
+def test_headers_in_an_objects_metadata_have_no_effect(recorded: Nginx, bucket: Recorder) -> None:
+    """No internal redirect, no cookie, no header of S3's own."""
     inner = {
         "X-Accel-Redirect": "/nginx-health",
         "Set-Cookie": "a=b",
@@ -146,8 +144,9 @@ def test_an_objects_metadata_cannot_steer_nginx(recorded: Nginx, bucket: Recorde
     assert len(answer.headers.get_all("Content-Security-Policy", [])) == 1
 
 
-def test_connections_to_the_upstreams_are_kept(recorded: Nginx, service: Recorder, bucket: Recorder) -> None:
-    """One client's requests after one another go through one connection to S3 and one to the service."""
+def test_one_clients_requests_share_a_connection_to_each_upstream(
+    recorded: Nginx, service: Recorder, bucket: Recorder
+) -> None:
     bucket.respond = lambda _: Reply(404)
     before = (bucket.connections, service.connections)
     for number in range(5):

@@ -1,4 +1,4 @@
-"""Presets of format auto: nginx asks S3 and the service for the variant that the client accepts, and says Vary."""
+"""Presets of format auto: nginx requests the variant that the client accepts, and sends Vary."""
 
 from __future__ import annotations
 
@@ -44,23 +44,23 @@ CHOICES = [
 
 @pytest.fixture(scope="module", name="nginx")
 def _nginx(start: StartNginx, bucket_all_session: Recorder, service_all_session: Recorder) -> Nginx:
-    """In front of two recorders; card and big_1 are auto."""
+    """Nginx in front of two recorders; card and big_1 are auto."""
     addresses = {"PREW_NGINX_S3_SERVER": bucket_all_session.address, "PREW_NGINX_SERVICES": service_all_session.address}
     return start({**AUTO, **addresses})
 
 
 @pytest.fixture(scope="module", name="caching")
 def _caching(start: StartNginx, bucket_all_session: Recorder, service_all_session: Recorder) -> Nginx:
-    """The same with nginx's own cache."""
+    """The same with nginx's cache."""
     addresses = {"PREW_NGINX_S3_SERVER": bucket_all_session.address, "PREW_NGINX_SERVICES": service_all_session.address}
     return start({**AUTO, **addresses, "PREW_NGINX_CACHE": "on"})
 
 
 @pytest.mark.parametrize(("accept", "folder"), CHOICES)
-def test_the_variant_is_what_the_client_accepts(
+def test_accept_selects_avif_before_webp_unless_its_weight_is_zero(
     nginx: Nginx, service: Recorder, bucket: Recorder, accept: str | None, folder: str
 ) -> None:
-    """AVIF before WebP, where it is named and its weight is not nought; ranges such as image/* name neither."""
+    """Ranges such as image/* select neither."""
     bucket.respond = lambda _: Reply(404)
 
     ask(nginx.port, "/prew/card/a.jpg", headers={} if accept is None else {"Accept": accept})
@@ -79,8 +79,9 @@ def test_the_variant_is_what_the_client_accepts(
         ("/prew/card/%D1%84%20%2F%25.jpg", "/prew/card.avif/%D1%84%20%2F%25.jpg"),
     ],
 )
-def test_both_are_asked_for_one_key(nginx: Nginx, service: Recorder, bucket: Recorder, path: str, asked: str) -> None:
-    """The suffix goes to the preset's segment, and the rest of the path stays as the client encoded it."""
+def test_s3_and_the_service_get_one_key_with_the_suffix_at_the_preset(
+    nginx: Nginx, service: Recorder, bucket: Recorder, path: str, asked: str
+) -> None:
     bucket.respond = lambda _: Reply(404)
 
     answer = ask(nginx.port, path, headers=AVIF)
@@ -106,8 +107,9 @@ def test_both_are_asked_for_one_key(nginx: Nginx, service: Recorder, bucket: Rec
         "/photo/prew/card/a.jpg",
     ],
 )
-def test_other_paths_are_left_alone(nginx: Nginx, bucket: Recorder, path: str) -> None:
-    """Other presets, variants that are named, and other spellings of a preset: as they are, without Vary."""
+def test_other_presets_variants_and_spellings_are_unchanged_and_without_vary(
+    nginx: Nginx, bucket: Recorder, path: str
+) -> None:
     answer = ask(nginx.port, path, headers=AVIF)
 
     assert answer.headers["Vary"] is None
@@ -115,7 +117,7 @@ def test_other_paths_are_left_alone(nginx: Nginx, bucket: Recorder, path: str) -
 
 
 def test_pluses_are_encoded_for_s3_in_variants_too(nginx: Nginx, service: Recorder, bucket: Recorder) -> None:
-    """S3 gets %2B, the service the client's spelling; both are the same key."""
+    """S3 gets %2B, the service the client's spelling."""
     bucket.respond = lambda _: Reply(404)
 
     ask(nginx.port, "/prew/card@2x/a+b.jpg", headers=WEBP)
@@ -126,10 +128,9 @@ def test_pluses_are_encoded_for_s3_in_variants_too(nginx: Nginx, service: Record
 
 @pytest.mark.parametrize("accept", [AVIF, ANY])
 @pytest.mark.parametrize("status", [200, 304, 404, 400, 500, 503])
-def test_every_answer_says_vary(
+def test_every_answer_for_an_auto_preset_has_vary(
     nginx: Nginx, service: Recorder, bucket: Recorder, accept: dict[str, str], status: int
 ) -> None:
-    """From S3, from the service, or nginx's own: a cache must not give one browser what another was given."""
     bucket.respond = lambda _: Reply(status, b"", {"Vary": "Origin"})
     service.respond = lambda _: Reply(422, b"{}", {"Content-Type": "application/problem+json"})
 
@@ -139,8 +140,9 @@ def test_every_answer_says_vary(
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("POST", "/prew/card/a", 405), ("GET", "/prew/card/", 400)])
-def test_refusals_say_vary(nginx: Nginx, bucket: Recorder, method: str, path: str, status: int) -> None:
-    """So do answers that nobody else was asked for."""
+def test_refusals_by_nginx_itself_have_vary(
+    nginx: Nginx, bucket: Recorder, method: str, path: str, status: int
+) -> None:
     answer = ask(nginx.port, path, method)
 
     assert (answer.status, answer.headers.get_all("Vary")) == (status, ["Accept"])
@@ -148,7 +150,6 @@ def test_refusals_say_vary(nginx: Nginx, bucket: Recorder, method: str, path: st
 
 
 def test_head_and_conditions_go_to_the_variant(nginx: Nginx, bucket: Recorder) -> None:
-    """What S3 says of the variant is what the client hears."""
     bucket.respond = lambda seen: Reply(304 if seen.headers["If-None-Match"] else 206, b"", {"ETag": '"a"'})
 
     for headers in ({"Range": "bytes=0-1"}, {"If-None-Match": '"a"'}):
@@ -162,7 +163,7 @@ def test_head_and_conditions_go_to_the_variant(nginx: Nginx, bucket: Recorder) -
 
 
 def test_each_variant_is_cached_under_its_own_key(caching: Nginx, bucket: Recorder) -> None:
-    """One client's AVIF is never another's JPEG, and a variant that is named shares its entry."""
+    """A variant that is named in the path shares the entry."""
 
     def named(seen: Seen) -> Reply:
         return Reply(200, seen.target.encode(), {"ETag": f'"{len(seen.target)}"'})
@@ -185,8 +186,8 @@ def test_each_variant_is_cached_under_its_own_key(caching: Nginx, bucket: Record
     assert len(bucket.seen) == 3
 
 
-def test_cloudfronts_function_reads_accept_as_nginx_does() -> None:
-    """What infra/accept.js leaves of the header leads to the same variant, in one of three ways."""
+def test_cloudfronts_function_and_nginx_select_the_same_variant() -> None:
+    """infra/accept.js reduces Accept to three values."""
     engine = dukpy.JSInterpreter()
     engine.evaljs((SOURCES.parent / "infra" / "accept.js").read_text())
     seen = set()
@@ -199,8 +200,9 @@ def test_cloudfronts_function_reads_accept_as_nginx_does() -> None:
     assert seen == {("image/avif", "card.avif"), ("image/webp", "card.webp"), ("*/*", "card")}
 
 
-def test_s3_knows_the_variants_keys(start: StartNginx, s3: S3, service: Recorder, put: Callable[..., str]) -> None:
-    """A real S3 finds an object with an @ and a dot in its folder, whether the @ is encoded or not."""
+def test_a_real_s3_finds_keys_with_at_and_dot_encoded_or_not(
+    start: StartNginx, s3: S3, service: Recorder, put: Callable[..., str]
+) -> None:
     nginx = start({**AUTO, "PREW_NGINX_S3_SERVER": f"127.0.0.1:{s3.port}", "PREW_NGINX_SERVICES": service.address})
     for folder in ("card@2x", "card@2x.avif", "card@2x.webp"):
         put(f"prew/{folder}/a b.jpg", folder.encode())
@@ -220,12 +222,12 @@ def test_s3_knows_the_variants_keys(start: StartNginx, s3: S3, service: Recorder
 
 
 def scripts(**variables: str) -> dict[str, str]:
-    """What nginx's scripts make of these variables."""
+    """Return what nginx's scripts derive from these variables."""
     return effective_environment({"PREW_NGINX_S3_SERVER": "127.0.0.1:443", **variables})
 
 
 def test_auto_presets_are_those_of_the_service() -> None:
-    """By the service's own variables, in either case, and by the variable for those in JSON; nothing else."""
+    """From the service's own variables, in either case, or from the variable for presets in JSON."""
     built = scripts(
         PREW_PRESETS='{"tile": {"width": 1, "format": "auto"}}',
         PREW_NGINX_AUTO_PRESETS="tile  card",
@@ -239,8 +241,7 @@ def test_auto_presets_are_those_of_the_service() -> None:
     assert (built["PREW_NGINX_AUTO_NAMES"], built["PREW_NGINX_AUTO_MODE"]) == ("big_1|card|tile", "on")
 
 
-def test_without_auto_presets_nothing_is_added() -> None:
-    """No map is included, and the path is the client's."""
+def test_without_auto_presets_no_map_is_included() -> None:
     built = scripts(PREW_PRESETS='{"tile": {"width": 1}}', PREW_PRESETS__CARD__WIDTH="720")
 
     assert (built["PREW_NGINX_AUTO_MODE"], built["PREW_NGINX_OBJECT_KEY"]) == ("off", "$prew_raw_key")
@@ -254,7 +255,9 @@ def test_without_auto_presets_nothing_is_added() -> None:
         ({"PREW_NGINX_AUTO_PRESETS": "card", "PREW_PRESETS__CARD__FORMAT": "jpeg"}, "names card, whose own variable"),
     ],
 )
-def test_what_cannot_be_known_stops_the_start(variables: dict[str, str], message: str) -> None:
-    """Nginx reads no JSON, so a variable names the presets, and it must not contradict the service's."""
+def test_presets_in_json_require_the_variable_which_must_agree_with_the_service(
+    variables: dict[str, str], message: str
+) -> None:
+    """Nginx cannot read JSON."""
     with pytest.raises(ProgramError, match=f"PREW_NGINX_AUTO_PRESETS {message}"):
         scripts(**variables)

@@ -1,4 +1,4 @@
-"""The dashboard's and the rules' expressions, as Prometheus gets them."""
+"""The PromQL expressions of dashboard and rules, as Prometheus gets them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 import yaml
 
 FOLDER = Path(__file__).resolve().parents[2] / "observability"
-# What Grafana puts in the place of its variables.
+# Values for Grafana's variables.
 VARIABLES = {"$__rate_interval": "1m", "$job": ".+", "$gb_second_usd": "0.0000166667", "$request_usd": "0.0000002"}
 
 
 def panels() -> Iterator[tuple[str, str]]:
-    """The title and an expression of each panel of the dashboard, its variables filled in."""
+    """Yield title and expression of each panel of the dashboard, with its variables replaced."""
     for panel in json.loads((FOLDER / "dashboard.json").read_text())["panels"]:
         for target in panel.get("targets", ()):
             expr = target["expr"]
@@ -25,18 +25,18 @@ def panels() -> Iterator[tuple[str, str]]:
 
 
 def alerts() -> Iterator[tuple[str, str]]:
-    """The name and the expression of each alert."""
+    """Yield name and expression of each alert."""
     for group in yaml.safe_load((FOLDER / "rules.yml").read_text())["groups"]:
         for rule in group["rules"]:
             yield rule["alert"], rule["expr"]
 
 
 def metrics(expr: str) -> set[str]:
-    """The names of the metrics in an expression: what stands before a brace."""
+    """Return the names of the metrics in an expression, which precede a brace."""
     return set(re.findall(r"([a-z_]+)\{", expr))
 
 
 def matched(expr: str, label: str) -> set[str]:
-    """The values that an expression asks for in a label, those behind `|` one by one."""
+    """Return the values of a label in an expression's matchers, split at each vertical bar."""
     found = re.findall(rf'\b{label}[=!]~?"([^"]*)"', expr)
     return {value for each in found for value in each.split("|")}

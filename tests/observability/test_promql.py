@@ -1,4 +1,4 @@
-"""Dashboard and alerts ask for what the service tells, and load in the real programs."""
+"""Dashboard and alerts use existing metrics, and load in the real programs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _BY_PROMETHEUS = {"up"}
 
 @pytest.fixture(name="metrics_text", scope="module")
 def _metrics_text() -> str:
-    """What a process's /metrics says after one flight."""
+    """A process's /metrics after one flight."""
     return asyncio.run(_after_a_flight())
 
 
@@ -47,7 +47,7 @@ def _promtool() -> str:
 
 
 def run(*argv: str, text: str = "") -> str:
-    """What a program says; its output is the failure's message where it fails."""
+    """Return a program's output; on failure the output is the message."""
     done = subprocess.run(argv, capture_output=True, text=True, check=False, input=text, cwd=FOLDER)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""One server's units, started once for all tests."""
+"""The units of one server, started once for all tests."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from devstack.one_server import OneServer, running_one_server
 
 @pytest.fixture(scope="session", name="one_server")
 def _one_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneServer]:
-    """All four, with the settings of the example on other ports."""
+    """All four units, with the example's settings on other ports."""
     with running_one_server(tmp_path_factory.mktemp("one")) as one_server:
         yield one_server

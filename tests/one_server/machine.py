@@ -1,6 +1,6 @@
-"""A machine of one's own with a real systemd: namespaces, an overlay over this one's files, no network but loopback.
+"""A separate machine with a real systemd: namespaces, an overlay over the file system, only a loopback network.
 
-It needs root, and leaves nothing behind: files are written to memory, and every process ends with the first.
+It needs root and leaves nothing behind: files are written to memory, and every process ends with the first.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# Before systemd, with the network of this machine: what is downloaded. Systemd then gets a network of its own.
+# Downloads run before systemd, on this machine's network; systemd then gets a separate network.
 _BOOT = """set -eu
 mount --make-rprivate /
 mount -t tmpfs tmpfs "$1"
@@ -35,7 +35,7 @@ _NAMESPACES = ["--pid", "--fork", "--mount", "--uts", "--ipc", "--cgroup", "--ki
 
 
 def why_not() -> str:
-    """Why there can be none here, or nothing."""
+    """Return why there can be no such machine here, or an empty string."""
     if os.geteuid() != 0:
         return "namespaces and mounts take root"
     if not (shutil.which("unshare") and Path("/lib/systemd/systemd").exists()):
@@ -44,12 +44,12 @@ def why_not() -> str:
 
 
 def _environment() -> dict[str, str]:
-    """This process's, without what would be a setting there."""
+    """Return this process's environment, without settings for the machine."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("PREW_", "AWS_"))}
 
 
 class Machine:
-    """Runs commands in it, as root."""
+    """Runs commands in the machine, as root."""
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
         self._process = process
@@ -57,7 +57,7 @@ class Machine:
         self._init = ""
 
     def wait(self) -> None:
-        """Until systemd takes commands, which it does within seconds; a test's own time limit ends it otherwise."""
+        """Return when systemd accepts commands, within seconds; otherwise the test's time limit ends it."""
         while not self._booted():
             assert self._process.poll() is None, self._log.read_text()
         self.run("ip link set lo up")
@@ -89,7 +89,7 @@ class Machine:
 
 @contextmanager
 def running_machine(folder: Path, repository: Path, photos: Path, before: str) -> Iterator[Machine]:
-    """A booted machine; the commands `before` ran in it before systemd did."""
+    """Yield a booted machine; it runs the commands `before` ahead of systemd."""
     root, log = folder / "machine", folder / "machine.log"
     root.mkdir()
     boot = ["sh", "-c", _BOOT, "boot", str(root), str(repository), str(photos), before]
@@ -98,7 +98,7 @@ def running_machine(folder: Path, repository: Path, photos: Path, before: str) -
             ["unshare", *_NAMESPACES, *boot], stdout=subprocess.PIPE, stderr=out, env=_environment()
         )
     try:
-        # Minutes, while all is installed; and nothing where that failed.
+        # Installation takes minutes; there is no output if it failed.
         assert process.stdout is not None
         assert process.stdout.readline(), log.read_text()
         machine = Machine(process, log)

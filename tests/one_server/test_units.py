@@ -1,4 +1,4 @@
-"""The units of examples/one-server: as systemd reads them, and what their commands make together."""
+"""The units of examples/one-server, as systemd reads them, and the site that they form."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PAGE = ROOT / "docs" / "how-to" / "one-server.md"
 
 @pytest.fixture(name="units")
 def _units(tmp_path: Path) -> Path:
-    """The units with the paths of this checkout, whose programs systemd looks for."""
+    """The units with the paths of this checkout, where systemd looks for the programs."""
     shutil.copytree(EXAMPLE / "systemd", tmp_path, dirs_exist_ok=True)
     for unit in tmp_path.glob("*.service"):
         text = unit.read_text().replace("/opt/prewmanager/.venv", sys.prefix)
@@ -34,13 +34,12 @@ def _analyze(*arguments: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_systemd_finds_nothing_wrong(units: Path) -> None:
-    """No word of `systemd-analyze verify`."""
+def test_systemd_analyze_verify_prints_nothing(units: Path) -> None:
     assert _analyze("verify", *map(str, units.glob("prewmanager*.service")), str(units / "prewmanager.target")) == ""
 
 
-def test_the_page_has_the_exposures(units: Path) -> None:
-    """As `systemd-analyze security` counts them, none above 2."""
+def test_the_page_lists_the_exposures_none_above_2(units: Path) -> None:
+    """By `systemd-analyze security`."""
     documented = dict(re.findall(r"^\| `prewmanager-(\w+)` \| ([\d.]+) \|", PAGE.read_text(), re.MULTILINE))
     counted = {
         unit: re.findall(
@@ -53,8 +52,9 @@ def test_the_page_has_the_exposures(units: Path) -> None:
     assert documented == counted
 
 
-def test_the_page_from_the_bucket_on(one_server: OneServer, tmp_path: Path) -> None:
-    """Its commands fill the bucket; a photo and its preview, made once, are at the same URIs as with AWS."""
+def test_the_pages_commands_fill_the_bucket_and_previews_have_the_same_uris_as_on_aws(
+    one_server: OneServer, tmp_path: Path
+) -> None:
     (tmp_path / "a b.jpg").write_bytes((ROOT / "nginx" / "static" / "404.jpg").read_bytes())
     (fill,) = [block.commands for block in blocks(PAGE) if "filer.copy" in block.commands]
     one_server.run(fill.replace("/srv/photos", str(tmp_path)))

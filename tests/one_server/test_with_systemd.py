@@ -1,4 +1,4 @@
-"""docs/how-to/one-server.md as it stands, on a machine of its own with a real systemd: `make test-one-server`."""
+"""docs/how-to/one-server.md, unchanged, on a separate machine with a real systemd: `make test-one-server`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(900)
 
 @pytest.fixture(scope="module", name="machine")
 def _machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """Installed by the page's own commands, all of them, with one photo."""
+    """A machine installed by all of the page's own commands, with one photo."""
     if not os.environ.get("PREW_TEST_ONE_SERVER"):
         pytest.skip("takes minutes and the network: `make test-one-server`")
     if reason := why_not():
@@ -29,7 +29,7 @@ def _machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     (photos / "a b.jpg").write_bytes((ROOT / "nginx" / "static" / "404.jpg").read_bytes())
     commands = [block.commands for block in blocks(PAGE)]
     first = next(number for number, each in enumerate(commands) if "systemctl" in each)
-    # The user may be there already, and git asks whose a repository is.
+    # The user may exist already, and git checks who owns a repository.
     before = "export REPOSITORY=/mnt/repository\ngit config --global safe.directory '*'\n" + "\n".join(commands[:first])
     with running_machine(tmp_path_factory.mktemp("machine"), ROOT, photos, before) as machine:
         for each in commands[first:]:
@@ -38,7 +38,7 @@ def _machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 
 def test_the_installed_site_serves(machine: Machine) -> None:
-    """A photo, its preview, which is made once and then comes from S3; 404 for what is missing."""
+    """A photo; its preview, rendered once and then from S3; 404 for missing photos."""
     answers = [
         machine.run(f"curl -s -o /dev/null -w '%{{http_code}} %header{{x-preview}}' http://127.0.0.1/{path}")
         for path in ("photo/a%20b.jpg", "prew/card/a%20b.jpg", "prew/card/a%20b.jpg", "prew/card/none.jpg")
@@ -47,8 +47,8 @@ def test_the_installed_site_serves(machine: Machine) -> None:
     assert [each.strip() for each in answers] == ["200", "200 made", "200", "404"]
 
 
-def test_each_unit_runs_as_its_own_user_under_its_bounds(machine: Machine) -> None:
-    """No capability but nginx's, no new privileges, system calls filtered, the system read-only."""
+def test_each_unit_runs_sandboxed_as_its_own_user(machine: Machine) -> None:
+    """No capability but nginx's, no new privileges, filtered system calls, a read-only system."""
     for unit in UNITS:
         pid = machine.run(f"systemctl show --value --property MainPID prewmanager-{unit}.service").strip()
         status = machine.run(f"cat /proc/{pid}/status")
@@ -60,8 +60,7 @@ def test_each_unit_runs_as_its_own_user_under_its_bounds(machine: Machine) -> No
         machine.run(f"! nsenter -t {pid} --mount --root touch /usr/x")
 
 
-def test_what_is_killed_is_started_again(machine: Machine) -> None:
-    """Each unit in turn; the site is whole afterwards."""
+def test_systemd_restarts_each_unit_that_is_killed(machine: Machine) -> None:
     for unit in UNITS:
         machine.run(f"systemctl kill --kill-whom=main --signal=KILL prewmanager-{unit}.service")
     machine.run("until curl -fs http://127.0.0.1:8333/healthz; do sleep 0.2; done")

@@ -69,8 +69,7 @@ OTHER_VALUES = {name: _other_value(field) for name, field in definitions(Spec).i
         {"best_effort": "no", "width": 1},
     ],
 )
-def test_a_field_out_of_bounds_is_refused_by_its_name(fields: dict[str, Any]) -> None:
-    """The first word of the message is the field, so that whoever set it finds it."""
+def test_an_error_begins_with_the_name_of_the_field_out_of_bounds(fields: dict[str, Any]) -> None:
     with pytest.raises(PresetError, match=f"^{next(iter(fields))}: "):
         Spec(**fields)
 
@@ -85,7 +84,7 @@ def test_the_bounds_of_sides_and_quality_are_accepted() -> None:
 
 
 def test_the_fingerprint_is_the_hash_of_the_canonical_json() -> None:
-    """Anybody can compute it from the fields: names sorted, no spaces, SHA-256, 12 hex digits."""
+    """Names sorted, no spaces, SHA-256, 12 hexadecimal digits."""
     canonical = (
         '{"background":"#ffffff","enlarge":false,"fit":"cover","format":"keep",'
         '"height":null,"position":"centre","quality":null,"width":720}'
@@ -94,35 +93,32 @@ def test_the_fingerprint_is_the_hash_of_the_canonical_json() -> None:
 
 
 def test_a_field_at_its_default_changes_no_old_fingerprint() -> None:
-    """Presets from before a field was added keep theirs, and so do their previews."""
+    """Presets that are older than a field keep their fingerprints, and so their previews."""
     later = {name: field.default for name, field in definitions(Preset).items() if not field.always_counts}
 
     assert Preset(width=720, **later).fingerprint == Spec(width=720).fingerprint
 
 
 def test_each_field_changes_the_fingerprint() -> None:
-    """A preset that makes another picture never has the fingerprint of the old one."""
     base: dict[str, Any] = {"width": 720}
     prints = {Spec(**base | {name: value}).fingerprint for name, value in OTHER_VALUES.items()}
 
     assert len(prints | {Spec(**base).fingerprint}) == len(OTHER_VALUES) + 1
 
 
-def test_a_spec_is_plain_data() -> None:
-    """It goes through JSON and comes back as it was."""
+def test_a_spec_survives_json() -> None:
     spec = Spec(**OTHER_VALUES)
 
     assert Spec(**json.loads(json.dumps(spec.as_dict()))) == spec
 
 
 def test_only_what_differs_from_the_defaults_is_a_change() -> None:
-    """What the contact sheet and `prewmanager presets` show of a definition."""
+    """As the contact sheet and `prewmanager presets` show it."""
     assert Preset(width=9, fit="cover", dpr=(2,)).changes() == {"width": 9, "dpr": (2,)}
 
 
 @pytest.mark.parametrize("fields", [{"dpr": [2]}, {"dpr": (3, 2)}, {"dpr": (5,)}, {"companions": "card"}])
-def test_a_preset_is_checked_like_a_spec(fields: dict[str, Any]) -> None:
-    """Its own fields hold tuples, in one order; the ways to write them are those of the settings."""
+def test_a_presets_own_fields_are_tuples_in_one_order(fields: dict[str, Any]) -> None:
     with pytest.raises(PresetError, match=f"^{next(iter(fields))}: "):
         Preset(width=1, **fields)
 
@@ -137,6 +133,6 @@ def test_a_preset_is_checked_like_a_spec(fields: dict[str, Any]) -> None:
     ],
 )
 def test_a_density_beyond_the_bounds_is_refused(fields: dict[str, Any]) -> None:
-    """The message says which of its densities makes too much of what."""
+    """The message names the density and the field."""
     with pytest.raises(PresetError, match=r"dpr \d makes \w+ [\d.]+ x \d, but the limit is \d+: lower one"):
         Preset(**fields)

@@ -1,4 +1,4 @@
-"""Fingerprints never change: previews are stored by them, and a changed one would make all of them stale."""
+"""Fingerprints never change: a changed one would make all stored previews stale."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from prewmanager.config.presets import ParsedPreset
 from prewmanager.previews.variants import variants
 from prewmanager_presets import Preset, Spec
 
-# Those of the examples and documents, and each field's own, as they were computed when service and function had an
-# algorithm each.
+# Fingerprints of the examples, the documents, and each field, as computed when service and function had separate
+# algorithms.
 FROZEN: list[dict[str, Any]] = json.loads(Path(__file__).with_name("fingerprints.json").read_text())
 PARSE: TypeAdapter[Preset] = TypeAdapter(ParsedPreset)
 
 
 @pytest.mark.parametrize("row", FROZEN, ids=lambda row: json.dumps(row["fields"]))
 def test_fingerprints_stay_as_they_are(row: dict[str, Any]) -> None:
-    """Of the preset as it is set, of all its variants, and of the same fields in a function's event."""
+    """Of the preset, of all its variants, and of the same fields in a function's event."""
     preset = PARSE.validate_python(row["fields"])
 
     assert preset.fingerprint == row["preset"]

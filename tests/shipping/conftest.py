@@ -1,7 +1,7 @@
-"""Packages unpacked and run by the real Lambda runtime client.
+"""Packages, unpacked and run by the real Lambda runtime client.
 
-They are built for the Python that the tests run with, or for the one that PREW_TEST_LAMBDA_PYTHON names: of Lambda's
-own version, it runs the very package that is deployed.
+They are built for the tests' own Python, or for the one that PREW_TEST_LAMBDA_PYTHON names; with Lambda's version that
+is exactly the deployed package.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from shipping.packages import ROOT, Package, build, file_name
 from shipping.requirements import read_lock
 from shipping.target import MACHINES, Target
 
-# The runtime client and what it imports: with the standard library all that Lambda adds to a package (and boto3).
+# The runtime client and its imports, which Lambda adds to a package besides the standard library and boto3.
 RUNTIME = {"awslambdaric", "simplejson", "snapshot-restore-py"}
 DOWNLOADS = ROOT / ".local" / "downloads"
 
@@ -38,13 +38,13 @@ Running = Callable[..., contextlib.AbstractAsyncContextManager[Invoke]]
 
 @pytest.fixture(scope="session", name="python")
 def _python() -> str:
-    """The interpreter that packages are run with."""
+    """The interpreter that runs the packages."""
     return os.environ.get("PREW_TEST_LAMBDA_PYTHON") or sys.executable
 
 
 @pytest.fixture(scope="session", name="here")
 def _here(python: str) -> Target:
-    """This machine and that interpreter in Lambda's words."""
+    """This machine and that interpreter as a target."""
     architecture = next(name for name, machine in MACHINES.items() if machine == platform.machine())
     code = "import sys; print(*sys.version_info[:2], sep='.')"
     version = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
@@ -70,7 +70,7 @@ def _unpack(here: Target, tmp_path_factory: pytest.TempPathFactory) -> Callable[
 
 @pytest.fixture(scope="session", name="runtime")
 def _runtime(here: Target, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the runtime client alone, for that interpreter."""
+    """A folder with only the runtime client, for that interpreter."""
     locked = [each for each in read_lock(ROOT / "requirements" / "dev.txt", here) if each.name in RUNTIME]
     try:
         files = of_archives(download(locked, here, DOWNLOADS))

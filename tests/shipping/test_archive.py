@@ -1,4 +1,4 @@
-"""The zip archives: the same bytes each time, and never above Lambda's limits."""
+"""The zip archives: reproducible, and within Lambda's limits."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from shipping import archive
 from shipping.archive import MAX_UNZIPPED_BYTES, MAX_ZIPPED_BYTES, Sizes, TooLargeError
 
 
-def test_the_same_files_make_the_same_bytes(tmp_path: Path) -> None:
-    """Neither the order in which files come nor the clock shows in the archive."""
+def test_neither_the_order_of_files_nor_the_clock_changes_the_archive(tmp_path: Path) -> None:
     first = archive.write(tmp_path / "1.zip", {"a.py": b"a", "b.py": b"b"})
     second = archive.write(tmp_path / "2.zip", {"b.py": b"b", "a.py": b"a"})
 
@@ -23,7 +22,7 @@ def test_the_same_files_make_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_everybody_may_read_it_and_libraries_are_executable(tmp_path: Path) -> None:
-    """Lambda runs the function as another user than the one that unpacked it."""
+    """Lambda unpacks it as one user and runs the function as another."""
     archive.write(tmp_path / "1.zip", {"a.py": b"", "libs/lib.so.42": b""})
     with zipfile.ZipFile(tmp_path / "1.zip") as made:
         modes = {entry.filename: stat.filemode(entry.external_attr >> 16) for entry in made.infolist()}
@@ -38,12 +37,10 @@ def test_everybody_may_read_it_and_libraries_are_executable(tmp_path: Path) -> N
         (Sizes(1, 1, MAX_UNZIPPED_BYTES + 1), "250.0 MB unzipped, Lambda takes 250 MB"),
     ],
 )
-def test_what_lambda_would_refuse_is_refused_here(sizes: Sizes, says: str) -> None:
-    """Each limit stops the build by itself, and says so."""
+def test_each_limit_of_lambda_is_enforced(sizes: Sizes, says: str) -> None:
     with pytest.raises(TooLargeError, match=says):
         sizes.check()
 
 
 def test_the_limits_themselves_are_allowed() -> None:
-    """Exactly as large as Lambda takes is not too large."""
     Sizes(1, MAX_ZIPPED_BYTES, MAX_UNZIPPED_BYTES).check()

@@ -29,13 +29,12 @@ from shipping import contents
         ("obstore/py.typed", False),
     ],
 )
-def test_only_what_runs_or_licenses_is_kept(name: str, kept: bool) -> None:  # noqa: FBT001 -- a parameter of the test
-    """Code, libraries, licences and the version stay; what is for tools goes."""
+def test_code_libraries_licences_and_the_version_are_kept(name: str, kept: bool) -> None:  # noqa: FBT001 -- a parameter of the test
     assert contents.is_kept(name) is kept
 
 
 def test_a_wheel_and_a_source_archive_become_what_would_be_installed(tmp_path: Path) -> None:
-    """Of a source archive that is the package of its name and its licence, without set-up and tests."""
+    """Of a source archive, the package of its name and its licence, without setup and tests."""
     wheel = tmp_path / "one-1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as written:
         written.writestr("one/__init__.py", "1")
@@ -54,7 +53,6 @@ def test_a_wheel_and_a_source_archive_become_what_would_be_installed(tmp_path: P
     }
 
 
-def test_two_parts_never_overwrite_each_other() -> None:
-    """A file that two parts bring is an error: one of them would be lost."""
+def test_two_parts_with_the_same_file_are_an_error() -> None:
     with pytest.raises(ValueError, match=r"in two parts: a\.py"):
         contents.merged({"a.py": b"1"}, {"a.py": b"2", "b.py": b""})

@@ -18,7 +18,7 @@ TARGET = Target("x86_64")
 
 
 class Pip:
-    """Counts its runs; the first `failing` of them fail."""
+    """Counts its runs, the first `failing` of which fail."""
 
     def __init__(self, failing: int = 0) -> None:
         self.runs = 0
@@ -34,8 +34,7 @@ class Pip:
         return subprocess.CompletedProcess(argv, 0, "", "")
 
 
-def test_many_at_once_download_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The others wait for the first one, and take what it got."""
+def test_simultaneous_downloads_share_one_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pip, together = Pip(), Barrier(4)
     monkeypatch.setattr(subprocess, "run", pip.run)
 
@@ -52,7 +51,7 @@ def test_many_at_once_download_it_once(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_what_failed_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error has pip's message, and nothing stays that the next run would take for complete."""
+    """The error has pip's message, and nothing incomplete is left behind."""
     pip = Pip(failing=1)
     monkeypatch.setattr(subprocess, "run", pip.run)
 

@@ -1,4 +1,4 @@
-"""The edge function's package: complete, small, and with its settings in it."""
+"""The edge function's package: complete, small, with its settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.shipping.conftest import Running
 
 pytestmark = pytest.mark.timeout(300)  # the first run downloads the wheels
 
-# An answer of the packaged function itself, but for the connection to another host.
+# Runs the packaged function, with only the connection to another host replaced.
 MAKE = """
 import json, pathlib, sys
 from lambda_resize.edge import handler
@@ -27,11 +27,11 @@ print(json.dumps(handler.respond(event, handler._packaged()[0], lambda url: pict
 
 @pytest.fixture(scope="session", name="edge_task")
 def _edge_task(unpack: Callable[[Package], Path]) -> Path:
-    """The package with the settings of the example, unpacked."""
+    """The package with the example's settings, unpacked."""
     return unpack(edge(ROOT / "examples" / "edge.json"))
 
 
-# The image core and the edge's own; no storage, and no second decoder: pi-heif is no distribution of this package.
+# The image core and the edge's modules; no storage and no HEIC decoder, since the package lacks pi-heif.
 MODULES = {
     "lambda_resize": "__init__ animation codecs deadline errors finishing geometry heic resize scaling settings "
     "sources thumbhash vips",
@@ -41,7 +41,6 @@ MODULES = {
 
 
 def test_it_holds_exactly_these_modules() -> None:
-    """Whatever else gets into it is seen here, before it is at every edge."""
     expected = {f"{folder}/{name}.py" for folder, names in MODULES.items() for name in names.split()}
 
     package = edge(ROOT / "examples" / "edge.json")
@@ -50,8 +49,7 @@ def test_it_holds_exactly_these_modules() -> None:
     assert package.distributions == frozenset({"cffi", "pycparser", "pyvips", "pyvips-binary"})
 
 
-async def test_it_starts_with_only_the_runtime_beside_it(edge_task: Path, running: Running) -> None:
-    """No environment variable is needed: what is allowed came with the package."""
+async def test_it_starts_with_only_the_runtime_and_no_environment_variable(edge_task: Path, running: Running) -> None:
     passed = origin_response({"s": "https://images.example.com/a.jpg"}, status="200")
     refused = origin_response({"s": "https://169.254.169.254/latest/meta-data/"})
     async with running(edge_task, "lambda_resize.edge.handler.handler", {}) as invoke:
@@ -59,8 +57,7 @@ async def test_it_starts_with_only_the_runtime_beside_it(edge_task: Path, runnin
         assert (await invoke(refused))["status"] == "403"
 
 
-def test_it_makes_an_image(edge_task: Path, python: str) -> None:
-    """The image library is in it, and what the S3 side alone needs is not."""
+def test_it_renders_an_image_and_has_no_module_of_the_s3_side(edge_task: Path, python: str) -> None:
     picture = ROOT / "tests" / "lambda_resize" / "edge_images" / "source.png"
     event = origin_response({"s": "https://images.example.com/a.png"})
     done = subprocess.run(
@@ -78,8 +75,7 @@ def test_it_makes_an_image(edge_task: Path, python: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["{}", '{"allowed_hosts": ["127.0.0.1"]}'])
-def test_settings_that_cannot_work_make_no_package(tmp_path: Path, text: str) -> None:
-    """A wrong allow list, or none, is found when the package is built."""
+def test_an_invalid_or_empty_allow_list_stops_the_build(tmp_path: Path, text: str) -> None:
     config = tmp_path / "edge.json"
     config.write_text(text)
 

@@ -1,4 +1,4 @@
-"""Which files a package needs."""
+"""The files that a package needs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 from shipping.imports import needed_by
 
 
-def test_all_that_is_imported_directly_or_not_and_nothing_else(tmp_path: Path) -> None:
-    """Each form of an import statement counts, also within functions and in subpackages; a circle comes to its end."""
+def test_direct_and_indirect_imports_are_found_and_nothing_else(tmp_path: Path) -> None:
+    """Each form of import, in functions and subpackages too; a cycle terminates."""
     modules = {
         "package/__init__": "",
         "package/entry": "import json\nfrom package import one\nfrom package.two import name\n",

@@ -1,4 +1,4 @@
-"""The lock file, read for a machine that is not this one."""
+"""The lock file, read for another machine than this one."""
 
 from __future__ import annotations
 
@@ -25,15 +25,13 @@ Arm_Helper==2.0 ; platform_machine == 'aarch64' \\
 
 @pytest.fixture(name="lock")
 def _lock(tmp_path: Path) -> Path:
-    """A lock file with a condition of each kind."""
+    """A lock file with each kind of marker."""
     path = tmp_path / "lock.txt"
     path.write_text(LOCKED)
     return path
 
 
-def test_conditions_are_judged_by_the_target(lock: Path) -> None:
-    """What only an older Python or another processor needs stays out, wherever the package is built."""
-
+def test_markers_are_evaluated_for_the_target(lock: Path) -> None:
     def names(target: Target) -> list[str]:
         return [locked.name for locked in read_lock(lock, target)]
 
@@ -42,16 +40,14 @@ def test_conditions_are_judged_by_the_target(lock: Path) -> None:
     assert names(Target("x86_64", "3.11")) == ["obstore", "old-helper"]
 
 
-def test_every_hash_goes_to_pip(lock: Path) -> None:
-    """It gets the version and all hashes, without the condition that it would judge wrongly."""
+def test_pip_gets_version_and_hashes_without_the_marker(lock: Path) -> None:
     (obstore,) = read_lock(lock, Target("x86_64", "3.14"))
 
     assert obstore.line == "obstore==0.12.1 --hash=sha256:aa --hash=sha256:bb"
 
 
 @pytest.mark.parametrize("architecture", MACHINES)
-def test_the_lock_holds_what_the_function_imports(architecture: str) -> None:
-    """The committed lock file names the same distributions for both architectures, each with hashes."""
+def test_the_committed_lock_has_the_functions_distributions_for_both_architectures(architecture: str) -> None:
     locked = read_lock(LOCK, Target(architecture))
 
     names = ["cffi", "obstore", "pi-heif", "pillow", "pycparser", "pyvips", "pyvips-binary"]

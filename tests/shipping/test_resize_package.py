@@ -1,4 +1,4 @@
-"""The resize function's package: complete, without anything that Lambda does not have."""
+"""The resize function's package: complete without anything that Lambda lacks."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ def _task(unpack: Callable[[Package], Path]) -> Path:
     return unpack(RESIZE)
 
 
-async def test_it_makes_a_preview_with_only_the_runtime_beside_it(task: Path, running: Running, s3: S3) -> None:
-    """Unpacked into an empty folder and started as Lambda does, it reads from S3, resizes, and writes to S3."""
+async def test_with_only_the_runtime_it_renders_a_preview_from_s3_to_s3(task: Path, running: Running, s3: S3) -> None:
     photo = pyvips.Image.gaussnoise(1000, 600, mean=128, sigma=30).cast("uchar").jpegsave_buffer(Q=85)
     s3_client(s3).put_object(Bucket=s3.bucket, Key="photo/packed.jpg", Body=photo)
     event = {
@@ -46,8 +45,7 @@ async def test_it_makes_a_preview_with_only_the_runtime_beside_it(task: Path, ru
     assert stored == base64.b64decode(answer["data"])
 
 
-def test_it_holds_its_own_modules_and_no_other(task: Path) -> None:
-    """All of the function's modules but the edge's, and neither the service nor tests."""
+def test_it_has_the_functions_modules_and_none_of_edge_service_or_tests(task: Path) -> None:
     packed = {path.name for path in (task / "lambda_resize").rglob("*.py")}
 
     assert packed == {path.name for path in (ROOT / "lambda_resize").glob("*.py")}
@@ -58,8 +56,7 @@ def test_it_holds_its_own_modules_and_no_other(task: Path) -> None:
 
 
 def test_building_it_twice_gives_the_same_bytes(task: Path, here: Target, tmp_path: Path) -> None:
-    """The same input makes the same package, so that a deployment changes nothing where nothing changed."""
-    assert task.is_dir()  # what it needs is downloaded
+    assert task.is_dir()  # the distributions are already downloaded
     for folder in ("one", "two"):
         sizes = build(RESIZE, here, tmp_path / folder, DOWNLOADS)
     name = file_name(RESIZE, here)

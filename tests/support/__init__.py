@@ -1,1 +1,1 @@
-"""What tests and benchmarks share: fakes of our ports, an in-memory replica, a gated Lambda, a whole site."""
+"""Shared by tests and benchmarks: fakes of our ports, an in-memory replica, a gated Lambda, a whole site."""

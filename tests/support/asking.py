@@ -1,4 +1,4 @@
-"""Requests over a raw socket, so that nothing tidies a path on its way to nginx."""
+"""Requests over a raw socket, so that no client normalises a path on its way to nginx."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from urllib.parse import quote
 
 from devstack.programs import LOOPBACK
 
-# What browsers leave as it is in a path, besides letters and digits (the URL standard's path percent-encode set).
+# Characters that browsers do not encode in a path, besides letters and digits (the URL standard's path percent-encode
+# set).
 LEFT_BY_BROWSERS = "/!$&'()*+,-.:;=@[]^_|~"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer, read to its end."""
+    """A complete answer."""
 
     status: int
     headers: Message
@@ -27,7 +28,7 @@ class Answer:
 
     @property
     def problem(self) -> Any:
-        """The problem details; fails where the answer is none."""
+        """The problem details. Raises if the answer is none."""
         assert self.headers["Content-Type"] == "application/problem+json"
         return json.loads(self.body)
 
@@ -40,7 +41,7 @@ def ask(  # noqa: PLR0917 -- all that a request can differ in
     body: bytes = b"",
     within_s: float = 20,
 ) -> Answer:
-    """Send one request with exactly this target, and read the answer; `within_s` bounds each silence."""
+    """Send one request with exactly this target, and read the answer; `within_s` limits each wait."""
     lines = {"Host": "previews.test", "Connection": "close", **(headers or {})}
     head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
     raw = target if isinstance(target, bytes) else target.encode()
@@ -53,10 +54,10 @@ def ask(  # noqa: PLR0917 -- all that a request can differ in
 
 
 def strictly(key: str) -> str:
-    """The path of a key with everything encoded that may be."""
+    """Return a key's path with every character encoded that may be."""
     return "/" + quote(key, safe="/")
 
 
 def lazily(key: str) -> str:
-    """The path of a key as a browser sends it."""
+    """Return a key's path as a browser encodes it."""
     return "/" + quote(key, safe=LEFT_BY_BROWSERS)

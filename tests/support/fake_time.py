@@ -1,4 +1,4 @@
-"""An event loop whose time jumps to the next timer as soon as no task can go on: deadlines without waiting for them."""
+"""An event loop whose time jumps to the next timer when no task can run: deadlines without waiting."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """Lets time pass instead of waiting, and knows no sockets but the loop's own."""
+    """Advances time instead of waiting, and knows no sockets but the loop's own."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,19 +25,19 @@ class _JumpingSelector(selectors.DefaultSelector):
 
 
 class FakeTimeLoop(asyncio.SelectorEventLoop):
-    """Runs tasks and timers of this process alone, in their order."""
+    """Runs tasks and timers of this process, in their order."""
 
     def __init__(self) -> None:
         self._jumping = _JumpingSelector()
         super().__init__(self._jumping)
 
     def time(self) -> float:
-        """Seconds that have passed here, from an arbitrary start."""
+        """Return the seconds that have passed, from an arbitrary start."""
         return self._jumping.now
 
 
 async def pass_time(seconds: float) -> None:
-    """Return this much later by the loop's time, once nothing else is to be done before."""
+    """Return this much later by the loop's time, once everything due before has run."""
     loop = asyncio.get_running_loop()
     passed = loop.create_future()
     loop.call_later(seconds, passed.set_result, None)

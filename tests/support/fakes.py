@@ -1,4 +1,4 @@
-"""Fakes of our own ports, for fast tests: they count calls, and stand still until a test opens their gate."""
+"""Fakes of our own ports for fast tests: they count calls, and wait until a test opens their gate."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ CATALOGUE = Catalogue({"card": Preset(width=720), "thumb": Preset(width=200)}, "
 
 
 def made(body: bytes = b"picture") -> Made:
-    """A small preview with this body."""
+    """Return a small preview with this body."""
     return Made("image/jpeg", len(body), f'"{body.hex()[:8]}"', "public, max-age=60", body)
 
 
 def preview(path: str = "/prew/card/a.jpg") -> Preview:
-    """The preview that a path names."""
+    """Return the preview that a path names."""
     return CATALOGUE.resolve(path)
 
 
 def job(path: str = "/prew/card/a.jpg", *companions: str) -> RenderJob:
-    """The job for a path, with the companions that further paths name."""
+    """Return the job for a path, with the companions that further paths name."""
     return RenderJob(preview(path), tuple(map(preview, companions)))
 
 
@@ -96,7 +96,7 @@ class FakeStore:
 
 
 class FakePages:
-    """A listing of the photos with these names; records its requests. A token is the number of the next key."""
+    """A listing of photos with these names, which records its requests; a token is the number of the next key."""
 
     def __init__(self, *names: str) -> None:
         self.keys = [f"photo/{name}" for name in names]
@@ -112,7 +112,7 @@ class FakePages:
 
 
 class RecordingLease:
-    """Counts what is done with it; the flight store answers while `gate` is open."""
+    """Counts its calls; the flight store answers while `gate` is open."""
 
     def __init__(self, on_complete: Callable[[], None] = lambda: None) -> None:
         self.gate = asyncio.Event()
@@ -144,7 +144,7 @@ class RecordingLease:
 
 
 class RecordingObserver:
-    """Keeps what it is notified of."""
+    """Records its notifications."""
 
     def __init__(self) -> None:
         self.flights: list[tuple[str, Outcome, Source]] = []
@@ -164,7 +164,7 @@ class RecordingObserver:
 
 
 class FakeClock:
-    """A clock that stands still until a test moves it."""
+    """A clock that only the test advances."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -174,12 +174,12 @@ class FakeClock:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    """Let other tasks run until something holds; the test's time limit ends it where it never does."""
+    """Let other tasks run until a condition holds; otherwise the test's time limit ends it."""
     while not holds():  # noqa: ASYNC110 -- the state of a fake has no event
         await asyncio.sleep(0)
 
 
 async def until_reported(holds: Callable[[], bool]) -> None:
-    """Return when something holds that a request to a server finds out."""
+    """Return when a condition holds that a request to a server checks."""
     while not await asyncio.to_thread(holds):  # noqa: ASYNC110 -- the state of another process has no event
         await asyncio.sleep(0.01)

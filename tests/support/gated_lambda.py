@@ -1,4 +1,4 @@
-"""A Lambda endpoint whose invocations stand still until a test opens its gate, counted, with scripted misbehaviour."""
+"""A Lambda endpoint whose invocations wait until a test opens its gate; counts them, and misbehaves as scripted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class InvokeEndpoint(ABC):
         self.invocations: Counter[str] = Counter()
         self.in_flight = self.most_at_once = self.finished = 0
         self._changed = asyncio.Condition()
-        # The answers to the next invocations, before it behaves.
+        # Scripted answers to the next invocations, which precede regular ones.
         self.script: deque[web.Response] = deque()
 
     @abstractmethod
@@ -41,11 +41,11 @@ class InvokeEndpoint(ABC):
 
     @property
     def calls(self) -> int:
-        """Invocations so far."""
+        """The number of invocations so far."""
         return sum(self.invocations.values())
 
     def app(self) -> web.Application:
-        """Lambda's Invoke API, as a part of any server."""
+        """Build Lambda's Invoke API, as an aiohttp application."""
         app = web.Application(client_max_size=2**24)
         app.router.add_post("/2015-03-31/functions/{name}/invocations", self._invoke)
         return app
@@ -58,7 +58,7 @@ class InvokeEndpoint(ABC):
             yield self
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        """Return when something holds that changes where an invocation begins or ends."""
+        """Return when a condition holds that the start or end of an invocation can change."""
         async with self._changed:
             await self._changed.wait_for(holds)
 
@@ -95,7 +95,7 @@ class InvokeEndpoint(ABC):
 
 
 class GatedLambda(InvokeEndpoint):
-    """Answers by the function's contract, and writes the preview to S3."""
+    """Answers by the function's contract, and stores the preview in S3."""
 
     def __init__(self, s3: S3, *, is_open: bool = False) -> None:
         super().__init__(is_open=is_open)
@@ -119,23 +119,23 @@ class GatedLambda(InvokeEndpoint):
 
 
 def preview_key(event: dict[str, Any]) -> str:
-    """The key under which an invocation stores its preview."""
+    """Return the key under which an invocation stores its preview."""
     source: str = event["src_key"]
     return source.replace(event["rewrite_part"], f"{event['root_folder']}/{event['preset_name']}", 1)
 
 
 def throttled(retry_after: str = "0") -> web.Response:
-    """Lambda's answer above its concurrency limit."""
+    """Return Lambda's answer above its concurrency limit."""
     headers = {"x-amzn-ErrorType": "TooManyRequestsException", "Retry-After": retry_after}
     return web.json_response({"message": "Rate Exceeded."}, status=429, headers=headers)
 
 
 def function_error() -> web.Response:
-    """Lambda's answer for a function that raised."""
+    """Return Lambda's answer for a function that raised."""
     body = json.dumps({"errorMessage": "secret", "errorType": "ValueError"})
     return web.Response(body=body, headers={"X-Amz-Function-Error": "Unhandled"})
 
 
 def failed(kind: str) -> web.Response:
-    """The function's answer when it cannot render the preview."""
+    """Return the function's answer when it cannot render the preview."""
     return web.json_response({"status": False, "error": "secret", "kind": kind})

@@ -1,4 +1,4 @@
-"""More objects than a page of a listing, put through obstore: a thousand of them take a second."""
+"""Stores more objects than a page of a listing, through obstore: a thousand take a second."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from devstack.objects import object_store
 
 
 def put_many(s3: S3, bucket: str, keys: Iterable[str], body: bytes = b"1") -> None:
-    """Store the same bytes under each of these keys, which must be plain ones."""
+    """Store the same bytes under each of these keys, which must not need encoding."""
     store = object_store(s3, bucket)
     for key in keys:
         obstore.put(store, key, body, use_multipart=False)

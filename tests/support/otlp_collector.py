@@ -1,4 +1,4 @@
-"""What receives traces in the place of a collector: OTLP over HTTP, kept in a list."""
+"""A collector's substitute: receives traces by OTLP over HTTP, and keeps them in a list."""
 
 from __future__ import annotations
 
@@ -9,6 +9,18 @@ from dataclasses import dataclass
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+# Each span of a miss through nginx, with its parent.
+TREE_OF_A_MISS = {
+    "nginx GET": "",
+    "nginx s3": "nginx GET",
+    "GET preview": "nginx GET",
+    "flight": "GET preview",
+    "redis acquire": "flight",
+    "s3 find": "flight",
+    "resize": "flight",
+    "redis complete": "flight",
+}
 
 
 @dataclass(frozen=True)
@@ -26,14 +38,14 @@ class Received:
 
 
 class Collector:
-    """An OTLP/HTTP receiver on a free port while its block is open."""
+    """An OTLP/HTTP receiver on a free port, while its block is open."""
 
     def __init__(self) -> None:
         self.spans: list[Received] = []
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[str]:
-        """Yields the address for `OTEL_EXPORTER_OTLP_ENDPOINT`."""
+        """Yield the address for `OTEL_EXPORTER_OTLP_ENDPOINT`."""
         app = web.Application()
         app.router.add_post("/v1/traces", self._receive)
         async with TestServer(app) as server:
@@ -44,12 +56,12 @@ class Collector:
         return web.Response(content_type="application/x-protobuf")
 
     def trace(self, trace_id: str) -> dict[str, Received]:
-        """The spans of one trace by name."""
+        """Return the spans of one trace by name."""
         return {span.name: span for span in self.spans if span.trace_id == trace_id}
 
 
 def parents(spans: Iterable[Received]) -> dict[str, str]:
-    """The tree: the name of each span's parent, empty for the first one."""
+    """Return the tree: the name of each span's parent, empty for the root."""
     names = {span.span_id: span.name for span in spans}
     return {span.name: names.get(span.parent_id, "") for span in spans}
 

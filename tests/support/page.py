@@ -1,4 +1,4 @@
-"""A site with the contact sheet on, and the local system's page at nginx's root."""
+"""A site with the contact sheet enabled, and the local system's page at nginx's root."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class RunPage(Protocol):
 
 @contextlib.contextmanager
 def page_site(folder: Path, s3: S3, redis: Redis, function: Function, **settings: str) -> Iterator[Site]:
-    """Run a site of two replicas, and the page, while the block runs."""
+    """Run a site of two replicas, and the page, inside the block."""
     port = free_ports(1)[0]
     nginx = {"PREW_NGINX_WWW": f"http://{LOOPBACK}:{port}"}
     settings = {"PREW_CONTACT_SHEET": "true", **settings}

@@ -1,4 +1,4 @@
-"""One replica in memory: a coalescer with fakes of its ports, on a flight store and a bucket that others may share."""
+"""A replica in memory: a coalescer with fakes of its ports, and a flight store and bucket that others may share."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ GALLERY = Catalogue(
 
 
 class Gallery(InMemoryReplica):
-    """A replica whose presets are each other's companions, asked for one photo."""
+    """A replica whose presets are each other's companions, for requests of one photo."""
 
     def __init__(
         self,
@@ -119,7 +119,7 @@ class Gallery(InMemoryReplica):
         await until(lambda: not self.coalescer.in_flight())
 
     async def known(self, preset: str) -> Lease | Completed | Held:
-        """What the flight store has of a preview."""
+        """Return the flight store's entry of a preview."""
         return await self.flight_store.acquire(GALLERY.resolve(f"/prew/{preset}/a.jpg").flight_key)
 
 
@@ -138,7 +138,7 @@ class FakeProbe:
 
 
 class WebReplica(InMemoryReplica):
-    """An in-memory replica that serves HTTP on loopback, and a client of it."""
+    """An in-memory replica that serves HTTP on loopback, with a client."""
 
     def __init__(self, tracing: Tracing | None = None) -> None:
         self.metrics = Metrics()
@@ -174,7 +174,7 @@ class WebReplica(InMemoryReplica):
             await self.coalescer.close(5)
 
     async def request(self, method: str, path: str, headers: Mapping[str, str] | None = None) -> ClientResponse:
-        """Send a request and read its answer; `path` goes over the wire as it is."""
+        """Send a request and read its answer; `path` is sent unchanged."""
         response = await self._session.request(method, URL(self._url + path, encoded=True), headers=headers)
         await response.read()
         return response

@@ -1,4 +1,4 @@
-"""A whole site for a test: nginx, replicas of the service, and whichever Redis, S3 and function it is given."""
+"""A complete site for a test: nginx, replicas of the service, and a given Redis, S3 and function."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _numbers = itertools.count(1)
 
 
 def start_function(s3: S3, folder: Path) -> Lambda:
-    """The resize function, in up to four sandboxes; more calls wait a little, as they may."""
+    """Start the resize function in up to four sandboxes; further calls wait for one."""
     options = ("--concurrency=4", "--queue-wait=10", "--timeout=10", f"--task-root={ROOT}")
     return start_lambda(
         folder, {FUNCTION: "lambda_resize.handler.handler"}, *options, env=os.environ | s3.aws_environment()
@@ -42,7 +42,7 @@ def start_function(s3: S3, folder: Path) -> Lambda:
 
 
 def service_environment(s3: S3, redis: Redis | None, lambda_url: str) -> dict[str, str]:
-    """The environment of a service on these parts, less presets, function and port; nothing of the user's own."""
+    """Return a service's environment for these parts, without presets, function, port and the user's variables."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "LANG": "C.UTF-8",
@@ -56,7 +56,7 @@ def service_environment(s3: S3, redis: Redis | None, lambda_url: str) -> dict[st
 
 
 def nginx_variables(s3: S3, ports: Iterable[int]) -> dict[str, str]:
-    """Nginx's variables before this S3, and services at these ports."""
+    """Return nginx's variables for this S3, and services at these ports."""
     return {
         "PREW_NGINX_S3_SERVER": f"{LOOPBACK}:{s3.port}",
         "PREW_NGINX_S3_SCHEME": "http",
@@ -66,7 +66,7 @@ def nginx_variables(s3: S3, ports: Iterable[int]) -> dict[str, str]:
 
 
 class Function(Protocol):
-    """Where a function is invoked: the local Lambda service, or a gated one."""
+    """The address of a function: in the Lambda emulator, or a gated one."""
 
     @property
     def url(self) -> str: ...
@@ -74,9 +74,9 @@ class Function(Protocol):
 
 @dataclass
 class Site:
-    """Runs while its block is open.
+    """A site that runs while its block is open.
 
-    `redis` or `function` None: the service goes without. `settings` are further variables of the service.
+    `redis` or `function` None: the service works without. `settings` are further variables of the service.
     """
 
     folder: Path
@@ -108,17 +108,17 @@ class Site:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The service's environment, less its port."""
+        """The service's environment, without its port."""
         function = {"PREW_LAMBDA_FUNCTION": self.function_name} if self.function else {}
         lambda_url = self.function.url if self.function else ""
         return {**service_environment(self.s3, self.redis, lambda_url), **PRESETS, **function, **self.settings}
 
     def get(self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None) -> Answer:
-        """One request through nginx; `path` goes over the wire as it is."""
+        """Send a request through nginx; `path` is sent unchanged."""
         return ask(self.nginx.port, path, method, headers)
 
     async def burst(self, path: str, count: int, accept: str = "*/*") -> list[tuple[int, str, bytes]]:
-        """`count` requests at once through nginx: status, X-Preview and body of each."""
+        """Send `count` requests at once through nginx; return status, X-Preview and body of each."""
         url = URL(f"{self.nginx.url}{path}", encoded=True)
         async with ClientSession(connector=TCPConnector(limit=0), headers={"Accept": accept}) as session:
 
@@ -129,11 +129,11 @@ class Site:
             return await asyncio.gather(*(one() for _ in range(count)))
 
     def requests_to_services(self) -> int:
-        """How many preview requests have reached any replica."""
+        """Return how many preview requests have reached any replica."""
         return round(sum(self.metric("prewmanager_requests_total", port) for port in self.ports))
 
     def metric(self, name: str, port: int, **labels: str) -> float:
-        """The sum of a metric's samples that have these labels."""
+        """Return the sum of a metric's samples with these labels."""
         with urlopen(f"http://{LOOPBACK}:{port}/metrics") as response:
             families = list(text_string_to_metric_families(response.read().decode()))
         samples = [sample for family in families for sample in family.samples if sample.name == name]
@@ -144,7 +144,7 @@ class Site:
         s3_client(self.s3).put_object(Bucket=self.s3.bucket, Key=f"photo/{name}", Body=data)
 
     def stored(self, key: str) -> dict[str, Any] | None:
-        """An object of the bucket with its bytes as `Body`, or None."""
+        """Return an object of the bucket with its bytes as `Body`, or None."""
         client = s3_client(self.s3)
         try:
             found: dict[str, Any] = client.get_object(Bucket=self.s3.bucket, Key=key)
@@ -160,7 +160,7 @@ class Site:
             client.delete_object(Bucket=self.s3.bucket, Key=item["Key"])
 
     def log_of(self, replica: int = 0) -> str:
-        """What a replica has logged."""
+        """Return a replica's log."""
         return self.services[replica].log.read_text()
 
     def restart(self, replica: int) -> None:

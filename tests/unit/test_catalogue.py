@@ -1,4 +1,4 @@
-"""From a request's path to a preset and keys."""
+"""From a request's path to preset and keys."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_query_is_not_part_of_the_key() -> None:
         "/prew/card/" + quote("ф" * 510),
     ],
 )
-def test_what_no_key_may_have_is_refused(path: str) -> None:
+def test_invalid_keys_are_refused(path: str) -> None:
     with pytest.raises(InvalidKey):
         CATALOGUE.resolve(path)
 

@@ -1,4 +1,4 @@
-"""The coalescer on fakes of its ports, with gates, and a time that passes only when nothing else can happen."""
+"""The coalescer on fakes of its ports, with gates, and a time that passes only when no task can run."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def test_replicas_on_one_flight_store_render_once() -> None:
 
 
 class LeaseStore(MemoryFlightStore):
-    """A flight store whose lease is this one, and free."""
+    """A flight store whose only lease is this one, and free."""
 
     def __init__(self, lease: RecordingLease) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class LeaseStore(MemoryFlightStore):
 
 
 class CachingStore(MemoryFlightStore):
-    """A flight store with a preview in its cache, as one that replicas share has them."""
+    """A flight store with a preview in its cache, as in shared ones."""
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__()

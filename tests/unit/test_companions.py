@@ -1,4 +1,4 @@
-"""Companions: previews of one photo that one invocation renders."""
+"""Companions: previews of one photo, rendered in one invocation."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_companions_are_no_part_of_the_fingerprint() -> None:
 
 
 async def test_one_invocation_serves_the_waiters_of_all() -> None:
-    """Those who want a card wait for the thumb's invocation, here and in another replica; all is in the bucket then."""
+    """Requests for card wait for thumb's invocation, here and in another replica."""
     flight_store, store = MemoryFlightStore(), FakeStore()
     here, there = Gallery(flight_store, store), Gallery(flight_store, store)
     thumbs = [here.ask("thumb") for _ in range(5)]
@@ -131,7 +131,7 @@ async def test_a_companion_fails_alone() -> None:
     ],
 )
 async def test_a_failure_of_the_photo_is_its_companions_as_well(error: PreviewFailed, known: set[str]) -> None:
-    """A missing photo is missing for all, a damaged one may do for `best_effort`."""
+    """A missing photo is missing for all; a damaged one may suffice for `best_effort`."""
     replica = Gallery(error=error)
     replica.resizer.gate.set()
     with pytest.raises(type(error)):
@@ -196,7 +196,7 @@ async def test_repeated_cancellation_does_not_stop_the_release_of_companions() -
 
 
 class UnavailableStore(MemoryFlightStore):
-    """A flight store that has become unavailable after the lease of the preview itself."""
+    """A flight store that becomes unavailable after the lease of the preview itself."""
 
     async def try_acquire(self, key: str) -> Lease | None:
         raise FlightStoreUnavailable(key)

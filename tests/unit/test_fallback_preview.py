@@ -1,4 +1,4 @@
-"""Fallback previews: what a request gets while its own preview is rendered, or cannot be."""
+"""Fallback previews: served while the requested preview is rendered, or cannot be."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ NEVER_S = 1000.0
 
 
 class CountingStore(FakeStore):
-    """Keeps the keys of its existence checks."""
+    """Records the keys of its existence checks."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class CountingStore(FakeStore):
 
 
 class Replica(InMemoryReplica):
-    """A replica whose requests get fallback previews after so many seconds."""
+    """A replica that serves fallback previews after this many seconds."""
 
     def __init__(self, after_s: float, error: PreviewFailed | None = None) -> None:
         super().__init__(
@@ -59,7 +59,7 @@ class Replica(InMemoryReplica):
 
     @property
     def keys(self) -> list[str]:
-        """The keys that the bucket was asked for."""
+        """The keys of the bucket's existence checks."""
         assert isinstance(self.store, CountingStore)
         return self.store.keys
 
@@ -78,12 +78,12 @@ def wanted(name: str = "card") -> Preview:
 
 
 def names(name: str) -> list[str]:
-    """The candidates for a preview, by preset."""
+    """Return the candidates for a preview, by preset."""
     return [each.preset_name for each in FallbackFinder(CATALOGUE, FakeStore()).candidates(wanted(name))]
 
 
 def test_the_most_similar_by_width_comes_first() -> None:
-    """Larger or smaller alike, and in no format that the client may not show."""
+    """Larger or smaller; in no format that the client may not show."""
     assert names("card") == ["wide", "thumb", "hero", "hero@2x"]
     assert names("hero")[:2] == ["wide", "card"]
     assert names("hero.avif")[:3] == ["hero", "wide", "modern"]
@@ -156,7 +156,7 @@ async def test_a_transient_failure_gets_the_fallback_preview(error: PreviewFaile
 
 @pytest.mark.parametrize("error", [PhotoMissing(), PhotoCorrupt()])
 async def test_a_failure_of_the_photo_is_returned(error: PreviewFailed) -> None:
-    """A photo that is gone does not live on in its other previews."""
+    """The other previews of a deleted photo are not served instead."""
     replica = Replica(after_s=NEVER_S, error=error)
     replica.put("hero")
     replica.resizer.gate.set()

@@ -1,4 +1,4 @@
-"""How a lease is kept while the work goes on: renewed until its lock TTL, released where the work fails."""
+"""Keeping a lease during the work: renewed until its lock TTL, released when the work fails."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def test_a_lease_is_renewed_three_times_within_its_time_and_not_beyond_the
     async with kept(lease, TIMING):
         await pass_time(60)
 
-    # The last one expires at the lock TTL.
+    # The last renewal expires at the lock TTL.
     assert [at - began for at in lease.renewals] == pytest.approx([1, 2, 3, 4, 5, 6])
     assert lease.releases == 0
 
@@ -44,7 +44,7 @@ async def test_work_that_ends_before_the_first_renewal_costs_none() -> None:
 
 
 async def test_no_renewal_outlasts_the_work() -> None:
-    """One that is being sent is ended, so that it cannot write the lease after its result."""
+    """A renewal in progress is cancelled, so that it cannot overwrite the result."""
     lease = RecordingLease()
     lease.gate.clear()
     async with kept(lease, TIMING):
@@ -65,7 +65,7 @@ async def test_a_failure_of_the_work_releases_the_lease() -> None:
 
 
 async def test_a_second_cancellation_does_not_stop_the_release() -> None:
-    """The flight store may be slow, and the process in a hurry."""
+    """The flight store may be slow while the process shuts down."""
     lease = RecordingLease()
     lease.gate.clear()
 

@@ -14,7 +14,7 @@ from tests.support.fakes import GatedResizer, job, made, until
 
 
 class ScriptedResizer:
-    """Raises what it is given, one after the other, and then makes the preview."""
+    """Raises the given errors one after another, then renders."""
 
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
@@ -28,7 +28,7 @@ class ScriptedResizer:
 
 
 class RecordedSleep:
-    """Sleeps not at all, and keeps what it was asked for."""
+    """Returns at once, and records the requested durations."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
@@ -51,7 +51,7 @@ async def test_no_more_than_allowed_run_at_once() -> None:
 
 
 async def test_a_slot_that_comes_too_late_is_refused() -> None:
-    """With a second for each and two slots, the ninth in the queue would wait over four seconds."""
+    """With a second per resize and two slots, the ninth in the queue would wait for over four seconds."""
     gated, load = GatedResizer(), Load(at_once=2, typical_s=1.0)
     limited = ConcurrencyLimitedResizer(gated, load, max_wait_s=4)
     resizes = [asyncio.create_task(limited.resize(job())) for _ in range(10)]

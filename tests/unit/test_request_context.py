@@ -1,4 +1,4 @@
-"""Whose work it is: noted once by the handler, known to all that is done for it."""
+"""The current request: set once by the handler, visible to all work for it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ID = "5f0c1d9a2b3e4f60718293a4b5c6d7e8"
 
 
 def apart(work: Callable[[], Any], headers: Mapping[str, str]) -> Any:
-    """What `work` returns as part of a request with these headers; no other test sees them."""
+    """Run `work` as part of a request with these headers, isolated from other tests."""
 
     def run() -> Any:
         request_context.set_request_headers(headers)
@@ -34,8 +34,8 @@ def test_an_id_that_nginx_lets_through_is_known(given: str) -> None:
 
 
 @pytest.mark.parametrize("given", ["", "short", "with space", 'quo"te', "x" * 65, "new\nline-forged", "ключ-ключ"])
-def test_any_other_id_is_none(given: str) -> None:
-    """Who asks the service past nginx writes nothing of their own into its log, nor into the function's."""
+def test_any_other_id_is_dropped(given: str) -> None:
+    """A client that bypasses nginx writes none of its text into the logs of service and function."""
     assert apart(request_context.request_id, {"X-Request-Id": given}) is None
     assert apart(request_context.context_fields, {"X-Request-Id": given}) == {}
 

@@ -1,4 +1,4 @@
-"""Which variants a command works on, by the names on its command line."""
+"""The variants that the names on a command line select."""
 
 from __future__ import annotations
 
@@ -29,12 +29,11 @@ THUMB = ["thumb", "thumb@2x"]
     ],
 )
 def test_a_preset_selects_its_variants(names: list[str], exact: bool, selected: list[str]) -> None:  # noqa: FBT001 -- a case
-    """Each once, in the order of the names; with `exact` a name is only itself."""
+    """Once each, sorted by name; with `exact`, a name selects only itself."""
     assert Selection(names, "", exact=exact).variants(SETTINGS) == selected
 
 
 @pytest.mark.parametrize("name", ["card@2x", "thumb.avif", "thumb@3x", "other", ""])
-def test_an_unknown_name_is_refused(name: str) -> None:
-    """The error lists the known names."""
+def test_an_unknown_name_is_refused_with_the_known_names(name: str) -> None:
     with pytest.raises(InvalidSettings, match=r"configured are card, card\.avif, card\.webp, thumb, thumb@2x"):
         Selection(["card", name], "", exact=False).variants(SETTINGS)

@@ -1,4 +1,4 @@
-"""Settings: read once, checked together; a wrong one stops the start with its name and the cure."""
+"""Settings: read once, checked together; an invalid one aborts startup with its name and the fix."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _lines(read: Read, **variables: str) -> list[str]:
     return caught.value.lines
 
 
-def test_the_least_that_works(read: Read) -> None:
+def test_the_minimal_settings_suffice(read: Read) -> None:
     settings = read(**GOOD)
 
     assert settings.presets == {"card": Preset(width=720)}
@@ -78,8 +78,8 @@ def test_an_empty_variable_is_an_unset_one(read: Read) -> None:
     assert (settings.redis_url, settings.lambda_function, settings.port) == (None, None, 8180)
 
 
-def test_the_aws_names_are_the_sdks(read: Read) -> None:
-    """Region and end points are read where the SDK reads them, the general one last."""
+def test_region_and_endpoints_have_the_aws_sdks_names(read: Read) -> None:
+    """The general endpoint has the lowest precedence."""
     settings = read(
         **GOOD, AWS_DEFAULT_REGION="eu-north-1", AWS_ENDPOINT_URL="http://all", AWS_ENDPOINT_URL_S3="http://s3"
     )
@@ -88,7 +88,7 @@ def test_the_aws_names_are_the_sdks(read: Read) -> None:
     assert (settings.s3_endpoint, settings.lambda_endpoint) == ("http://s3", "http://all")
 
 
-def test_others_variables_are_let_be(read: Read) -> None:
+def test_variables_of_other_programs_are_ignored(read: Read) -> None:
     read(**GOOD, PREW_NGINX_LISTEN="80", PREW_LOCAL_PORT="8080", PREWITT="1")
 
 
@@ -178,7 +178,7 @@ def _parsed(**fields: Any) -> Preset:
 
 
 @pytest.mark.parametrize("dpr", ["1", "5", "2,x", "2;3", "1.5", [2, 5], True, {"2": 3}, "2,"])
-def test_only_agreed_densities(dpr: object) -> None:
+def test_densities_other_than_2_3_and_4_are_refused(dpr: object) -> None:
     with pytest.raises(ValidationError, match="should be one or more of 2, 3 and 4"):
         _parsed(width=1, dpr=dpr)
 
@@ -197,11 +197,11 @@ def test_each_kind_of_failure_stays_cached_for_its_time(read: Read) -> None:
 
 
 @pytest.mark.parametrize("name", ["a", "card", "card_2", "a_", "x" * 32])
-def test_good_names(name: str) -> None:
+def test_valid_preset_names(name: str) -> None:
     assert name in Settings(source_bucket="b", presets={name: Preset(width=1)}).presets
 
 
 @pytest.mark.parametrize("name", ["", "A", "1a", "_a", "a__b", "a-b", "a b", "a/b", "é", "x" * 33, "a\n"])
-def test_bad_names(name: str) -> None:
+def test_invalid_preset_names(name: str) -> None:
     with pytest.raises(ValidationError):
         Settings(source_bucket="b", presets={name: Preset(width=1)})

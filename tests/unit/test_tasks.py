@@ -1,4 +1,4 @@
-"""Background tasks end with their block, also those that take a cancellation for something else."""
+"""Background tasks end with their block, even those that swallow a cancellation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from prewmanager.tasks import background
 from tests.support.fakes import until
 
 
-async def test_it_runs_beside_the_block_and_ends_with_it() -> None:
+async def test_a_task_runs_beside_the_block_and_ends_with_it() -> None:
     events: list[str] = []
 
     async def work() -> None:

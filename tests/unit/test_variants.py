@@ -1,4 +1,4 @@
-"""What can be asked for of one preset, and what each of its variants looks like."""
+"""The variants of a preset, and the definition of each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from prewmanager_presets import Preset
 
 
 def changes(**fields: Any) -> dict[str, dict[str, Any]]:
-    """The variants of a preset called card, each by what is not at its default."""
+    """Return the variants of a preset called card, with their differences from the defaults."""
     return {name: each.changes() for name, each in variants("card", Preset(**fields)).items()}
 
 
@@ -25,7 +25,7 @@ def test_a_plain_preset_is_its_only_variant() -> None:
 
 
 def test_auto_is_three_formats() -> None:
-    """Under the preset's own name a JPEG, that stays PNG where one can see through; by suffix AVIF and WebP."""
+    """JPEG under the preset's name, or PNG for a transparent photo; AVIF and WebP by suffix."""
     assert changes(width=720, format="auto") == {
         "card": {"width": 720, "format": "jpeg", "transparent": "keep"},
         "card.avif": {"width": 720, "format": "avif"},
@@ -33,8 +33,8 @@ def test_auto_is_three_formats() -> None:
     }
 
 
-def test_a_denser_variant_has_more_of_every_pixel() -> None:
-    """Width, height, and the sigmas of blur and sharpen grow; the original stays as it was without `dpr`."""
+def test_a_denser_variant_scales_size_and_effects() -> None:
+    """Width, height, and the sigmas of blur and sharpen; without `dpr` the preset is unchanged."""
     fields: dict[str, Any] = {"width": 100, "height": 50, "sharpen": 0.5, "blur": 0.3, "quality": 70}
     dense = {"width": 300, "height": 150, "sharpen": 1.5, "blur": pytest.approx(0.9), "quality": 70}
 
@@ -69,8 +69,8 @@ def test_a_field_of_one_format_matters_to_that_format_alone(field: str, variant:
     assert getattr(new[variant], field) == 3
 
 
-def test_an_animation_under_auto_stays_one_as_webp() -> None:
-    """For browsers that accept AVIF as well, with WebP's quality; everybody else gets its first frame."""
+def test_under_auto_an_animation_is_kept_as_webp() -> None:
+    """Also for browsers that accept AVIF, with WebP's quality; others get the first frame."""
     made = changes(width=720, format="auto", animated=True, webp_quality=60, webp_effort=4)
 
     moving = {"width": 720, "animated": True, "webp_quality": 60, "webp_effort": 4}

@@ -1,4 +1,4 @@
-"""Requests that wait for one flight: one timer for all of their deadlines."""
+"""Requests waiting for one flight: one timer for all deadlines."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def test_a_deadline_after_all_waiters_have_timed_out_is_kept_as_well() -> 
             await waiters.wait()
 
 
-async def test_a_waiter_that_leaves_costs_the_others_nothing() -> None:
+async def test_a_waiter_that_leaves_does_not_affect_the_others() -> None:
     waiters = Waiters(10)
     leaving, staying = (asyncio.create_task(waiters.wait()) for _ in range(2))
     await pass_time(1)
@@ -54,7 +54,7 @@ async def test_a_waiter_that_leaves_costs_the_others_nothing() -> None:
 
 
 @pytest.mark.parametrize("error", [None, Overloaded("stopping")])
-async def test_one_that_was_cancelled_at_the_last_moment_disturbs_nothing(error: Overloaded | None) -> None:
+async def test_a_waiter_cancelled_as_its_flight_completes_disturbs_nothing(error: Overloaded | None) -> None:
     waiters = Waiters(10)
     cancelled, other = (asyncio.create_task(waiters.wait()) for _ in range(2))
     await pass_time(1)

@@ -1,4 +1,4 @@
-"""HTTP answers, of a real aiohttp server around an in-memory replica."""
+"""HTTP answers of a real aiohttp server around an in-memory replica."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ async def test_a_large_preview_is_streamed_from_the_bucket(
     ],
 )
 async def test_each_failure_has_its_status(site: WebReplica, error: Exception, status: int, kind: str) -> None:
-    """As a short problem, never stored, with nothing internal in it."""
+    """As a short problem, never stored, without internal details."""
     site.resizer.error = error
     response = await site.get("/prew/card/a.jpg")
     problem = await response.json(content_type="application/problem+json")
@@ -154,8 +154,10 @@ async def test_each_failure_has_its_status(site: WebReplica, error: Exception, s
 
 
 @pytest.mark.parametrize(("path", "status"), [("/prew/cart/a.jpg", 404), ("/prew/card/%ff", 400)])
-async def test_a_path_that_names_no_preview_asks_nobody(site: WebReplica, path: str, status: int) -> None:
-    """Neither S3 nor the resizer. The other unacceptable keys are the catalogue's tests."""
+async def test_a_path_that_names_no_preview_asks_neither_s3_nor_the_resizer(
+    site: WebReplica, path: str, status: int
+) -> None:
+    """The catalogue's tests have the other invalid keys."""
     response = await site.get(path)
 
     assert response.status == status
@@ -185,7 +187,7 @@ async def test_a_defect_outside_of_a_flight_is_a_500_without_its_text(
     assert "secret" not in await response.text()
 
 
-async def test_liveness_asks_nobody(site: WebReplica) -> None:
+async def test_liveness_checks_no_dependency(site: WebReplica) -> None:
     site.s3.error = RuntimeError("away")
 
     assert (await site.get("/healthz")).status == 200
@@ -198,9 +200,7 @@ async def test_readiness_names_each_dependency(site: WebReplica) -> None:
     assert await response.json() == {"ready": True, "degraded": False, "redis": "ok", "s3": "ok"}
 
 
-async def test_one_that_fails_and_one_that_hangs_are_not_ready(
-    site: WebReplica, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_dependencies_that_fail_or_hang_are_not_ready(site: WebReplica, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("prewmanager.web.app.PROBE_TIMEOUT_S", 0.05)
     site.s3.error = RuntimeError("secret host")
     site.redis.hangs = True

@@ -1,1 +1,1 @@
-"""Programs that make previews on request, one JSON line in and one out: the contestants."""
+"""The contestants' workers: programs that render previews, with a line of JSON per request and answer."""

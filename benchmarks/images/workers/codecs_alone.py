@@ -1,6 +1,6 @@
-"""libjpeg-turbo's decoder and the output's encoder, and nothing between them: what no preview can be faster than.
+"""Only libjpeg-turbo's decoder and the output's encoder: a lower bound on the time of a preview.
 
-The pixels that are encoded were made before. Both libraries are those in Pillow, used as the image core uses its own.
+The pixels to encode are prepared beforehand. Both libraries are Pillow's, with the image core's options.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def _resize(data: bytes, request: dict[str, Any]) -> bytes:
 
 
 def _decode(data: bytes) -> None:
-    """At half its size, as the core and sharp have it decoded: the photo is 3.8 times as wide as the preview."""
+    """Decode at half size, as the core and sharp do: the photo is 3.8 times as wide as the preview."""
     image = Image.open(io.BytesIO(data))
     image.draft("RGB", (image.width // 2, image.height // 2))
     image.load()

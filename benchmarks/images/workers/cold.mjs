@@ -1,4 +1,4 @@
-// A resize function on Node: one preview from S3 to S3 with sharp and AWS's client, then the end of the process.
+// A resize function on Node: renders one preview from S3 to S3 with sharp and AWS's client, then exits.
 import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import sharp from 'sharp';
 

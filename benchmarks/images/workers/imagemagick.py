@@ -1,4 +1,4 @@
-"""ImageMagick's program, a process for each preview as its users run it."""
+"""ImageMagick's program, one process per preview, as its users run it."""
 
 from __future__ import annotations
 

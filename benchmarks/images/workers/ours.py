@@ -9,7 +9,7 @@ from lambda_resize.resize import resize
 from lambda_resize.settings import Limits
 from prewmanager_presets import Spec
 
-# The plot over the size of the photo goes beyond what the defaults accept.
+# The benchmark by photo size exceeds the default limits.
 _LIMITS = Limits(
     max_source_bytes=10**10, max_source_pixels=2_000_000_000, max_frame_pixels=2_000_000_000, max_seconds=600
 )

@@ -1,4 +1,4 @@
-"""Pillow, as its documentation says to make thumbnails: with the decoder's shrinking and a Lanczos filter."""
+"""Pillow, with the method its documentation recommends for thumbnails: shrink on load and a Lanczos filter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The workers' side: requests come from standard input, times go to standard output, previews into files."""
+"""The workers' side: reads requests from standard input, writes times to standard output and previews to files."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Resize = Callable[[bytes, dict[str, Any]], bytes]
 
 
 def serve(resize: Resize) -> None:
-    """Answer one line for each line until there are no more; only `resize` is timed, not the files.
+    """Answer each line with a line until the input ends; the time is that of `resize`, without file access.
 
-    Where another program does the work, the answer has its peak of memory too.
+    If another program does the work, the answer also has its peak of memory.
     """
     for line in sys.stdin:
         request = json.loads(line)

@@ -1,10 +1,10 @@
-// sharp as a function on Node would call it, all options at its own defaults but those that a request names.
-// A JSON object a line: from standard input what to make, to standard output how long it took.
+// sharp as a function on Node would call it: options have sharp's defaults unless a request sets them.
+// Reads a JSON object per line from standard input, writes one with the time to standard output.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import sharp from 'sharp';
 
-sharp.cache(false); // no two calls see the same bytes
+sharp.cache(false); // no cache: each call decodes again
 if (process.env.VIPS_CONCURRENCY) sharp.concurrency(Number(process.env.VIPS_CONCURRENCY));
 
 for await (const line of createInterface({ input: process.stdin })) {

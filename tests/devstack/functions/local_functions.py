@@ -1,4 +1,4 @@
-"""Functions that the local Lambda service runs in its tests, each one line of behaviour."""
+"""Functions for the tests of the Lambda emulator, each with one behaviour."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CALLS = 0
 
 
 def echo(event: Any, context: Any) -> dict[str, Any]:
-    """Answer what it was called with, what Lambda told it, and how often this sandbox was called."""
+    """Answer with the event, Lambda's context, and the number of calls in this sandbox."""
     global CALLS  # noqa: PLW0603 -- a warm sandbox is recognised by what it kept
     CALLS += 1
     return {
@@ -37,17 +37,17 @@ def leave(event: dict[str, int], _context: Any) -> None:
 
 
 def answer(event: dict[str, int], _context: Any) -> str:
-    """Answer with a JSON string of this many bytes, its quotes included."""
+    """Answer with a JSON string of this many bytes, including its quotes."""
     return "x" * (event["bytes"] - 2)
 
 
 def hang(_event: Any, _context: Any) -> None:
-    """Wait for a byte that nobody sends."""
+    """Wait for a byte that is never sent."""
     os.read(os.pipe()[0], 1)
 
 
 def gated(event: dict[str, str], _context: Any) -> int:
-    """Answer with the process id as soon as nobody holds the lock on the file `gate`."""
+    """Answer with the process id once the lock on the file `gate` is free."""
     with Path(event["gate"]).open("rb") as gate:
         fcntl.flock(gate, fcntl.LOCK_SH)
     return os.getpid()
