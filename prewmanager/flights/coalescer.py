@@ -22,7 +22,7 @@ from prewmanager.flights.waiters import Waiters
 from prewmanager.previews.catalogue import Preview
 from prewmanager.previews.outcome import Failure, Source
 from prewmanager.resizing.load import Load
-from prewmanager.tasks import end
+from prewmanager.tasks import end, resume_waiter
 
 _log = structlog.get_logger(__name__)
 
@@ -119,6 +119,7 @@ class Coalescer:
                 batch = open_batch(self._companions(preview), self._parts)
                 async with Flight(preview, self._parts, batch).run() as result:
                     self._publish(flight, result)
+                    await resume_waiter(len(flight.waiters))
         except Exception:  # noqa: BLE001 -- a defect of ours; the waiters must get an answer all the same
             _log.exception("flight.crashed", key=preview.preview_key)
             if not flight.waiters.published:

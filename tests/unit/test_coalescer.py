@@ -11,7 +11,7 @@ from prewmanager.adapters.memory_store import MemoryFlightStore
 from prewmanager.errors import DeadlineExceeded, Overloaded, PhotoMissing, ResizerFailed, StorageFailed
 from prewmanager.flights.lease import Timing
 from prewmanager.flights.ports import Lease
-from prewmanager.flights.result import Completed, Held
+from prewmanager.flights.result import Answer, Completed, Held
 from prewmanager.previews.outcome import Outcome, Source
 from tests.support.fake_time import pass_time
 from tests.support.fakes import FakeClock, FakeStore, RecordingLease, made, preview, until
@@ -77,6 +77,24 @@ class CachingStore(MemoryFlightStore):
     async def evict(self, key: str, completed: Completed) -> None:  # noqa: ARG002 -- it has one flight
         assert completed.outcome is self.cached
         self.cached = None
+
+
+@pytest.mark.parametrize(("waiters", "answered"), [(1, 1), (2, 0), (600, 0)])
+async def test_one_answer_comes_before_the_flight_store_gets_the_result_and_many_after(
+    waiters: int, answered: int
+) -> None:
+    """An answer takes less time than a command to Redis; with hundreds of them the other replicas would wait."""
+    requests: list[asyncio.Task[Answer]] = []
+    answered_before: list[int] = []
+    lease = RecordingLease(on_complete=lambda: answered_before.append(sum(request.done() for request in requests)))
+    replica = InMemoryReplica(LeaseStore(lease))
+    requests += [replica.ask() for _ in range(waiters)]
+    await replica.resizer.entered.wait()
+    replica.resizer.gate.set()
+    await asyncio.gather(*requests)
+    await until(lambda: bool(answered_before))
+
+    assert answered_before == [answered]
 
 
 async def test_a_cached_preview_that_was_purged_is_rendered_anew() -> None:
