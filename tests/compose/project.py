@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from urllib.parse import quote
 from tests.support.asking import Answer, ask
 
 ROOT = Path(__file__).resolve().parents[2]
+
+BACK_WITHIN_S = 40.0  # after a container was killed: its restart and its health check
 
 
 def engine_answers() -> bool:
@@ -28,10 +31,12 @@ def engine_answers() -> bool:
     return True
 
 
-def eventually(holds: Callable[[], bool]) -> None:
-    """Return as soon as `holds()`; otherwise the test's time limit ends it."""
+def eventually(holds: Callable[[], bool], what: str) -> None:
+    """Poll containers, which send no event here, until `holds()`; fail if that takes longer than `BACK_WITHIN_S`."""
+    deadline = time.monotonic() + BACK_WITHIN_S
     while not holds():
-        pass
+        assert time.monotonic() < deadline, f"not within {BACK_WITHIN_S:.0f} s: {what}"
+        time.sleep(0.2)
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ def test_an_overwritten_photo_gets_new_previews_at_the_next_request(project: Pro
 
     for wanted in (50, 200):
         project.run_in(container, PUT.format(grey=wanted))
-        eventually(functools.partial(is_grey, wanted))
+        eventually(functools.partial(is_grey, wanted), f"{wanted} is of the new photo")
 
 
 def test_nginxs_clients_cannot_list_the_bucket(project: Project) -> None:
@@ -112,7 +112,7 @@ def test_no_request_is_lost_when_a_replica_or_redis_is_killed(project: Project, 
         answers = [each.result() for each in asked]
 
     assert [answer.status for answer in answers] == [200] * len(paths)
-    eventually(lambda: project.is_healthy(service))
+    eventually(lambda: project.is_healthy(service), f"{service} is healthy")
     assert killed in {container["Id"] for container in project.containers(service)}
 
 
@@ -122,8 +122,8 @@ def test_existing_previews_need_no_lambda_and_missing_ones_are_rendered_once_it_
     project.kill_one("lambda")
 
     assert project.get(made).status == 200
-    eventually(lambda: project.get(missing).status == 200)
-    eventually(lambda: project.is_healthy("lambda"))
+    eventually(lambda: project.get(missing).status == 200, "a missing preview is rendered")
+    eventually(lambda: project.is_healthy("lambda"), "lambda is healthy")
 
 
 @pytest.mark.parametrize("service", ["cloudfront", "page", "s3-events"])
@@ -132,7 +132,7 @@ def test_killed_parts_beside_the_request_path_recover_unnoticed(project: Project
     project.kill_one(service)
 
     assert project.get(missing).status == 200
-    eventually(lambda: project.is_healthy(service))
+    eventually(lambda: project.is_healthy(service), f"{service} is healthy")
 
 
 @pytest.mark.parametrize("service", ["nginx", "s3"])
@@ -141,10 +141,10 @@ def test_after_nginx_or_s3_was_killed_previews_are_kept_and_rendered(project: Pr
     body = project.get(made).body
     project.kill_one(service)
 
-    eventually(lambda: _answers(project, made, body))
-    eventually(lambda: project.is_healthy(service))
+    eventually(lambda: _answers(project, made, body), "a stored preview is served")
+    eventually(lambda: project.is_healthy(service), f"{service} is healthy")
     missing = next(project.fresh_previews)
-    eventually(lambda: project.get(missing).status == 200)
+    eventually(lambda: project.get(missing).status == 200, "a missing preview is rendered")
 
 
 def _answers(project: Project, path: str, body: bytes) -> bool:
@@ -159,7 +159,7 @@ def test_five_replicas_share_the_work(project: Project) -> None:
     """With `--scale prewmanager=5`, started before nginx."""
     project.compose("up", "--detach", "--wait", "--scale=prewmanager=5", "--no-recreate")
     project.compose("restart", "nginx")
-    eventually(lambda: project.is_healthy("nginx"))
+    eventually(lambda: project.is_healthy("nginx"), "nginx is healthy")
     replicas = [container["Id"] for container in project.containers("prewmanager")]
     before = [project.run_in(replica, REQUESTS) for replica in replicas]
     for _ in range(20):
