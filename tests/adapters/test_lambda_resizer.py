@@ -59,7 +59,6 @@ async def _resizer(
 
 
 async def test_a_function_of_the_reference_implementation_is_enough(service: Lambda) -> None:
-    """It answers only status, data, content_type and error."""
     async with _resizer(service.url, "minimal") as resizer:
         made = (await resizer.resize(job())).made
 
@@ -90,7 +89,6 @@ async def test_each_way_to_fail_has_its_kind(service: Lambda, function: str, fai
 async def test_invocations_are_counted_unless_lambda_refused_them(
     service: Lambda, function: str, ran: int | None
 ) -> None:
-    """Successful or not; without memory and time there are no GB-seconds."""
     metrics = Metrics()
     async with _resizer(service.url, function, metrics=metrics) as resizer:
         with contextlib.suppress(PreviewFailed):
@@ -257,7 +255,6 @@ async def test_lambda_is_asked_as_the_sdk_asks_it(function: str) -> None:
 
 
 async def test_over_tls_lambdas_certificate_must_be_trusted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """By this machine's authorities, or by those of AWS_CA_BUNDLE."""
     certificate = await asyncio.to_thread(self_signed, tmp_path / "lambda.pem", "IP:127.0.0.1")
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate)

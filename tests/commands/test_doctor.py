@@ -48,7 +48,6 @@ def _failed(findings: Findings) -> set[str]:
 
 
 async def test_a_healthy_site_has_nothing_wrong(shop: Shop, function: GatedLambda) -> None:
-    """Exit code 0; the function is invoked once, and its preview is deleted."""
     shop.put("photo/a b.jpg", "prew/card/a b.jpg")
     before = shop.keys()
     findings = await _examine(shop, exit_code=0)
@@ -60,7 +59,6 @@ async def test_a_healthy_site_has_nothing_wrong(shop: Shop, function: GatedLambd
 
 
 async def test_invalid_settings_are_findings(shop: Shop) -> None:
-    """With the variable's name; nothing else can be checked."""
     findings = await _examine(shop, PREW_LOCK_TTL="10")
 
     assert _failed(findings) == {"settings"}
@@ -148,7 +146,6 @@ async def test_a_function_that_is_too_slow(shop: Shop, tmp_path: Path) -> None:
 async def test_a_function_without_permission_to_read_or_write_is_reported(
     guarded: Shop, user: str, tmp_path: Path
 ) -> None:
-    """The fix concerns the function's own role."""
     environment = guarded.environment | {"AWS_ACCESS_KEY_ID": user, "AWS_SECRET_ACCESS_KEY": user}
     handlers = {"prew-resize": "lambda_resize.handler.handler"}
     service = start_lambda(tmp_path, handlers, f"--task-root={ROOT}", env=environment)
@@ -232,7 +229,6 @@ async def test_missing_permission_to_list_is_reported(guarded: Shop) -> None:
 
 
 async def test_a_role_that_may_only_read_suffices_for_the_service(guarded: Shop) -> None:
-    """Permissions that only purge and stale need are reported, but are no fault."""
     findings = await _examine(guarded, AWS_ACCESS_KEY_ID="reader", AWS_SECRET_ACCESS_KEY="reader")
     deletes = findings["previews: delete"]
 
@@ -244,7 +240,6 @@ async def test_a_role_that_may_only_read_suffices_for_the_service(guarded: Shop)
 
 
 async def test_workers_without_permission_to_write_are_reported(guarded: Shop) -> None:
-    """They render with the service's own credentials."""
     findings = await _examine(guarded, AWS_ACCESS_KEY_ID="reader", AWS_SECRET_ACCESS_KEY="reader")
 
     assert _failed(findings) == {"function: makes a preview"}
@@ -281,7 +276,6 @@ async def test_wrong_credentials_are_not_reported_as_a_missing_permission(guarde
 
 
 async def test_worker_processes_render_the_preview(guarded: Shop) -> None:
-    """Without a function the service's own workers are checked, and nothing is left behind."""
     findings = await _examine(guarded, exit_code=0)
 
     assert "image/jpeg" in findings["function: makes a preview"]["detail"]
@@ -291,7 +285,6 @@ async def test_worker_processes_render_the_preview(guarded: Shop) -> None:
 async def test_replicas_with_other_presets_or_without_an_answer_are_reported(
     shop: Shop, function: GatedLambda, port: int
 ) -> None:
-    """A differing preset is reported with both fingerprints."""
     ports = [port, *free_ports(1)]
     addresses = [f"{LOOPBACK}:{each}" for each in [*ports, 1]]
     async with (

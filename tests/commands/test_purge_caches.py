@@ -34,7 +34,6 @@ def _nginx(shop: Shop, tmp_path: Path) -> Iterator[Nginx]:
 
 
 def test_copies_in_nginxs_cache_are_deleted(shop: Shop, nginx: Nginx, tmp_path: Path) -> None:
-    """In each cached spelling; those of other presets stay, and a dry run only counts."""
     shop.put(f"prew/card/{NAME}", f"prew/thumb/{NAME}", body=b"old")
     paths = [f"/prew/card{PATH}", f"/prew/card{OTHERWISE_ENCODED}", f"/prew/thumb{PATH}"]
     for path in paths * 2:

@@ -29,7 +29,6 @@ def test_an_answer_is_the_functions_payload_with_status_version_and_request_id(i
 
 
 def test_a_function_sees_lambdas_environment(invoke: Invoke, service: Lambda) -> None:
-    """Variables of Lambda and of the service, and a deadline at the time-out."""
     seen = invoke("echo", {})["Payload"]
 
     expected = {

@@ -27,7 +27,6 @@ def test_the_process_environment_overrides_the_file(env_file: Path) -> None:
 
 
 def test_defaults_without_any_variable(tmp_path: Path) -> None:
-    """Port 8080, two replicas, sample photos, the system's own Redis and function."""
     settings = read_local_settings(tmp_path / "none", {})
 
     assert (settings.port, settings.replicas, settings.photos) == (8080, 2, None)

@@ -145,7 +145,6 @@ def test_the_origins_own_responses_pass(system: Edge, s3: S3) -> None:
     ],
 )
 def test_a_request_that_cannot_be_answered_with_an_image_is_never_a_502(system: Edge, url: str, status: int) -> None:
-    """Forbidden hosts, this machine by any other name, forbidden redirects, too large an answer."""
     answer = system.get("/photo/none.jpg", s=url.format(port=system.port, images=system.images.port))
 
     assert (answer.status, answer.problem["status"]) == (status, status)

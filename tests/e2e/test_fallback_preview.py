@@ -15,7 +15,6 @@ from tests.support.site import Site
 async def test_while_a_preview_is_rendered_all_get_the_fallback_preview(
     run_site: Callable[..., Site], redis_server: Redis, s3: S3
 ) -> None:
-    """Thumb, for five seconds and with its own ETag; then card, from S3."""
     async with GatedLambda(s3).running() as function:
         settings = {"PREW_FALLBACK_AFTER": "0"}
         with run_site(redis=redis_server, function=function, settings=settings) as site:

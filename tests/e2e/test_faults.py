@@ -159,7 +159,6 @@ async def test_while_redis_hangs_each_replica_renders_alone(run_faulty: RunFault
 
 
 async def test_flushall_in_mid_flight_costs_at_most_one_more_invocation(run_faulty: RunFaulty) -> None:
-    """The leader's renewal or a takeover restores the lease."""
     async with run_faulty() as part:
         leading, waiting = await _leader_and_waiters(part, _photo("flushall"))
         async with RedisClient.from_url(part.redis.url) as client:
@@ -282,7 +281,6 @@ async def test_no_request_is_lost_in_a_rolling_restart_under_load(run_faulty: Ru
 
 
 async def test_a_photo_uploaded_after_its_failure_was_cached_appears_after_the_ttl(run_faulty: RunFaulty) -> None:
-    """Or at once, if the key is deleted."""
     async with run_faulty(PREW_MISSING_TTL="1") as part:
         part.function.gate.set()
         part.function.script.extend([failed("missing"), failed("missing")])
@@ -302,7 +300,6 @@ async def test_a_photo_uploaded_after_its_failure_was_cached_appears_after_the_t
 
 
 async def test_made_up_names_cannot_run_up_a_bill(run_faulty: RunFaulty) -> None:
-    """Of two hundred random names, the rate limit's burst is invoked, the rest get 503; known previews are 200."""
     limits = {"PREW_MAX_RESIZES_PER_SECOND": "0.01", "PREW_RESIZE_BURST": "20"}
     async with run_faulty(replicas=2, **limits) as part:
         part.function.gate.set()

@@ -84,7 +84,6 @@ def test_every_client_gets_its_format_and_density(tiles: Site) -> None:
 
 
 async def test_one_invocation_renders_the_companions_as_well(tiles: Site, function: Lambda) -> None:
-    """Card and tile, companions of thumb, are then in S3, with the photo's placeholder."""
     await asyncio.to_thread(tiles.put, "also.jpg", encoded(Image.new("RGB", (900, 600), "teal"), "JPEG"))
     invocations = function.stats()["invocations"]
     burst = await tiles.burst("/prew/thumb/also.jpg", 50)
@@ -122,7 +121,6 @@ def test_transparency_and_animation_are_kept(tiles: Site) -> None:
 
 
 def test_unconfigured_variants_are_unknown_presets(tiles: Site) -> None:
-    """Other densities, formats of presets that are not auto, made-up names; failures have Vary too."""
     tiles.put("one.jpg", encoded(Image.new("RGB", (100, 100)), "JPEG"))
     paths = ["/prew/tile@3x/one.jpg", "/prew/tile.png/one.jpg", "/prew/card.avif/one.jpg", "/prew/card@2x/one.jpg"]
 

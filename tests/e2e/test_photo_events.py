@@ -71,7 +71,6 @@ def _got(site: Site, path: str) -> tuple[int, str | None]:
 
 
 def test_an_overwritten_photo_changes_its_previews_at_the_next_request(site: Site) -> None:
-    """In every preset, although Redis has the old photo's results; other photos' previews stay."""
     with _cleaned(site, 2):
         site.put(NAME, _photo(50))
         site.put("other.jpg", _photo(50))

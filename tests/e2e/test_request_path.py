@@ -98,7 +98,6 @@ def test_head_on_a_missing_preview_renders_it(site: Site) -> None:
 
 
 def test_every_real_photo_in_every_preset(site: Site, real_photos: Path) -> None:
-    """Upright, sRGB, of the size that preset and fit define; the second request is answered by S3."""
     for path in sorted(real_photos.glob("*.jpg")):
         data = path.read_bytes()
         site.put(f"real/{path.name}", data)
@@ -197,7 +196,6 @@ def test_our_function_answers_the_minimal_request(site: Site, function: Lambda) 
 def test_a_function_with_the_minimal_answer_serves_our_service(
     run_site: Callable[..., Site], redis_server: Redis, faulty_functions: Lambda
 ) -> None:
-    """It answers only status, data, content_type and error."""
     with run_site(redis=redis_server, function=faulty_functions, function_name="minimal") as site:
         answer = site.get("/prew/card/path/reference.jpg")
 

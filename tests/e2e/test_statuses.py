@@ -97,7 +97,6 @@ def test_a_function_that_fails_or_is_too_slow_has_its_status(  # noqa: PLR0917 -
 async def test_a_photo_that_kills_the_function_is_one_invocation_within_its_ttl(
     run_site: Callable[..., Site], redis_server: Redis, faulty_functions: Lambda
 ) -> None:
-    """It stays cached for as long as a damaged photo."""
     path, died = "/prew/card/status/fatal.jpg", faulty_functions.stats()["invocations"]
     settings = QUICK | {"PREW_REJECTED_TTL": "70"}
     with run_site(

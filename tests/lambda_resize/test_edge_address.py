@@ -92,7 +92,6 @@ def test_a_forbidden_address_is_refused_in_any_spelling_before_the_lookup(url: s
 
 
 def test_an_allowed_host_is_the_checked_address() -> None:
-    """Scheme, port, path and query are the URL's, without the fragment; the address is the resolver's."""
     address = allowed_address(
         "https://images.example.com/a%20b.jpg?v=2#top", SETTINGS, _resolver(PUBLIC, "93.184.216.35")
     )
@@ -140,7 +139,6 @@ NOT_PUBLIC = [
 
 @pytest.mark.parametrize("ip", NOT_PUBLIC)
 def test_an_allowed_name_that_points_inside_is_refused(ip: str) -> None:
-    """Private, local, link-local, metadata, special and embedding addresses, also beside a public one."""
     assert not is_public(ip)
     with pytest.raises(Refused, match="not public"):
         allowed_address("https://images.example.com/", SETTINGS, _resolver(PUBLIC, ip))

@@ -53,7 +53,6 @@ def logged(caplog: pytest.LogCaptureFixture) -> dict[str, Any]:
 
 
 def test_the_full_request_gets_the_full_response(bucket: Any) -> None:
-    """Fields and types are those of the example, and describe the object in the bucket."""
     expected = example("response_full")
     answer = handler(example("request_full"), None)
     assert {name: type(value) for name, value in answer.items()} == {n: type(v) for n, v in expected.items()}
@@ -87,7 +86,6 @@ def test_the_minimal_request_gets_the_fields_of_the_minimal_response() -> None:
 
 
 def test_data_beyond_the_limit_is_left_out(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The preview is in the bucket all the same; data of exactly the limit is inlined."""
     size: Any = handler(example("request_minimal"), None)["size"]
     monkeypatch.setattr(handler_module, "SETTINGS", Settings(max_data_bytes=size))
     assert "data" in handler(example("request_minimal"), None)
@@ -133,7 +131,6 @@ def test_a_failure_is_an_answer_of_the_contract_and_writes_nothing(
 
 
 def test_a_missing_photo_is_answered_as_in_the_example(bucket: Any) -> None:
-    """Except for duration and cold start."""
     bucket.delete_object(Bucket="photos", Key="photo/a/b.jpg")
     answer = handler(example("request_full"), None)
     varying = {name: answer[name] for name in ("cold_start", "duration_ms")}
@@ -148,7 +145,6 @@ def test_the_failing_photo_is_named_in_the_error(bucket: Any) -> None:
 
 @pytest.mark.usefixtures("bucket")
 def test_success_is_logged_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
-    """With keys, size, duration and request id; without the data."""
     with caplog.at_level(logging.INFO, "lambda_resize"):
         answer = handler(example("request_full"), SimpleNamespace(aws_request_id="an-id"))
     entry = logged(caplog)
@@ -174,7 +170,6 @@ def test_an_invalid_id_is_not_logged_and_does_not_fail_the_request(
 
 @pytest.mark.usefixtures("bucket")
 def test_only_a_processs_first_invocation_is_a_cold_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Even if it fails; duration and memory are reported each time."""
     monkeypatch.setattr("lambda_resize.invocation._earlier", itertools.count())
     answers = [handler({}, None), handler(example("request_full"), None), handler({}, None)]
     assert [answer["cold_start"] for answer in answers] == [True, False, False]
@@ -198,7 +193,6 @@ def test_failures_are_logged_by_severity(caplog: pytest.LogCaptureFixture, bucke
 
 
 def test_further_previews_are_written_and_described(bucket: Any) -> None:
-    """Each by its preset's name, without data; one that fails leaves the others alone."""
     also = [
         {"preset_name": "thumb", "width": 200},
         {"preset_name": "square", "width": 90, "height": 90, "format": "webp", "cache_control": "max-age=1"},
@@ -246,7 +240,6 @@ def _failing_for(name: str, write: Any) -> Any:
 
 @pytest.mark.parametrize("acl", [None, "public-read"])
 def test_a_placeholder_is_answered_and_stored(bucket: Any, monkeypatch: pytest.MonkeyPatch, acl: str | None) -> None:
-    """As base64, in the answer and in each preview's metadata, by either S3 client."""
     storage = Storage.from_environment(os.environ, object_acl=acl)
     monkeypatch.setattr(handler_module, "_storage", cache(lambda: storage))
     also = [{"preset_name": "thumb", "width": 200}]
@@ -275,7 +268,6 @@ class Panic(BaseException):
 def test_an_unexpected_error_is_internal(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, failure: BaseException
 ) -> None:
-    """The answer has only its type; the log has the traceback."""
     monkeypatch.setattr(handler_module, "_storage", _raising(failure))
     answer = handler(example("request_full"), None)
     answered = {"status": False, "error": type(failure).__name__, "kind": "internal"}

@@ -72,7 +72,6 @@ def test_the_time_limit_covers_decoding_before_and_during_saving(position: str) 
 
 
 def test_a_deadline_ends_images_from_before_and_after_it() -> None:
-    """Both give no more pixels, and raise `TimedOut`."""
     with Deadline(3600) as deadline:
         before = deadline.watch(pyvips.Image.black(100, 100).copy())
         deadline.check()

@@ -60,7 +60,6 @@ def test_the_cache_lock_lets_simultaneous_requests_through_to_the_service(
 
 
 def test_a_hit_does_not_ask_s3(cached: Nginx, put: Put) -> None:
-    """It is valid for 10 minutes, whatever query is added."""
     put("prew/card/hit.jpg", b"first", CacheControl="no-store", ContentType="image/webp")
     first = ask(cached.port, "/prew/card/hit.jpg")
     put("prew/card/hit.jpg", b"second")
@@ -85,7 +84,6 @@ def test_missing_objects_are_not_cached(cached: Nginx, service: Recorder, put: P
 
 
 def test_ranges_conditions_and_head_are_answered_from_the_cache(cached: Nginx, put: Put) -> None:
-    """A range as the first request caches the whole object."""
     etag = put("photo/whole.jpg", b"0123456789" * 100)
     part = ask(cached.port, "/photo/whole.jpg", headers={"Range": "bytes=3-5"})
     put("photo/whole.jpg", b"other")

@@ -107,7 +107,6 @@ def test_without_a_trusted_proxy_x_forwarded_for_is_ignored(
 
 @pytest.mark.parametrize(("rate", "seconds"), [("7r/m", "9"), ("60r/m", "1"), ("300r/m", "1"), ("20r/s", "1")])
 def test_retry_after_is_when_the_rate_lets_one_more_through(rate: str, seconds: str) -> None:
-    """In whole seconds, rounded up."""
     environment = effective_environment({**MINIMAL, "PREW_NGINX_MISS_RATE": rate})
 
     assert environment["PREW_NGINX_RETRY_AFTER"] == seconds

@@ -159,7 +159,6 @@ def test_s3s_host_is_by_default_the_servers_without_the_port() -> None:
 
 
 def test_names_are_resolved_again_where_a_resolver_is_given(tmp_path: Path) -> None:
-    """By `resolve` at every server of both upstreams, which nginx supports since 1.27.3."""
     render(tmp_path, {**MINIMAL, "PREW_NGINX_RESOLVER": "127.0.0.53 [::1]"})
     text = (tmp_path / "prewmanager" / "upstreams.conf").read_text()
 
@@ -173,7 +172,6 @@ SUBSTITUTED = "a$b a$b ${UNSET} $UNSET $SETTER a$b/x a$bter $1 $a$b ${SET $ ${} 
 
 
 def test_only_defined_variables_are_replaced() -> None:
-    """In both spellings."""
     assert substitute(SAMPLE, {"SET": "a$b"}) == SUBSTITUTED
 
 

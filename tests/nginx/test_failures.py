@@ -113,7 +113,6 @@ def test_requests_go_to_all_replicas(start: StartNginx, bucket: Recorder, replic
 def test_the_next_replica_answers_when_one_dies_during_a_request(
     start: StartNginx, bucket: Recorder, replicas: list[Recorder]
 ) -> None:
-    """The flight's lock prevents a second rendering."""
     bucket.respond = lambda _: Reply(404)
     dying, living = replicas
     dying.respond = lambda _: None

@@ -113,7 +113,6 @@ def test_headers_above_8_kb_are_431(recorded: Nginx, bucket: Recorder) -> None:
 def test_other_bytes_reach_both_upstreams_unchanged(
     recorded: Nginx, service: Recorder, bucket: Recorder, target: bytes
 ) -> None:
-    """Escapes that are no text, or that would be dangerous only if decoded twice."""
     bucket.respond = lambda _: Reply(404)
 
     ask(recorded.port, target)
@@ -139,7 +138,6 @@ def test_of_the_absolute_form_only_the_path_is_used(recorded: Nginx, bucket: Rec
     "head", [b"GET /photo/a.jpg HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00\r\n\r\n", b"GET\r\n\r\n"]
 )
 def test_a_malformed_request_gets_a_problem_body(recorded: Nginx, bucket: Recorder, head: bytes) -> None:
-    """No Host, a TLS greeting, half a request line."""
     with socket.create_connection((LOOPBACK, recorded.port), timeout=10) as connection:
         connection.sendall(head)
         answer = b"".join(iter(lambda: connection.recv(65536), b""))

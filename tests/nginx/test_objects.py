@@ -129,7 +129,6 @@ def test_the_client_gets_the_services_304(front: Nginx, service: Recorder) -> No
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_a_missing_photo_is_404_with_a_picture_that_is_not_cached(front: Nginx, service: Recorder, method: str) -> None:
-    """Also for a client with an earlier ETag."""
     headers = {"If-Modified-Since": "Fri, 01 Jan 2100 00:00:00 GMT", "Range": "bytes=0-9"}
 
     answer = ask(front.port, "/photo/missing.jpg", method, headers)

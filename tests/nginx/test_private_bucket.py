@@ -102,7 +102,6 @@ def test_a_missing_photo_is_the_picture_and_a_missing_preview_is_rendered(signin
 def test_new_credentials_need_no_reload(
     start: StartNginx, usual: dict[str, str], as_it_was: Path, service: Recorder
 ) -> None:
-    """With wrong ones photos are 502 rather than missing, and previews go on through the service."""
     nginx = start(usual)
     right = as_it_was.read_text()
     for wrong in (json.dumps({**json.loads(right), "SecretAccessKey": "wrong"}), "{"):
@@ -121,7 +120,6 @@ def test_new_credentials_need_no_reload(
 def test_a_session_token_is_sent_and_signed(
     start: StartNginx, usual: dict[str, str], as_it_was: Path, bucket: Recorder, name: str
 ) -> None:
-    """Under the AWS command line's name for it, and the metadata service's."""
     as_it_was.write_text(json.dumps({**json.loads(as_it_was.read_text()), name: "tok/en=="}))
     nginx = start({**usual, "PREW_NGINX_S3_SERVER": bucket.address})
 

@@ -36,7 +36,6 @@ CONDITIONS = {
 
 
 def test_s3_gets_the_conditions_and_nothing_else(recorded: Nginx, bucket: Recorder) -> None:
-    """Host is the bucket's, Range and conditions are the client's; credentials, cookies and the rest are dropped."""
     ask(recorded.port, "/photo/a.jpg", headers={**HOSTILE_HEADERS, **CONDITIONS})
 
     assert dict(bucket.seen[0].headers) == {"Host": "photos.s3.test", **CONDITIONS}
@@ -124,7 +123,6 @@ def test_a_large_body_is_413(recorded: Nginx, bucket: Recorder) -> None:
 
 
 def test_headers_in_an_objects_metadata_have_no_effect(recorded: Nginx, bucket: Recorder) -> None:
-    """No internal redirect, no cookie, no header of S3's own."""
     inner = {
         "X-Accel-Redirect": "/nginx-health",
         "Set-Cookie": "a=b",

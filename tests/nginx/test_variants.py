@@ -60,7 +60,6 @@ def _caching(start: StartNginx, bucket_all_session: Recorder, service_all_sessio
 def test_accept_selects_avif_before_webp_unless_its_weight_is_zero(
     nginx: Nginx, service: Recorder, bucket: Recorder, accept: str | None, folder: str
 ) -> None:
-    """Ranges such as image/* select neither."""
     bucket.respond = lambda _: Reply(404)
 
     ask(nginx.port, "/prew/card/a.jpg", headers={} if accept is None else {"Accept": accept})
@@ -117,7 +116,6 @@ def test_other_presets_variants_and_spellings_are_unchanged_and_without_vary(
 
 
 def test_pluses_are_encoded_for_s3_in_variants_too(nginx: Nginx, service: Recorder, bucket: Recorder) -> None:
-    """S3 gets %2B, the service the client's spelling."""
     bucket.respond = lambda _: Reply(404)
 
     ask(nginx.port, "/prew/card@2x/a+b.jpg", headers=WEBP)
@@ -163,8 +161,6 @@ def test_head_and_conditions_go_to_the_variant(nginx: Nginx, bucket: Recorder) -
 
 
 def test_each_variant_is_cached_under_its_own_key(caching: Nginx, bucket: Recorder) -> None:
-    """A variant that is named in the path shares the entry."""
-
     def named(seen: Seen) -> Reply:
         return Reply(200, seen.target.encode(), {"ETag": f'"{len(seen.target)}"'})
 
@@ -227,7 +223,6 @@ def scripts(**variables: str) -> dict[str, str]:
 
 
 def test_auto_presets_are_those_of_the_service() -> None:
-    """From the service's own variables, in either case, or from the variable for presets in JSON."""
     built = scripts(
         PREW_PRESETS='{"tile": {"width": 1, "format": "auto"}}',
         PREW_NGINX_AUTO_PRESETS="tile  card",

@@ -39,7 +39,6 @@ def test_systemd_analyze_verify_prints_nothing(units: Path) -> None:
 
 
 def test_the_page_lists_the_exposures_none_above_2(units: Path) -> None:
-    """By `systemd-analyze security`."""
     documented = dict(re.findall(r"^\| `prewmanager-(\w+)` \| ([\d.]+) \|", PAGE.read_text(), re.MULTILINE))
     counted = {
         unit: re.findall(

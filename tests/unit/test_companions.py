@@ -45,7 +45,6 @@ def test_companions_are_no_part_of_the_fingerprint() -> None:
 
 
 async def test_one_invocation_serves_the_waiters_of_all() -> None:
-    """Requests for card wait for thumb's invocation, here and in another replica."""
     flight_store, store = MemoryFlightStore(), FakeStore()
     here, there = Gallery(flight_store, store), Gallery(flight_store, store)
     thumbs = [here.ask("thumb") for _ in range(5)]

@@ -79,7 +79,6 @@ def test_an_empty_variable_is_an_unset_one(read: Read) -> None:
 
 
 def test_region_and_endpoints_have_the_aws_sdks_names(read: Read) -> None:
-    """The general endpoint has the lowest precedence."""
     settings = read(
         **GOOD, AWS_DEFAULT_REGION="eu-north-1", AWS_ENDPOINT_URL="http://all", AWS_ENDPOINT_URL_S3="http://s3"
     )

@@ -139,7 +139,6 @@ async def test_a_large_preview_is_streamed_from_the_bucket(
     ],
 )
 async def test_each_failure_has_its_status(site: WebReplica, error: Exception, status: int, kind: str) -> None:
-    """As a short problem, never stored, without internal details."""
     site.resizer.error = error
     response = await site.get("/prew/card/a.jpg")
     problem = await response.json(content_type="application/problem+json")
