@@ -240,9 +240,7 @@ async def test_waiting_ends_by_itself(flight_store: FlightStore) -> None:
 
 @pytest.mark.parametrize("stored", ["fakeredis", "redis"], indirect=True)
 @pytest.mark.parametrize("size", [0, 100, MAX_BODY_BYTES, MAX_BODY_BYTES + 1])
-async def test_only_a_preview_within_the_bound_is_inlined_for_the_other_replicas(
-    flight_store: FlightStore, size: int
-) -> None:
+async def test_only_a_preview_within_the_bound_is_inlined_for_others(flight_store: FlightStore, size: int) -> None:
     preview = made((b"\x00\xff\nblocked:" * 100)[:size])
     await (await _lease(flight_store)).complete(preview, 5)
     found = await _completed(flight_store)

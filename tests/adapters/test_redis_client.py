@@ -97,9 +97,7 @@ async def test_many_at_once_leave_all_connections_free(pool: SharedTlsPool) -> N
     assert len(await _ids(redis)) == 2
 
 
-async def test_a_connection_closed_by_the_server_is_reopened_without_an_error(
-    pool: SharedTlsPool, redis_server: backends.Redis
-) -> None:
+async def test_a_connection_the_server_closed_is_reopened(pool: SharedTlsPool, redis_server: backends.Redis) -> None:
     redis = _client(pool)
     await asyncio.gather(redis.ping(), redis.ping())
     old = await _ids(redis)
@@ -113,9 +111,7 @@ async def test_a_connection_closed_by_the_server_is_reopened_without_an_error(
 
 
 @pytest.mark.parametrize(("failures", "fails"), [(0, False), (1, False), (2, True)])
-async def test_a_command_whose_connection_breaks_is_tried_twice(
-    failures: int, *, fails: bool, redis_server: backends.Redis
-) -> None:
+async def test_a_broken_connection_is_tried_twice(failures: int, *, fails: bool, redis_server: backends.Redis) -> None:
     accepted = 0
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

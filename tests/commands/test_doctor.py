@@ -143,9 +143,7 @@ async def test_a_function_that_is_too_slow(shop: Shop, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("user", ["reader", "stranger"])
-async def test_a_function_without_permission_to_read_or_write_is_reported(
-    guarded: Shop, user: str, tmp_path: Path
-) -> None:
+async def test_a_function_that_may_not_read_or_write_is_reported(guarded: Shop, user: str, tmp_path: Path) -> None:
     environment = guarded.environment | {"AWS_ACCESS_KEY_ID": user, "AWS_SECRET_ACCESS_KEY": user}
     handlers = {"prew-resize": "lambda_resize.handler.handler"}
     service = start_lambda(tmp_path, handlers, f"--task-root={ROOT}", env=environment)
@@ -303,9 +301,7 @@ async def test_replicas_with_other_presets_or_without_an_answer_are_reported(
     assert function.url
 
 
-async def test_a_port_in_use_is_a_fault_unless_the_service_uses_it(
-    shop: Shop, function: GatedLambda, port: int
-) -> None:
+async def test_a_port_in_use_is_a_fault_unless_the_service_has_it(shop: Shop, function: GatedLambda, port: int) -> None:
     async with await asyncio.start_server(lambda _, writer: writer.close(), LOOPBACK, port):
         others = await _examine(shop, PREW_PORT=str(port))
     async with shop.serving():
@@ -332,9 +328,7 @@ async def _wrong_clock() -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{server.port}"
 
 
-async def test_a_clock_that_differs_from_s3s_is_reported(
-    wrong_clock: str, s3: S3, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_clock_other_than_s3s_is_reported(wrong_clock: str, s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in s3.aws_environment().items():
         monkeypatch.setenv(name, value)
     async with s3_inventory.s3_client(region="us-east-1", endpoint_url=wrong_clock) as client:

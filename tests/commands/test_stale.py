@@ -95,9 +95,7 @@ async def test_two_at_once_render_nothing_twice_within_their_limits(shop: Shop, 
     assert function.most_at_once <= 4
 
 
-async def test_an_earlier_cached_result_does_not_count_as_a_repair(
-    shop: Shop, function: GatedLambda, redis_server: Redis, now: str
-) -> None:
+async def test_a_cached_result_is_no_repair(shop: Shop, function: GatedLambda, redis_server: Redis, now: str) -> None:
     """A photo is replaced just after its preview was rendered, whose result is still in Redis."""
     shop.put("prew/card/a.jpg", body=b"old", fingerprint=now)
     shop.put_later("photo/a.jpg", than="prew/card/a.jpg")

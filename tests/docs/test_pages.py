@@ -138,9 +138,7 @@ def _zensical() -> str:
 
 
 @pytest.mark.timeout(120)
-def test_the_site_builds_without_warnings_loads_nothing_external_and_refuses_broken_links(
-    zensical: str, tmp_path: Path
-) -> None:
+def test_the_site_builds_cleanly_loads_nothing_external_and_refuses_broken_links(zensical: str, tmp_path: Path) -> None:
     configuration = (ROOT / "zensical.toml").read_text(encoding="utf-8").replace(".local/", "")
     (tmp_path / "zensical.toml").write_text(configuration, encoding="utf-8")
     stage(tmp_path / "docs-source")

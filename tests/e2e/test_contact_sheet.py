@@ -143,7 +143,5 @@ def test_a_burst_renders_one_preview_and_leaves_neither_copy_nor_preview(shown: 
         ("preset=card&count=many", {"X-Burst": "1"}, 400),
     ],
 )
-def test_a_burst_with_invalid_parameters_is_refused(
-    shown: Site, query: str, headers: dict[str, str], status: int
-) -> None:
+def test_a_burst_with_bad_parameters_is_refused(shown: Site, query: str, headers: dict[str, str], status: int) -> None:
     assert shown.get(f"/burst?{query}", headers=headers).status == status

@@ -22,7 +22,7 @@ from devstack.backends import S3, start_redis
 from prewmanager.adapters.redis.flight_store import CHANNEL
 from tests.support.fakes import until_reported
 from tests.support.gated_lambda import GatedLambda, failed, throttled
-from tests.support.site import Site
+from tests.support.site import RunSite, Site
 
 TIMES = {
     "PREW_LAMBDA_TIMEOUT": "5",
@@ -37,7 +37,7 @@ RunFaulty = Callable[..., contextlib.AbstractAsyncContextManager[SimpleNamespace
 
 
 @pytest.fixture(name="run_faulty")
-def _run_faulty(run_site: Callable[..., Site], s3: S3, tmp_path: Path) -> RunFaulty:
+def _run_faulty(run_site: RunSite, s3: S3, tmp_path: Path) -> RunFaulty:
     """Runs a site with its own Redis and gated Lambda: `async with run_faulty(replicas=2) as part`."""
 
     @contextlib.asynccontextmanager
@@ -185,9 +185,7 @@ async def test_without_notifications_waiters_find_the_result_by_polling(run_faul
     assert _invocations(part) == 1
 
 
-async def test_a_leader_that_was_stopped_neither_overwrites_nor_releases_its_successors_lease(
-    run_faulty: RunFaulty,
-) -> None:
+async def test_a_stopped_leader_neither_overwrites_nor_releases_its_successors_lease(run_faulty: RunFaulty) -> None:
     async with run_faulty() as part:
         path = _photo("blocked")
         leading, waiting = await _leader_and_waiters(part, path)

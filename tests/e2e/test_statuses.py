@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from devstack.backends import Redis
 from devstack.lambda_server import Lambda, start_lambda
 from tests.support.asking import Answer, ask
 from tests.support.fakes import until_reported
-from tests.support.site import FUNCTION, ROOT, Site
+from tests.support.site import FUNCTION, ROOT, RunSite, Site
 
 # Short times, in the order that the settings require.
 QUICK = {
@@ -83,7 +82,7 @@ def test_a_rejected_photo_is_one_invocation_within_its_ttl(site: Site, function:
 
 @pytest.mark.parametrize(("function_name", "status", "kind"), [("raises", 502, "failed"), ("sleeps", 504, "timeout")])
 def test_a_function_that_fails_or_is_too_slow_has_its_status(  # noqa: PLR0917 -- the row's parts
-    run_site: Callable[..., Site],
+    run_site: RunSite,
     redis_server: Redis,
     faulty_functions: Lambda,
     function_name: str,
@@ -95,7 +94,7 @@ def test_a_function_that_fails_or_is_too_slow_has_its_status(  # noqa: PLR0917 -
 
 
 async def test_a_photo_that_kills_the_function_is_one_invocation_within_its_ttl(
-    run_site: Callable[..., Site], redis_server: Redis, faulty_functions: Lambda
+    run_site: RunSite, redis_server: Redis, faulty_functions: Lambda
 ) -> None:
     path, died = "/prew/card/status/fatal.jpg", faulty_functions.stats()["invocations"]
     settings = QUICK | {"PREW_REJECTED_TTL": "70"}
@@ -113,9 +112,7 @@ async def test_a_photo_that_kills_the_function_is_one_invocation_within_its_ttl(
     assert 60 < cached_s <= 70
 
 
-def test_readiness_names_a_lambda_that_is_away(
-    run_site: Callable[..., Site], redis_server: Redis, tmp_path: Path
-) -> None:
+def test_readiness_names_a_lambda_that_is_away(run_site: RunSite, redis_server: Redis, tmp_path: Path) -> None:
     handlers = {FUNCTION: "lambda_resize.handler.handler"}
     function = start_lambda(tmp_path, handlers, f"--task-root={ROOT}")
     function.program.kill()
@@ -133,9 +130,7 @@ def test_readiness_names_a_lambda_that_is_away(
     }
 
 
-async def test_one_flight_too_many_has_a_retry_after(
-    run_site: Callable[..., Site], redis_server: Redis, faulty_functions: Lambda
-) -> None:
+async def test_a_flight_too_many_is_throttled(run_site: RunSite, redis_server: Redis, faulty_functions: Lambda) -> None:
     settings = QUICK | {"PREW_MAX_FLIGHTS": "1"}
     parts = {"function": faulty_functions, "function_name": "sleeps", "settings": settings}
     with run_site(redis=redis_server, **parts) as site:

@@ -65,9 +65,7 @@ def test_the_cleaner_may_list_only_the_previews_prefix(aws: Aws, resources: dict
     assert statement["Condition"] == {"StringEquals": {"s3:prefix": "prew/"}}
 
 
-def test_only_the_service_may_invoke_a_function_and_only_the_resize_function(
-    aws: Aws, resources: dict[str, str]
-) -> None:
+def test_only_the_service_may_invoke_a_function_and_only_the_resize_one(aws: Aws, resources: dict[str, str]) -> None:
     may_invoke = {}
     for role, name in (("ServiceRole", "service"), ("ResizeRole", "resize"), ("CleanerRole", "cleaner")):
         policy = aws.client("iam").get_role_policy(RoleName=resources[role], PolicyName=name)["PolicyDocument"]

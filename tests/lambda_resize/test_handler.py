@@ -157,9 +157,7 @@ def test_success_is_logged_in_one_line(caplog: pytest.LogCaptureFixture) -> None
 
 @pytest.mark.usefixtures("bucket")
 @pytest.mark.parametrize("bad", ["a b", "x" * 65, "id\nforged", "short", 7, ["a"], {"a": 1}])
-def test_an_invalid_id_is_not_logged_and_does_not_fail_the_request(
-    caplog: pytest.LogCaptureFixture, bad: object
-) -> None:
+def test_an_invalid_id_is_not_logged_and_fails_no_request(caplog: pytest.LogCaptureFixture, bad: object) -> None:
     with caplog.at_level(logging.INFO, "lambda_resize"):
         answer = handler(example("request_full") | {"request_id": bad, "traceparent": bad}, None)
     entry = logged(caplog)
@@ -277,9 +275,7 @@ def test_an_unexpected_error_is_internal(
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt(), SystemExit(1)])
-def test_a_request_to_exit_is_not_turned_into_an_answer(
-    monkeypatch: pytest.MonkeyPatch, failure: BaseException
-) -> None:
+def test_a_request_to_exit_is_not_made_an_answer(monkeypatch: pytest.MonkeyPatch, failure: BaseException) -> None:
     monkeypatch.setattr(handler_module, "_storage", _raising(failure))
     with pytest.raises(type(failure)):
         handler(example("request_full"), None)

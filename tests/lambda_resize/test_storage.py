@@ -207,9 +207,7 @@ def test_the_size_limit_is_inclusive(s3: S3, storage: Storage) -> None:
         storage.read(s3.bucket, "exact", 99)
 
 
-def test_requests_are_path_style_and_have_the_session_token(
-    answering: Answering, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_requests_are_path_style_with_the_session_token(answering: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SESSION_TOKEN", "the-token")
     with answering(NOT_FOUND) as (storage, received), pytest.raises(Missing):
         storage.read("photos", "photo/a+b c.jpg", 100)

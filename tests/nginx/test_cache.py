@@ -41,9 +41,7 @@ def ask_until(nginx: Nginx, target: str, holds: Callable[[Answer], bool]) -> Ans
     return answer
 
 
-def test_the_cache_lock_lets_simultaneous_requests_through_to_the_service(
-    short_lived: Nginx, bucket: Recorder, service: Recorder
-) -> None:
+def test_the_cache_lock_delays_no_missing_preview(short_lived: Nginx, bucket: Recorder, service: Recorder) -> None:
     bucket.respond = lambda _: Reply(404)
     # Below nginx's default time-out for the lock, 5 s, which the configuration overrides.
     all_in = threading.Barrier(20, timeout=4)
@@ -128,9 +126,7 @@ def test_an_expired_object_is_served_while_s3_fails(short_lived: Nginx, bucket: 
     ask_until(short_lived, "/photo/stale.jpg", lambda answer: answer.status == 200 and len(bucket.seen) > 2)
 
 
-def test_a_purged_preview_goes_to_the_service_once_it_expires_here(
-    short_lived: Nginx, bucket: Recorder, service: Recorder
-) -> None:
+def test_a_purged_preview_is_missing_once_it_expires(short_lived: Nginx, bucket: Recorder, service: Recorder) -> None:
     ask(short_lived.port, "/prew/card/purged.jpg")
     bucket.respond = lambda _: Reply(404)
 

@@ -93,9 +93,7 @@ def test_the_log_has_the_clients_address_and_s3s_status_beside_a_429(missing_as:
     assert (entry["client"], entry["status"], entry["upstream_status"]) == ("2001:db8:7::9", 429, "404")
 
 
-def test_without_a_trusted_proxy_x_forwarded_for_is_ignored(
-    recorded: Nginx, service: Recorder, bucket: Recorder
-) -> None:
+def test_x_forwarded_for_of_no_trusted_proxy_is_ignored(recorded: Nginx, service: Recorder, bucket: Recorder) -> None:
     bucket.respond = lambda _: Reply(404)
 
     headers = {"X-Forwarded-For": "192.0.2.9", "X-Request-Id": "client-test-plain"}

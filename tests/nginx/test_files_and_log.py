@@ -78,9 +78,7 @@ def logged(nginx: Nginx, request_id: str) -> dict[str, Any]:
     return found[0]
 
 
-def test_one_line_of_the_log_has_the_request_both_upstreams_and_the_times(
-    recorded: Nginx, service: Recorder, bucket: Recorder
-) -> None:
+def test_a_log_line_has_request_upstreams_and_times(recorded: Nginx, service: Recorder, bucket: Recorder) -> None:
     bucket.respond = lambda _: Reply(404)
     headers = {"X-Request-Id": "log-test-0001", "User-Agent": 'quo"te\\ and \x01 byte'}
 

@@ -82,9 +82,7 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize("target", [*TRAVERSALS, *EMPTY_SEGMENTS, *CONTROLS, *MALFORMED])
-def test_a_bad_path_is_400_and_reaches_no_upstream(
-    recorded: Nginx, service: Recorder, bucket: Recorder, target: bytes
-) -> None:
+def test_a_bad_path_is_400_and_stops_here(recorded: Nginx, service: Recorder, bucket: Recorder, target: bytes) -> None:
     answer = ask(recorded.port, target)
 
     assert answer.status == 400
@@ -110,9 +108,7 @@ def test_headers_above_8_kb_are_431(recorded: Nginx, bucket: Recorder) -> None:
 
 
 @pytest.mark.parametrize("target", [b"/prew/card/%ff%fe.jpg", b"/prew/card/%c0%ae%c0%ae/a", b"/prew/card/%252e%252e/a"])
-def test_other_bytes_reach_both_upstreams_unchanged(
-    recorded: Nginx, service: Recorder, bucket: Recorder, target: bytes
-) -> None:
+def test_other_bytes_pass_unchanged(recorded: Nginx, service: Recorder, bucket: Recorder, target: bytes) -> None:
     bucket.respond = lambda _: Reply(404)
 
     ask(recorded.port, target)

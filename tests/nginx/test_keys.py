@@ -74,9 +74,7 @@ def test_s3_and_the_service_are_asked_for_one_key(
     assert decode_path(service.seen[0].target) == key
 
 
-def test_but_for_the_plus_the_path_keeps_the_clients_spelling(
-    recorded: Nginx, service: Recorder, bucket: Recorder
-) -> None:
+def test_but_for_pluses_paths_keep_the_clients_spelling(recorded: Nginx, service: Recorder, bucket: Recorder) -> None:
     bucket.respond = lambda _: Reply(404)
     target = "/prew/c%61rd%2fa%c3%A9%7e!~b"
 
@@ -86,9 +84,7 @@ def test_but_for_the_plus_the_path_keeps_the_clients_spelling(
     assert [seen.target for seen in service.seen] == [target]
 
 
-def test_a_ninth_plus_is_not_encoded_for_s3_and_right_for_the_service(
-    recorded: Nginx, service: Recorder, bucket: Recorder
-) -> None:
+def test_only_eight_pluses_are_encoded_for_s3(recorded: Nginx, service: Recorder, bucket: Recorder) -> None:
     bucket.respond = lambda _: Reply(404)
     target = "/prew/card/" + "+" * 9
 
@@ -101,9 +97,7 @@ def test_a_ninth_plus_is_not_encoded_for_s3_and_right_for_the_service(
 @pytest.mark.parametrize(
     "query", ["?acl", "?versionId=1", "?response-content-type=text/html", "?", "?a?b/../c", "?%00"]
 )
-def test_the_query_reaches_neither_s3_nor_the_service(
-    recorded: Nginx, service: Recorder, bucket: Recorder, query: str
-) -> None:
+def test_the_query_reaches_no_upstream(recorded: Nginx, service: Recorder, bucket: Recorder, query: str) -> None:
     """It would select S3's subresources and override responses."""
     bucket.respond = lambda _: Reply(404)
 

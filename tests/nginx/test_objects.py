@@ -19,9 +19,7 @@ BODY = bytes(range(256)) * 300
 
 
 @pytest.mark.parametrize("key", ["photo/there.jpg", "prew/card/there.jpg"])
-def test_an_existing_object_comes_from_s3_without_the_service(
-    front: Nginx, service: Recorder, put: Put, key: str
-) -> None:
+def test_existing_objects_come_from_s3_without_the_service(front: Nginx, service: Recorder, put: Put, key: str) -> None:
     etag = put(key, BODY, ContentType="image/webp", CacheControl="max-age=31536000")
 
     answer = ask(front.port, f"/{key}")
@@ -162,9 +160,7 @@ def test_s3s_403_is_treated_as_missing(start: StartNginx, s3: S3, service: Recor
 
 
 @pytest.mark.parametrize("target", ["/", "/other", "/photo", "/prew", "/-/health", "/-/problem", "/Photo/a.jpg", "*"])
-def test_other_paths_are_404_with_a_problem_body(
-    recorded: Nginx, service: Recorder, bucket: Recorder, target: str
-) -> None:
+def test_other_paths_are_404_with_a_problem(recorded: Nginx, service: Recorder, bucket: Recorder, target: str) -> None:
     answer = ask(recorded.port, target)
 
     assert answer.status == (400 if target == "*" else 404)

@@ -23,9 +23,7 @@ def _site(start: StartNginx, bucket_all_session: Recorder, service_all_session: 
     )
 
 
-def test_it_gets_path_query_and_headers_unchanged_and_its_headers_reach_the_client(
-    site: Nginx, service: Recorder
-) -> None:
+def test_it_gets_path_query_and_headers_unchanged_and_the_client_its_headers(site: Nginx, service: Recorder) -> None:
     answer = ask(site.port, "/presets/photos?search=%3Cb%3E", headers={"X-Herd": "1"})
 
     assert (answer.status, answer.body, answer.headers["X-Preview"]) == (200, b"from service", "made")

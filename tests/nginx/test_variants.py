@@ -106,9 +106,7 @@ def test_s3_and_the_service_get_one_key_with_the_suffix_at_the_preset(
         "/photo/prew/card/a.jpg",
     ],
 )
-def test_other_presets_variants_and_spellings_are_unchanged_and_without_vary(
-    nginx: Nginx, bucket: Recorder, path: str
-) -> None:
+def test_other_presets_variants_and_spellings_pass_without_vary(nginx: Nginx, bucket: Recorder, path: str) -> None:
     answer = ask(nginx.port, path, headers=AVIF)
 
     assert answer.headers["Vary"] is None
@@ -138,9 +136,7 @@ def test_every_answer_for_an_auto_preset_has_vary(
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("POST", "/prew/card/a", 405), ("GET", "/prew/card/", 400)])
-def test_refusals_by_nginx_itself_have_vary(
-    nginx: Nginx, bucket: Recorder, method: str, path: str, status: int
-) -> None:
+def test_refusals_by_nginx_have_vary(nginx: Nginx, bucket: Recorder, method: str, path: str, status: int) -> None:
     answer = ask(nginx.port, path, method)
 
     assert (answer.status, answer.headers.get_all("Vary")) == (status, ["Accept"])
@@ -196,7 +192,7 @@ def test_cloudfronts_function_and_nginx_select_the_same_variant() -> None:
     assert seen == {("image/avif", "card.avif"), ("image/webp", "card.webp"), ("*/*", "card")}
 
 
-def test_a_real_s3_finds_keys_with_at_and_dot_encoded_or_not(
+def test_a_real_s3_finds_keys_with_at_and_dot_encoded(
     start: StartNginx, s3: S3, service: Recorder, put: Callable[..., str]
 ) -> None:
     nginx = start({**AUTO, "PREW_NGINX_S3_SERVER": f"127.0.0.1:{s3.port}", "PREW_NGINX_SERVICES": service.address})
@@ -250,9 +246,7 @@ def test_without_auto_presets_no_map_is_included() -> None:
         ({"PREW_NGINX_AUTO_PRESETS": "card", "PREW_PRESETS__CARD__FORMAT": "jpeg"}, "names card, whose own variable"),
     ],
 )
-def test_presets_in_json_require_the_variable_which_must_agree_with_the_service(
-    variables: dict[str, str], message: str
-) -> None:
+def test_presets_in_json_require_a_variable_that_matches_the_service(variables: dict[str, str], message: str) -> None:
     """Nginx cannot read JSON."""
     with pytest.raises(ProgramError, match=f"PREW_NGINX_AUTO_PRESETS {message}"):
         scripts(**variables)
