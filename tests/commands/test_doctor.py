@@ -230,10 +230,7 @@ async def test_a_role_that_may_only_read_suffices_for_the_service(guarded: Shop)
     findings = await _examine(guarded, AWS_ACCESS_KEY_ID="reader", AWS_SECRET_ACCESS_KEY="reader")
     deletes = findings["previews: delete"]
 
-    assert (deletes["state"], deletes["fix"]) == (
-        "skipped",
-        "allow these credentials s3:DeleteObject on photos/prew/*",
-    )
+    assert (deletes["state"], deletes["fix"]) == ("skipped", "allow these credentials s3:DeleteObject on photos/prew/*")
     assert [name for name in _failed(findings) if not name.startswith("function")] == []
 
 

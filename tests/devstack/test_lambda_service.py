@@ -59,8 +59,7 @@ def test_a_second_call_reuses_the_warm_sandbox(invoke: Invoke, service: Lambda) 
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["echo:$LATEST", "arn:aws:lambda:us-east-1:000000000000:function:echo", "000000000000:function:echo"],
+    "name", ["echo:$LATEST", "arn:aws:lambda:us-east-1:000000000000:function:echo", "000000000000:function:echo"]
 )
 def test_name_partial_arn_and_arn_denote_one_function(invoke: Invoke, name: str) -> None:
     assert invoke(name, {})["Payload"]["environment"]["AWS_LAMBDA_FUNCTION_NAME"] == "echo"
@@ -190,8 +189,7 @@ def test_a_failed_asynchronous_event_is_retried_twice(run_service: RunService) -
 
 
 def test_a_throttled_asynchronous_event_waits_and_uses_up_no_retry(
-    run_service: RunService,
-    closed_gate: Callable[[], AbstractContextManager[dict[str, str]]],
+    run_service: RunService, closed_gate: Callable[[], AbstractContextManager[dict[str, str]]]
 ) -> None:
     with run_service("--concurrency=1", "--retry-pause=0.1") as service:
         with closed_gate() as event:

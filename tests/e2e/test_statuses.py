@@ -82,12 +82,7 @@ def test_a_rejected_photo_is_one_invocation_within_its_ttl(site: Site, function:
 
 @pytest.mark.parametrize(("function_name", "status", "kind"), [("raises", 502, "failed"), ("sleeps", 504, "timeout")])
 def test_a_function_that_fails_or_is_too_slow_has_its_status(  # noqa: PLR0917 -- the row's parts
-    run_site: RunSite,
-    redis_server: Redis,
-    faulty_functions: Lambda,
-    function_name: str,
-    status: int,
-    kind: str,
+    run_site: RunSite, redis_server: Redis, faulty_functions: Lambda, function_name: str, status: int, kind: str
 ) -> None:
     with run_site(redis=redis_server, function=faulty_functions, function_name=function_name, settings=QUICK) as site:
         check(site.get(f"/prew/card/status/{function_name}.jpg"), status, kind)
@@ -121,13 +116,7 @@ def test_readiness_names_a_lambda_that_is_away(run_site: RunSite, redis_server: 
         ready = ask(site.ports[0], "/readyz")
 
     assert ready.status == 503
-    assert json.loads(ready.body) == {
-        "ready": False,
-        "degraded": False,
-        "redis": "ok",
-        "s3": "ok",
-        "lambda": "failed",
-    }
+    assert json.loads(ready.body) == {"ready": False, "degraded": False, "redis": "ok", "s3": "ok", "lambda": "failed"}
 
 
 async def test_a_flight_too_many_is_throttled(run_site: RunSite, redis_server: Redis, faulty_functions: Lambda) -> None:

@@ -189,10 +189,7 @@ def test_only_a_200_with_a_body_is_an_image(host: ImageHost, status: int, error:
 
 
 def test_a_broken_answer_is_the_hosts_failure(host: ImageHost) -> None:
-    host.replies = {
-        "/nonsense": _raw(b"nonsense\r\n\r\n"),
-        "/short": reply(body=b"half", Content_Length="9"),
-    }
+    host.replies = {"/nonsense": _raw(b"nonsense\r\n\r\n"), "/short": reply(body=b"half", Content_Length="9")}
     for path in host.replies:
         with pytest.raises(SourceFailed):
             fetch(host.url(path), host.settings(), host.network)

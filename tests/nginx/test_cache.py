@@ -27,10 +27,7 @@ def _cached(start: StartNginx, s3: S3, service_all_session: Recorder) -> Nginx:
 @pytest.fixture(scope="session", name="short_lived")
 def _short_lived(start: StartNginx, bucket_all_session: Recorder, service_all_session: Recorder) -> Nginx:
     """Nginx with a cache that asks S3 again after a second, in front of two recorders."""
-    addresses = {
-        "PREW_NGINX_S3_SERVER": bucket_all_session.address,
-        "PREW_NGINX_SERVICES": service_all_session.address,
-    }
+    addresses = {"PREW_NGINX_S3_SERVER": bucket_all_session.address, "PREW_NGINX_SERVICES": service_all_session.address}
     return start({**addresses, "PREW_NGINX_CACHE": "on", "PREW_NGINX_CACHE_VALID": "1s"})
 
 

@@ -7,13 +7,7 @@ import asyncio
 import pytest
 
 from prewmanager.adapters.memory_store import MemoryFlightStore
-from prewmanager.errors import (
-    FlightStoreUnavailable,
-    PhotoCorrupt,
-    PhotoMissing,
-    PreviewFailed,
-    ResizerFailed,
-)
+from prewmanager.errors import FlightStoreUnavailable, PhotoCorrupt, PhotoMissing, PreviewFailed, ResizerFailed
 from prewmanager.flights.lease import Timing
 from prewmanager.flights.ports import Lease
 from prewmanager.flights.result import Completed, Held
@@ -123,11 +117,7 @@ async def test_a_companion_fails_alone() -> None:
 
 @pytest.mark.parametrize(
     ("error", "known"),
-    [
-        (PhotoMissing("x"), {"card", "hero"}),
-        (PhotoCorrupt("x"), {"card"}),
-        (ResizerFailed("x"), set()),
-    ],
+    [(PhotoMissing("x"), {"card", "hero"}), (PhotoCorrupt("x"), {"card"}), (ResizerFailed("x"), set())],
 )
 async def test_a_failure_of_the_photo_is_its_companions_as_well(error: PreviewFailed, known: set[str]) -> None:
     """A missing photo is missing for all; a damaged one may suffice for `best_effort`."""
