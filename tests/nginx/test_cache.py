@@ -10,11 +10,9 @@ import pytest
 
 from devstack.backends import S3
 from devstack.nginx_server import Nginx
-from tests.nginx.conftest import StartNginx
+from tests.nginx.conftest import Put, StartNginx
 from tests.nginx.recorder import Recorder, Reply
 from tests.support.asking import Answer, ask
-
-Put = Callable[..., str]
 
 
 @pytest.fixture(scope="session", name="cached")
@@ -25,10 +23,9 @@ def _cached(start: StartNginx, s3: S3, service_all_session: Recorder) -> Nginx:
 
 
 @pytest.fixture(scope="session", name="short_lived")
-def _short_lived(start: StartNginx, bucket_all_session: Recorder, service_all_session: Recorder) -> Nginx:
+def _short_lived(start: StartNginx, recorders: dict[str, str]) -> Nginx:
     """Nginx with a cache that asks S3 again after a second, in front of two recorders."""
-    addresses = {"PREW_NGINX_S3_SERVER": bucket_all_session.address, "PREW_NGINX_SERVICES": service_all_session.address}
-    return start({**addresses, "PREW_NGINX_CACHE": "on", "PREW_NGINX_CACHE_VALID": "1s"})
+    return start({**recorders, "PREW_NGINX_CACHE": "on", "PREW_NGINX_CACHE_VALID": "1s"})
 
 
 def ask_until(nginx: Nginx, target: str, holds: Callable[[Answer], bool]) -> Answer:

@@ -21,12 +21,11 @@ _numbers = itertools.count()
 
 
 @pytest.fixture(scope="module", name="limited")
-def _limited(start: StartNginx, bucket_all_session: Recorder, service_all_session: Recorder) -> Nginx:
+def _limited(start: StartNginx, recorders: dict[str, str]) -> Nginx:
     """One missing preview a minute, after a burst of three, for each client behind a trusted proxy."""
     return start(
         {
-            "PREW_NGINX_S3_SERVER": bucket_all_session.address,
-            "PREW_NGINX_SERVICES": service_all_session.address,
+            **recorders,
             "PREW_NGINX_MISS_RATE": "1r/m",
             "PREW_NGINX_MISS_BURST": str(BURST),
             "PREW_NGINX_TRUSTED_PROXIES": "127.0.0.0/8 10.0.0.0/8 fd00::/8",

@@ -70,10 +70,7 @@ def test_nginx_accepts_every_variant_without_a_warning(rendered: dict[str, Path]
 
 
 def test_gixy_finds_nothing(rendered: dict[str, Path]) -> None:
-    """The check left out expects proxy_pass to decode the path, which it does not do with variables.
-
-    test_keys.py shows that both upstreams get the raw path.
-    """
+    """The check left out expects proxy_pass to decode the path; test_keys.py shows that it does not."""
     left_out = ["--skips", "proxy_pass_normalized"]
     files = [str(folder / "nginx.conf") for folder in rendered.values()]
     argv = [find("gixy"), "--format", "json", *left_out, *files]

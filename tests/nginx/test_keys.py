@@ -9,7 +9,7 @@ import pytest
 
 from devstack.nginx_server import Nginx
 from prewmanager.previews.catalogue import decode_path
-from tests.nginx.conftest import BUCKET_PATH
+from tests.nginx.conftest import BUCKET_PATH, Put
 from tests.nginx.recorder import Recorder, Reply
 from tests.support.asking import ask, lazily, strictly
 
@@ -26,7 +26,7 @@ ENCODINGS = [pytest.param(strictly, id="strict"), pytest.param(lazily, id="lazy"
 @pytest.mark.parametrize("encode", ENCODINGS)
 @pytest.mark.parametrize("name", NAMES)
 def test_photos_and_previews_are_found_under_their_encoded_names(
-    front: Nginx, service: Recorder, put: Callable[..., str], name: str, encode: Callable[[str], str]
+    front: Nginx, service: Recorder, put: Put, name: str, encode: Callable[[str], str]
 ) -> None:
     for key in (f"photo/{name}", f"prew/card/{name}"):
         put(key, key.encode())

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 
 import pytest
 from PIL import Image
 
 from devstack.backends import S3, s3_client
 from devstack.nginx_server import Nginx
-from tests.nginx.conftest import StartNginx
+from tests.nginx.conftest import Put, StartNginx
 from tests.nginx.recorder import Recorder, Reply
 from tests.support.asking import ask
 
-Put = Callable[..., str]
 BODY = bytes(range(256)) * 300
 
 

@@ -12,15 +12,9 @@ from tests.support.asking import ask
 
 
 @pytest.fixture(scope="module", name="site")
-def _site(start: StartNginx, bucket_all_session: Recorder, service_all_session: Recorder) -> Nginx:
+def _site(start: StartNginx, recorders: dict[str, str]) -> Nginx:
     """Nginx whose server at the root is the service's recorder."""
-    return start(
-        {
-            "PREW_NGINX_S3_SERVER": bucket_all_session.address,
-            "PREW_NGINX_SERVICES": service_all_session.address,
-            "PREW_NGINX_WWW": f"http://{service_all_session.address}",
-        }
-    )
+    return start({**recorders, "PREW_NGINX_WWW": f"http://{recorders['PREW_NGINX_SERVICES']}"})
 
 
 def test_it_gets_path_query_and_headers_unchanged_and_the_client_its_headers(site: Nginx, service: Recorder) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import dukpy
 import pytest
 
@@ -11,7 +9,7 @@ from devstack.backends import S3
 from devstack.nginx_server import SOURCES, Nginx, effective_environment
 from devstack.programs import ProgramError
 from prewmanager.previews.catalogue import decode_path
-from tests.nginx.conftest import BUCKET_PATH, StartNginx
+from tests.nginx.conftest import BUCKET_PATH, Put, StartNginx
 from tests.nginx.recorder import Recorder, Reply, Seen
 from tests.support.asking import ask
 
@@ -43,17 +41,15 @@ CHOICES = [
 
 
 @pytest.fixture(scope="module", name="nginx")
-def _nginx(start: StartNginx, bucket_all_session: Recorder, service_all_session: Recorder) -> Nginx:
+def _nginx(start: StartNginx, recorders: dict[str, str]) -> Nginx:
     """Nginx in front of two recorders; card and big_1 are auto."""
-    addresses = {"PREW_NGINX_S3_SERVER": bucket_all_session.address, "PREW_NGINX_SERVICES": service_all_session.address}
-    return start({**AUTO, **addresses})
+    return start({**AUTO, **recorders})
 
 
 @pytest.fixture(scope="module", name="caching")
-def _caching(start: StartNginx, bucket_all_session: Recorder, service_all_session: Recorder) -> Nginx:
+def _caching(start: StartNginx, recorders: dict[str, str]) -> Nginx:
     """The same with nginx's cache."""
-    addresses = {"PREW_NGINX_S3_SERVER": bucket_all_session.address, "PREW_NGINX_SERVICES": service_all_session.address}
-    return start({**AUTO, **addresses, "PREW_NGINX_CACHE": "on"})
+    return start({**AUTO, **recorders, "PREW_NGINX_CACHE": "on"})
 
 
 @pytest.mark.parametrize(("accept", "folder"), CHOICES)
@@ -192,9 +188,7 @@ def test_cloudfronts_function_and_nginx_select_the_same_variant() -> None:
     assert seen == {("image/avif", "card.avif"), ("image/webp", "card.webp"), ("*/*", "card")}
 
 
-def test_a_real_s3_finds_keys_with_at_and_dot_encoded(
-    start: StartNginx, s3: S3, service: Recorder, put: Callable[..., str]
-) -> None:
+def test_a_real_s3_finds_keys_with_at_and_dot_encoded(start: StartNginx, s3: S3, service: Recorder, put: Put) -> None:
     nginx = start({**AUTO, "PREW_NGINX_S3_SERVER": f"127.0.0.1:{s3.port}", "PREW_NGINX_SERVICES": service.address})
     for folder in ("card@2x", "card@2x.avif", "card@2x.webp"):
         put(f"prew/{folder}/a b.jpg", folder.encode())
