@@ -25,8 +25,8 @@ from prewmanager_presets import Preset
 from tests.commands.conftest import Shop, environment_of
 from tests.commands.fork_server import ForkServer
 from tests.support.gated_lambda import GatedLambda, failed, function_error
+from tests.support.site import ROOT, nginx_variables
 
-ROOT = Path(__file__).resolve().parents[2]
 Findings = dict[str, dict[str, str]]
 
 
@@ -337,14 +337,8 @@ async def test_a_clock_other_than_s3s_is_reported(wrong_clock: str, s3: S3, monk
 
 
 def _nginx(shop: Shop, folder: Path, port: int, **changed: str) -> Nginx:
-    variables = {
-        "PREW_NGINX_S3_SERVER": f"{LOOPBACK}:{shop.s3.port}",
-        "PREW_NGINX_S3_SCHEME": "http",
-        "PREW_NGINX_BUCKET_PATH": f"/{shop.bucket}",
-        "PREW_NGINX_SERVICES": f"{LOOPBACK}:{port}",
-        "PREW_NGINX_AUTO_PRESETS": "thumb",
-    }
-    return start_nginx(folder, variables | changed)
+    ours = {"PREW_NGINX_BUCKET_PATH": f"/{shop.bucket}", "PREW_NGINX_AUTO_PRESETS": "thumb"}
+    return start_nginx(folder, nginx_variables(shop.s3, [port]) | ours | changed)
 
 
 @pytest.mark.parametrize(

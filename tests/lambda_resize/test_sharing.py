@@ -72,10 +72,7 @@ def test_what_is_no_photo_is_unsupported_for_each_preview() -> None:
 
 @pytest.mark.parametrize("width", [720, 400, 300, 200, 113])
 def test_shrinking_on_load_shifts_the_photo_by_no_fraction_of_a_pixel(real_photos: Path, width: int) -> None:
-    """A decoder that halves 2725x2225 drops the last half pixel; the rest keeps its place.
-
-    Stretching its output to the size would double the error at 720 wide.
-    """
+    """A decoder that halves 2725x2225 drops the last half pixel; the rest keeps its place."""
     path = real_photos / "landscape-2725x2225.jpg"
     made = rendered(path.read_bytes(), width=width, format="png")
     assert difference(made, Image.open(path).resize(made.size, Image.Resampling.LANCZOS)) < 2
