@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 from email.utils import formatdate
 from pathlib import Path
@@ -16,7 +17,7 @@ import devstack.backends
 from devstack.backends import S3, Redis, s3_client, start_redis, start_s3
 from devstack.lambda_server import start_lambda
 from devstack.nginx_server import Nginx, start_nginx
-from devstack.programs import LOOPBACK, free_ports
+from devstack.programs import LOOPBACK, Program, free_ports
 from prewmanager.adapters.aws import s3_inventory
 from prewmanager.adapters.aws.s3_permissions import S3Permissions
 from prewmanager.commands.checks import State, request_path
@@ -41,6 +42,14 @@ def _port(shop: Shop) -> int:
 async def _examine(shop: Shop, *arguments: str, exit_code: int = 1, **changed: str) -> Findings:
     findings = await shop.run_beside("doctor", *arguments, exit_code=exit_code, **changed)
     return {each["check"]: each for each in findings}
+
+
+@contextlib.contextmanager
+def _running(program: Program) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        program.stop()
 
 
 def _failed(findings: Findings) -> set[str]:
@@ -73,50 +82,40 @@ async def test_a_wrong_bucket_is_reported_with_its_variable(shop: Shop, function
     assert function.calls == 1
 
 
-async def test_a_redis_that_is_down_is_reported_with_its_host_but_not_its_password(
-    shop: Shop, function: GatedLambda
-) -> None:
+@pytest.mark.usefixtures("function")
+async def test_a_redis_that_is_down_is_reported_with_its_host_but_not_its_password(shop: Shop) -> None:
     findings = await _examine(shop, PREW_REDIS_URL="redis://:secret@127.0.0.1:1/0")
 
     assert _failed(findings) == {"redis"}
     assert "127.0.0.1:1" in findings["redis"]["detail"]
     assert "secret" not in str(findings)
-    assert function.url
 
 
-async def test_a_redis_without_memory_fails_the_checks_of_memory_and_writes(
-    shop: Shop, function: GatedLambda, tmp_path: Path
-) -> None:
+@pytest.mark.usefixtures("function")
+async def test_a_redis_without_memory_fails_the_checks_of_memory_and_writes(shop: Shop, tmp_path: Path) -> None:
     redis = start_redis(tmp_path, options=["--maxmemory", "1000", "--maxmemory-policy", "noeviction"])
-    try:
+    with _running(redis.program):
         findings = await _examine(shop, PREW_REDIS_URL=redis.url)
-    finally:
-        redis.program.kill()
 
     assert _failed(findings) == {"redis memory", "redis writes"}
     assert "maxmemory" in findings["redis writes"]["fix"]
-    assert function.url
 
 
+@pytest.mark.usefixtures("function")
 async def test_a_redis_replica_that_accepts_no_writes_is_reported(
-    shop: Shop, function: GatedLambda, redis_server: Redis, tmp_path: Path
+    shop: Shop, redis_server: Redis, tmp_path: Path
 ) -> None:
     replica = start_redis(tmp_path, options=["--replicaof", LOOPBACK, str(redis_server.port)])
-    try:
+    with _running(replica.program):
         findings = await _examine(shop, PREW_REDIS_URL=replica.url)
-    finally:
-        replica.program.kill()
 
     assert "to the primary" in findings["redis writes"]["fix"]
-    assert function.url
 
 
 async def test_a_wrong_function_is_reported_with_its_variable_and_not_invoked(shop: Shop, tmp_path: Path) -> None:
     service = start_lambda(tmp_path, {"other": "lambda_resize.handler.handler"}, f"--task-root={ROOT}")
-    try:
+    with _running(service.program):
         findings = await _examine(shop, AWS_ENDPOINT_URL_LAMBDA=service.url, PREW_LAMBDA_FUNCTION="prew-resize")
-    finally:
-        service.program.stop()
 
     assert _failed(findings) == {"function: invoke"}
     assert "PREW_LAMBDA_FUNCTION" in findings["function: invoke"]["fix"]
@@ -133,10 +132,8 @@ async def test_a_function_that_is_too_slow(shop: Shop, tmp_path: Path) -> None:
     root = ROOT / "tests" / "adapters" / "functions"
     options = ("--timeout=1", f"--task-root={root}")
     service = start_lambda(tmp_path, {"sleeps": "resize_functions.sleeps"}, *options)
-    try:
+    with _running(service.program):
         findings = await _examine(shop, AWS_ENDPOINT_URL_LAMBDA=service.url, PREW_LAMBDA_FUNCTION="sleeps")
-    finally:
-        service.program.stop()
 
     assert _failed(findings) == {"function: makes a preview"}
     assert "raise the function's memory" in findings["function: makes a preview"]["fix"]
@@ -147,10 +144,8 @@ async def test_a_function_that_may_not_read_or_write_is_reported(guarded: Shop, 
     environment = guarded.environment | {"AWS_ACCESS_KEY_ID": user, "AWS_SECRET_ACCESS_KEY": user}
     handlers = {"prew-resize": "lambda_resize.handler.handler"}
     service = start_lambda(tmp_path, handlers, f"--task-root={ROOT}", env=environment)
-    try:
+    with _running(service.program):
         findings = await _examine(guarded, AWS_ENDPOINT_URL_LAMBDA=service.url, PREW_LAMBDA_FUNCTION="prew-resize")
-    finally:
-        service.program.stop()
 
     assert _failed(findings) == {"function: makes a preview"}
     assert "the function's own role" in findings["function: makes a preview"]["fix"]
@@ -253,12 +248,10 @@ async def test_a_wrong_host_for_nginx_is_reported_with_its_variable(
     guarded.put("prew/card/a.jpg")
     changed = {"PREW_NGINX_BUCKET_PATH": "", "PREW_NGINX_S3_HOST": host, "PREW_NGINX_AUTO_PRESETS": ""}
     nginx = await asyncio.to_thread(_nginx, guarded, tmp_path, port, **changed)
-    try:
+    with _running(nginx.program):
         async with guarded.serving():
             findings = await _examine(guarded, "--url", nginx.url, exit_code=1 if wrong else 0)
-    finally:
-        nginx.program.stop()
-        guarded.client.delete_object(Bucket=guarded.bucket, Key="prew/card/a.jpg")
+    guarded.client.delete_object(Bucket=guarded.bucket, Key="prew/card/a.jpg")
 
     assert _failed(findings) == wrong
     assert all("PREW_NGINX_S3_HOST" in findings[name]["fix"] for name in wrong)
@@ -277,9 +270,8 @@ async def test_worker_processes_render_the_preview(guarded: Shop) -> None:
     assert guarded.keys("prew/") == set()
 
 
-async def test_replicas_with_other_presets_or_without_an_answer_are_reported(
-    shop: Shop, function: GatedLambda, port: int
-) -> None:
+@pytest.mark.usefixtures("function")
+async def test_replicas_with_other_presets_or_without_an_answer_are_reported(shop: Shop, port: int) -> None:
     ports = [port, *free_ports(1)]
     addresses = [f"{LOOPBACK}:{each}" for each in [*ports, 1]]
     async with (
@@ -295,10 +287,10 @@ async def test_replicas_with_other_presets_or_without_an_answer_are_reported(
     assert "thumb" not in other["detail"]
     assert "restart all of them" in other["fix"]
     assert "--replica" in away["fix"]
-    assert function.url
 
 
-async def test_a_port_in_use_is_a_fault_unless_the_service_has_it(shop: Shop, function: GatedLambda, port: int) -> None:
+@pytest.mark.usefixtures("function")
+async def test_a_port_in_use_is_a_fault_unless_the_service_has_it(shop: Shop, port: int) -> None:
     async with await asyncio.start_server(lambda _, writer: writer.close(), LOOPBACK, port):
         others = await _examine(shop, PREW_PORT=str(port))
     async with shop.serving():
@@ -307,7 +299,6 @@ async def test_a_port_in_use_is_a_fault_unless_the_service_has_it(shop: Shop, fu
     assert _failed(others) == {"port"}
     assert "PREW_PORT" in others["port"]["fix"]
     assert "the service listens" in ours["port"]["detail"]
-    assert function.url
 
 
 @pytest.fixture(name="wrong_clock")
@@ -350,21 +341,19 @@ def _nginx(shop: Shop, folder: Path, port: int, **changed: str) -> Nginx:
         ({"PREW_NGINX_AUTO_PRESETS": "card thumb"}, {"nginx: formats by Accept"}),
     ],
 )
-async def test_an_nginx_with_another_bucket_service_or_auto_presets_is_reported(  # noqa: PLR0917 -- fixtures and a case
-    shop: Shop, function: GatedLambda, port: int, tmp_path: Path, changed: dict[str, str], wrong: set[str]
+@pytest.mark.usefixtures("function")
+async def test_an_nginx_with_another_bucket_service_or_auto_presets_is_reported(
+    shop: Shop, port: int, tmp_path: Path, changed: dict[str, str], wrong: set[str]
 ) -> None:
     shop.environment["PREW_PRESETS__THUMB__FORMAT"] = "auto"
     shop.put("photo/a b+c%.jpg", "prew/card/a b+c%.jpg")
     shop.allow_anonymous_reads()
     nginx = await asyncio.to_thread(_nginx, shop, tmp_path, port, **changed)
-    try:
+    with _running(nginx.program):
         async with shop.serving():
             findings = await _examine(shop, "--url", nginx.url, exit_code=1 if wrong else 0)
-    finally:
-        nginx.program.stop()
 
     assert _failed(findings) == wrong
-    assert function.url
 
 
 async def test_an_answer_without_vary_for_an_auto_preset_is_reported() -> None:
@@ -376,11 +365,11 @@ async def test_an_answer_without_vary_for_an_auto_preset_is_reported() -> None:
     assert finding.detail.startswith("card: ")
 
 
-async def test_an_unreachable_nginx_is_the_only_finding(shop: Shop, function: GatedLambda) -> None:
+@pytest.mark.usefixtures("function")
+async def test_an_unreachable_nginx_is_the_only_finding(shop: Shop) -> None:
     findings = await _examine(shop, "--url", "http://127.0.0.1:1/")
 
     assert _failed(findings) == {"nginx"}
-    assert function.url
 
 
 def test_the_table_has_each_finding_with_its_fix(shop: Shop) -> None:
