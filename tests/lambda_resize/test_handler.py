@@ -10,17 +10,17 @@ import logging
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Self
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from devstack.backends import S3, s3_client
+from devstack.lambda_server import lambda_client, start_lambda
 from lambda_resize import handler as handler_module
 from lambda_resize.batch import render_batch
 from lambda_resize.errors import StorageFailed
@@ -30,6 +30,7 @@ from lambda_resize.settings import Limits, Settings
 from lambda_resize.storage import Storage
 from tests.contract_examples.examples import example
 from tests.lambda_resize.pictures import encode, gradient
+from tests.support.site import ROOT
 
 
 @pytest.fixture(name="bucket")
@@ -307,82 +308,18 @@ def test_a_process_may_fork_after_the_import() -> None:
 
 
 @pytest.mark.usefixtures("bucket")
-def test_the_real_runtime_client_loads_it_and_survives_every_event() -> None:
+def test_the_real_runtime_client_loads_it_and_survives_every_event(tmp_path: Path) -> None:
+    service = start_lambda(tmp_path, {"resize": "lambda_resize.handler.handler"}, f"--task-root={ROOT}")
     events = [example("request_full"), {"width": 1}, example("request_minimal")]
-    with RuntimeApi(events) as api:
-        environ = os.environ | {"AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{api.port}", "AWS_LAMBDA_FUNCTION_NAME": "resize"}
-        argv = [sys.executable, "-m", "awslambdaric", "lambda_resize.handler.handler"]
-        client = subprocess.Popen(argv, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        try:
-            answered = api.done.wait(40)
-        finally:
-            client.kill()
-            log, _ = client.communicate()
-    assert answered, log
-    assert [(path.rsplit("/", 1)[1], answer["status"]) for path, answer in api.answers] == [
-        ("response", True),
-        ("response", False),
-        ("response", True),
+    invoked = [lambda_client(service).invoke(FunctionName="resize", Payload=json.dumps(event)) for event in events]
+    answers = [json.loads(each["Payload"].read()) for each in invoked]
+    cold_starts = service.stats()["cold_starts"]
+    service.program.stop()
+    assert [("FunctionError" in each, answer["status"]) for each, answer in zip(invoked, answers, strict=True)] == [
+        (False, True),
+        (False, False),
+        (False, True),
     ]
-    assert api.answers[0][1].keys() == example("response_full").keys()
-    assert '"aws_request_id": "id-0"' in log
-
-
-class RuntimeApi:
-    """The part of Lambda's Runtime API that one function needs: events out, answers in."""
-
-    def __init__(self, events: list[dict[str, Any]]) -> None:
-        self.answers: list[tuple[str, dict[str, Any]]] = []
-        self.done = threading.Event()
-        self._waiting = iter(enumerate(events))
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler_class(len(events)))
-        self._server.daemon_threads = True
-        self.port = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.done.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def _handler_class(api, expected: int) -> type[BaseHTTPRequestHandler]:  # noqa: N805 -- the inner class has the self
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                number, event = next(api._waiting, (None, None))
-                if number is None:  # no further event: like Lambda, keep the function waiting
-                    api.done.wait()
-                    self.close_connection = True
-                    return
-                headers = {
-                    "Lambda-Runtime-Aws-Request-Id": f"id-{number}",
-                    "Content-Type": "application/json",
-                    "Lambda-Runtime-Deadline-Ms": "9999999999999",
-                    "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:us-east-1:000000000000:function:resize",
-                }
-                self._reply(200, json.dumps(event).encode(), headers)
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                api.answers.append((self.path, json.loads(body)))
-                self._reply(202, b"{}", {})
-                if len(api.answers) == expected:
-                    api.done.set()
-
-            def _reply(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-                self.send_response(status)
-                for name, value in (headers | {"Content-Length": str(len(body))}).items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        return Handler
+    assert answers[0].keys() == example("response_full").keys()
+    assert cold_starts == 1
+    assert f'"aws_request_id": "{invoked[0]["ResponseMetadata"]["RequestId"]}"' in service.program.log.read_text()
