@@ -7,11 +7,9 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 
-import fakeredis
 import pytest
 from redis.asyncio import Redis as RedisClient
 
-from devstack.backends import Redis
 from prewmanager.adapters.memory_store import MemoryFlightStore
 from prewmanager.adapters.redis.flight_store import CHANNEL, KEY_PREFIX, RedisFlightStore
 from prewmanager.adapters.redis.notifications import RedisNotifications
@@ -62,18 +60,13 @@ def _in_memory() -> Stored:
     return Stored(flight_store, expire)
 
 
-@pytest.fixture(name="stored", params=["memory", "fakeredis", "redis"])
-async def _stored(request: pytest.FixtureRequest) -> AsyncIterator[Stored]:
-    if request.param == "memory":
+@pytest.fixture(name="stored")
+async def _stored(any_redis: RedisClient | None) -> AsyncIterator[Stored]:
+    if any_redis is None:
         yield _in_memory()
-        return
-    if request.param == "fakeredis":
-        client: RedisClient = fakeredis.FakeAsyncRedis()
     else:
-        server: Redis = request.getfixturevalue("redis_server")
-        client = RedisClient.from_url(server.url)
-    async with _in_redis(client) as stored:
-        yield stored
+        async with _in_redis(any_redis) as stored:
+            yield stored
 
 
 @pytest.fixture(name="flight_store")
@@ -238,11 +231,9 @@ async def test_waiting_ends_by_itself(flight_store: FlightStore) -> None:
         await flight_store.wait_for_change("k", 0.05)
 
 
-@pytest.mark.parametrize("stored", ["fakeredis", "redis"], indirect=True)
+@pytest.mark.parametrize("any_redis", ["fakeredis", "redis"], indirect=True)
 @pytest.mark.parametrize("size", [0, 100, MAX_BODY_BYTES, MAX_BODY_BYTES + 1])
-async def test_only_a_preview_within_the_bound_is_inlined_for_the_other_replicas(
-    flight_store: FlightStore, size: int
-) -> None:
+async def test_only_a_preview_within_the_bound_is_inlined_for_others(flight_store: FlightStore, size: int) -> None:
     preview = made((b"\x00\xff\nblocked:" * 100)[:size])
     await (await _lease(flight_store)).complete(preview, 5)
     found = await _completed(flight_store)

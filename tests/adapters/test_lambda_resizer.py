@@ -30,6 +30,7 @@ from tests.support.fakes import job
 FUNCTIONS = Path(__file__).parent / "functions"
 NAMES = ("minimal", "raises", "dies", "sleeps", "nonsense", "huge")
 CONTRACT = ResizeContract("photos", "photos", "photo", "prew", "max-age=60")
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @pytest.fixture(scope="module", name="service")
@@ -59,7 +60,6 @@ async def _resizer(
 
 
 async def test_a_function_of_the_reference_implementation_is_enough(service: Lambda) -> None:
-    """It answers only status, data, content_type and error."""
     async with _resizer(service.url, "minimal") as resizer:
         made = (await resizer.resize(job())).made
 
@@ -87,10 +87,7 @@ async def test_each_way_to_fail_has_its_kind(service: Lambda, function: str, fai
 
 
 @pytest.mark.parametrize(("function", "ran"), [("minimal", 1), ("raises", 1), ("nonsense", 1), ("unheard_of", None)])
-async def test_invocations_are_counted_unless_lambda_refused_them(
-    service: Lambda, function: str, ran: int | None
-) -> None:
-    """Successful or not; without memory and time there are no GB-seconds."""
+async def test_invocations_are_counted_unless_lambda_refused(service: Lambda, function: str, ran: int | None) -> None:
     metrics = Metrics()
     async with _resizer(service.url, function, metrics=metrics) as resizer:
         with contextlib.suppress(PreviewFailed):
@@ -114,7 +111,7 @@ async def test_ready_when_the_function_may_be_invoked(service: Lambda) -> None:
 class Endpoint:
     """An endpoint that counts its requests."""
 
-    def __init__(self, answer: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> None:
+    def __init__(self, answer: Answer) -> None:
         self.calls = 0
         self._answer = answer
 
@@ -171,9 +168,7 @@ async def _plain_text(_: web.Request) -> web.Response:
         (_plain_text, ResizerFailed),
     ],
 )
-async def test_one_attempt_is_one_invocation(
-    answer: Callable[[web.Request], Awaitable[web.Response]], failure: type[PreviewFailed]
-) -> None:
+async def test_one_attempt_is_one_invocation(answer: Answer, failure: type[PreviewFailed]) -> None:
     endpoint = Endpoint(answer)
     async with endpoint.running() as url, _resizer(url, "f", read_s=0.2) as resizer:
         with pytest.raises(failure):
@@ -183,9 +178,7 @@ async def test_one_attempt_is_one_invocation(
 
 
 @pytest.mark.parametrize(("answer", "seconds"), [(_throttled, 7.0), (_throttled_without_reason, 1.0)])
-async def test_a_throttled_resize_has_a_retry_after(
-    answer: Callable[[web.Request], Awaitable[web.Response]], seconds: float
-) -> None:
+async def test_a_throttled_resize_has_a_retry_after(answer: Answer, seconds: float) -> None:
     async with Endpoint(answer).running() as url, _resizer(url, "f") as resizer:
         with pytest.raises(Overloaded) as caught:
             await resizer.resize(job())
@@ -257,7 +250,6 @@ async def test_lambda_is_asked_as_the_sdk_asks_it(function: str) -> None:
 
 
 async def test_over_tls_lambdas_certificate_must_be_trusted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """By this machine's authorities, or by those of AWS_CA_BUNDLE."""
     certificate = await asyncio.to_thread(self_signed, tmp_path / "lambda.pem", "IP:127.0.0.1")
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate)

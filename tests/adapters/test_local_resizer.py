@@ -78,9 +78,7 @@ async def test_a_worker_that_dies_is_replaced(resizer: LocalResizer, monkeypatch
         await resizer.resize(job("/prew/card/no-such.jpg"))
 
 
-async def test_a_worker_that_gets_sigterm_is_not_the_photos_fault(
-    resizer: LocalResizer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_sigterm_is_not_the_photos_fault(resizer: LocalResizer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_resizer, "_resize", gets_sigterm)
     with pytest.raises(ResizerFailed, match="worker died"):
         await resizer.resize(job())

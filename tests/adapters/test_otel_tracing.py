@@ -73,7 +73,6 @@ def parents(spans: Mapping[str, ReadableSpan]) -> dict[str, str]:
 
 
 async def test_a_miss_is_one_tree(site: TracedReplica) -> None:
-    """From nginx to the service's calls of Redis, S3 and the function; the trace has the request id."""
     site.resizer.gate.set()
     status = (await site.get("/prew/card/a.jpg", proxied())).status
     await until(lambda: "flight" in site.spans())
@@ -177,7 +176,6 @@ def test_implausible_times_are_ignored(value: str) -> None:
 
 
 async def test_a_collector_gets_all_spans_before_the_process_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Over OTLP/HTTP, with the service name from the environment."""
     collector = Collector()
     async with collector.running() as url:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)

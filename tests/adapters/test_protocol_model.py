@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import fakeredis
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -29,7 +28,6 @@ from hypothesis.stateful import (
 )
 from redis.asyncio import Redis as RedisClient
 
-from devstack.backends import Redis
 from prewmanager.adapters.redis.flight_store import CHANNEL, KEY_PREFIX, RedisFlightStore
 from prewmanager.adapters.redis.notifications import RedisNotifications
 from prewmanager.flights.ports import Lease
@@ -169,14 +167,9 @@ class Protocol(RuleBasedStateMachine):
         assert not isinstance(self._run(self._flight_store.acquire(KEY)), Completed | Held)
 
 
-@pytest.mark.parametrize("kind", ["fakeredis", "redis"])
-def test_the_flight_store_follows_the_model(kind: str, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("any_redis", ["fakeredis", "redis"], indirect=True)
+def test_the_flight_store_follows_the_model(any_redis: RedisClient) -> None:
     with asyncio.Runner() as runner:
-        if kind == "fakeredis":
-            client: RedisClient = fakeredis.FakeAsyncRedis()
-        else:
-            server: Redis = request.getfixturevalue("redis_server")
-            client = RedisClient.from_url(server.url)
         explored = settings(max_examples=60, stateful_step_count=40, deadline=None)
-        run_state_machine_as_test(lambda: Protocol(client, runner), settings=explored)  # type: ignore[arg-type]  # any factory
-        runner.run(client.aclose())
+        run_state_machine_as_test(lambda: Protocol(any_redis, runner), settings=explored)  # type: ignore[arg-type]  # any factory
+        runner.run(any_redis.aclose())

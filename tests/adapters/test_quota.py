@@ -6,11 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
-import fakeredis
 import pytest
 from redis.asyncio import Redis as RedisClient
 
-from devstack.backends import Redis
 from prewmanager.adapters.memory_quota import MemoryQuota
 from prewmanager.adapters.redis.quota import QUOTA_KEY_PREFIX, RedisQuota
 from prewmanager.resizing.ports import Quota
@@ -41,19 +39,14 @@ def _in_redis(client: RedisClient) -> Quotas:
     return Quotas(lambda per_second, burst: RedisQuota(client, "photos", per_second, burst), pass_time)
 
 
-@pytest.fixture(name="quotas", params=["memory", "fakeredis", "redis"])
-async def _quotas(request: pytest.FixtureRequest) -> AsyncIterator[Quotas]:
-    if request.param == "memory":
+@pytest.fixture(name="quotas")
+async def _quotas(any_redis: RedisClient | None) -> AsyncIterator[Quotas]:
+    if any_redis is None:
         yield _in_memory()
-        return
-    if request.param == "fakeredis":
-        client: RedisClient = fakeredis.FakeAsyncRedis()
     else:
-        server: Redis = request.getfixturevalue("redis_server")
-        client = RedisClient.from_url(server.url)
-    async with client:
-        await client.flushall()
-        yield _in_redis(client)
+        async with any_redis:
+            await any_redis.flushall()
+            yield _in_redis(any_redis)
 
 
 async def test_a_burst_is_granted_and_no_more(quotas: Quotas) -> None:

@@ -42,7 +42,6 @@ async def _ids(redis: Redis) -> set[str]:
 
 
 async def test_each_gets_a_slot_in_order() -> None:
-    """A request that arrives when a slot is released queues behind the waiting ones."""
     slots, free = Slots(1, 5), asyncio.Event()
     order: list[str] = []
 
@@ -61,7 +60,6 @@ async def test_each_gets_a_slot_in_order() -> None:
 
 
 async def test_waiting_too_long_for_a_slot_is_a_slot_timeout(pool: SharedTlsPool) -> None:
-    """It differs from the error of a dead server, and takes no slot from later requests."""
     redis = _client(pool, count=1, wait_s=0.05)
     occupied = asyncio.create_task(redis.execute_command("BLPOP", "nothing comes here", "0.3"))
     await until(lambda: pool.get_connection_count()[1][0] == 1)
@@ -74,7 +72,6 @@ async def test_waiting_too_long_for_a_slot_is_a_slot_timeout(pool: SharedTlsPool
 
 
 async def test_a_late_response_reaches_no_other_command(pool: SharedTlsPool) -> None:
-    """Its connection is closed."""
     with pytest.raises(RedisTimeoutError, match=r"no answer within 0\.05 s, 2 times"):
         await _client(pool, timeout_s=0.05).execute_command("BLPOP", "nothing comes here", "0.2")
     redis = _client(pool)
@@ -84,7 +81,6 @@ async def test_a_late_response_reaches_no_other_command(pool: SharedTlsPool) -> 
 
 
 async def test_many_at_once_leave_all_connections_free(pool: SharedTlsPool) -> None:
-    """Even if commands are cancelled at any moment, none is lost and none is surplus."""
     redis = _client(pool)
     for attempt in range(300):
         tasks = [asyncio.ensure_future(redis.ping()) for _ in range(8)]
@@ -101,9 +97,7 @@ async def test_many_at_once_leave_all_connections_free(pool: SharedTlsPool) -> N
     assert len(await _ids(redis)) == 2
 
 
-async def test_a_connection_closed_by_the_server_is_reopened_without_an_error(
-    pool: SharedTlsPool, redis_server: backends.Redis
-) -> None:
+async def test_a_connection_the_server_closed_is_reopened(pool: SharedTlsPool, redis_server: backends.Redis) -> None:
     redis = _client(pool)
     await asyncio.gather(redis.ping(), redis.ping())
     old = await _ids(redis)
@@ -117,9 +111,7 @@ async def test_a_connection_closed_by_the_server_is_reopened_without_an_error(
 
 
 @pytest.mark.parametrize(("failures", "fails"), [(0, False), (1, False), (2, True)])
-async def test_a_command_whose_connection_breaks_is_tried_twice(
-    failures: int, *, fails: bool, redis_server: backends.Redis
-) -> None:
+async def test_a_broken_connection_is_tried_twice(failures: int, *, fails: bool, redis_server: backends.Redis) -> None:
     accepted = 0
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -130,7 +130,6 @@ async def test_no_lease_method_raises_when_redis_is_gone(tmp_path: Path) -> None
 
 
 async def test_the_circuit_opens_at_the_first_failure_and_closes_after_a_probe(tmp_path: Path) -> None:
-    """No request asks Redis meanwhile."""
     server = start_redis(tmp_path)
     changes: list[bool] = []
     async with _client(server.url) as client:

@@ -13,7 +13,6 @@ from tests.support.fakes import until_reported
 
 
 async def test_reports_reach_the_listening_replicas_of_the_bucket(redis_server: Redis) -> None:
-    """With their sender and any content."""
     async with connect(redis_server.url) as redis:
         relay = RedisRelay(redis, namespace="one")
         received = relay.received()

@@ -120,9 +120,7 @@ async def test_a_cluster_spreads_flights_by_key_and_uses_a_sharded_channel(clust
     assert any("cmdstat_spublish" in _cli(node, "info", "commandstats") for node in cluster)
 
 
-async def test_a_notification_in_a_cluster_comes_after_the_result(
-    cluster: list[Redis], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_cluster_notifies_after_the_result(cluster: list[Redis], monkeypatch: pytest.MonkeyPatch) -> None:
     url, known = f"redis+cluster://{LOOPBACK}:{cluster[0].port}", []
     async with _flight_store(url) as other, connect(url, timeout_s=2) as redis:
 
@@ -199,7 +197,6 @@ async def test_flights_are_shared_over_tls(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["redis+sentinel://host:1", "redis+sentinel://host:1/", "redis+cluster://,host:2"])
 async def test_an_incomplete_address_is_refused(url: str) -> None:
-    """A set without a name, or an empty host."""
     with pytest.raises(ValueError, match="address"):
         async with connect(url):
             pass

@@ -62,9 +62,7 @@ async def test_a_missing_preview_is_none(store: S3PreviewStore) -> None:
     assert await store.find("prew/card/missing.jpg") is None
 
 
-async def test_a_large_preview_is_found_without_its_bytes_and_streamed(
-    store: S3PreviewStore, s3: S3, client: Any
-) -> None:
+async def test_a_large_preview_is_found_without_bytes_and_streamed(store: S3PreviewStore, s3: S3, client: Any) -> None:
     body = bytes(range(256)) * 4096
     client.put_object(Bucket=s3.bucket, Key="prew/card/large.png", Body=body, ContentType="image/png")
     found = await store.find("prew/card/large.png")

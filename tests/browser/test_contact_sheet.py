@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from devstack.lambda_server import Lambda
 from devstack.programs import LOOPBACK
 from devstack.samples.scene import LIGHTS, render
 from tests.browser.observed_page import ObservedPage
+from tests.lambda_resize.pictures import encode
 from tests.support.fakes import until_reported
 from tests.support.gated_lambda import GatedLambda
 from tests.support.page import RunPage
@@ -54,9 +54,7 @@ def _jpegs() -> Iterator[bytes]:
     for number in range(PHOTOS):
         left = 30 * (number // len(scenes))
         width = 400 if number % 4 == 0 else 700
-        file = BytesIO()
-        scenes[number % len(scenes)].crop((left, 0, left + width, 600)).save(file, "JPEG", quality=85)
-        yield file.getvalue()
+        yield encode(scenes[number % len(scenes)].crop((left, 0, left + width, 600)), "JPEG", quality=85)
 
 
 @pytest.fixture(scope="module", name="photos")

@@ -14,6 +14,7 @@ from devstack.backends import S3, Redis
 from devstack.lambda_server import Lambda
 from devstack.samples.scene import LIGHTS, render
 from tests.browser.observed_page import ObservedPage
+from tests.lambda_resize.pictures import encode
 from tests.support.site import Site
 
 if TYPE_CHECKING:
@@ -53,14 +54,11 @@ def _album(s3: S3, redis_server: Redis, function: Lambda, tmp_path_factory: pyte
     nginx = {"PREW_NGINX_WWW": str(www)}
     folder = tmp_path_factory.mktemp("album")
     with Site(folder, s3, redis_server, function, replicas=2, settings=AUTO, nginx_variables=nginx) as site:
-        photo, clear = BytesIO(), BytesIO()
-        Image.fromarray(render(900, 600, light=LIGHTS[next(iter(LIGHTS))], seed=4)).save(photo, "JPEG", quality=90)
+        photo = Image.fromarray(render(900, 600, light=LIGHTS[next(iter(LIGHTS))], seed=4))
         disc = Image.radial_gradient("L").point(lambda value: 255 - value if value < 128 else 0)
-        Image.merge("RGBA", [disc, Image.new("L", disc.size, 40), Image.new("L", disc.size, 90), disc]).save(
-            clear, "PNG"
-        )
-        site.put("lake.jpg", photo.getvalue())
-        site.put("clear.png", clear.getvalue())
+        clear = Image.merge("RGBA", [disc, Image.new("L", disc.size, 40), Image.new("L", disc.size, 90), disc])
+        site.put("lake.jpg", encode(photo, "JPEG", quality=90))
+        site.put("clear.png", encode(clear, "PNG"))
         yield site
 
 

@@ -19,7 +19,6 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 def test_presets_as_json() -> None:
-    """A list of objects with name, fields and fingerprint, sorted by name."""
     done = run("presets", "--json", **GOOD)
     card, thumb = json.loads(done.stdout)
 
@@ -30,7 +29,6 @@ def test_presets_as_json() -> None:
 
 
 def test_presets_contain_their_variants() -> None:
-    """Each with its own fields and fingerprint; the preset's fingerprint is that of the variant with its name."""
     auto = {
         "PREW_PRESETS__CARD__FORMAT": "auto",
         "PREW_PRESETS__CARD__DPR": "2",
@@ -58,7 +56,6 @@ def test_presets_as_a_table() -> None:
 
 
 def test_invalid_settings_abort_startup_with_one_line() -> None:
-    """On standard error, with exit code 2 and no traceback."""
     done = run("serve", **GOOD, PREW_LOCK_TTL="10")
 
     assert done.returncode == 2

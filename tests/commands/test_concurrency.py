@@ -19,7 +19,6 @@ async def _numbers(count: int, yielded: list[int] | None = None) -> AsyncIterato
 
 
 async def test_each_item_is_processed_once_and_never_more_than_allowed_at_once() -> None:
-    """The stream is read only as fast as items are processed."""
     gate, yielded, running, done = asyncio.Event(), list[int](), set[int](), list[int]()
 
     async def work(number: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 from email.utils import formatdate
 from pathlib import Path
@@ -16,7 +17,7 @@ import devstack.backends
 from devstack.backends import S3, Redis, s3_client, start_redis, start_s3
 from devstack.lambda_server import start_lambda
 from devstack.nginx_server import Nginx, start_nginx
-from devstack.programs import LOOPBACK, free_ports
+from devstack.programs import LOOPBACK, Program, free_ports
 from prewmanager.adapters.aws import s3_inventory
 from prewmanager.adapters.aws.s3_permissions import S3Permissions
 from prewmanager.commands.checks import State, request_path
@@ -25,8 +26,8 @@ from prewmanager_presets import Preset
 from tests.commands.conftest import Shop, environment_of
 from tests.commands.fork_server import ForkServer
 from tests.support.gated_lambda import GatedLambda, failed, function_error
+from tests.support.site import ROOT, nginx_variables
 
-ROOT = Path(__file__).resolve().parents[2]
 Findings = dict[str, dict[str, str]]
 
 
@@ -43,12 +44,19 @@ async def _examine(shop: Shop, *arguments: str, exit_code: int = 1, **changed: s
     return {each["check"]: each for each in findings}
 
 
+@contextlib.contextmanager
+def _running(program: Program) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        program.stop()
+
+
 def _failed(findings: Findings) -> set[str]:
     return {name for name, each in findings.items() if each["state"] == "failed"}
 
 
 async def test_a_healthy_site_has_nothing_wrong(shop: Shop, function: GatedLambda) -> None:
-    """Exit code 0; the function is invoked once, and its preview is deleted."""
     shop.put("photo/a b.jpg", "prew/card/a b.jpg")
     before = shop.keys()
     findings = await _examine(shop, exit_code=0)
@@ -60,7 +68,6 @@ async def test_a_healthy_site_has_nothing_wrong(shop: Shop, function: GatedLambd
 
 
 async def test_invalid_settings_are_findings(shop: Shop) -> None:
-    """With the variable's name; nothing else can be checked."""
     findings = await _examine(shop, PREW_LOCK_TTL="10")
 
     assert _failed(findings) == {"settings"}
@@ -75,50 +82,40 @@ async def test_a_wrong_bucket_is_reported_with_its_variable(shop: Shop, function
     assert function.calls == 1
 
 
-async def test_a_redis_that_is_down_is_reported_with_its_host_but_not_its_password(
-    shop: Shop, function: GatedLambda
-) -> None:
+@pytest.mark.usefixtures("function")
+async def test_a_redis_that_is_down_is_reported_with_its_host_but_not_its_password(shop: Shop) -> None:
     findings = await _examine(shop, PREW_REDIS_URL="redis://:secret@127.0.0.1:1/0")
 
     assert _failed(findings) == {"redis"}
     assert "127.0.0.1:1" in findings["redis"]["detail"]
     assert "secret" not in str(findings)
-    assert function.url
 
 
-async def test_a_redis_without_memory_fails_the_checks_of_memory_and_writes(
-    shop: Shop, function: GatedLambda, tmp_path: Path
-) -> None:
+@pytest.mark.usefixtures("function")
+async def test_a_redis_without_memory_fails_the_checks_of_memory_and_writes(shop: Shop, tmp_path: Path) -> None:
     redis = start_redis(tmp_path, options=["--maxmemory", "1000", "--maxmemory-policy", "noeviction"])
-    try:
+    with _running(redis.program):
         findings = await _examine(shop, PREW_REDIS_URL=redis.url)
-    finally:
-        redis.program.kill()
 
     assert _failed(findings) == {"redis memory", "redis writes"}
     assert "maxmemory" in findings["redis writes"]["fix"]
-    assert function.url
 
 
+@pytest.mark.usefixtures("function")
 async def test_a_redis_replica_that_accepts_no_writes_is_reported(
-    shop: Shop, function: GatedLambda, redis_server: Redis, tmp_path: Path
+    shop: Shop, redis_server: Redis, tmp_path: Path
 ) -> None:
     replica = start_redis(tmp_path, options=["--replicaof", LOOPBACK, str(redis_server.port)])
-    try:
+    with _running(replica.program):
         findings = await _examine(shop, PREW_REDIS_URL=replica.url)
-    finally:
-        replica.program.kill()
 
     assert "to the primary" in findings["redis writes"]["fix"]
-    assert function.url
 
 
 async def test_a_wrong_function_is_reported_with_its_variable_and_not_invoked(shop: Shop, tmp_path: Path) -> None:
     service = start_lambda(tmp_path, {"other": "lambda_resize.handler.handler"}, f"--task-root={ROOT}")
-    try:
+    with _running(service.program):
         findings = await _examine(shop, AWS_ENDPOINT_URL_LAMBDA=service.url, PREW_LAMBDA_FUNCTION="prew-resize")
-    finally:
-        service.program.stop()
 
     assert _failed(findings) == {"function: invoke"}
     assert "PREW_LAMBDA_FUNCTION" in findings["function: invoke"]["fix"]
@@ -135,27 +132,20 @@ async def test_a_function_that_is_too_slow(shop: Shop, tmp_path: Path) -> None:
     root = ROOT / "tests" / "adapters" / "functions"
     options = ("--timeout=1", f"--task-root={root}")
     service = start_lambda(tmp_path, {"sleeps": "resize_functions.sleeps"}, *options)
-    try:
+    with _running(service.program):
         findings = await _examine(shop, AWS_ENDPOINT_URL_LAMBDA=service.url, PREW_LAMBDA_FUNCTION="sleeps")
-    finally:
-        service.program.stop()
 
     assert _failed(findings) == {"function: makes a preview"}
     assert "raise the function's memory" in findings["function: makes a preview"]["fix"]
 
 
 @pytest.mark.parametrize("user", ["reader", "stranger"])
-async def test_a_function_without_permission_to_read_or_write_is_reported(
-    guarded: Shop, user: str, tmp_path: Path
-) -> None:
-    """The fix concerns the function's own role."""
+async def test_a_function_that_may_not_read_or_write_is_reported(guarded: Shop, user: str, tmp_path: Path) -> None:
     environment = guarded.environment | {"AWS_ACCESS_KEY_ID": user, "AWS_SECRET_ACCESS_KEY": user}
     handlers = {"prew-resize": "lambda_resize.handler.handler"}
     service = start_lambda(tmp_path, handlers, f"--task-root={ROOT}", env=environment)
-    try:
+    with _running(service.program):
         findings = await _examine(guarded, AWS_ENDPOINT_URL_LAMBDA=service.url, PREW_LAMBDA_FUNCTION="prew-resize")
-    finally:
-        service.program.stop()
 
     assert _failed(findings) == {"function: makes a preview"}
     assert "the function's own role" in findings["function: makes a preview"]["fix"]
@@ -232,19 +222,14 @@ async def test_missing_permission_to_list_is_reported(guarded: Shop) -> None:
 
 
 async def test_a_role_that_may_only_read_suffices_for_the_service(guarded: Shop) -> None:
-    """Permissions that only purge and stale need are reported, but are no fault."""
     findings = await _examine(guarded, AWS_ACCESS_KEY_ID="reader", AWS_SECRET_ACCESS_KEY="reader")
     deletes = findings["previews: delete"]
 
-    assert (deletes["state"], deletes["fix"]) == (
-        "skipped",
-        "allow these credentials s3:DeleteObject on photos/prew/*",
-    )
+    assert (deletes["state"], deletes["fix"]) == ("skipped", "allow these credentials s3:DeleteObject on photos/prew/*")
     assert [name for name in _failed(findings) if not name.startswith("function")] == []
 
 
 async def test_workers_without_permission_to_write_are_reported(guarded: Shop) -> None:
-    """They render with the service's own credentials."""
     findings = await _examine(guarded, AWS_ACCESS_KEY_ID="reader", AWS_SECRET_ACCESS_KEY="reader")
 
     assert _failed(findings) == {"function: makes a preview"}
@@ -263,12 +248,10 @@ async def test_a_wrong_host_for_nginx_is_reported_with_its_variable(
     guarded.put("prew/card/a.jpg")
     changed = {"PREW_NGINX_BUCKET_PATH": "", "PREW_NGINX_S3_HOST": host, "PREW_NGINX_AUTO_PRESETS": ""}
     nginx = await asyncio.to_thread(_nginx, guarded, tmp_path, port, **changed)
-    try:
+    with _running(nginx.program):
         async with guarded.serving():
             findings = await _examine(guarded, "--url", nginx.url, exit_code=1 if wrong else 0)
-    finally:
-        nginx.program.stop()
-        guarded.client.delete_object(Bucket=guarded.bucket, Key="prew/card/a.jpg")
+    guarded.client.delete_object(Bucket=guarded.bucket, Key="prew/card/a.jpg")
 
     assert _failed(findings) == wrong
     assert all("PREW_NGINX_S3_HOST" in findings[name]["fix"] for name in wrong)
@@ -281,17 +264,14 @@ async def test_wrong_credentials_are_not_reported_as_a_missing_permission(guarde
 
 
 async def test_worker_processes_render_the_preview(guarded: Shop) -> None:
-    """Without a function the service's own workers are checked, and nothing is left behind."""
     findings = await _examine(guarded, exit_code=0)
 
     assert "image/jpeg" in findings["function: makes a preview"]["detail"]
     assert guarded.keys("prew/") == set()
 
 
-async def test_replicas_with_other_presets_or_without_an_answer_are_reported(
-    shop: Shop, function: GatedLambda, port: int
-) -> None:
-    """A differing preset is reported with both fingerprints."""
+@pytest.mark.usefixtures("function")
+async def test_replicas_with_other_presets_or_without_an_answer_are_reported(shop: Shop, port: int) -> None:
     ports = [port, *free_ports(1)]
     addresses = [f"{LOOPBACK}:{each}" for each in [*ports, 1]]
     async with (
@@ -307,12 +287,10 @@ async def test_replicas_with_other_presets_or_without_an_answer_are_reported(
     assert "thumb" not in other["detail"]
     assert "restart all of them" in other["fix"]
     assert "--replica" in away["fix"]
-    assert function.url
 
 
-async def test_a_port_in_use_is_a_fault_unless_the_service_uses_it(
-    shop: Shop, function: GatedLambda, port: int
-) -> None:
+@pytest.mark.usefixtures("function")
+async def test_a_port_in_use_is_a_fault_unless_the_service_has_it(shop: Shop, port: int) -> None:
     async with await asyncio.start_server(lambda _, writer: writer.close(), LOOPBACK, port):
         others = await _examine(shop, PREW_PORT=str(port))
     async with shop.serving():
@@ -321,7 +299,6 @@ async def test_a_port_in_use_is_a_fault_unless_the_service_uses_it(
     assert _failed(others) == {"port"}
     assert "PREW_PORT" in others["port"]["fix"]
     assert "the service listens" in ours["port"]["detail"]
-    assert function.url
 
 
 @pytest.fixture(name="wrong_clock")
@@ -339,9 +316,7 @@ async def _wrong_clock() -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{server.port}"
 
 
-async def test_a_clock_that_differs_from_s3s_is_reported(
-    wrong_clock: str, s3: S3, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_clock_other_than_s3s_is_reported(wrong_clock: str, s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in s3.aws_environment().items():
         monkeypatch.setenv(name, value)
     async with s3_inventory.s3_client(region="us-east-1", endpoint_url=wrong_clock) as client:
@@ -353,14 +328,8 @@ async def test_a_clock_that_differs_from_s3s_is_reported(
 
 
 def _nginx(shop: Shop, folder: Path, port: int, **changed: str) -> Nginx:
-    variables = {
-        "PREW_NGINX_S3_SERVER": f"{LOOPBACK}:{shop.s3.port}",
-        "PREW_NGINX_S3_SCHEME": "http",
-        "PREW_NGINX_BUCKET_PATH": f"/{shop.bucket}",
-        "PREW_NGINX_SERVICES": f"{LOOPBACK}:{port}",
-        "PREW_NGINX_AUTO_PRESETS": "thumb",
-    }
-    return start_nginx(folder, variables | changed)
+    ours = {"PREW_NGINX_BUCKET_PATH": f"/{shop.bucket}", "PREW_NGINX_AUTO_PRESETS": "thumb"}
+    return start_nginx(folder, nginx_variables(shop.s3, [port]) | ours | changed)
 
 
 @pytest.mark.parametrize(
@@ -372,21 +341,19 @@ def _nginx(shop: Shop, folder: Path, port: int, **changed: str) -> Nginx:
         ({"PREW_NGINX_AUTO_PRESETS": "card thumb"}, {"nginx: formats by Accept"}),
     ],
 )
-async def test_an_nginx_with_another_bucket_service_or_auto_presets_is_reported(  # noqa: PLR0917 -- fixtures and a case
-    shop: Shop, function: GatedLambda, port: int, tmp_path: Path, changed: dict[str, str], wrong: set[str]
+@pytest.mark.usefixtures("function")
+async def test_an_nginx_with_another_bucket_service_or_auto_presets_is_reported(
+    shop: Shop, port: int, tmp_path: Path, changed: dict[str, str], wrong: set[str]
 ) -> None:
     shop.environment["PREW_PRESETS__THUMB__FORMAT"] = "auto"
     shop.put("photo/a b+c%.jpg", "prew/card/a b+c%.jpg")
     shop.allow_anonymous_reads()
     nginx = await asyncio.to_thread(_nginx, shop, tmp_path, port, **changed)
-    try:
+    with _running(nginx.program):
         async with shop.serving():
             findings = await _examine(shop, "--url", nginx.url, exit_code=1 if wrong else 0)
-    finally:
-        nginx.program.stop()
 
     assert _failed(findings) == wrong
-    assert function.url
 
 
 async def test_an_answer_without_vary_for_an_auto_preset_is_reported() -> None:
@@ -398,11 +365,11 @@ async def test_an_answer_without_vary_for_an_auto_preset_is_reported() -> None:
     assert finding.detail.startswith("card: ")
 
 
-async def test_an_unreachable_nginx_is_the_only_finding(shop: Shop, function: GatedLambda) -> None:
+@pytest.mark.usefixtures("function")
+async def test_an_unreachable_nginx_is_the_only_finding(shop: Shop) -> None:
     findings = await _examine(shop, "--url", "http://127.0.0.1:1/")
 
     assert _failed(findings) == {"nginx"}
-    assert function.url
 
 
 def test_the_table_has_each_finding_with_its_fix(shop: Shop) -> None:

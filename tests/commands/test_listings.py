@@ -22,9 +22,7 @@ async def _joined(photos: Sequence[str], previews: Sequence[str], order: Order) 
 
 @pytest.mark.parametrize("order", [by_bytes, by_segments])
 @given(photos=_NAMES, previews=_NAMES)
-async def test_each_name_comes_once_with_what_is_stored_under_it(
-    order: Order, photos: set[str], previews: set[str]
-) -> None:
+async def test_each_name_comes_once_with_what_is_stored(order: Order, photos: set[str], previews: set[str]) -> None:
     joined = await _joined(sorted(photos, key=order), sorted(previews, key=order), order)
 
     assert joined == [(name, name in photos, name in previews) for name in sorted(photos | previews, key=order)]

@@ -41,9 +41,7 @@ class Visitor:
                 self.wrong.append((name, response.status, len(body)))
 
 
-async def test_no_client_sees_a_broken_picture(
-    shop: Shop, function: GatedLambda, redis_server: Redis, tmp_path: Path
-) -> None:
+async def test_no_visitor_sees_a_fault(shop: Shop, function: GatedLambda, redis_server: Redis, tmp_path: Path) -> None:
     """New settings, a restart of each replica, `stale --fix`: each preview is rendered once more, and always served."""
     shop.put(*(f"photo/{name}" for name in NAMES))
     await shop.run_beside("warm", "card")

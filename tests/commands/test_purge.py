@@ -27,7 +27,6 @@ def _flight(shop: Shop, key: str) -> str:
 
 
 def test_nothing_is_deleted_without_yes(shop: Shop, redis: BlockingRedis) -> None:
-    """A dry run counts previews, bytes and results."""
     shop.put("photo/a.jpg", "prew/card/a.jpg", "prew/card/b.jpg", "prew/thumb/a.jpg", body=b"12345")
     redis.set(_flight(shop, "prew/card/a.jpg"), b"failed:{}")
     before = shop.keys()
@@ -39,7 +38,6 @@ def test_nothing_is_deleted_without_yes(shop: Shop, redis: BlockingRedis) -> Non
 
 
 def test_yes_deletes_the_presets_previews_and_results(shop: Shop, redis: BlockingRedis) -> None:
-    """Photos and other presets stay."""
     shop.put("photo/a.jpg", f"photo/{ODD}", f"prew/card/{ODD}", "prew/card/a.jpg", "prew/thumb/a.jpg")
     redis.set(_flight(shop, "prew/card/a.jpg"), b"result:{}\npicture")
     redis.set(_flight(shop, "prew/thumb/a.jpg"), b"result:{}\npicture")
@@ -68,7 +66,6 @@ def test_results_of_another_bucket_stay(shop: Shop, redis: BlockingRedis) -> Non
 
 
 def test_a_prefix_limits_the_purge(shop: Shop, redis: BlockingRedis) -> None:
-    """It need not end with a slash."""
     shop.put("prew/card/2024/a.jpg", "prew/card/2024b.jpg", "prew/card/2023/a.jpg")
     redis.set(_flight(shop, "prew/card/2023/a.jpg"), b"result:{}\n")
     report = shop.json("purge", "card", "--prefix", "2024", "--yes")
@@ -78,7 +75,6 @@ def test_a_prefix_limits_the_purge(shop: Shop, redis: BlockingRedis) -> None:
 
 
 def test_one_photos_previews_are_purged_in_every_preset(shop: Shop, redis: BlockingRedis) -> None:
-    """A longer name with the same beginning stays, with its result."""
     shop.put(f"photo/{ODD}", f"prew/card/{ODD}", f"prew/thumb/{ODD}", f"prew/card/{ODD}.jpg")
     redis.set(_flight(shop, f"prew/thumb/{ODD}"), b"failed:{}")
     redis.set(_flight(shop, f"prew/thumb/{ODD}@2.jpg"), b"failed:{}")
@@ -100,7 +96,6 @@ def test_a_purge_of_a_preset_includes_its_variants(shop: Shop) -> None:
 
 
 def test_dropped_presets_need_orphans(shop: Shop) -> None:
-    """Without --orphans, a name that is not in the settings is an error."""
     shop.put("prew/banner/a.jpg", "prew/card/a.jpg")
     refused = shop.run("purge", "banner", "--yes")
     report = shop.json("purge", "banner", "--orphans", "--yes")
@@ -140,7 +135,6 @@ def test_one_photo_is_purged_in_dropped_presets_with_orphans(shop: Shop) -> None
     ],
 )
 def test_an_invalid_call_deletes_nothing(shop: Shop, arguments: tuple[str, ...]) -> None:
-    """Exit code 2 and one line with the reason; above all no photo is deleted."""
     shop.put("photo/a.jpg", "prew/card/a.jpg")
     done = shop.run("purge", *arguments, "--yes")
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from devstack.nginx_server import Nginx, start_nginx
-from devstack.programs import LOOPBACK
 from tests.commands.conftest import Shop
 from tests.support.asking import ask
+from tests.support.site import nginx_variables
 
 NAME = "クズ箱/a b+c.jpg"
 PATH = "/%E3%82%AF%E3%82%BA%E7%AE%B1/a%20b%2Bc.jpg"
@@ -21,20 +21,13 @@ OTHERWISE_ENCODED = "/%e3%82%af%e3%82%ba%e7%ae%b1/a%20b+c.jpg"
 def _nginx(shop: Shop, tmp_path: Path) -> Iterator[Nginx]:
     """Nginx with its cache, in front of the shop, and without a service."""
     shop.allow_anonymous_reads()
-    variables = {
-        "PREW_NGINX_S3_SERVER": f"{LOOPBACK}:{shop.s3.port}",
-        "PREW_NGINX_S3_SCHEME": "http",
-        "PREW_NGINX_BUCKET_PATH": f"/{shop.bucket}",
-        "PREW_NGINX_SERVICES": f"{LOOPBACK}:1",
-        "PREW_NGINX_CACHE": "on",
-    }
-    nginx = start_nginx(tmp_path, variables)
+    ours = {"PREW_NGINX_BUCKET_PATH": f"/{shop.bucket}", "PREW_NGINX_CACHE": "on"}
+    nginx = start_nginx(tmp_path, nginx_variables(shop.s3, [1]) | ours)
     yield nginx
     nginx.program.stop()
 
 
 def test_copies_in_nginxs_cache_are_deleted(shop: Shop, nginx: Nginx, tmp_path: Path) -> None:
-    """In each cached spelling; those of other presets stay, and a dry run only counts."""
     shop.put(f"prew/card/{NAME}", f"prew/thumb/{NAME}", body=b"old")
     paths = [f"/prew/card{PATH}", f"/prew/card{OTHERWISE_ENCODED}", f"/prew/thumb{PATH}"]
     for path in paths * 2:

@@ -63,7 +63,6 @@ def test_all_failures_are_counted_and_the_first_are_listed() -> None:
 
 
 def test_a_name_has_the_keys_of_its_request_path() -> None:
-    """None for a name that no path can express."""
     odd = "クズ箱/a b+c%20d#e?f.jpg"
     found = addressable(CATALOGUE, "card", odd)
 

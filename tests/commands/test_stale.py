@@ -31,7 +31,6 @@ def _one_of_each(shop: Shop, now: str) -> None:
 
 
 def test_each_reason_is_found_and_nothing_is_changed(shop: Shop, now: str) -> None:
-    """Exit code 1; a preview without a fingerprint counts as one of another definition."""
     _one_of_each(shop, now)
     before = shop.keys()
     report = shop.json("stale", "card", exit_code=1)
@@ -49,7 +48,6 @@ def test_each_reason_is_found_and_nothing_is_changed(shop: Shop, now: str) -> No
 
 
 def test_nothing_stale_is_exit_code_0(shop: Shop, now: str) -> None:
-    """A photo without a preview is not stale."""
     shop.put("photo/a.jpg", "photo/without.jpg")
     shop.put("prew/card/a.jpg", fingerprint=now)
     report = shop.json("stale")
@@ -58,7 +56,6 @@ def test_nothing_stale_is_exit_code_0(shop: Shop, now: str) -> None:
 
 
 async def test_fix_repairs_all(shop: Shop, function: GatedLambda, now: str) -> None:
-    """One invocation per changed preview; a preview without a photo is deleted; nothing else changes."""
     _one_of_each(shop, now)
     report = await shop.run_beside("stale", "card", "--fix")
     again = await shop.run_beside("stale", "card")
@@ -98,9 +95,7 @@ async def test_two_at_once_render_nothing_twice_within_their_limits(shop: Shop, 
     assert function.most_at_once <= 4
 
 
-async def test_an_earlier_cached_result_does_not_count_as_a_repair(
-    shop: Shop, function: GatedLambda, redis_server: Redis, now: str
-) -> None:
+async def test_a_cached_result_is_no_repair(shop: Shop, function: GatedLambda, redis_server: Redis, now: str) -> None:
     """A photo is replaced just after its preview was rendered, whose result is still in Redis."""
     shop.put("prew/card/a.jpg", body=b"old", fingerprint=now)
     shop.put_later("photo/a.jpg", than="prew/card/a.jpg")
@@ -114,7 +109,6 @@ async def test_an_earlier_cached_result_does_not_count_as_a_repair(
 
 
 async def test_a_preview_that_cannot_be_rendered_again_stays(shop: Shop, function: GatedLambda) -> None:
-    """Exit code 1, and the failure is listed; an old preview is better than none."""
     shop.put("photo/a.jpg")
     shop.put("prew/card/a.jpg", body=b"old")
     function.script.append(failed("corrupt"))

@@ -7,7 +7,6 @@ from tests.support.many_objects import put_many
 
 
 def test_each_preset_is_counted(shop: Shop) -> None:
-    """Previews, bytes and ages, without photos."""
     shop.put("photo/a.jpg", body=b"x" * 1000)
     shop.put("prew/card/a.jpg", "prew/card/deep/er/b c.jpg", body=b"12345")
     card, thumb = shop.json("stats")
@@ -30,7 +29,6 @@ def test_unknown_presets_are_shown_too(shop: Shop) -> None:
 
 
 def test_each_variant_has_a_row_after_its_preset(shop: Shop) -> None:
-    """One that is no longer configured is unknown."""
     shop.put("prew/card/a.jpg", "prew/card.avif/a.jpg", "prew/card.avif/b.jpg", "prew/card@3x/a.jpg")
     rows = shop.json("stats", PREW_PRESETS__CARD__FORMAT="auto", PREW_PRESETS__THUMB__DPR="2")
 
@@ -67,7 +65,6 @@ def test_without_json_a_table_has_sizes_in_units(shop: Shop) -> None:
 
 
 def test_a_missing_bucket_is_one_line_with_s3s_code(shop: Shop) -> None:
-    """Exit code 1."""
     done = shop.run("stats", PREW_SOURCE_BUCKET="no-such-bucket")
 
     assert done.returncode == 1

@@ -43,7 +43,6 @@ async def test_a_second_run_over_all_presets_renders_nothing(shop: Shop, functio
 
 
 async def test_all_variants_of_a_preset_are_rendered(shop: Shop, function: GatedLambda) -> None:
-    """Once each; `stale` compares each with its own definition."""
     shop.environment["PREW_PRESETS__CARD__FORMAT"] = "auto"
     _photos(shop, ["a@b.jpg"])
     shop.put("prew/card.avif/a@b.jpg")  # without a fingerprint
@@ -65,7 +64,6 @@ async def test_a_prefix_narrows_it(shop: Shop, function: GatedLambda) -> None:
 
 
 async def test_a_dry_run_counts_and_estimates(shop: Shop, function: GatedLambda) -> None:
-    """GB-seconds and requests by the given time, memory and price; nothing is rendered."""
     _photos(shop, NAMES)
     options = ("--seconds", "2", "--memory-mb", "512", "--gb-second-usd", "0.5")
     report = await shop.run_beside("warm", "thumb", "--dry-run", *options)
@@ -83,7 +81,6 @@ async def test_a_dry_run_counts_and_estimates(shop: Shop, function: GatedLambda)
 
 
 async def test_names_that_no_request_can_express_are_left_out(shop: Shop, function: GatedLambda) -> None:
-    """A folder's marker, a newline."""
     _photos(shop, ["a.jpg", "folder/", "new\nline.jpg"])
     report = await shop.run_beside("warm", "card")
 
@@ -92,7 +89,6 @@ async def test_names_that_no_request_can_express_are_left_out(shop: Shop, functi
 
 
 async def test_failures_are_counted_by_kind_and_listed(shop: Shop, function: GatedLambda) -> None:
-    """Exit code 1; the other previews are rendered."""
     _photos(shop, ["a.jpg", "b.jpg"])
     function.script.append(failed("corrupt"))
     report = await shop.run_beside("warm", "card", "--concurrency", "1", exit_code=1)
@@ -147,7 +143,6 @@ async def test_after_a_kill_it_continues_without_rendering_twice(shop: Shop, fun
 
 
 async def test_an_unknown_preset_is_refused_with_the_known_names(shop: Shop, function: GatedLambda) -> None:
-    """Exit code 2."""
     done = await asyncio.to_thread(shop.run, "warm", "poster")
 
     assert done.returncode == 2

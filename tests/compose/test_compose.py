@@ -46,7 +46,6 @@ def test_up_wait_ends_with_every_container_healthy_and_two_replicas(project: Pro
 
 @pytest.mark.parametrize("service", [*SERVICES, "fill-bucket"])
 def test_no_container_can_change_itself_or_gain_privileges(project: Project, service: str) -> None:
-    """A read-only root, no capability, no new privileges, a user other than root."""
     for container in project.containers(service):
         host, user = container["HostConfig"], container["Config"]["User"]
         assert host["ReadonlyRootfs"]
@@ -75,7 +74,6 @@ def test_a_preview_is_rendered_once_and_then_served_by_s3(project: Project) -> N
 
 
 def test_the_edge_function_renders_an_image_that_the_origin_lacks(project: Project) -> None:
-    """CloudFront's emulator asks nginx, rounds the size, and caches the image."""
     path = f"/edge/none?s=http://photos.localhost:8080{project.photos[0]}&w=500&h=300"
     first, second = project.get(path), project.get(path)
 
@@ -156,7 +154,6 @@ def _answers(project: Project, path: str, body: bytes) -> bool:
 
 
 def test_five_replicas_share_the_work(project: Project) -> None:
-    """With `--scale prewmanager=5`, started before nginx."""
     project.compose("up", "--detach", "--wait", "--scale=prewmanager=5", "--no-recreate")
     project.compose("restart", "nginx")
     eventually(lambda: project.is_healthy("nginx"), "nginx is healthy")

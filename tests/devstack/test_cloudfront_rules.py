@@ -108,7 +108,6 @@ def test_the_cache_evicts_expired_and_least_recently_used_responses() -> None:
 
 
 def test_the_event_has_the_documented_shape() -> None:
-    """The example of the edge function's tests has the same fields; hidden headers are left out."""
     documented = origin_response({"s": "x"})["Records"][0]["cf"]
     headers = {"Host": "photos.example.org", "X-Amz-Cf-Id": "id=="}
     request = documented["request"] | {"headers": header_object(headers.items())}

@@ -39,7 +39,6 @@ def _photos(tmp_path: Path) -> Path:
 
 
 def test_it_fills_a_bucket_that_anybody_may_read_but_not_list(s3: S3, photos: Path) -> None:
-    """Only the two prefixes are public; a second run uploads nothing."""
     preset = {"PREW_PRESETS__CARD__WIDTH": "720"}
     first, second = (_run(s3, photos, **preset) for _ in range(2))
 

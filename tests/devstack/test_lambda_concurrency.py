@@ -15,6 +15,7 @@ from devstack.lambda_server import Lambda
 from devstack.programs import LOOPBACK
 
 Invoke = Callable[[str, object], dict[str, Any]]
+InvokeOn = Callable[[Lambda], Invoke]
 Gate = Callable[[], AbstractContextManager[dict[str, str]]]
 RunService = Callable[..., AbstractContextManager[Lambda]]
 
@@ -23,9 +24,7 @@ def _wait_for_in_flight(service: Lambda, count: int) -> None:
     service.program.wait_ready(lambda: service.stats()["in_flight"] == count)
 
 
-def test_as_many_as_allowed_run_at_once_in_processes_of_their_own(
-    service: Lambda, invoke: Invoke, closed_gate: Gate
-) -> None:
+def test_as_many_as_allowed_run_at_once_in_own_processes(service: Lambda, invoke: Invoke, closed_gate: Gate) -> None:
     with ThreadPoolExecutor(3) as threads:
         with closed_gate() as event:
             running = [threads.submit(invoke, "gated", event) for _ in range(3)]
@@ -36,9 +35,7 @@ def test_as_many_as_allowed_run_at_once_in_processes_of_their_own(
     assert service.stats()["max_in_flight"] == 3
 
 
-def test_one_more_is_429_with_retry_after_and_the_others_go_on(
-    service: Lambda, invoke: Invoke, closed_gate: Gate
-) -> None:
+def test_one_more_is_429_with_retry_after_and_others_go_on(service: Lambda, invoke: Invoke, closed_gate: Gate) -> None:
     before = service.stats()["throttled"]
     with ThreadPoolExecutor(3) as threads:
         with closed_gate() as event:
@@ -70,9 +67,7 @@ def test_concurrency_is_limited_per_function(service: Lambda, invoke: Invoke, cl
             call.result()
 
 
-def test_a_queued_call_waits_for_a_slot_and_reuses_the_sandbox(
-    run_service: RunService, invoke_on: Callable[[Lambda], Invoke], closed_gate: Gate
-) -> None:
+def test_a_queued_call_reuses_the_sandbox(run_service: RunService, invoke_on: InvokeOn, closed_gate: Gate) -> None:
     with run_service("--concurrency=1", "--queue-wait=50") as service, ThreadPoolExecutor(2) as threads:
         with closed_gate() as event:
             calls = [threads.submit(invoke_on(service), "gated", event) for _ in range(2)]
@@ -83,9 +78,7 @@ def test_a_queued_call_waits_for_a_slot_and_reuses_the_sandbox(
     assert (len(pids), stats["max_in_flight"], stats["invocations"], stats["throttled"]) == (1, 1, 2, 0)
 
 
-def test_a_call_that_waits_too_long_is_throttled(
-    run_service: RunService, invoke_on: Callable[[Lambda], Invoke], closed_gate: Gate
-) -> None:
+def test_too_long_a_wait_is_throttled(run_service: RunService, invoke_on: InvokeOn, closed_gate: Gate) -> None:
     with run_service("--concurrency=1", "--queue-wait=0.1") as service, ThreadPoolExecutor(1) as threads:
         with closed_gate() as event:
             running = threads.submit(invoke_on(service), "gated", event)

@@ -18,6 +18,8 @@ from devstack.lambda_server import Lambda, lambda_client
 
 LIMIT_BYTES = 6_291_556
 Invoke = Callable[[str, object], dict[str, Any]]
+InvokeOn = Callable[[Lambda], Invoke]
+RunService = Callable[..., AbstractContextManager[Lambda]]
 
 
 def test_an_answer_is_the_functions_payload_with_status_version_and_request_id(invoke: Invoke) -> None:
@@ -29,7 +31,6 @@ def test_an_answer_is_the_functions_payload_with_status_version_and_request_id(i
 
 
 def test_a_function_sees_lambdas_environment(invoke: Invoke, service: Lambda) -> None:
-    """Variables of Lambda and of the service, and a deadline at the time-out."""
     seen = invoke("echo", {})["Payload"]
 
     expected = {
@@ -58,8 +59,7 @@ def test_a_second_call_reuses_the_warm_sandbox(invoke: Invoke, service: Lambda) 
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["echo:$LATEST", "arn:aws:lambda:us-east-1:000000000000:function:echo", "000000000000:function:echo"],
+    "name", ["echo:$LATEST", "arn:aws:lambda:us-east-1:000000000000:function:echo", "000000000000:function:echo"]
 )
 def test_name_partial_arn_and_arn_denote_one_function(invoke: Invoke, name: str) -> None:
     assert invoke(name, {})["Payload"]["environment"]["AWS_LAMBDA_FUNCTION_NAME"] == "echo"
@@ -91,9 +91,7 @@ def test_an_exception_is_a_function_error_and_the_sandbox_goes_on(invoke: Invoke
 @pytest.mark.parametrize(
     ("code", "how"), [(3, "Runtime exited with error: exit status 3"), (0, "Runtime exited without providing a reason")]
 )
-def test_a_process_that_exits_is_a_function_error_and_is_replaced(
-    invoke: Invoke, service: Lambda, code: int, how: str
-) -> None:
+def test_a_process_that_exits_is_an_error_and_is_replaced(invoke: Invoke, service: Lambda, code: int, how: str) -> None:
     answer = invoke("leave", {"code": code})
     cold_starts = service.stats()["cold_starts"]
     invoke("leave", {"code": code})
@@ -165,9 +163,7 @@ def test_an_invalid_call_gets_awss_status_and_error_type_and_invokes_nothing(
     assert before == service.stats()["invocations"]
 
 
-def test_a_time_out_ends_the_sandbox_and_the_next_call_gets_another(
-    run_service: Callable[..., AbstractContextManager[Lambda]], invoke_on: Callable[[Lambda], Invoke]
-) -> None:
+def test_a_time_out_ends_the_sandbox_and_the_next_gets_another(run_service: RunService, invoke_on: InvokeOn) -> None:
     with run_service("--timeout=0.5") as service:
         answer = invoke_on(service)("hang", {})
         stats = service.stats()
@@ -180,9 +176,7 @@ def test_a_time_out_ends_the_sandbox_and_the_next_call_gets_another(
         assert invoke_on(service)("echo", {})["StatusCode"] == 200
 
 
-def test_a_failed_asynchronous_event_is_retried_twice(
-    run_service: Callable[..., AbstractContextManager[Lambda]],
-) -> None:
+def test_a_failed_asynchronous_event_is_retried_twice(run_service: RunService) -> None:
     with run_service("--retry-pause=0") as service:
         client = lambda_client(service)
         answer = client.invoke(FunctionName="fail", InvocationType="Event", Payload=b"{}")
@@ -195,8 +189,7 @@ def test_a_failed_asynchronous_event_is_retried_twice(
 
 
 def test_a_throttled_asynchronous_event_waits_and_uses_up_no_retry(
-    run_service: Callable[..., AbstractContextManager[Lambda]],
-    closed_gate: Callable[[], AbstractContextManager[dict[str, str]]],
+    run_service: RunService, closed_gate: Callable[[], AbstractContextManager[dict[str, str]]]
 ) -> None:
     with run_service("--concurrency=1", "--retry-pause=0.1") as service:
         with closed_gate() as event:
@@ -211,9 +204,7 @@ def test_a_throttled_asynchronous_event_waits_and_uses_up_no_retry(
         service.program.wait_ready(lambda: [each["status"] for each in service.stats()["recent"]] == ["ok", "ok"])
 
 
-def test_sandboxes_end_with_a_service_that_is_killed(
-    run_service: Callable[..., AbstractContextManager[Lambda]], invoke_on: Callable[[Lambda], Invoke]
-) -> None:
+def test_sandboxes_end_with_a_service_that_is_killed(run_service: RunService, invoke_on: InvokeOn) -> None:
     with run_service() as service:
         process = Path("/proc", str(invoke_on(service)("echo", {})["Payload"]["pid"]))
         os.kill(service.program.pid, signal.SIGKILL)

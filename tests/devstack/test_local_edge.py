@@ -36,6 +36,5 @@ def test_local_names_resolve_as_configured_and_others_as_usual(url: str, ip: str
     "url", ["https://rebound.example/a.jpg", "http://photos.localhost/a.jpg", "http://nginx/a.jpg"]
 )
 def test_every_other_way_to_a_private_address_is_refused(url: str) -> None:
-    """An allowed name with one private address, and the local name with another port."""
     with pytest.raises(Refused):
         _address(url)

@@ -27,7 +27,6 @@ def test_the_process_environment_overrides_the_file(env_file: Path) -> None:
 
 
 def test_defaults_without_any_variable(tmp_path: Path) -> None:
-    """Port 8080, two replicas, sample photos, the system's own Redis and function."""
     settings = read_local_settings(tmp_path / "none", {})
 
     assert (settings.port, settings.replicas, settings.photos) == (8080, 2, None)
@@ -100,9 +99,7 @@ def test_an_empty_function_name_means_worker_processes(env_file: Path, some_s3: 
     assert "AWS_ENDPOINT_URL_LAMBDA" not in environment
 
 
-def test_the_functions_get_credentials_and_of_the_services_settings_only_the_prefixes(
-    env_file: Path, some_s3: S3
-) -> None:
+def test_functions_get_credentials_and_of_the_services_settings_only_the_prefixes(env_file: Path, some_s3: S3) -> None:
     settings = read_local_settings(env_file, {"RESIZE_MAX_DATA_BYTES": "100"})
     environment = function_environment(settings, some_s3)
 

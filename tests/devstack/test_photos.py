@@ -64,7 +64,6 @@ def test_objects_beyond_the_first_page_of_the_listing_are_recognised(s3: S3, tmp
 
 @pytest.mark.parametrize("name", [b"\xff.jpg", b"line\nbreak.jpg", b"back\\slash.jpg"])
 def test_an_invalid_name_is_reported_and_left_out(s3: S3, folder: Path, prefix: str, name: bytes) -> None:
-    """It is not UTF-8, or has a control character or a backslash."""
     Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_bytes(b"x")
     loaded = load_photos(folder, s3, prefix)
 

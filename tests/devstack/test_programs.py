@@ -29,7 +29,6 @@ def test_files_that_a_program_leaves_behind_are_deleted(tmp_path: Path) -> None:
 
 
 def test_its_children_end_with_it(tmp_path: Path) -> None:
-    """Also a child that ignores SIGTERM."""
     script = "trap '' TERM; sleep 600 & echo $! > child; exec 3<>fifo; echo x >&3; wait"
     os.mkfifo(tmp_path / "fifo")
     program = Program("parent", ["sh", "-c", script], tmp_path / "log", cwd=tmp_path)
@@ -62,7 +61,6 @@ def test_waiting_for_a_program_times_out(tmp_path: Path) -> None:
 
 
 def test_a_program_that_is_not_installed_is_named() -> None:
-    """The message also says how to install it."""
     with pytest.raises(ProgramError, match="no-such-program is not installed: run `make install`"):
         find("no-such-program")
 

@@ -70,7 +70,6 @@ def test_the_porthole_is_transparent_outside(tmp_path: Path) -> None:
 
 
 def test_one_of_each_is_in_the_catalogue() -> None:
-    """All orientations and formats, a large photo, a deep folder, a name that URLs must escape."""
     names = [name for group in GROUPS for name in group]
 
     assert {Path(name).suffix for name in names} == {".jpg", ".png", ".webp", ".avif", ".gif"}

@@ -10,23 +10,13 @@ from __future__ import annotations
 
 import ast
 import re
-import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from tests.docs.words import GLOSSARY, ROOT, files
+from tests.docs.words import GLOSSARY, ROOT, Offence, files, formerly, main
 
-_FOLDERS = [
-    "prewmanager",
-    "prewmanager_presets",
-    "lambda_resize",
-    "devstack",
-    "shipping",
-    "observability",
-    "tests",
-    "benchmarks",
-]
+_PACKAGES = ["prewmanager", "prewmanager_presets", "lambda_resize", "devstack", "shipping"]
+_FOLDERS = [*_PACKAGES, "observability", "tests", "benchmarks"]
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 # Functions, classes, variables, and fields of objects in JavaScript; ids, classes and names in HTML.
 _JAVASCRIPT = re.compile(r"\b(?:function|class|const|let|var)\s+([\w$]+)|[{,]\s*([A-Za-z_$][\w$]*)\s*[:,}]")
@@ -35,24 +25,9 @@ _HTML = re.compile(r'\b(?:id|class|name|for)="([^"]+)"')
 _NAMING_STRING = re.compile(r"prewmanager_[a-z_]+|prew:[a-z_:]+|[a-z_]+\.[a-z_]+|[A-Z][a-z]+( [a-z]+){0,3}")
 
 
-@dataclass(frozen=True)
-class Offence:
-    """A name with a retired word, and where it is given."""
-
-    path: Path
-    line: int
-    name: str
-    retired: str
-
-    def __str__(self) -> str:
-        """Return it in the form that editors open."""
-        return f"{self.path.relative_to(ROOT)}:{self.line}: {self.name} ({self.retired})"
-
-
 def retired_names(glossary: str) -> list[tuple[str, ...]]:
-    """Return the words of each backquoted name in the last column of the glossary's tables."""
-    rows = (line.rsplit("|", 2) for line in glossary.splitlines() if line.startswith("|"))
-    return [split(name) for row in rows for name in re.findall(r"`([^`]+)`", row[-2])]
+    """Return the words of each of the glossary's retired names, which are backquoted."""
+    return [split(name) for name in formerly(glossary, "`")]
 
 
 def split(name: str) -> tuple[str, ...]:
@@ -73,13 +48,12 @@ def find(path: Path, text: str, retired: Iterable[tuple[str, ...]]) -> Iterator[
 def offences(paths: Iterable[Path] | None = None) -> list[Offence]:
     """Return every retired name in these files, or in all files."""
     retired = retired_names(GLOSSARY.read_text(encoding="utf-8"))
-    found = [
-        Offence(path, *offence)
+    return sorted(
+        Offence(path, line, f"{name} ({words})")
         for path in (files() if paths is None else paths)
         if path.relative_to(ROOT).parts[0] in _FOLDERS
-        for offence in find(path, path.read_text(encoding="utf-8"), retired)
-    ]
-    return sorted(found, key=lambda each: (each.path, each.line))
+        for line, name, words in find(path, path.read_text(encoding="utf-8"), retired)
+    )
 
 
 def _names(path: Path, text: str) -> Iterator[tuple[int, str]]:
@@ -111,6 +85,4 @@ def _python(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 if __name__ == "__main__":
-    listed = offences([Path(name).resolve() for name in sys.argv[1:]] or None)
-    sys.stdout.writelines(f"{each}\n" for each in listed)
-    sys.exit(1 if listed else 0)
+    main(offences)

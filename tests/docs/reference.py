@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -13,9 +12,7 @@ import typer
 from prewmanager.cli import app
 from prewmanager.telemetry.metrics import Metrics
 from tests.contract_examples.examples import example
-
-ROOT = Path(__file__).resolve().parents[2]
-FOLDER = ROOT / "docs" / "reference"
+from tests.docs.tables import REFERENCE
 
 _CONTRACTS = {
     "request_minimal": "The smallest request, as the first source system sends it:",
@@ -86,4 +83,4 @@ if __name__ == "__main__":
     if sys.argv[1:] != ["--write"]:
         sys.exit("usage: python -m tests.docs.reference --write")
     for file, content in pages().items():
-        (FOLDER / file).write_text(content, encoding="utf-8")
+        (REFERENCE / file).write_text(content, encoding="utf-8")

@@ -107,7 +107,6 @@ def test_the_readme_is_short() -> None:
 
 
 def test_env_example_has_every_setting_with_its_default() -> None:
-    """Behind a `#` each: those of the service, of the function, and of `make up`."""
     shown = re.findall(r"^#([A-Z][A-Z0-9_]*)=(.*)$", _text(ROOT / ".env.example"), re.MULTILINE)
     local = read_local_settings(ROOT / "no-such-file", {})
     expected = {variable.name: variable.default for variable in [*service_variables(), *function_variables()]}
@@ -243,7 +242,6 @@ def test_an_example_is_accepted_by_the_service_and_by_nginxs_scripts(path: Path,
 
 
 def test_env_examples_defaults_are_accepted(environment: SetEnvironment) -> None:
-    """Uncommented, and with a bucket, the file changes no setting."""
     environment(dict(_ASSIGNMENT.findall(_text(ROOT / ".env.example"))) | {"PREW_SOURCE_BUCKET": "photos"})
     settings = read_settings()
 

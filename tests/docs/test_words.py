@@ -29,7 +29,6 @@ def test_phrases_are_the_quoted_ones_of_the_last_column() -> None:
     ],
 )
 def test_a_planted_phrase_is_found(tmp_path: Path, name: str, text: str, found: list[tuple[int, str]]) -> None:
-    """In any case and across lines, in documents, docstrings and comments; not in code."""
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
 

@@ -11,7 +11,7 @@ import io
 import re
 import sys
 import tokenize
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,23 +23,28 @@ _COMMENT_SIGNS = ("#", "//", "*", ">")  # of comments and quotations
 _GAP = rf"\s+(?:(?:{'|'.join(map(re.escape, _COMMENT_SIGNS))})\s+)?"  # a phrase may continue on the next line
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Offence:
-    """A retired phrase, and its place."""
+    """A retired name or phrase, and its place."""
 
     path: Path
     line: int
-    phrase: str
+    found: str
 
     def __str__(self) -> str:
         """Return it in the form that editors open."""
-        return f'{self.path.relative_to(ROOT)}:{self.line}: "{self.phrase}"'
+        return f"{self.path.relative_to(ROOT)}:{self.line}: {self.found}"
+
+
+def formerly(glossary: str, quote: str) -> list[str]:
+    """Return what is between these quotes in the last column of the glossary's tables."""
+    rows = (line.rsplit("|", 2) for line in glossary.splitlines() if line.startswith("|"))
+    return [found for row in rows for found in re.findall(f"{quote}([^{quote}]+){quote}", row[-2])]
 
 
 def phrases(glossary: str) -> list[str]:
-    """Return the quoted phrases in the last column of the glossary's tables."""
-    rows = (line.rsplit("|", 2) for line in glossary.splitlines() if line.startswith("|"))
-    return [phrase for row in rows for phrase in re.findall(r'"([^"]+)"', row[-2])]
+    """Return the glossary's retired phrases, which are quoted."""
+    return formerly(glossary, '"')
 
 
 def prose(path: Path) -> str:
@@ -64,12 +69,18 @@ def files() -> list[Path]:
 def offences(paths: Iterable[Path] | None = None) -> list[Offence]:
     """Return every retired phrase in these files, or in all files."""
     retired = phrases(GLOSSARY.read_text(encoding="utf-8"))
-    found = (
-        Offence(path, line, phrase)
+    return sorted(
+        Offence(path, line, f'"{phrase}"')
         for path in (files() if paths is None else paths)
         for line, phrase in find(prose(path), retired)
     )
-    return sorted(found, key=lambda each: (each.path, each.line))
+
+
+def main(search: Callable[[Iterable[Path] | None], list[Offence]]) -> None:
+    """Print the offences in the files that the command line names, or in all files; exit with 1 if there are any."""
+    listed = search([Path(name).resolve() for name in sys.argv[1:]] or None)
+    sys.stdout.writelines(f"{each}\n" for each in listed)
+    sys.exit(1 if listed else 0)
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -102,6 +113,4 @@ def _python(text: str) -> str:
 
 
 if __name__ == "__main__":
-    listed = offences([Path(name).resolve() for name in sys.argv[1:]] or None)
-    sys.stdout.writelines(f"{each}\n" for each in listed)
-    sys.exit(1 if listed else 0)
+    main(offences)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 
 from devstack.backends import S3, Redis
 from devstack.lambda_server import Lambda, start_lambda
-from tests.support.site import ROOT, Site, start_function
+from tests.support.site import ROOT, RunSite, Site, start_function
 
 FAULTY = ("minimal", "raises", "dies", "sleeps", "nonsense", "huge")
 
@@ -41,7 +41,7 @@ def _site(s3: S3, redis_server: Redis, function: Lambda, tmp_path_factory: pytes
 
 
 @pytest.fixture(name="run_site")
-def _run_site(s3: S3, tmp_path: Path) -> Callable[..., Site]:
+def _run_site(s3: S3, tmp_path: Path) -> RunSite:
     """Runs a separate site on the shared S3: `with run_site(redis=…, function=…) as site`."""
 
     def make(**parts: Any) -> Site:

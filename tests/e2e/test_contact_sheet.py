@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 from collections.abc import Iterator
-from io import BytesIO
 
 import pytest
 from aiohttp import ClientSession, StreamReader
@@ -17,6 +16,7 @@ from devstack.backends import S3, Redis, s3_client
 from devstack.lambda_server import Lambda
 from devstack.programs import LOOPBACK
 from prewmanager.adapters.redis.relay import RELAY_CHANNEL
+from tests.lambda_resize.pictures import encode
 from tests.support.asking import Answer, ask
 from tests.support.fakes import until_reported
 from tests.support.page import page_site
@@ -34,9 +34,7 @@ def _shown(s3: S3, redis_server: Redis, function: Lambda, tmp_path_factory: pyte
 @pytest.fixture(name="photo")
 def _photo(shown: Site) -> Iterator[str]:
     """A photo whose name is HTML; other tests leave theirs in the bucket."""
-    file = BytesIO()
-    Image.new("RGB", (800, 600), "teal").save(file, "JPEG")
-    shown.put(f"sheet/{HOSTILE}", file.getvalue())
+    shown.put(f"sheet/{HOSTILE}", encode(Image.new("RGB", (800, 600), "teal"), "JPEG"))
     yield f"sheet/{HOSTILE}"
     s3_client(shown.s3).delete_object(Bucket=shown.s3.bucket, Key=f"photo/sheet/{HOSTILE}")
 
@@ -119,9 +117,8 @@ def test_the_local_page_forwards_a_replicas_files_and_photos_and_offers_bursts(s
 
 @pytest.mark.usefixtures("photo")
 def test_a_burst_renders_one_preview_and_leaves_neither_copy_nor_preview(shown: Site) -> None:
-    file = BytesIO()
-    Image.effect_noise((2000, 1500), 90).save(file, "JPEG", quality=95)
-    shown.put("the-largest.jpg", file.getvalue())  # is copied instead of one that another test has damaged
+    largest = encode(Image.effect_noise((2000, 1500), 90), "JPEG", quality=95)
+    shown.put("the-largest.jpg", largest)  # is copied instead of one that another test has damaged
     answer = shown.get("/burst?preset=card&count=50", headers={"X-Burst": "1"})
     answers = [json.loads(line) for line in answer.body.splitlines()]
 
@@ -143,7 +140,5 @@ def test_a_burst_renders_one_preview_and_leaves_neither_copy_nor_preview(shown: 
         ("preset=card&count=many", {"X-Burst": "1"}, 400),
     ],
 )
-def test_a_burst_with_invalid_parameters_is_refused(
-    shown: Site, query: str, headers: dict[str, str], status: int
-) -> None:
+def test_a_burst_with_bad_parameters_is_refused(shown: Site, query: str, headers: dict[str, str], status: int) -> None:
     assert shown.get(f"/burst?{query}", headers=headers).status == status

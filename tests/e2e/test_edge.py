@@ -7,7 +7,6 @@ import io
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
@@ -21,9 +20,10 @@ from devstack.lambda_server import Lambda, start_lambda
 from devstack.nginx_server import start_nginx
 from devstack.programs import LOOPBACK, Program, free_ports
 from tests.lambda_resize.edge_event import ImageHost, reply
+from tests.lambda_resize.pictures import encode
 from tests.support.asking import Answer, ask
+from tests.support.site import ROOT, nginx_variables
 
-ROOT = Path(__file__).resolve().parents[2]
 YEAR = "max-age=31536000"
 
 
@@ -47,12 +47,10 @@ class Edge:
 
 
 def _picture(width: int, height: int, *, noise: bool = False) -> bytes:
-    buffer = io.BytesIO()
     pixels = np.full((height, width, 3), (200, 30, 30), dtype=np.uint8)
     if noise:
         pixels = np.random.default_rng(7).integers(0, 255, (height, width, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
+    return encode(Image.fromarray(pixels), "PNG")
 
 
 @pytest.fixture(scope="module", name="system")
@@ -71,13 +69,8 @@ def _system(s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
         options = ("--concurrency=2", "--queue-wait=10", f"--task-root={ROOT}")
         function = start_lambda(folder, {edge.FUNCTION: edge.HANDLER}, *options, env=environment)
         cloudfront = edge.start_cloudfront(folder, origin, function)
-        variables = {
-            "PREW_NGINX_S3_SERVER": f"{LOOPBACK}:{s3.port}",
-            "PREW_NGINX_S3_SCHEME": "http",
-            "PREW_NGINX_BUCKET_PATH": f"/{s3.bucket}",
-            "PREW_NGINX_SERVICES": f"{LOOPBACK}:1",
-        }
-        nginx = start_nginx(folder, variables, port=port, locations={"edge": cloudfront.location})
+        locations = {"edge": cloudfront.location}
+        nginx = start_nginx(folder, nginx_variables(s3, [1]), port=port, locations=locations)
         cloudfront.program.wait_ready(edge.is_ready(cloudfront))
         yield Edge(port, function, images, cloudfront.program)
         for program in (nginx.program, cloudfront.program, function.program):
@@ -145,7 +138,6 @@ def test_the_origins_own_responses_pass(system: Edge, s3: S3) -> None:
     ],
 )
 def test_a_request_that_cannot_be_answered_with_an_image_is_never_a_502(system: Edge, url: str, status: int) -> None:
-    """Forbidden hosts, this machine by any other name, forbidden redirects, too large an answer."""
     answer = system.get("/photo/none.jpg", s=url.format(port=system.port, images=system.images.port))
 
     assert (answer.status, answer.problem["status"]) == (status, status)

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 
 from devstack.backends import S3, Redis
 from tests.support.fakes import until_reported
 from tests.support.gated_lambda import GatedLambda
-from tests.support.site import Site
+from tests.support.site import RunSite
 
 
-async def test_while_a_preview_is_rendered_all_get_the_fallback_preview(
-    run_site: Callable[..., Site], redis_server: Redis, s3: S3
-) -> None:
-    """Thumb, for five seconds and with its own ETag; then card, from S3."""
+async def test_during_a_render_all_get_the_fallback_preview(run_site: RunSite, redis_server: Redis, s3: S3) -> None:
     async with GatedLambda(s3).running() as function:
         settings = {"PREW_FALLBACK_AFTER": "0"}
         with run_site(redis=redis_server, function=function, settings=settings) as site:

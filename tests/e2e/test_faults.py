@@ -22,7 +22,7 @@ from devstack.backends import S3, start_redis
 from prewmanager.adapters.redis.flight_store import CHANNEL
 from tests.support.fakes import until_reported
 from tests.support.gated_lambda import GatedLambda, failed, throttled
-from tests.support.site import Site
+from tests.support.site import RunSite, Site
 
 TIMES = {
     "PREW_LAMBDA_TIMEOUT": "5",
@@ -37,7 +37,7 @@ RunFaulty = Callable[..., contextlib.AbstractAsyncContextManager[SimpleNamespace
 
 
 @pytest.fixture(name="run_faulty")
-def _run_faulty(run_site: Callable[..., Site], s3: S3, tmp_path: Path) -> RunFaulty:
+def _run_faulty(run_site: RunSite, s3: S3, tmp_path: Path) -> RunFaulty:
     """Runs a site with its own Redis and gated Lambda: `async with run_faulty(replicas=2) as part`."""
 
     @contextlib.asynccontextmanager
@@ -75,10 +75,6 @@ async def _all_wait(site: Site, replica: int, count: int) -> None:
     await until_reported(lambda: site.metric("prewmanager_waiting", site.ports[replica]) == count)
 
 
-def _invocations(part: SimpleNamespace) -> int:
-    return sum(part.function.invocations.values())
-
-
 async def _leader_and_waiters(part: SimpleNamespace, path: str) -> tuple[asyncio.Task[Burst], asyncio.Task[Burst]]:
     """Ten requests at replica 0, which leads and is held in Lambda, and ten at replica 1, which waits for it."""
     leading = asyncio.create_task(_burst(part.site, 0, path, 10))
@@ -94,11 +90,7 @@ def _all_well(burst: Burst) -> bool:
 
 
 async def test_a_killed_leader_costs_other_replicas_waiters_no_preview(run_faulty: RunFaulty) -> None:
-    """Every waiter elsewhere gets its preview, within two invocations.
-
-    The dead leader's invocation, whose answer is lost, and its successor's, which renders nothing if the first one has
-    already stored the preview.
-    """
+    """There may be two invocations: the dead leader's, whose answer is lost, and its successor's."""
     async with run_faulty() as part:
         leading, waiting = await _leader_and_waiters(part, _photo("killed"))
         part.site.services[0].kill()
@@ -110,7 +102,7 @@ async def test_a_killed_leader_costs_other_replicas_waiters_no_preview(run_fault
 
     assert _all_well(burst)
     assert takeovers == 1
-    assert _invocations(part) <= 2
+    assert part.function.calls <= 2
 
 
 async def test_leader_killed_behind_nginx(run_faulty: RunFaulty) -> None:
@@ -125,7 +117,7 @@ async def test_leader_killed_behind_nginx(run_faulty: RunFaulty) -> None:
         burst = await asking
 
     assert _all_well(burst)
-    assert _invocations(part) <= 2
+    assert part.function.calls <= 2
 
 
 async def test_a_restart_with_an_empty_redis_costs_at_most_one_more_invocation(run_faulty: RunFaulty) -> None:
@@ -139,7 +131,7 @@ async def test_a_restart_with_an_empty_redis_costs_at_most_one_more_invocation(r
         again.program.kill()
 
     assert all(_all_well(burst) for burst in bursts)
-    assert _invocations(part) <= 2
+    assert part.function.calls <= 2
 
 
 async def test_while_redis_hangs_each_replica_renders_alone(run_faulty: RunFaulty) -> None:
@@ -155,11 +147,10 @@ async def test_while_redis_hangs_each_replica_renders_alone(run_faulty: RunFault
 
     assert all(_all_well(burst) for burst in bursts)
     assert later[0] == 200
-    assert _invocations(part) <= 3
+    assert part.function.calls <= 3
 
 
 async def test_flushall_in_mid_flight_costs_at_most_one_more_invocation(run_faulty: RunFaulty) -> None:
-    """The leader's renewal or a takeover restores the lease."""
     async with run_faulty() as part:
         leading, waiting = await _leader_and_waiters(part, _photo("flushall"))
         async with RedisClient.from_url(part.redis.url) as client:
@@ -169,7 +160,7 @@ async def test_flushall_in_mid_flight_costs_at_most_one_more_invocation(run_faul
         bursts = [await leading, await waiting]
 
     assert all(_all_well(burst) for burst in bursts)
-    assert _invocations(part) <= 2
+    assert part.function.calls <= 2
 
 
 async def test_without_notifications_waiters_find_the_result_by_polling(run_faulty: RunFaulty) -> None:
@@ -183,17 +174,15 @@ async def test_without_notifications_waiters_find_the_result_by_polling(run_faul
         bursts = [await leading, await waiting]
 
     assert all(_all_well(burst) for burst in bursts)
-    assert _invocations(part) == 1
+    assert part.function.calls == 1
 
 
-async def test_a_leader_that_was_stopped_neither_overwrites_nor_releases_its_successors_lease(
-    run_faulty: RunFaulty,
-) -> None:
+async def test_a_stopped_leader_neither_overwrites_nor_releases_its_successors_lease(run_faulty: RunFaulty) -> None:
     async with run_faulty() as part:
         path = _photo("blocked")
         leading, waiting = await _leader_and_waiters(part, path)
         os.kill(part.site.services[0].pid, signal.SIGSTOP)
-        await until_reported(lambda: _invocations(part) == 2)
+        await until_reported(lambda: part.function.calls == 2)
         part.function.gate.set()
         waited = await waiting
         os.kill(part.site.services[0].pid, signal.SIGCONT)
@@ -202,7 +191,7 @@ async def test_a_leader_that_was_stopped_neither_overwrites_nor_releases_its_suc
 
     assert {status for status, _, _ in led + waited} == {200}
     assert again[2] == waited[0][2]
-    assert _invocations(part) == 2
+    assert part.function.calls == 2
 
 
 async def test_work_of_three_leases_is_one_invocation(run_faulty: RunFaulty) -> None:
@@ -214,7 +203,7 @@ async def test_work_of_three_leases_is_one_invocation(run_faulty: RunFaulty) -> 
         bursts = [await leading, await waiting]
 
     assert all(_all_well(burst) for burst in bursts)
-    assert _invocations(part) == 1
+    assert part.function.calls == 1
 
 
 async def test_a_preview_throttled_three_times_is_rendered(run_faulty: RunFaulty) -> None:
@@ -225,7 +214,7 @@ async def test_a_preview_throttled_three_times_is_rendered(run_faulty: RunFaulty
         bursts = await asyncio.gather(_burst(part.site, 0, path, 20), _burst(part.site, 1, path, 20))
 
     assert all(_all_well(burst) for burst in bursts)
-    assert _invocations(part) == 4
+    assert part.function.calls == 4
 
 
 async def test_clients_that_disconnect_do_not_end_the_flight(run_faulty: RunFaulty) -> None:
@@ -246,7 +235,7 @@ async def test_clients_that_disconnect_do_not_end_the_flight(run_faulty: RunFaul
         burst = await asyncio.gather(*staying)
 
     assert _all_well(burst)
-    assert _invocations(part) == 1
+    assert part.function.calls == 1
 
 
 async def test_no_request_is_lost_in_a_rolling_restart_under_load(run_faulty: RunFaulty) -> None:
@@ -282,7 +271,6 @@ async def test_no_request_is_lost_in_a_rolling_restart_under_load(run_faulty: Ru
 
 
 async def test_a_photo_uploaded_after_its_failure_was_cached_appears_after_the_ttl(run_faulty: RunFaulty) -> None:
-    """Or at once, if the key is deleted."""
     async with run_faulty(PREW_MISSING_TTL="1") as part:
         part.function.gate.set()
         part.function.script.extend([failed("missing"), failed("missing")])
@@ -302,7 +290,6 @@ async def test_a_photo_uploaded_after_its_failure_was_cached_appears_after_the_t
 
 
 async def test_made_up_names_cannot_run_up_a_bill(run_faulty: RunFaulty) -> None:
-    """Of two hundred random names, the rate limit's burst is invoked, the rest get 503; known previews are 200."""
     limits = {"PREW_MAX_RESIZES_PER_SECOND": "0.01", "PREW_RESIZE_BURST": "20"}
     async with run_faulty(replicas=2, **limits) as part:
         part.function.gate.set()
@@ -319,7 +306,7 @@ async def test_made_up_names_cannot_run_up_a_bill(run_faulty: RunFaulty) -> None
 
     assert Counter(status for status, _ in answers) == {200: 19, 503: 181}
     assert all(1 <= int(retry) <= 100 for status, retry in answers if status == 503 and retry is not None)
-    assert _invocations(part) == 20
+    assert part.function.calls == 20
     assert known_again == [200] * 50
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from PIL import Image
@@ -14,6 +13,7 @@ from devstack.backends import S3, Redis
 from devstack.lambda_server import Lambda
 from prewmanager.previews.variants import variants
 from prewmanager_presets import Preset
+from tests.lambda_resize.pictures import encode
 from tests.support.asking import Answer
 from tests.support.fakes import until_reported
 from tests.support.site import Site
@@ -36,13 +36,6 @@ def _tiles(s3: S3, redis_server: Redis, function: Lambda, tmp_path_factory: pyte
         yield site
 
 
-def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
-    """Return the image as a file."""
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
 def gets(site: Site, path: str) -> dict[str, Answer]:
     """Return each kind of client's answer to a path, by the format it accepts."""
     return {kind: site.get(path, headers={"Accept": accept}) for kind, accept in ACCEPTS.items()}
@@ -55,11 +48,8 @@ def shown(answers: dict[str, Answer]) -> dict[str, tuple[int, str, tuple[int, in
 
 
 def test_every_client_gets_its_format_and_density(tiles: Site) -> None:
-    """Each variant is rendered once, under its own key; then S3 answers, without the service.
-
-    Every answer has the photo's placeholder, whichever part it comes from.
-    """
-    tiles.put("wide.jpg", encoded(Image.radial_gradient("L").resize((240, 120)).convert("RGB"), "JPEG"))
+    """Each variant is rendered once, under its own key; then S3 answers, without the service."""
+    tiles.put("wide.jpg", encode(Image.radial_gradient("L").resize((240, 120)).convert("RGB"), "JPEG"))
     before = tiles.requests_to_services()
     first = {path: gets(tiles, path) for path in ("/prew/tile/wide.jpg", "/prew/tile@2x/wide.jpg")}
     requests = tiles.requests_to_services()
@@ -84,8 +74,7 @@ def test_every_client_gets_its_format_and_density(tiles: Site) -> None:
 
 
 async def test_one_invocation_renders_the_companions_as_well(tiles: Site, function: Lambda) -> None:
-    """Card and tile, companions of thumb, are then in S3, with the photo's placeholder."""
-    await asyncio.to_thread(tiles.put, "also.jpg", encoded(Image.new("RGB", (900, 600), "teal"), "JPEG"))
+    await asyncio.to_thread(tiles.put, "also.jpg", encode(Image.new("RGB", (900, 600), "teal"), "JPEG"))
     invocations = function.stats()["invocations"]
     burst = await tiles.burst("/prew/thumb/also.jpg", 50)
     requests = tiles.requests_to_services()
@@ -105,8 +94,8 @@ def test_transparency_and_animation_are_kept(tiles: Site) -> None:
     clear = Image.new("RGBA", (120, 120), (200, 0, 0, 0))
     clear.paste((0, 0, 200, 255), (30, 30, 90, 90))
     frames = [Image.new("RGB", (120, 60), colour) for colour in ("red", "green")]
-    tiles.put("clear.png", encoded(clear, "PNG"))
-    tiles.put("moves.gif", encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=100, loop=0))
+    tiles.put("clear.png", encode(clear, "PNG"))
+    tiles.put("moves.gif", encode(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=100, loop=0))
 
     clears, moves = gets(tiles, "/prew/tile/clear.png"), gets(tiles, "/prew/tile/moves.gif")
 
@@ -122,8 +111,7 @@ def test_transparency_and_animation_are_kept(tiles: Site) -> None:
 
 
 def test_unconfigured_variants_are_unknown_presets(tiles: Site) -> None:
-    """Other densities, formats of presets that are not auto, made-up names; failures have Vary too."""
-    tiles.put("one.jpg", encoded(Image.new("RGB", (100, 100)), "JPEG"))
+    tiles.put("one.jpg", encode(Image.new("RGB", (100, 100)), "JPEG"))
     paths = ["/prew/tile@3x/one.jpg", "/prew/tile.png/one.jpg", "/prew/card.avif/one.jpg", "/prew/card@2x/one.jpg"]
 
     assert [tiles.get(path).status for path in paths] == [404] * 4

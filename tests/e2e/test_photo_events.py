@@ -6,7 +6,6 @@ import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -15,9 +14,9 @@ from devstack.backends import Events, Redis, s3_client, start_s3
 from devstack.functions import CLEANER, CLEANER_HANDLER, RESIZE_HANDLER, start_s3_events
 from devstack.lambda_server import Lambda, start_lambda
 from devstack.programs import LOOPBACK, free_ports
-from tests.support.site import FUNCTION, Site
+from tests.lambda_resize.pictures import encode
+from tests.support.site import FUNCTION, ROOT, Site
 
-ROOT = Path(__file__).resolve().parents[2]
 NAME = "a b/ü+%.jpg"
 PATH = "a%20b/%C3%BC%2B%25.jpg"
 
@@ -40,9 +39,7 @@ def _site(redis_server: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 def _photo(grey: int) -> bytes:
-    buffer = io.BytesIO()
-    Image.new("L", (800, 400), grey).save(buffer, "JPEG", quality=95)
-    return buffer.getvalue()
+    return encode(Image.new("L", (800, 400), grey), "JPEG", quality=95)
 
 
 def _grey(body: bytes) -> int:
@@ -71,7 +68,6 @@ def _got(site: Site, path: str) -> tuple[int, str | None]:
 
 
 def test_an_overwritten_photo_changes_its_previews_at_the_next_request(site: Site) -> None:
-    """In every preset, although Redis has the old photo's results; other photos' previews stay."""
     with _cleaned(site, 2):
         site.put(NAME, _photo(50))
         site.put("other.jpg", _photo(50))

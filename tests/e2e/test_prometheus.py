@@ -73,7 +73,6 @@ def _prometheus(tmp_path: Path, site: Site) -> Iterator[Prometheus]:
 
 
 async def test_every_panel_shows_something(site: Site, prometheus: Prometheus) -> None:
-    """Under load with bursts and missing photos; every alert can be evaluated."""
     site.put("watched/a.jpg", photo(900, 600))
     asked = 0
 

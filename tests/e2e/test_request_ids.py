@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from tests.e2e.test_request_path import photo
 from tests.support.asking import ask
 from tests.support.fakes import until_reported
 from tests.support.otlp_collector import TREE_OF_A_MISS, Collector, parents
-from tests.support.site import Site
+from tests.support.site import RunSite, Site
 
 ID = "correlated-0001"
 
@@ -64,7 +63,7 @@ async def test_a_bad_id_reaches_no_log(site: Site, function: Lambda, bad: str) -
     assert bad not in site.log_of(0) + function.program.log.read_text()
 
 
-async def test_a_miss_is_one_trace(run_site: Callable[..., Site], redis_server: Redis, function: Lambda) -> None:
+async def test_a_miss_is_one_trace(run_site: RunSite, redis_server: Redis, function: Lambda) -> None:
     collector = Collector()
     async with collector.running() as url:
         settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": url, "OTEL_TRACES_SAMPLER": "parentbased_traceidratio"}

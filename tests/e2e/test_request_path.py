@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from devstack.backends import S3, Redis
 from devstack.lambda_server import Lambda, lambda_client, start_lambda
 from tests.contract_examples.examples import example
 from tests.support.asking import lazily, strictly
-from tests.support.site import FUNCTION, PRESETS, ROOT, Site
+from tests.support.site import FUNCTION, PRESETS, ROOT, RunSite, Site
 
 NAMES = ["plus + percent%20 hash#.jpg", "クズ箱/what?.jpg"]
 
@@ -98,7 +97,6 @@ def test_head_on_a_missing_preview_renders_it(site: Site) -> None:
 
 
 def test_every_real_photo_in_every_preset(site: Site, real_photos: Path) -> None:
-    """Upright, sRGB, of the size that preset and fit define; the second request is answered by S3."""
     for path in sorted(real_photos.glob("*.jpg")):
         data = path.read_bytes()
         site.put(f"real/{path.name}", data)
@@ -149,7 +147,7 @@ async def test_a_burst_over_two_replicas_is_one_invocation(site: Site, function:
     assert function.stats()["invocations"] - invocations == 1
 
 
-def test_a_changed_preset_is_a_new_size(run_site: Callable[..., Site], redis_server: Redis, function: Lambda) -> None:
+def test_a_changed_preset_is_a_new_size(run_site: RunSite, redis_server: Redis, function: Lambda) -> None:
     with run_site(redis=redis_server, function=function, replicas=2) as site:
         site.put("path/changed.jpg", photo(1200, 900))
         assert opened(site.get("/prew/card/path/changed.jpg").body).width == 720
@@ -162,9 +160,7 @@ def test_a_changed_preset_is_a_new_size(run_site: Callable[..., Site], redis_ser
     assert [answer.headers["X-Preview"] for answer in answers] == ["made", None]
 
 
-def test_a_preview_that_is_too_large_to_inline_comes_from_s3(
-    run_site: Callable[..., Site], s3: S3, tmp_path: Path
-) -> None:
+def test_a_preview_that_is_too_large_to_inline_comes_from_s3(run_site: RunSite, s3: S3, tmp_path: Path) -> None:
     environment = os.environ | s3.aws_environment() | {"RESIZE_MAX_DATA_BYTES": "1000"}
     function = start_lambda(
         tmp_path, {FUNCTION: "lambda_resize.handler.handler"}, f"--task-root={ROOT}", env=environment
@@ -194,10 +190,7 @@ def test_our_function_answers_the_minimal_request(site: Site, function: Lambda) 
     assert opened(stored["Body"]).width == 720
 
 
-def test_a_function_with_the_minimal_answer_serves_our_service(
-    run_site: Callable[..., Site], redis_server: Redis, faulty_functions: Lambda
-) -> None:
-    """It answers only status, data, content_type and error."""
+def test_the_minimal_answer_suffices(run_site: RunSite, redis_server: Redis, faulty_functions: Lambda) -> None:
     with run_site(redis=redis_server, function=faulty_functions, function_name="minimal") as site:
         answer = site.get("/prew/card/path/reference.jpg")
 
@@ -206,7 +199,7 @@ def test_a_function_with_the_minimal_answer_serves_our_service(
     assert answer.headers["ETag"]
 
 
-async def test_without_redis_one_process_coalesces_alone(run_site: Callable[..., Site], function: Lambda) -> None:
+async def test_without_redis_one_process_coalesces_alone(run_site: RunSite, function: Lambda) -> None:
     with run_site(function=function) as site:
         site.put("path/no-redis.jpg", photo(1500, 1000))
         invocations = function.stats()["invocations"]
@@ -218,7 +211,7 @@ async def test_without_redis_one_process_coalesces_alone(run_site: Callable[...,
     assert "PREW_REDIS_URL is not set" in log
 
 
-async def test_without_lambda_worker_processes_resize(run_site: Callable[..., Site], redis_server: Redis) -> None:
+async def test_without_lambda_worker_processes_resize(run_site: RunSite, redis_server: Redis) -> None:
     with run_site(redis=redis_server, replicas=2) as site:
         site.put("path/no-lambda.jpg", photo(1500, 1000))
         answers = await site.burst("/prew/card/path/no-lambda.jpg", 50)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from devstack.backends import Redis
 from devstack.lambda_server import Lambda, start_lambda
 from tests.support.asking import Answer, ask
 from tests.support.fakes import until_reported
-from tests.support.site import FUNCTION, ROOT, Site
+from tests.support.site import FUNCTION, ROOT, RunSite, Site
 
 # Short times, in the order that the settings require.
 QUICK = {
@@ -83,21 +82,15 @@ def test_a_rejected_photo_is_one_invocation_within_its_ttl(site: Site, function:
 
 @pytest.mark.parametrize(("function_name", "status", "kind"), [("raises", 502, "failed"), ("sleeps", 504, "timeout")])
 def test_a_function_that_fails_or_is_too_slow_has_its_status(  # noqa: PLR0917 -- the row's parts
-    run_site: Callable[..., Site],
-    redis_server: Redis,
-    faulty_functions: Lambda,
-    function_name: str,
-    status: int,
-    kind: str,
+    run_site: RunSite, redis_server: Redis, faulty_functions: Lambda, function_name: str, status: int, kind: str
 ) -> None:
     with run_site(redis=redis_server, function=faulty_functions, function_name=function_name, settings=QUICK) as site:
         check(site.get(f"/prew/card/status/{function_name}.jpg"), status, kind)
 
 
 async def test_a_photo_that_kills_the_function_is_one_invocation_within_its_ttl(
-    run_site: Callable[..., Site], redis_server: Redis, faulty_functions: Lambda
+    run_site: RunSite, redis_server: Redis, faulty_functions: Lambda
 ) -> None:
-    """It stays cached for as long as a damaged photo."""
     path, died = "/prew/card/status/fatal.jpg", faulty_functions.stats()["invocations"]
     settings = QUICK | {"PREW_REJECTED_TTL": "70"}
     with run_site(
@@ -114,9 +107,7 @@ async def test_a_photo_that_kills_the_function_is_one_invocation_within_its_ttl(
     assert 60 < cached_s <= 70
 
 
-def test_readiness_names_a_lambda_that_is_away(
-    run_site: Callable[..., Site], redis_server: Redis, tmp_path: Path
-) -> None:
+def test_readiness_names_a_lambda_that_is_away(run_site: RunSite, redis_server: Redis, tmp_path: Path) -> None:
     handlers = {FUNCTION: "lambda_resize.handler.handler"}
     function = start_lambda(tmp_path, handlers, f"--task-root={ROOT}")
     function.program.kill()
@@ -125,18 +116,10 @@ def test_readiness_names_a_lambda_that_is_away(
         ready = ask(site.ports[0], "/readyz")
 
     assert ready.status == 503
-    assert json.loads(ready.body) == {
-        "ready": False,
-        "degraded": False,
-        "redis": "ok",
-        "s3": "ok",
-        "lambda": "failed",
-    }
+    assert json.loads(ready.body) == {"ready": False, "degraded": False, "redis": "ok", "s3": "ok", "lambda": "failed"}
 
 
-async def test_one_flight_too_many_has_a_retry_after(
-    run_site: Callable[..., Site], redis_server: Redis, faulty_functions: Lambda
-) -> None:
+async def test_a_flight_too_many_is_throttled(run_site: RunSite, redis_server: Redis, faulty_functions: Lambda) -> None:
     settings = QUICK | {"PREW_MAX_FLIGHTS": "1"}
     parts = {"function": faulty_functions, "function_name": "sleeps", "settings": settings}
     with run_site(redis=redis_server, **parts) as site:

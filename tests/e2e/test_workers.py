@@ -89,9 +89,7 @@ async def test_a_worker_that_dies_is_replaced(service: tuple[Service, GatedLambd
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_workers_end_together_after_their_requests(
-    service: tuple[Service, GatedLambda], number: signal.Signals
-) -> None:
+async def test_workers_end_after_their_requests(service: tuple[Service, GatedLambda], number: signal.Signals) -> None:
     workers, function = service
     pids = workers.pids
     in_flight = asyncio.create_task(_get(workers.port, f"/prew/card/workers/ends-{workers.port}-{number}.jpg"))

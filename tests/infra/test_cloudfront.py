@@ -45,7 +45,6 @@ def _invalidations(aws: Aws, distribution: str) -> list[Any]:
 
 
 def test_a_purge_invalidates_one_encoded_path_with_a_star(aws: Aws, shop: Shop, distribution: str) -> None:
-    """A dry run prints the path and its cost, and creates no invalidation."""
     shop.put("prew/card/a b.jpg")
     counted = shop.run("purge", "card", "--prefix", "a b", COLUMNS="200")
     asked_for_nothing = _invalidations(aws, distribution)
@@ -59,7 +58,6 @@ def test_a_purge_invalidates_one_encoded_path_with_a_star(aws: Aws, shop: Shop, 
 
 
 def test_one_photos_previews_are_invalidated_by_their_exact_paths(shop: Shop, distribution: str) -> None:
-    """Formats that nginx selects have the preset's path."""
     purged = shop.json("purge", "--photo", "photo/ü.jpg", "--yes", PREW_PRESETS__CARD__FORMAT="auto")
 
     assert distribution

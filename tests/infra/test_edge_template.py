@@ -68,7 +68,6 @@ def test_server_errors_are_cached_for_a_second(template: Template) -> None:
 
 
 def test_the_template_contains_sizes_js(template: Template) -> None:
-    """Within CloudFront's limit of 10 KB."""
     assert template("edge.yaml")["Sizes"]["Properties"]["FunctionCode"] == SIZES
     assert len(SIZES.encode()) < 10 * 1024
 
@@ -87,7 +86,6 @@ def test_the_template_contains_sizes_js(template: Template) -> None:
     ],
 )
 def test_only_four_sizes_reach_the_cache(query: dict[str, str], expected: dict[str, str]) -> None:
-    """An invalid size means the default."""
     event = {"request": {"uri": "/a", "querystring": {name: {"value": value} for name, value in query.items()}}}
     answered = dukpy.evaljs([SIZES, "handler(dukpy['event']).querystring"], event=event)
 

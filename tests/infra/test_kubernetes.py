@@ -66,7 +66,6 @@ def _check() -> Check:
 
 
 def test_every_manifest_is_valid(check: Check) -> None:
-    """By Kubernetes' own schemas, without unknown fields."""
     resources = _loaded()
     for resource in resources:
         check(resource)
@@ -83,7 +82,6 @@ def test_a_misspelt_field_is_found(check: Check) -> None:
 
 
 def test_both_deployments_read_one_map_whose_name_changes_with_it(check: Check) -> None:
-    """The images have their registry."""
     rendered = _rendered()
     for resource in rendered:
         check(resource)
@@ -103,7 +101,6 @@ def test_both_deployments_read_one_map_whose_name_changes_with_it(check: Check) 
 
 @pytest.mark.parametrize("name", ["nginx", "prewmanager"])
 def test_no_pod_can_change_itself_or_gain_permissions(name: str) -> None:
-    """No root, no capability, a read-only root file system, no token of the cluster."""
     pod = _pod(name)
     (container,) = pod["containers"]
     dockerfile = ROOT / ("nginx/Dockerfile" if name == "nginx" else "containers/service.Dockerfile")

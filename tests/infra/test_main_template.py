@@ -50,7 +50,6 @@ def test_a_role_may_do_its_own_work_and_no_other(  # noqa: PLR0917 -- a table of
     target: dict[str, str],
     allowed: bool,  # noqa: FBT001 -- as above
 ) -> None:
-    """The function reads photos and writes previews, both functions delete those, the service only reads."""
     for each in (PHOTO, PREVIEW, OTHER):
         aws.client("s3").put_object(**each, Body=b"x")
 
@@ -66,9 +65,7 @@ def test_the_cleaner_may_list_only_the_previews_prefix(aws: Aws, resources: dict
     assert statement["Condition"] == {"StringEquals": {"s3:prefix": "prew/"}}
 
 
-def test_only_the_service_may_invoke_a_function_and_only_the_resize_function(
-    aws: Aws, resources: dict[str, str]
-) -> None:
+def test_only_the_service_may_invoke_a_function_and_only_the_resize_one(aws: Aws, resources: dict[str, str]) -> None:
     may_invoke = {}
     for role, name in (("ServiceRole", "service"), ("ResizeRole", "resize"), ("CleanerRole", "cleaner")):
         policy = aws.client("iam").get_role_policy(RoleName=resources[role], PolicyName=name)["PolicyDocument"]
@@ -79,7 +76,6 @@ def test_only_the_service_may_invoke_a_function_and_only_the_resize_function(
 
 
 def test_the_functions_are_as_the_service_expects(aws: Aws, resources: dict[str, str]) -> None:
-    """Runtime, handler, time-out, and reserved concurrency."""
     found = aws.client("lambda").get_function(FunctionName=resources["ResizeFunction"])
     configuration = found["Configuration"]
 
@@ -128,7 +124,6 @@ def test_acls_have_no_effect(template: Template) -> None:
 
 
 def test_anybody_may_read_photos_and_previews_alone(template: Template) -> None:
-    """The policy has the two prefixes and one action, and not the bucket itself."""
     (statement,) = template("prewmanager.yaml")["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
 
     assert (statement["Principal"], statement["Action"]) == ("*", "s3:GetObject")
@@ -139,7 +134,6 @@ def test_anybody_may_read_photos_and_previews_alone(template: Template) -> None:
 
 
 def test_alarms_watch_errors_throttles_slowness_and_failed_deletions(template: Template) -> None:
-    """Each notifies the topic, if there is one."""
     alarms = [each["Properties"] for each in template("prewmanager.yaml").values() if each["Type"].endswith("::Alarm")]
 
     assert {alarm["MetricName"] for alarm in alarms} == {

@@ -49,7 +49,6 @@ def frames(data: bytes) -> list[tuple[int, tuple[int, int, int]]]:
     ids=["keep", "webp", "avif", "contain", "attention"],
 )
 def test_all_frames_are_kept(source: str, spec: Spec) -> None:
-    """As WebP, each at its size, with its colour and duration."""
     preview = resize(animation(source), spec)
     assert preview.content_type == "image/webp"
     assert opened(preview).size == (spec.width, spec.height or 10)

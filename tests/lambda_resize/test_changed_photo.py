@@ -81,9 +81,7 @@ def test_an_overwritten_photo_is_read_again(client: Any, storage: Changed, reque
         assert Image.open(io.BytesIO(body)).convert("L").getpixel((20, 20)) == 255
 
 
-def test_an_unchanged_photo_is_read_once_and_checked_once(
-    client: Any, storage: Changed, request_: ResizeRequest
-) -> None:
+def test_an_unchanged_photo_is_read_and_checked_once(client: Any, storage: Changed, request_: ResizeRequest) -> None:
     storage.times = 0
     answer: Any = render_batch(request_, storage, Settings())
 
@@ -102,9 +100,7 @@ def test_a_removed_photo_leaves_no_previews(client: Any, storage: Changed, reque
     assert _stored(client) == set()
 
 
-def test_a_photo_that_changes_with_every_read_gets_no_preview(
-    client: Any, storage: Changed, request_: ResizeRequest
-) -> None:
+def test_a_photo_that_always_changes_gets_no_preview(client: Any, storage: Changed, request_: ResizeRequest) -> None:
     """No preview is better than an outdated one; a later request starts anew."""
     storage.times = MAX_READS
     storage.change = lambda number: client.put_object(Bucket="photos", Key=PHOTO, Body=_photo(10 * number))

@@ -33,7 +33,6 @@ def _keys(s3: S3, bucket: str) -> set[str]:
 @pytest.mark.parametrize("kind", ["Object Created", "Object Deleted"])
 @pytest.mark.parametrize("name", ["a/b.jpg", "with space+plus%20.jpg", "クズ箱/ゴミ.jpg"])
 def test_exactly_that_photos_previews_are_deleted(s3: S3, bucket: str, name: str, kind: str) -> None:
-    """In every preset; photos, and previews of photos with similar names, stay."""
     stay = {f"photo/{name}", f"photo/x{name}", f"prew/card/x{name}", f"prew/card/{name}.jpg", f"prew/card/sub/{name}"}
     go = {f"prew/card/{name}", f"prew/thumb/{name}", f"prew/long_gone/{name}"}
     for key in stay | go:
@@ -72,7 +71,6 @@ def test_a_second_delivery_changes_nothing(s3: S3, bucket: str) -> None:
 
 @pytest.mark.parametrize("key", ["prew/card/a.jpg", "photos/a.jpg", "other/a.jpg"])
 def test_events_of_other_objects_delete_nothing(s3: S3, bucket: str, key: str) -> None:
-    """Above all a preview's own creation."""
     s3_client(s3).put_object(Bucket=bucket, Key="prew/card/a.jpg", Body=b"x")
 
     assert cleaner.handler(eventbridge_event(bucket, key), None) == {"deleted": []}

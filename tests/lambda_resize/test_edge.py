@@ -73,7 +73,6 @@ def test_successful_responses_requests_without_s_and_other_methods_pass_unchange
 
 @pytest.mark.parametrize("status", ["403", "404", "410", "500", "503"])
 def test_an_error_of_the_origin_is_replaced_by_the_image(status: str) -> None:
-    """200, the image's type, a year's Cache-Control, and 1200x627 unless the query has a size."""
     response = respond(origin_response({"s": URL}, status=status), SETTINGS, _source)
 
     assert (response["status"], response["statusDescription"]) == ("200", "OK")
@@ -94,7 +93,6 @@ def test_the_image_is_that_of_sharp() -> None:
 
 
 def test_only_writable_headers_differ() -> None:
-    """Read-only headers stay, those of the replaced body go, disallowed ones are not added."""
     event = origin_response({"s": URL})
     before = copy.deepcopy(event["Records"][0]["cf"]["response"]["headers"])
     after = respond(event, SETTINGS, _source)["headers"]
@@ -119,7 +117,6 @@ def test_the_type_is_that_of_what_is_made(file_format: str, kind: str) -> None:
 
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP"])
 def test_quality_is_lowered_until_the_answer_fits(file_format: str) -> None:
-    """Even noise, the worst case, keeps its size in pixels."""
     settings = EdgeSettings(allowed_hosts=("images.example.com",), max_answer_bytes=700_000)
     event = origin_response({"s": URL, "w": "1000", "h": "900"})
     response = respond(event, settings, lambda _: _noise(1000, 900, file_format))
@@ -163,7 +160,6 @@ def _problem(query: dict[str, str] | str, fetch_image: Fetch = _never) -> dict[s
     ],
 )
 def test_an_invalid_query_is_400_and_fetches_nothing(query: dict[str, str] | str) -> None:
-    """Sizes out of bounds, repeated fields, broken encodings."""
     assert _problem(query)["status"] == "400"
 
 
@@ -191,7 +187,6 @@ def test_a_missing_image_is_404_and_cached_briefly() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"<html></html>", _noise(100, 100)[:3000]])
 def test_what_is_no_image_is_422(data: bytes) -> None:
-    """An empty body, a page, half an image."""
     assert _problem({"s": URL}, lambda _: data)["status"] == "422"
 
 

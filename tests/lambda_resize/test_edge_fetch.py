@@ -44,7 +44,6 @@ def test_the_image_is_fetched_unchanged_without_credentials_or_viewer_data(host:
 
 
 def test_redirects_to_allowed_hosts_are_followed(host: ImageHost) -> None:
-    """Absolute and relative ones, each checked and resolved again."""
     host.replies = {
         "/1": reply(301, Location=host.url("/2")),
         "/2": reply(307, Location="3?x=1"),
@@ -88,7 +87,6 @@ def test_a_name_that_resolves_to_a_private_address_at_a_redirect_is_refused(host
 
 
 def test_the_checked_address_is_the_one_connected_to(host: ImageHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request resolves the name once, and connects to the address."""
     connected: list[object] = []
     connect = socket.create_connection
 
@@ -106,7 +104,6 @@ def test_the_checked_address_is_the_one_connected_to(host: ImageHost, monkeypatc
 
 
 def test_redirects_are_limited(host: ImageHost) -> None:
-    """A redirect without a target is the host's failure."""
     host.replies = {"/circle": reply(302, Location="/circle"), "/nowhere": reply(302)}
 
     with pytest.raises(SourceFailed, match="more than 3 redirects"):
@@ -125,7 +122,6 @@ def _endless(handler: BaseHTTPRequestHandler) -> None:
 
 
 def test_a_body_has_a_limit(host: ImageHost) -> None:
-    """With and without a Content-Length."""
     host.replies = {"/said": reply(body=b"x" * 2001), "/endless": _endless, "/fits": reply(body=b"x" * 2000)}
     settings = host.settings(max_source_bytes=2000)
 
@@ -186,7 +182,6 @@ def test_a_slow_stream_of_bytes_does_not_extend_the_deadline(host: ImageHost) ->
     [(404, SourceMissing), (410, SourceMissing), (403, SourceFailed), (500, SourceFailed), (204, SourceFailed)],
 )
 def test_only_a_200_with_a_body_is_an_image(host: ImageHost, status: int, error: type[EdgeError]) -> None:
-    """A missing image differs from a failure."""
     host.replies["/a"] = reply(status)
 
     with pytest.raises(error, match=str(status)):
@@ -194,11 +189,7 @@ def test_only_a_200_with_a_body_is_an_image(host: ImageHost, status: int, error:
 
 
 def test_a_broken_answer_is_the_hosts_failure(host: ImageHost) -> None:
-    """Not HTTP, or shorter than its Content-Length."""
-    host.replies = {
-        "/nonsense": _raw(b"nonsense\r\n\r\n"),
-        "/short": reply(body=b"half", Content_Length="9"),
-    }
+    host.replies = {"/nonsense": _raw(b"nonsense\r\n\r\n"), "/short": reply(body=b"half", Content_Length="9")}
     for path in host.replies:
         with pytest.raises(SourceFailed):
             fetch(host.url(path), host.settings(), host.network)
@@ -218,7 +209,6 @@ def _certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_https_checks_the_name_although_it_connects_to_an_address(host: ImageHost, certificate: Path) -> None:
-    """A certificate for another name on the same address is refused."""
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificate)
     host._server.socket = server.wrap_socket(host._server.socket, server_side=True)

@@ -9,7 +9,6 @@ from lambda_resize.settings import SettingsError
 
 
 def test_defaults_are_those_of_a_page_image() -> None:
-    """1200x627 over https, no allowed host, answers of at most 1 MB."""
     settings = EdgeSettings()
 
     assert (settings.default_width, settings.default_height) == (1200, 627)
@@ -42,7 +41,6 @@ def test_json_names_what_differs_from_the_defaults() -> None:
     ],
 )
 def test_an_allowed_host_is_a_name(host: str) -> None:
-    """No address in any spelling, no wildcard, no single label, no upper case."""
     with pytest.raises(SettingsError, match="allowed_hosts"):
         EdgeSettings(allowed_hosts=(host,))
 

@@ -24,7 +24,6 @@ def steepness(image: Image.Image) -> float:
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA"])
 def test_sharpening_makes_an_edge_steeper_and_blur_flatter(mode: str) -> None:
-    """In each kind of picture, without changing its kind or size."""
     data = encode(halves("L", (120, 60), 60, 190, at=61).convert(mode), "PNG")
     plain, sharp, blurred = made(data), made(data, sharpen=1.5), made(data, blur=2)
     assert steepness(sharp) > steepness(plain) > steepness(blurred)
@@ -60,7 +59,6 @@ def test_keeping_transparency_changes_no_photo_without_an_alpha_channel() -> Non
 
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "GIF", "TIFF"])
 def test_best_effort_shows_the_upper_part_of_a_truncated_photo(file_format: str) -> None:
-    """Without it, the photo is corrupt."""
     photo = Image.effect_noise((300, 200), 60).convert("RGB")
     data = encode(photo, file_format)
     half = data[: len(data) * 6 // 10]

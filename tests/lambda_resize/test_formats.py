@@ -27,7 +27,6 @@ result = partial(rendered, width=20)
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("target", ["keep", "jpeg", "png", "webp", "avif"])
 def test_each_format_is_converted_to_each_other(source: str, target: str) -> None:
-    """The colour is kept, and the content type is that of the bytes."""
     preview = resize(encode(Image.new("RGB", (80, 40), (200, 100, 50)), source), Spec(width=20, format=target))
     expected = KEPT[source] if target == "keep" else target
     image = opened(preview)
@@ -39,7 +38,6 @@ def test_each_format_is_converted_to_each_other(source: str, target: str) -> Non
     ("source", "kept"), [("PNG", "PNG"), ("WEBP", "WEBP"), ("GIF", "PNG"), ("TIFF", "PNG"), ("AVIF", "AVIF")]
 )
 def test_transparency_is_kept(source: str, kept: str) -> None:
-    """In formats that have it; `keep` selects one of these."""
     image = result(encode(halves("RGBA", (40, 40), (0, 0, 255, 255), (0, 0, 255, 0)), source))
     assert image.format == kept
     alpha = np.asarray(image.convert("RGBA"))[:, :, 3]
@@ -50,14 +48,12 @@ def test_transparency_is_kept(source: str, kept: str) -> None:
 @pytest.mark.parametrize(("background", "expected"), [("#ffffff", (255, 255, 255)), ("#ff8000", (255, 128, 0))])
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
 def test_in_jpeg_transparency_becomes_the_background(mode: str, background: str, expected: tuple[int, ...]) -> None:
-    """Of a grey picture, too."""
     clear = encode(Image.new(mode, (40, 40), 0), "PNG")
     image = result(clear, format="jpeg", background=background).convert("RGB")
     assert furthest(colour(image, 10, 10), expected) <= 3
 
 
 def test_padding_is_opaque() -> None:
-    """Around a transparent picture, which stays transparent."""
     image = result(encode(Image.new("RGBA", (40, 40), (0, 0, 0, 0)), "PNG"), width=60, height=40, fit="contain")
     assert colour(image, 0, 20) == (255, 255, 255, 255)
     assert colour(image, 30, 20)[3] == 0
@@ -120,7 +116,6 @@ def test_a_broken_profile_is_ignored() -> None:
 
 
 def test_grey_stays_grey() -> None:
-    """One channel in, one channel out; a coloured background makes it three."""
     grey = encode(Image.new("L", (40, 40), 100), "PNG")
     assert result(grey).mode == "L"
     assert result(grey, width=60, height=40, fit="contain").mode == "L"
@@ -152,7 +147,6 @@ def test_an_animation_becomes_its_first_frame() -> None:
 
 @pytest.mark.parametrize("target", ["jpeg", "webp", "avif"])
 def test_quality_has_a_default_and_makes_a_difference(target: str) -> None:
-    """Lower quality means fewer bytes; the default is the format's own."""
     photo = encode(noise(), "PNG")
     sizes = [len(resize(photo, Spec(width=100, format=target, quality=q)).data) for q in (20, 95)]
     assert sizes[0] < sizes[1]
@@ -163,7 +157,6 @@ def test_quality_has_a_default_and_makes_a_difference(target: str) -> None:
 
 @pytest.mark.parametrize(("target", "most"), [("webp", 6), ("avif", 9)])
 def test_effort_has_a_default_and_makes_a_difference(target: str, most: int) -> None:
-    """The default is 1; 0 is a valid effort."""
     photo = encode(noise().resize((200, 200), Image.Resampling.BICUBIC), "PNG")
     fields: dict[int | None, dict[str, Any]] = {each: {f"{target}_effort": each} for each in (None, 0, 1, most)}
     made = {each: resize(photo, Spec(width=100, format=target, **own)).data for each, own in fields.items()}
@@ -193,12 +186,10 @@ def test_a_formats_own_quality_goes_before_the_common_one() -> None:
 
 
 def test_effort_belongs_to_one_format() -> None:
-    """0 is a valid effort, and not the default; JPEG and PNG have none."""
     spec = Spec(width=1, webp_effort=0)
 
     assert [codecs.effort(spec, target) for target in ("webp", "avif", "jpeg", "png")] == [0, None, None, None]
 
 
 def test_the_background_is_read_as_red_green_blue() -> None:
-    """In #rrggbb, in either case."""
     assert finishing.background_rgb(Spec(width=1, background="#fF8001")) == (255, 128, 1)

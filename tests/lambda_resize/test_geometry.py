@@ -49,9 +49,7 @@ def test_cover_is_the_box_cut_out_of_outside(width: int, height: int, box_width:
 
 
 @given(sides, sides, st.none() | boxes, boxes, st.sampled_from(["cover", "contain", "fill", "inside", "outside"]))
-def test_without_enlarge_no_side_grows(
-    width: int, height: int, box_width: int | None, box_height: int, fit: Any
-) -> None:
+def test_no_side_grows_by_default(width: int, height: int, box_width: int | None, box_height: int, fit: Any) -> None:
     scaled = plan(Size(width, height), Spec(width=box_width, height=box_height, fit=fit)).scaled
     assert scaled.width <= width
     assert scaled.height <= height

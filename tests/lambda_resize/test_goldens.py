@@ -30,7 +30,6 @@ def likeness(data: bytes, spec: Spec, golden: str) -> float:
 
 @pytest.mark.parametrize("name", scenes.cases())
 def test_a_preview_is_like_its_golden(name: str) -> None:
-    """And unlike it with a wrong rotation, profile, background or opacity."""
     case = scenes.cases()[name]()
     assert likeness(case.data, case.spec, case.golden) > ALIKE
     for data, spec in case.wrong.values():

@@ -10,17 +10,17 @@ import logging
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Self
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from devstack.backends import S3, s3_client
+from devstack.lambda_server import lambda_client, start_lambda
 from lambda_resize import handler as handler_module
 from lambda_resize.batch import render_batch
 from lambda_resize.errors import StorageFailed
@@ -30,6 +30,7 @@ from lambda_resize.settings import Limits, Settings
 from lambda_resize.storage import Storage
 from tests.contract_examples.examples import example
 from tests.lambda_resize.pictures import encode, gradient
+from tests.support.site import ROOT
 
 
 @pytest.fixture(name="bucket")
@@ -53,7 +54,6 @@ def logged(caplog: pytest.LogCaptureFixture) -> dict[str, Any]:
 
 
 def test_the_full_request_gets_the_full_response(bucket: Any) -> None:
-    """Fields and types are those of the example, and describe the object in the bucket."""
     expected = example("response_full")
     answer = handler(example("request_full"), None)
     assert {name: type(value) for name, value in answer.items()} == {n: type(v) for n, v in expected.items()}
@@ -87,7 +87,6 @@ def test_the_minimal_request_gets_the_fields_of_the_minimal_response() -> None:
 
 
 def test_data_beyond_the_limit_is_left_out(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The preview is in the bucket all the same; data of exactly the limit is inlined."""
     size: Any = handler(example("request_minimal"), None)["size"]
     monkeypatch.setattr(handler_module, "SETTINGS", Settings(max_data_bytes=size))
     assert "data" in handler(example("request_minimal"), None)
@@ -133,7 +132,6 @@ def test_a_failure_is_an_answer_of_the_contract_and_writes_nothing(
 
 
 def test_a_missing_photo_is_answered_as_in_the_example(bucket: Any) -> None:
-    """Except for duration and cold start."""
     bucket.delete_object(Bucket="photos", Key="photo/a/b.jpg")
     answer = handler(example("request_full"), None)
     varying = {name: answer[name] for name in ("cold_start", "duration_ms")}
@@ -148,7 +146,6 @@ def test_the_failing_photo_is_named_in_the_error(bucket: Any) -> None:
 
 @pytest.mark.usefixtures("bucket")
 def test_success_is_logged_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
-    """With keys, size, duration and request id; without the data."""
     with caplog.at_level(logging.INFO, "lambda_resize"):
         answer = handler(example("request_full"), SimpleNamespace(aws_request_id="an-id"))
     entry = logged(caplog)
@@ -161,9 +158,7 @@ def test_success_is_logged_in_one_line(caplog: pytest.LogCaptureFixture) -> None
 
 @pytest.mark.usefixtures("bucket")
 @pytest.mark.parametrize("bad", ["a b", "x" * 65, "id\nforged", "short", 7, ["a"], {"a": 1}])
-def test_an_invalid_id_is_not_logged_and_does_not_fail_the_request(
-    caplog: pytest.LogCaptureFixture, bad: object
-) -> None:
+def test_an_invalid_id_is_not_logged_and_fails_no_request(caplog: pytest.LogCaptureFixture, bad: object) -> None:
     with caplog.at_level(logging.INFO, "lambda_resize"):
         answer = handler(example("request_full") | {"request_id": bad, "traceparent": bad}, None)
     entry = logged(caplog)
@@ -174,7 +169,6 @@ def test_an_invalid_id_is_not_logged_and_does_not_fail_the_request(
 
 @pytest.mark.usefixtures("bucket")
 def test_only_a_processs_first_invocation_is_a_cold_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Even if it fails; duration and memory are reported each time."""
     monkeypatch.setattr("lambda_resize.invocation._earlier", itertools.count())
     answers = [handler({}, None), handler(example("request_full"), None), handler({}, None)]
     assert [answer["cold_start"] for answer in answers] == [True, False, False]
@@ -198,7 +192,6 @@ def test_failures_are_logged_by_severity(caplog: pytest.LogCaptureFixture, bucke
 
 
 def test_further_previews_are_written_and_described(bucket: Any) -> None:
-    """Each by its preset's name, without data; one that fails leaves the others alone."""
     also = [
         {"preset_name": "thumb", "width": 200},
         {"preset_name": "square", "width": 90, "height": 90, "format": "webp", "cache_control": "max-age=1"},
@@ -246,7 +239,6 @@ def _failing_for(name: str, write: Any) -> Any:
 
 @pytest.mark.parametrize("acl", [None, "public-read"])
 def test_a_placeholder_is_answered_and_stored(bucket: Any, monkeypatch: pytest.MonkeyPatch, acl: str | None) -> None:
-    """As base64, in the answer and in each preview's metadata, by either S3 client."""
     storage = Storage.from_environment(os.environ, object_acl=acl)
     monkeypatch.setattr(handler_module, "_storage", cache(lambda: storage))
     also = [{"preset_name": "thumb", "width": 200}]
@@ -275,7 +267,6 @@ class Panic(BaseException):
 def test_an_unexpected_error_is_internal(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, failure: BaseException
 ) -> None:
-    """The answer has only its type; the log has the traceback."""
     monkeypatch.setattr(handler_module, "_storage", _raising(failure))
     answer = handler(example("request_full"), None)
     answered = {"status": False, "error": type(failure).__name__, "kind": "internal"}
@@ -285,9 +276,7 @@ def test_an_unexpected_error_is_internal(
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt(), SystemExit(1)])
-def test_a_request_to_exit_is_not_turned_into_an_answer(
-    monkeypatch: pytest.MonkeyPatch, failure: BaseException
-) -> None:
+def test_a_request_to_exit_is_not_made_an_answer(monkeypatch: pytest.MonkeyPatch, failure: BaseException) -> None:
     monkeypatch.setattr(handler_module, "_storage", _raising(failure))
     with pytest.raises(type(failure)):
         handler(example("request_full"), None)
@@ -319,82 +308,18 @@ def test_a_process_may_fork_after_the_import() -> None:
 
 
 @pytest.mark.usefixtures("bucket")
-def test_the_real_runtime_client_loads_it_and_survives_every_event() -> None:
+def test_the_real_runtime_client_loads_it_and_survives_every_event(tmp_path: Path) -> None:
+    service = start_lambda(tmp_path, {"resize": "lambda_resize.handler.handler"}, f"--task-root={ROOT}")
     events = [example("request_full"), {"width": 1}, example("request_minimal")]
-    with RuntimeApi(events) as api:
-        environ = os.environ | {"AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{api.port}", "AWS_LAMBDA_FUNCTION_NAME": "resize"}
-        argv = [sys.executable, "-m", "awslambdaric", "lambda_resize.handler.handler"]
-        client = subprocess.Popen(argv, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        try:
-            answered = api.done.wait(40)
-        finally:
-            client.kill()
-            log, _ = client.communicate()
-    assert answered, log
-    assert [(path.rsplit("/", 1)[1], answer["status"]) for path, answer in api.answers] == [
-        ("response", True),
-        ("response", False),
-        ("response", True),
+    invoked = [lambda_client(service).invoke(FunctionName="resize", Payload=json.dumps(event)) for event in events]
+    answers = [json.loads(each["Payload"].read()) for each in invoked]
+    cold_starts = service.stats()["cold_starts"]
+    service.program.stop()
+    assert [("FunctionError" in each, answer["status"]) for each, answer in zip(invoked, answers, strict=True)] == [
+        (False, True),
+        (False, False),
+        (False, True),
     ]
-    assert api.answers[0][1].keys() == example("response_full").keys()
-    assert '"aws_request_id": "id-0"' in log
-
-
-class RuntimeApi:
-    """The part of Lambda's Runtime API that one function needs: events out, answers in."""
-
-    def __init__(self, events: list[dict[str, Any]]) -> None:
-        self.answers: list[tuple[str, dict[str, Any]]] = []
-        self.done = threading.Event()
-        self._waiting = iter(enumerate(events))
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler_class(len(events)))
-        self._server.daemon_threads = True
-        self.port = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.done.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def _handler_class(api, expected: int) -> type[BaseHTTPRequestHandler]:  # noqa: N805 -- the inner class has the self
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                number, event = next(api._waiting, (None, None))
-                if number is None:  # no further event: like Lambda, keep the function waiting
-                    api.done.wait()
-                    self.close_connection = True
-                    return
-                headers = {
-                    "Lambda-Runtime-Aws-Request-Id": f"id-{number}",
-                    "Content-Type": "application/json",
-                    "Lambda-Runtime-Deadline-Ms": "9999999999999",
-                    "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:us-east-1:000000000000:function:resize",
-                }
-                self._reply(200, json.dumps(event).encode(), headers)
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                api.answers.append((self.path, json.loads(body)))
-                self._reply(202, b"{}", {})
-                if len(api.answers) == expected:
-                    api.done.set()
-
-            def _reply(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-                self.send_response(status)
-                for name, value in (headers | {"Content-Length": str(len(body))}).items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        return Handler
+    assert answers[0].keys() == example("response_full").keys()
+    assert cold_starts == 1
+    assert f'"aws_request_id": "{invoked[0]["ResponseMetadata"]["RequestId"]}"' in service.program.log.read_text()

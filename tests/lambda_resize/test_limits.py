@@ -39,9 +39,7 @@ SVG = (
         ("AVIF", {}, True),
     ],
 )
-def test_a_frame_that_must_be_held_has_a_limit_of_its_own(
-    file_format: str, options: dict[str, Any], *, whole: bool
-) -> None:
+def test_a_frame_that_must_be_held_has_its_own_limit(file_format: str, options: dict[str, Any], *, whole: bool) -> None:
     data = encode(Image.new("RGB", (100, 100)), file_format, **options)
     assert resize(data, SMALL, Limits(max_frame_pixels=10_000)).width == 20
     if whole:
@@ -72,7 +70,6 @@ def test_the_time_limit_covers_decoding_before_and_during_saving(position: str) 
 
 
 def test_a_deadline_ends_images_from_before_and_after_it() -> None:
-    """Both give no more pixels, and raise `TimedOut`."""
     with Deadline(3600) as deadline:
         before = deadline.watch(pyvips.Image.black(100, 100).copy())
         deadline.check()

@@ -34,7 +34,6 @@ NOT_IMAGES = {
 
 @pytest.mark.parametrize("name", NOT_IMAGES)
 def test_what_is_no_photo_is_unsupported(name: str) -> None:
-    """Also formats that libvips reads: SVG with its links to files, CSV."""
     with pytest.raises(Unsupported, match="not a JPEG"):
         resize(NOT_IMAGES[name], SMALL)
 
@@ -53,7 +52,6 @@ def test_heic_without_a_decoder_is_unsupported_and_not_corrupt(monkeypatch: pyte
 
 
 def test_heic_without_pixels_is_corrupt() -> None:
-    """With a decoder, which finds nothing after an intact header."""
     with pytest.raises(Corrupt, match="heic"):
         resize(_heic(), SMALL)
 
@@ -61,7 +59,6 @@ def test_heic_without_pixels_is_corrupt() -> None:
 @pytest.mark.parametrize("file_format", FORMATS)
 @pytest.mark.parametrize("part", [0.3, 0.9])
 def test_a_truncated_file_is_corrupt(file_format: str, part: float) -> None:
-    """An interrupted upload gives no half-grey preview."""
     whole = encode(noise(), file_format)
     with pytest.raises(Corrupt):
         resize(whole[: int(len(whole) * part)], SMALL)
@@ -69,7 +66,6 @@ def test_a_truncated_file_is_corrupt(file_format: str, part: float) -> None:
 
 @pytest.mark.parametrize("file_format", FORMATS)
 def test_a_file_truncated_after_its_first_bytes_is_corrupt(file_format: str) -> None:
-    """The format is still recognisable."""
     with pytest.raises(Corrupt):
         resize(encode(noise(), file_format)[:40], SMALL)
 
@@ -90,7 +86,6 @@ def test_each_kind_of_truncated_jpeg_is_corrupt(options: dict[str, Any]) -> None
     ["tiff2vips: LZMA compression support is not configured", "tiled separate planes not supported", "bad labq format"],
 )
 def test_an_intact_file_of_a_rare_kind_is_unsupported(message: str) -> None:
-    """It is recognised by the message of libvips alone."""
     assert isinstance(vips.failure(pyvips.Error("unable to call", message)), Unsupported)
     assert isinstance(vips.failure(pyvips.Error("unable to call", "premature end of JPEG image")), Corrupt)
 
@@ -103,7 +98,6 @@ def test_a_tiff_in_lab_is_unsupported() -> None:
 
 @pytest.mark.parametrize("position", ["attention", "entropy"])
 def test_a_cut_chosen_by_content_notices_damage(position: str) -> None:
-    """It decodes earlier than other cuts."""
     with pytest.raises(Corrupt):
         resize(encode(noise(), "PNG")[:9000], Spec(width=30, height=30, position=position))
 
@@ -119,7 +113,6 @@ def test_damaged_data_is_corrupt(file_format: str) -> None:
 
 
 def test_a_bomb_is_refused_by_its_header() -> None:
-    """A file of 60 bytes claims 900 megapixels, and has no data to decode."""
     with pytest.raises(TooLarge, match="30000x30000"):
         resize(_png_header(30_000, 30_000), SMALL)
 
@@ -146,7 +139,6 @@ def test_the_byte_limit_is_inclusive() -> None:
 
 
 def test_enlarging_is_limited_as_well() -> None:
-    """A thin line enlarged to 10000 pixels in width would be 100 million high."""
     with pytest.raises(TooLarge, match="scaled"):
         resize(encode(Image.new("L", (1, 10_000)), "PNG"), Spec(width=10_000, enlarge=True))
 

@@ -50,7 +50,6 @@ def test_unknown_fields_are_ignored() -> None:
 
 
 def test_only_the_leading_part_of_the_key_is_replaced() -> None:
-    """A deeper folder may have the prefix's name."""
     event = example("request_minimal") | {"src_key": "photo/photo/photo.jpg"}
     assert parse(event).main.dst_key == "prew/card/photo/photo.jpg"
 
@@ -59,7 +58,6 @@ def test_only_the_leading_part_of_the_key_is_replaced() -> None:
     "key", ["a b.jpg", "a+b%2F.jpg", "#?.jpg", "\"'.jpg", "back\\slash", "Привет/クズ箱.jpg", "..."]
 )
 def test_unusual_keys_stay_as_they_are(key: str) -> None:
-    """The key is text here; the storage encodes it for HTTP."""
     assert parse(example("request_minimal") | {"src_key": f"photo/{key}"}).main.dst_key == f"prew/card/{key}"
 
 
@@ -99,13 +97,11 @@ def test_an_invalid_field_is_refused_with_its_name_and_the_reason(change: dict[s
 
 @pytest.mark.parametrize("event", [None, [], "photo/a.jpg", 7])
 def test_an_event_is_an_object(event: object) -> None:
-    """Lambda delivers any JSON."""
     with pytest.raises(InvalidRequest, match=r"^the event is"):
         parse(event)
 
 
 def test_further_previews_are_outputs_of_their_own() -> None:
-    """Each has its own spec and key; missing cache fields are taken from the request."""
     also = [{"preset_name": "thumb", "width": 200}, {"preset_name": "tiny", "height": 9, "cache_control": "no-store"}]
     also[0]["fingerprint"] = "abc"
     request = parse(example("request_minimal") | {"also": also, "cache_control": "max-age=1", "thumbhash": True})

@@ -44,7 +44,6 @@ def stripes(width: int, height: int, *, across: bool) -> Image.Image:
 @settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_the_result_has_the_planned_size(data: st.DataObject) -> None:
-    """Whatever the decoder rounds, in each fit and format."""
     size = Size(data.draw(st.integers(1, 400)), data.draw(st.integers(1, 400)))
     fit = data.draw(st.sampled_from(["cover", "contain", "fill", "inside", "outside"]))
     box = data.draw(st.tuples(st.none() | st.integers(1, 200), st.integers(1, 200)))
@@ -66,7 +65,6 @@ def test_the_result_has_the_planned_size(data: st.DataObject) -> None:
     ids=["width", "cover", "fill"],
 )
 def test_each_orientation_is_turned_upright(orientation: int, file_format: str, spec: Spec) -> None:
-    """Sizes and pixels are those of the upright photo."""
     photo = stripes(330, 240, across=True)
     ImageDraw.Draw(photo).rectangle((20, 30, 60, 200), WHITE)
     options = {"lossless": True} if file_format == "WEBP" else {"quality": 95}
@@ -86,7 +84,6 @@ def test_an_orientation_out_of_range_is_ignored(value: int) -> None:
 
 
 def test_real_photos_come_out_upright_exact_and_bare(real_photos: Path) -> None:
-    """JPEG, RGB, 200 pixels wide, without metadata, whatever the photo's orientation and colour space."""
     for path in sorted(real_photos.glob("*.jpg")):
         image = rendered(path.read_bytes(), width=200)
         assert (image.format, image.mode, image.width) == ("JPEG", "RGB", 200), path.name
@@ -106,7 +103,6 @@ def test_real_photos_are_alike_in_each_orientation(real_photos: Path) -> None:
 
 @pytest.mark.parametrize("file_format", ["jpeg", "png", "webp", "avif"])
 def test_metadata_is_dropped(file_format: str) -> None:
-    """Location, time, profile and comments."""
     data = exif(1)
     data[0x010F] = "a camera"
     data.get_ifd(0x8825)[1] = "N"
@@ -129,7 +125,6 @@ def test_the_decoder_shrinks_as_far_as_quality_allows(factor: float, expected: i
 
 @pytest.mark.parametrize("width", [1024, 500, 341, 340, 250, 200, 113, 50])
 def test_shrinking_on_load_keeps_the_picture(width: int) -> None:
-    """Around each step, a JPEG's preview equals that of a lossless copy."""
     photo = gradient(1024, 1000)
     files = encode(photo, "JPEG", quality=95), encode(photo, "PNG")
     assert difference(*(rendered(each, width=width, format="png") for each in files)) < 2
@@ -149,7 +144,6 @@ def test_shrinking_on_load_keeps_the_picture(width: int) -> None:
     ],
 )
 def test_cover_keeps_the_part_at_its_position(position: str, kept: tuple[int, int, int], *, across: bool) -> None:
-    """Of three stripes, side by side or stacked, a narrow box keeps the named one."""
     photo, box = ((300, 100), (40, 80)) if across else ((100, 300), (80, 40))
     image = rendered(encode(stripes(*photo, across=across), "PNG"), width=box[0], height=box[1], position=position)
     assert image.getpixel((box[0] // 2, box[1] // 2)) == kept
@@ -166,7 +160,6 @@ def test_the_odd_pixel_of_a_centred_cut_is_lost_at_the_left_and_the_top(width: i
 
 @pytest.mark.parametrize("position", ["attention", "entropy"])
 def test_cover_by_content_keeps_the_detail(position: str) -> None:
-    """It is at the right end of an otherwise empty photo."""
     photo = Image.new("RGB", (900, 200), (40, 40, 60))
     photo.paste(noise().crop((0, 0, 150, 200)), (750, 0))
     assert pixels(rendered(encode(photo, "PNG"), width=100, height=100, position=position)).std() > 20
@@ -174,7 +167,6 @@ def test_cover_by_content_keeps_the_detail(position: str) -> None:
 
 @pytest.mark.parametrize(("position", "box"), [("left", (0, 40)), ("centre", (30, 70)), ("right bottom", (60, 100))])
 def test_contain_pads_with_the_background(position: str, box: tuple[int, int]) -> None:
-    """The whole photo is at its position."""
     spec = Spec(width=100, height=40, fit="contain", position=position, background="#ff0000", format="png")
     image = opened(resize(encode(Image.new("RGB", (80, 80), BLUE), "PNG"), spec))
     row = [image.getpixel((x, 20)) for x in range(100)]
@@ -182,7 +174,6 @@ def test_contain_pads_with_the_background(position: str, box: tuple[int, int]) -
 
 
 def test_contain_does_not_enlarge_unless_asked() -> None:
-    """A small photo keeps its size in the box; enlarged, it touches two edges."""
     photo = encode(Image.new("RGB", (10, 10), BLUE), "PNG")
     for enlarge, covered in ((False, 100), (True, 400)):
         image = rendered(photo, width=40, height=20, fit="contain", enlarge=enlarge)

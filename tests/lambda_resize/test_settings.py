@@ -12,7 +12,6 @@ from lambda_resize.settings import Limits, Settings, SettingsError
 
 
 def test_defaults_need_no_variable() -> None:
-    """64 MiB, 150 megapixels (100 at once), 15 s, 4.4 MB in an answer, no ACL, no SVG; empty means the default."""
     limits = Limits(64 * 1024 * 1024, 150_000_000, 100_000_000, 15)
     expected = Settings(limits, 4_400_000, None, allow_svg=False)
     assert Settings.from_environment({}) == expected

@@ -30,7 +30,6 @@ def _openings(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 
 def test_several_previews_share_one_decoding(openings: list[dict[str, Any]]) -> None:
-    """At the size that the largest needs; the header is also read once."""
     photo = encode(gradient(1600, 1000), "JPEG")
     specs = [Spec(width=400), Spec(width=100), Spec(width=60, height=60), Spec(height=90, format="webp")]
     previews = list(resize_many(photo, specs))
@@ -49,13 +48,11 @@ def test_shared_previews_equal_those_rendered_alone_in_each_format(file_format: 
 
 
 def test_one_preview_is_decoded_as_it_is_saved(openings: list[dict[str, Any]]) -> None:
-    """It is not held in memory."""
     list(resize_many(encode(Image.new("RGB", (90, 60)), "PNG"), [Spec(width=20)]))
     assert openings == [{}]
 
 
 def test_a_preview_with_other_options_is_decoded_separately() -> None:
-    """A damaged photo is shown in part with `best_effort`, and is corrupt without."""
     half = encode(noise(), "JPEG")[:-4000]
     strict, lenient = resize_many(half, [Spec(width=50), Spec(width=50, best_effort=True)])
     assert isinstance(strict, Corrupt)
@@ -75,10 +72,7 @@ def test_what_is_no_photo_is_unsupported_for_each_preview() -> None:
 
 @pytest.mark.parametrize("width", [720, 400, 300, 200, 113])
 def test_shrinking_on_load_shifts_the_photo_by_no_fraction_of_a_pixel(real_photos: Path, width: int) -> None:
-    """A decoder that halves 2725x2225 drops the last half pixel; the rest keeps its place.
-
-    Stretching its output to the size would double the error at 720 wide.
-    """
+    """A decoder that halves 2725x2225 drops the last half pixel; the rest keeps its place."""
     path = real_photos / "landscape-2725x2225.jpg"
     made = rendered(path.read_bytes(), width=width, format="png")
     assert difference(made, Image.open(path).resize(made.size, Image.Resampling.LANCZOS)) < 2
@@ -87,7 +81,6 @@ def test_shrinking_on_load_shifts_the_photo_by_no_fraction_of_a_pixel(real_photo
 @pytest.mark.parametrize("size", [(1001, 999), (1003, 750), (1007, 1007), (997, 331)])
 @pytest.mark.parametrize("orientation", [1, 6])
 def test_odd_sizes_are_exact_to_the_pixel(size: tuple[int, int], orientation: int) -> None:
-    """Whatever the decoder drops, also of a rotated photo."""
     photo = encode(gradient(*size, "L"), "JPEG", exif=exif(orientation))
     width, height = size if orientation == 1 else size[::-1]
     for wanted in (90, 111, 123, 124, 125, 249, 250, 300):

@@ -19,21 +19,10 @@ from lambda_resize.errors import Forbidden, Missing, StorageFailed, TooLarge
 from lambda_resize.storage import Storage, unset_empty_variables
 
 KEYS = [
-    "a b.jpg",
-    "a+b.jpg",
-    "100%.jpg",
-    "a%20b%2Fc.jpg",
-    "#1?x=y&z.jpg",
-    "\"double\" and 'single'.jpg",
-    "back\\slash.jpg",
-    "{a}[b]^`|<>~*=@;:,$!().jpg",
-    "Привет мир/ёжик.jpg",
-    "クズ箱/ゴミ.jpg",
-    "e\u0301 and \u00e9.jpg",
-    "\U0001f600.jpg",
-    " leading and trailing ",
-    "...",
-]
+    "a b.jpg", "a+b.jpg", "100%.jpg", "a%20b%2Fc.jpg", "#1?x=y&z.jpg", "\"double\" and 'single'.jpg",
+    "back\\slash.jpg", "{a}[b]^`|<>~*=@;:,$!().jpg", "Привет мир/ёжик.jpg", "クズ箱/ゴミ.jpg", "e\u0301 and \u00e9.jpg",
+    "\U0001f600.jpg", " leading and trailing ", "...",
+]  # fmt: skip
 HEADERS = {
     "content_type": "image/webp",
     "cache_control": "public, max-age=60",
@@ -103,7 +92,6 @@ def server_answering(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
 
 @pytest.mark.parametrize("key", KEYS)
 def test_keys_reach_s3_byte_for_byte(s3: S3, storage: Storage, key: str) -> None:
-    """Another S3 client finds objects under the same keys, and vice versa."""
     client = s3_client(s3)
     storage.write(s3.bucket, f"keys/{key}", key.encode(), **HEADERS)
     assert client.get_object(Bucket=s3.bucket, Key=f"keys/{key}")["Body"].read() == key.encode()
@@ -112,7 +100,6 @@ def test_keys_reach_s3_byte_for_byte(s3: S3, storage: Storage, key: str) -> None
 
 
 def test_an_object_is_written_with_its_headers(s3: S3, storage: Storage) -> None:
-    """Content type, cache control, the preset's fingerprint; the ETag is S3's."""
     etag = storage.write(s3.bucket, "headers", b"data", **HEADERS)
     head = s3_client(s3).head_object(Bucket=s3.bucket, Key="headers")
     assert (head["ContentType"], head["CacheControl"]) == ("image/webp", "public, max-age=60")
@@ -129,7 +116,6 @@ def test_a_large_object_is_written_in_one_piece(s3: S3, storage: Storage) -> Non
 
 @pytest.mark.usefixtures("environment")
 def test_an_acl_changes_nothing_else(s3: S3) -> None:
-    """The other client writes the same bytes, key, headers and ETag."""
     storage = Storage.from_environment(os.environ, object_acl="public-read")
     etag = storage.write(s3.bucket, "acl/a b+c.jpg", b"data", **HEADERS)
     head = s3_client(s3).head_object(Bucket=s3.bucket, Key="acl/a b+c.jpg")
@@ -160,7 +146,6 @@ def test_a_missing_bucket_is_not_a_missing_photo(storage: Storage) -> None:
 @pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize("object_acl", [None, "public-read"])
 def test_refused_credentials_are_forbidden(s3: S3, monkeypatch: pytest.MonkeyPatch, object_acl: str | None) -> None:
-    """For reading and writing, by either client."""
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     storage = Storage.from_environment(os.environ, object_acl=object_acl)
     with pytest.raises(Forbidden, match=f"^{s3.bucket}/photo/none: "):
@@ -172,7 +157,6 @@ def test_refused_credentials_are_forbidden(s3: S3, monkeypatch: pytest.MonkeyPat
 @pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize("object_acl", [None, "public-read"])
 def test_a_dead_s3_is_a_failure_of_storage(s3: S3, monkeypatch: pytest.MonkeyPatch, object_acl: str | None) -> None:
-    """After brief retries."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
     storage = Storage.from_environment(os.environ, object_acl=object_acl)
     with pytest.raises(StorageFailed):
@@ -212,10 +196,7 @@ def test_the_size_limit_is_inclusive(s3: S3, storage: Storage) -> None:
         storage.read(s3.bucket, "exact", 99)
 
 
-def test_requests_are_path_style_and_have_the_session_token(
-    answering: Answering, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """At a custom endpoint, with Lambda's temporary credentials."""
+def test_requests_are_path_style_with_the_session_token(answering: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SESSION_TOKEN", "the-token")
     with answering(NOT_FOUND) as (storage, received), pytest.raises(Missing):
         storage.read("photos", "photo/a+b c.jpg", 100)

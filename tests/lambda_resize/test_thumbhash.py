@@ -33,7 +33,6 @@ def pixels(size: Size, *, see_through: bool) -> bytes:
     ],
 )
 def test_the_hash_is_that_of_the_reference(size: Size, expected: str, *, see_through: bool) -> None:
-    """Byte for byte: wide, high and square, with and without transparency."""
     assert thumbhash.of_pixels(size, pixels(size, see_through=see_through)).hex() == expected
 
 
@@ -54,7 +53,6 @@ def test_a_preview_has_none_unless_asked() -> None:
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
 def test_it_is_of_the_whole_upright_photo(mode: str) -> None:
-    """The same for each preview, whatever its cut and the photo's colour mode."""
     photo = gradient(400, 200, mode)
     one, other = hashed(encode(photo, "PNG"), Spec(width=100), Spec(width=20, height=60))
     assert one.thumbhash == other.thumbhash

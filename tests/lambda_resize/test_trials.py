@@ -19,7 +19,6 @@ def test_the_seeds_of_the_mutants_can_be_decoded() -> None:
 
 
 def test_mutants_get_a_preview_or_the_expected_failure() -> None:
-    """None crashes or hangs; some are shown and some found damaged, so they reach the decoders."""
     outcome = trials.run(fuzz.mutated(MUTANTS))
     assert list(trials.failures(outcome)) == []
     assert sum(outcome.kinds.values()) == MUTANTS
@@ -40,7 +39,6 @@ def test_an_unexpected_error_is_reported() -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.skipif("PREW_TEST_CORPORA" not in os.environ, reason="takes minutes and 50 MB: `make test-corpora`")
 def test_the_test_images_of_others_get_a_preview_or_the_expected_failure() -> None:
-    """All of Pillow's, thumbor's and pypng's, within bounds of memory."""
     try:
         outcome = corpora.run()
     except corpora.NoCorpora as error:

@@ -12,6 +12,7 @@ from devstack.nginx_server import Nginx, start_nginx
 from tests.nginx.recorder import Recorder, recording
 
 StartNginx = Callable[[Mapping[str, str]], Nginx]
+Put = Callable[..., str]
 BUCKET_PATH = "/photos"
 
 
@@ -62,15 +63,20 @@ def _front(start: StartNginx, s3: S3, service_all_session: Recorder) -> Nginx:
     return start({"PREW_NGINX_S3_SERVER": f"127.0.0.1:{s3.port}", "PREW_NGINX_SERVICES": service_all_session.address})
 
 
+@pytest.fixture(scope="session", name="recorders")
+def _recorders(bucket_all_session: Recorder, service_all_session: Recorder) -> dict[str, str]:
+    """Variables for the recorders in the place of S3 and prewmanager."""
+    return {"PREW_NGINX_S3_SERVER": bucket_all_session.address, "PREW_NGINX_SERVICES": service_all_session.address}
+
+
 @pytest.fixture(scope="session", name="recorded")
-def _recorded(start: StartNginx, bucket_all_session: Recorder, service_all_session: Recorder) -> Nginx:
+def _recorded(start: StartNginx, recorders: dict[str, str]) -> Nginx:
     """Nginx in front of two recorders."""
-    addresses = {"PREW_NGINX_S3_SERVER": bucket_all_session.address, "PREW_NGINX_S3_HOST": "photos.s3.test"}
-    return start({**addresses, "PREW_NGINX_SERVICES": service_all_session.address})
+    return start({**recorders, "PREW_NGINX_S3_HOST": "photos.s3.test"})
 
 
 @pytest.fixture(scope="session", name="put")
-def _put(s3: S3) -> Callable[..., Any]:
+def _put(s3: S3) -> Put:
     """Puts an object into the real bucket, under exactly this key."""
     client = s3_client(s3)
 

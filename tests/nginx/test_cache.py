@@ -10,11 +10,9 @@ import pytest
 
 from devstack.backends import S3
 from devstack.nginx_server import Nginx
-from tests.nginx.conftest import StartNginx
+from tests.nginx.conftest import Put, StartNginx
 from tests.nginx.recorder import Recorder, Reply
 from tests.support.asking import Answer, ask
-
-Put = Callable[..., str]
 
 
 @pytest.fixture(scope="session", name="cached")
@@ -25,13 +23,9 @@ def _cached(start: StartNginx, s3: S3, service_all_session: Recorder) -> Nginx:
 
 
 @pytest.fixture(scope="session", name="short_lived")
-def _short_lived(start: StartNginx, bucket_all_session: Recorder, service_all_session: Recorder) -> Nginx:
+def _short_lived(start: StartNginx, recorders: dict[str, str]) -> Nginx:
     """Nginx with a cache that asks S3 again after a second, in front of two recorders."""
-    addresses = {
-        "PREW_NGINX_S3_SERVER": bucket_all_session.address,
-        "PREW_NGINX_SERVICES": service_all_session.address,
-    }
-    return start({**addresses, "PREW_NGINX_CACHE": "on", "PREW_NGINX_CACHE_VALID": "1s"})
+    return start({**recorders, "PREW_NGINX_CACHE": "on", "PREW_NGINX_CACHE_VALID": "1s"})
 
 
 def ask_until(nginx: Nginx, target: str, holds: Callable[[Answer], bool]) -> Answer:
@@ -41,9 +35,7 @@ def ask_until(nginx: Nginx, target: str, holds: Callable[[Answer], bool]) -> Ans
     return answer
 
 
-def test_the_cache_lock_lets_simultaneous_requests_through_to_the_service(
-    short_lived: Nginx, bucket: Recorder, service: Recorder
-) -> None:
+def test_the_cache_lock_delays_no_missing_preview(short_lived: Nginx, bucket: Recorder, service: Recorder) -> None:
     bucket.respond = lambda _: Reply(404)
     # Below nginx's default time-out for the lock, 5 s, which the configuration overrides.
     all_in = threading.Barrier(20, timeout=4)
@@ -60,7 +52,6 @@ def test_the_cache_lock_lets_simultaneous_requests_through_to_the_service(
 
 
 def test_a_hit_does_not_ask_s3(cached: Nginx, put: Put) -> None:
-    """It is valid for 10 minutes, whatever query is added."""
     put("prew/card/hit.jpg", b"first", CacheControl="no-store", ContentType="image/webp")
     first = ask(cached.port, "/prew/card/hit.jpg")
     put("prew/card/hit.jpg", b"second")
@@ -85,7 +76,6 @@ def test_missing_objects_are_not_cached(cached: Nginx, service: Recorder, put: P
 
 
 def test_ranges_conditions_and_head_are_answered_from_the_cache(cached: Nginx, put: Put) -> None:
-    """A range as the first request caches the whole object."""
     etag = put("photo/whole.jpg", b"0123456789" * 100)
     part = ask(cached.port, "/photo/whole.jpg", headers={"Range": "bytes=3-5"})
     put("photo/whole.jpg", b"other")
@@ -130,9 +120,7 @@ def test_an_expired_object_is_served_while_s3_fails(short_lived: Nginx, bucket: 
     ask_until(short_lived, "/photo/stale.jpg", lambda answer: answer.status == 200 and len(bucket.seen) > 2)
 
 
-def test_a_purged_preview_goes_to_the_service_once_it_expires_here(
-    short_lived: Nginx, bucket: Recorder, service: Recorder
-) -> None:
+def test_a_purged_preview_is_missing_once_it_expires(short_lived: Nginx, bucket: Recorder, service: Recorder) -> None:
     ask(short_lived.port, "/prew/card/purged.jpg")
     bucket.respond = lambda _: Reply(404)
 

@@ -21,12 +21,11 @@ _numbers = itertools.count()
 
 
 @pytest.fixture(scope="module", name="limited")
-def _limited(start: StartNginx, bucket_all_session: Recorder, service_all_session: Recorder) -> Nginx:
+def _limited(start: StartNginx, recorders: dict[str, str]) -> Nginx:
     """One missing preview a minute, after a burst of three, for each client behind a trusted proxy."""
     return start(
         {
-            "PREW_NGINX_S3_SERVER": bucket_all_session.address,
-            "PREW_NGINX_SERVICES": service_all_session.address,
+            **recorders,
             "PREW_NGINX_MISS_RATE": "1r/m",
             "PREW_NGINX_MISS_BURST": str(BURST),
             "PREW_NGINX_TRUSTED_PROXIES": "127.0.0.0/8 10.0.0.0/8 fd00::/8",
@@ -93,9 +92,7 @@ def test_the_log_has_the_clients_address_and_s3s_status_beside_a_429(missing_as:
     assert (entry["client"], entry["status"], entry["upstream_status"]) == ("2001:db8:7::9", 429, "404")
 
 
-def test_without_a_trusted_proxy_x_forwarded_for_is_ignored(
-    recorded: Nginx, service: Recorder, bucket: Recorder
-) -> None:
+def test_x_forwarded_for_of_no_trusted_proxy_is_ignored(recorded: Nginx, service: Recorder, bucket: Recorder) -> None:
     bucket.respond = lambda _: Reply(404)
 
     headers = {"X-Forwarded-For": "192.0.2.9", "X-Request-Id": "client-test-plain"}
@@ -107,7 +104,6 @@ def test_without_a_trusted_proxy_x_forwarded_for_is_ignored(
 
 @pytest.mark.parametrize(("rate", "seconds"), [("7r/m", "9"), ("60r/m", "1"), ("300r/m", "1"), ("20r/s", "1")])
 def test_retry_after_is_when_the_rate_lets_one_more_through(rate: str, seconds: str) -> None:
-    """In whole seconds, rounded up."""
     environment = effective_environment({**MINIMAL, "PREW_NGINX_MISS_RATE": rate})
 
     assert environment["PREW_NGINX_RETRY_AFTER"] == seconds

@@ -70,10 +70,7 @@ def test_nginx_accepts_every_variant_without_a_warning(rendered: dict[str, Path]
 
 
 def test_gixy_finds_nothing(rendered: dict[str, Path]) -> None:
-    """The check left out expects proxy_pass to decode the path, which it does not do with variables.
-
-    test_keys.py shows that both upstreams get the raw path.
-    """
+    """The check left out expects proxy_pass to decode the path; test_keys.py shows that it does not."""
     left_out = ["--skips", "proxy_pass_normalized"]
     files = [str(folder / "nginx.conf") for folder in rendered.values()]
     argv = [find("gixy"), "--format", "json", *left_out, *files]
@@ -159,7 +156,6 @@ def test_s3s_host_is_by_default_the_servers_without_the_port() -> None:
 
 
 def test_names_are_resolved_again_where_a_resolver_is_given(tmp_path: Path) -> None:
-    """By `resolve` at every server of both upstreams, which nginx supports since 1.27.3."""
     render(tmp_path, {**MINIMAL, "PREW_NGINX_RESOLVER": "127.0.0.53 [::1]"})
     text = (tmp_path / "prewmanager" / "upstreams.conf").read_text()
 
@@ -173,7 +169,6 @@ SUBSTITUTED = "a$b a$b ${UNSET} $UNSET $SETTER a$b/x a$bter $1 $a$b ${SET $ ${} 
 
 
 def test_only_defined_variables_are_replaced() -> None:
-    """In both spellings."""
     assert substitute(SAMPLE, {"SET": "a$b"}) == SUBSTITUTED
 
 

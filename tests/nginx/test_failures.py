@@ -110,10 +110,7 @@ def test_requests_go_to_all_replicas(start: StartNginx, bucket: Recorder, replic
     assert [len(replica.seen) for replica in replicas] == [3, 3]
 
 
-def test_the_next_replica_answers_when_one_dies_during_a_request(
-    start: StartNginx, bucket: Recorder, replicas: list[Recorder]
-) -> None:
-    """The flight's lock prevents a second rendering."""
+def test_the_next_replica_answers_when_one_dies(start: StartNginx, bucket: Recorder, replicas: list[Recorder]) -> None:
     bucket.respond = lambda _: Reply(404)
     dying, living = replicas
     dying.respond = lambda _: None
@@ -125,9 +122,7 @@ def test_the_next_replica_answers_when_one_dies_during_a_request(
     assert [len(dying.seen), len(living.seen)] == [1, 1]
 
 
-def test_a_request_that_kills_replicas_reaches_two_at_most(
-    start: StartNginx, bucket: Recorder, replicas: list[Recorder]
-) -> None:
+def test_a_deadly_request_reaches_two_at_most(start: StartNginx, bucket: Recorder, replicas: list[Recorder]) -> None:
     bucket.respond = lambda _: Reply(404)
     with recording("three") as third:
         everyone = [*replicas, third]
@@ -141,9 +136,7 @@ def test_a_request_that_kills_replicas_reaches_two_at_most(
         assert sum(len(replica.seen) for replica in everyone) == 2
 
 
-def test_a_silent_replica_is_504_and_no_other_is_tried(
-    start: StartNginx, bucket: Recorder, replicas: list[Recorder]
-) -> None:
+def test_a_silent_replica_is_504_with_no_retry(start: StartNginx, bucket: Recorder, replicas: list[Recorder]) -> None:
     bucket.respond = lambda _: Reply(404)
     released = threading.Event()
 

@@ -14,12 +14,7 @@ from tests.support.asking import ask
 
 
 @pytest.fixture(scope="module", name="site")
-def _site(
-    start: StartNginx,
-    tmp_path_factory: pytest.TempPathFactory,
-    bucket_all_session: Recorder,
-    service_all_session: Recorder,
-) -> Nginx:
+def _site(start: StartNginx, recorders: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Nginx:
     """Nginx with a folder of files, one of them at a photo's path, and a file outside of it."""
     outside = tmp_path_factory.mktemp("outside")
     folder = outside / "www"
@@ -29,13 +24,7 @@ def _site(
     (folder / "app.css").write_text("p {}")
     (folder / "photo" / "a.jpg").write_text("not this one")
     (outside / "secret").write_text("secret")
-    return start(
-        {
-            "PREW_NGINX_S3_SERVER": bucket_all_session.address,
-            "PREW_NGINX_SERVICES": service_all_session.address,
-            "PREW_NGINX_WWW": str(folder),
-        }
-    )
+    return start({**recorders, "PREW_NGINX_WWW": str(folder)})
 
 
 def test_files_are_served_by_type_to_get_and_head(site: Nginx) -> None:
@@ -78,9 +67,7 @@ def logged(nginx: Nginx, request_id: str) -> dict[str, Any]:
     return found[0]
 
 
-def test_one_line_of_the_log_has_the_request_both_upstreams_and_the_times(
-    recorded: Nginx, service: Recorder, bucket: Recorder
-) -> None:
+def test_a_log_line_has_request_upstreams_and_times(recorded: Nginx, service: Recorder, bucket: Recorder) -> None:
     bucket.respond = lambda _: Reply(404)
     headers = {"X-Request-Id": "log-test-0001", "User-Agent": 'quo"te\\ and \x01 byte'}
 

@@ -13,78 +13,32 @@ from tests.nginx.recorder import Recorder, Reply
 from tests.support.asking import ask
 
 TRAVERSALS = [
-    b"/photo/../prew/card/a.jpg",
-    b"/photo/..",
-    b"/photo/.",
-    b"/photo/./a.jpg",
-    b"/prew/card/a/../b.jpg",
-    b"/prew/card/%2e%2e/a.jpg",
-    b"/prew/card/%2E%2E%2Fa.jpg",
-    b"/prew/card/.%2e/a.jpg",
-    b"/prew/card/%2e/a.jpg",
-    b"/prew/card/..%2fa.jpg",
-    b"/prew/card%2f..%2fa.jpg",
-    b"/prew/card/..%5ca.jpg",
-    b"/prew/card%5C..%5Ca.jpg",
-    b"/prew/card/..\\a.jpg",
-    b"/prew/card/a.jpg%2f..",
-    b"/prew/card/a.jpg\\..",
-    b"/photo/../../../etc/passwd",
-    b"/../photo/a.jpg",
-    b"/other/../photo/a.jpg",
-    b"/%2e%2e/photo/a.jpg",
-    b"/photo/..;/a.jpg/../b",
+    b"/photo/../prew/card/a.jpg", b"/photo/..", b"/photo/.", b"/photo/./a.jpg", b"/prew/card/a/../b.jpg",
+    b"/prew/card/%2e%2e/a.jpg", b"/prew/card/%2E%2E%2Fa.jpg", b"/prew/card/.%2e/a.jpg", b"/prew/card/%2e/a.jpg",
+    b"/prew/card/..%2fa.jpg", b"/prew/card%2f..%2fa.jpg", b"/prew/card/..%5ca.jpg", b"/prew/card%5C..%5Ca.jpg",
+    b"/prew/card/..\\a.jpg", b"/prew/card/a.jpg%2f..", b"/prew/card/a.jpg\\..", b"/photo/../../../etc/passwd",
+    b"/../photo/a.jpg", b"/other/../photo/a.jpg", b"/%2e%2e/photo/a.jpg", b"/photo/..;/a.jpg/../b",
     b"/photo/a.jpg/..?x",
-]
+]  # fmt: skip
 EMPTY_SEGMENTS = [
-    b"/photo//a.jpg",
-    b"/photo/%2Fa.jpg",
-    b"/photo/a%2f%2Fb.jpg",
-    b"/photo/a%2f/b.jpg",
-    b"/photo/a\\\\b.jpg",
-    b"/photo/a%5c/b.jpg",
-    b"//photo/a.jpg",
-    b"///prew/card/a.jpg",
-    b"/photo/",
-    b"/prew/",
-    b"/prew/card/",
+    b"/photo//a.jpg", b"/photo/%2Fa.jpg", b"/photo/a%2f%2Fb.jpg", b"/photo/a%2f/b.jpg", b"/photo/a\\\\b.jpg",
+    b"/photo/a%5c/b.jpg", b"//photo/a.jpg", b"///prew/card/a.jpg", b"/photo/", b"/prew/", b"/prew/card/",
     b"/prew/card/a%2F",
-]
+]  # fmt: skip
 CONTROLS = [
-    b"/photo/a%00.jpg",
-    b"/photo/a%0d%0aX-Evil:%201",
-    b"/photo/a%0Ab",
-    b"/photo/a%1f",
-    b"/photo/a%09b",
-    b"/photo/a%7Fb",
-    b"/photo/a%7fb",
-    b"/photo/a\x7fb",
-    b"/photo/a\x01b",
-    b"/photo/a\tb",
-]
+    b"/photo/a%00.jpg", b"/photo/a%0d%0aX-Evil:%201", b"/photo/a%0Ab", b"/photo/a%1f", b"/photo/a%09b",
+    b"/photo/a%7Fb", b"/photo/a%7fb", b"/photo/a\x7fb", b"/photo/a\x01b", b"/photo/a\tb",
+]  # fmt: skip
 MALFORMED = [
-    b"/photo/a b.jpg",
-    b"/photo/%zz",
-    b"/photo/a%",
-    b"/photo/a%4",
-    b"/photo/a%%41",
-    b"/prew/card/a#b",
-    b"/prew/card/a#/../b",
-    "/photo/весна.jpg".encode(),
-    b"/photo/\xff\xfe",
-    b"photo/a.jpg",
-    b"http://previews.test/photo/../prew/card/a.jpg",
-    b"/%70hoto/a.jpg",
-    b"/photo%2fa.jpg",
-    b"/prew%2Fcard%2Fa.jpg",
+    b"/photo/a b.jpg", b"/photo/%zz", b"/photo/a%", b"/photo/a%4", b"/photo/a%%41", b"/prew/card/a#b",
+    b"/prew/card/a#/../b", "/photo/весна.jpg".encode(), b"/photo/\xff\xfe", b"photo/a.jpg",
+    b"http://previews.test/photo/../prew/card/a.jpg", b"/%70hoto/a.jpg", b"/photo%2fa.jpg", b"/prew%2Fcard%2Fa.jpg",
     b"/prew%2Fcard/a.jpg",
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("target", [*TRAVERSALS, *EMPTY_SEGMENTS, *CONTROLS, *MALFORMED])
-def test_a_bad_path_is_400_and_reaches_no_upstream(
-    recorded: Nginx, service: Recorder, bucket: Recorder, target: bytes
-) -> None:
+def test_a_bad_path_is_400_and_stops_here(recorded: Nginx, service: Recorder, bucket: Recorder, target: bytes) -> None:
     answer = ask(recorded.port, target)
 
     assert answer.status == 400
@@ -110,10 +64,7 @@ def test_headers_above_8_kb_are_431(recorded: Nginx, bucket: Recorder) -> None:
 
 
 @pytest.mark.parametrize("target", [b"/prew/card/%ff%fe.jpg", b"/prew/card/%c0%ae%c0%ae/a", b"/prew/card/%252e%252e/a"])
-def test_other_bytes_reach_both_upstreams_unchanged(
-    recorded: Nginx, service: Recorder, bucket: Recorder, target: bytes
-) -> None:
-    """Escapes that are no text, or that would be dangerous only if decoded twice."""
+def test_other_bytes_pass_unchanged(recorded: Nginx, service: Recorder, bucket: Recorder, target: bytes) -> None:
     bucket.respond = lambda _: Reply(404)
 
     ask(recorded.port, target)
@@ -139,7 +90,6 @@ def test_of_the_absolute_form_only_the_path_is_used(recorded: Nginx, bucket: Rec
     "head", [b"GET /photo/a.jpg HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00\r\n\r\n", b"GET\r\n\r\n"]
 )
 def test_a_malformed_request_gets_a_problem_body(recorded: Nginx, bucket: Recorder, head: bytes) -> None:
-    """No Host, a TLS greeting, half a request line."""
     with socket.create_connection((LOOPBACK, recorded.port), timeout=10) as connection:
         connection.sendall(head)
         answer = b"".join(iter(lambda: connection.recv(65536), b""))

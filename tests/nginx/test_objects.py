@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 
 import pytest
 from PIL import Image
 
 from devstack.backends import S3, s3_client
 from devstack.nginx_server import Nginx
-from tests.nginx.conftest import StartNginx
+from tests.nginx.conftest import Put, StartNginx
 from tests.nginx.recorder import Recorder, Reply
 from tests.support.asking import ask
 
-Put = Callable[..., str]
 BODY = bytes(range(256)) * 300
 
 
 @pytest.mark.parametrize("key", ["photo/there.jpg", "prew/card/there.jpg"])
-def test_an_existing_object_comes_from_s3_without_the_service(
-    front: Nginx, service: Recorder, put: Put, key: str
-) -> None:
+def test_existing_objects_come_from_s3_without_the_service(front: Nginx, service: Recorder, put: Put, key: str) -> None:
     etag = put(key, BODY, ContentType="image/webp", CacheControl="max-age=31536000")
 
     answer = ask(front.port, f"/{key}")
@@ -129,7 +125,6 @@ def test_the_client_gets_the_services_304(front: Nginx, service: Recorder) -> No
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_a_missing_photo_is_404_with_a_picture_that_is_not_cached(front: Nginx, service: Recorder, method: str) -> None:
-    """Also for a client with an earlier ETag."""
     headers = {"If-Modified-Since": "Fri, 01 Jan 2100 00:00:00 GMT", "Range": "bytes=0-9"}
 
     answer = ask(front.port, "/photo/missing.jpg", method, headers)
@@ -163,9 +158,7 @@ def test_s3s_403_is_treated_as_missing(start: StartNginx, s3: S3, service: Recor
 
 
 @pytest.mark.parametrize("target", ["/", "/other", "/photo", "/prew", "/-/health", "/-/problem", "/Photo/a.jpg", "*"])
-def test_other_paths_are_404_with_a_problem_body(
-    recorded: Nginx, service: Recorder, bucket: Recorder, target: str
-) -> None:
+def test_other_paths_are_404_with_a_problem(recorded: Nginx, service: Recorder, bucket: Recorder, target: str) -> None:
     answer = ask(recorded.port, target)
 
     assert answer.status == (400 if target == "*" else 404)

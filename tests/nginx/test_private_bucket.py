@@ -74,9 +74,7 @@ def test_unsigned_requests_are_refused(start: StartNginx, usual: dict[str, str])
 
 @pytest.mark.parametrize("written", [strictly, lazily])
 @pytest.mark.parametrize("key", KEYS)
-def test_every_spelling_of_a_key_is_signed_for_get_and_head(
-    signing: Nginx, key: str, written: Callable[[str], str]
-) -> None:
+def test_all_spellings_are_signed_for_get_and_head(signing: Nginx, key: str, written: Callable[[str], str]) -> None:
     path = written(key)
 
     assert ask(signing.port, path, "HEAD").status == 200
@@ -99,10 +97,7 @@ def test_a_missing_photo_is_the_picture_and_a_missing_preview_is_rendered(signin
     assert "Authorization" not in service.seen[0].headers
 
 
-def test_new_credentials_need_no_reload(
-    start: StartNginx, usual: dict[str, str], as_it_was: Path, service: Recorder
-) -> None:
-    """With wrong ones photos are 502 rather than missing, and previews go on through the service."""
+def test_credentials_are_reread(start: StartNginx, usual: dict[str, str], as_it_was: Path, service: Recorder) -> None:
     nginx = start(usual)
     right = as_it_was.read_text()
     for wrong in (json.dumps({**json.loads(right), "SecretAccessKey": "wrong"}), "{"):
@@ -121,7 +116,6 @@ def test_new_credentials_need_no_reload(
 def test_a_session_token_is_sent_and_signed(
     start: StartNginx, usual: dict[str, str], as_it_was: Path, bucket: Recorder, name: str
 ) -> None:
-    """Under the AWS command line's name for it, and the metadata service's."""
     as_it_was.write_text(json.dumps({**json.loads(as_it_was.read_text()), name: "tok/en=="}))
     nginx = start({**usual, "PREW_NGINX_S3_SERVER": bucket.address})
 
@@ -141,9 +135,7 @@ def test_a_session_token_is_sent_and_signed(
         ({"AWS_REGION": "eu central"}, "AWS_REGION must be a region"),
     ],
 )
-def test_a_missing_file_module_or_region_aborts_startup(
-    credentials: Path, variables: dict[str, str], named: str
-) -> None:
+def test_a_bad_file_module_or_region_aborts_startup(credentials: Path, variables: dict[str, str], named: str) -> None:
     needed = {
         "PREW_NGINX_CREDENTIALS_FILE": str(credentials),
         "PREW_NGINX_JS_MODULE": __file__,

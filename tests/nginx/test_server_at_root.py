@@ -12,20 +12,12 @@ from tests.support.asking import ask
 
 
 @pytest.fixture(scope="module", name="site")
-def _site(start: StartNginx, bucket_all_session: Recorder, service_all_session: Recorder) -> Nginx:
+def _site(start: StartNginx, recorders: dict[str, str]) -> Nginx:
     """Nginx whose server at the root is the service's recorder."""
-    return start(
-        {
-            "PREW_NGINX_S3_SERVER": bucket_all_session.address,
-            "PREW_NGINX_SERVICES": service_all_session.address,
-            "PREW_NGINX_WWW": f"http://{service_all_session.address}",
-        }
-    )
+    return start({**recorders, "PREW_NGINX_WWW": f"http://{recorders['PREW_NGINX_SERVICES']}"})
 
 
-def test_it_gets_path_query_and_headers_unchanged_and_its_headers_reach_the_client(
-    site: Nginx, service: Recorder
-) -> None:
+def test_it_gets_path_query_and_headers_unchanged_and_the_client_its_headers(site: Nginx, service: Recorder) -> None:
     answer = ask(site.port, "/presets/photos?search=%3Cb%3E", headers={"X-Herd": "1"})
 
     assert (answer.status, answer.body, answer.headers["X-Preview"]) == (200, b"from service", "made")

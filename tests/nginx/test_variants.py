@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import dukpy
 import pytest
 
@@ -11,7 +9,7 @@ from devstack.backends import S3
 from devstack.nginx_server import SOURCES, Nginx, effective_environment
 from devstack.programs import ProgramError
 from prewmanager.previews.catalogue import decode_path
-from tests.nginx.conftest import BUCKET_PATH, StartNginx
+from tests.nginx.conftest import BUCKET_PATH, Put, StartNginx
 from tests.nginx.recorder import Recorder, Reply, Seen
 from tests.support.asking import ask
 
@@ -43,24 +41,21 @@ CHOICES = [
 
 
 @pytest.fixture(scope="module", name="nginx")
-def _nginx(start: StartNginx, bucket_all_session: Recorder, service_all_session: Recorder) -> Nginx:
+def _nginx(start: StartNginx, recorders: dict[str, str]) -> Nginx:
     """Nginx in front of two recorders; card and big_1 are auto."""
-    addresses = {"PREW_NGINX_S3_SERVER": bucket_all_session.address, "PREW_NGINX_SERVICES": service_all_session.address}
-    return start({**AUTO, **addresses})
+    return start({**AUTO, **recorders})
 
 
 @pytest.fixture(scope="module", name="caching")
-def _caching(start: StartNginx, bucket_all_session: Recorder, service_all_session: Recorder) -> Nginx:
+def _caching(start: StartNginx, recorders: dict[str, str]) -> Nginx:
     """The same with nginx's cache."""
-    addresses = {"PREW_NGINX_S3_SERVER": bucket_all_session.address, "PREW_NGINX_SERVICES": service_all_session.address}
-    return start({**AUTO, **addresses, "PREW_NGINX_CACHE": "on"})
+    return start({**AUTO, **recorders, "PREW_NGINX_CACHE": "on"})
 
 
 @pytest.mark.parametrize(("accept", "folder"), CHOICES)
 def test_accept_selects_avif_before_webp_unless_its_weight_is_zero(
     nginx: Nginx, service: Recorder, bucket: Recorder, accept: str | None, folder: str
 ) -> None:
-    """Ranges such as image/* select neither."""
     bucket.respond = lambda _: Reply(404)
 
     ask(nginx.port, "/prew/card/a.jpg", headers={} if accept is None else {"Accept": accept})
@@ -107,9 +102,7 @@ def test_s3_and_the_service_get_one_key_with_the_suffix_at_the_preset(
         "/photo/prew/card/a.jpg",
     ],
 )
-def test_other_presets_variants_and_spellings_are_unchanged_and_without_vary(
-    nginx: Nginx, bucket: Recorder, path: str
-) -> None:
+def test_other_presets_variants_and_spellings_pass_without_vary(nginx: Nginx, bucket: Recorder, path: str) -> None:
     answer = ask(nginx.port, path, headers=AVIF)
 
     assert answer.headers["Vary"] is None
@@ -117,7 +110,6 @@ def test_other_presets_variants_and_spellings_are_unchanged_and_without_vary(
 
 
 def test_pluses_are_encoded_for_s3_in_variants_too(nginx: Nginx, service: Recorder, bucket: Recorder) -> None:
-    """S3 gets %2B, the service the client's spelling."""
     bucket.respond = lambda _: Reply(404)
 
     ask(nginx.port, "/prew/card@2x/a+b.jpg", headers=WEBP)
@@ -140,9 +132,7 @@ def test_every_answer_for_an_auto_preset_has_vary(
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("POST", "/prew/card/a", 405), ("GET", "/prew/card/", 400)])
-def test_refusals_by_nginx_itself_have_vary(
-    nginx: Nginx, bucket: Recorder, method: str, path: str, status: int
-) -> None:
+def test_refusals_by_nginx_have_vary(nginx: Nginx, bucket: Recorder, method: str, path: str, status: int) -> None:
     answer = ask(nginx.port, path, method)
 
     assert (answer.status, answer.headers.get_all("Vary")) == (status, ["Accept"])
@@ -163,8 +153,6 @@ def test_head_and_conditions_go_to_the_variant(nginx: Nginx, bucket: Recorder) -
 
 
 def test_each_variant_is_cached_under_its_own_key(caching: Nginx, bucket: Recorder) -> None:
-    """A variant that is named in the path shares the entry."""
-
     def named(seen: Seen) -> Reply:
         return Reply(200, seen.target.encode(), {"ETag": f'"{len(seen.target)}"'})
 
@@ -200,9 +188,7 @@ def test_cloudfronts_function_and_nginx_select_the_same_variant() -> None:
     assert seen == {("image/avif", "card.avif"), ("image/webp", "card.webp"), ("*/*", "card")}
 
 
-def test_a_real_s3_finds_keys_with_at_and_dot_encoded_or_not(
-    start: StartNginx, s3: S3, service: Recorder, put: Callable[..., str]
-) -> None:
+def test_a_real_s3_finds_keys_with_at_and_dot_encoded(start: StartNginx, s3: S3, service: Recorder, put: Put) -> None:
     nginx = start({**AUTO, "PREW_NGINX_S3_SERVER": f"127.0.0.1:{s3.port}", "PREW_NGINX_SERVICES": service.address})
     for folder in ("card@2x", "card@2x.avif", "card@2x.webp"):
         put(f"prew/{folder}/a b.jpg", folder.encode())
@@ -227,7 +213,6 @@ def scripts(**variables: str) -> dict[str, str]:
 
 
 def test_auto_presets_are_those_of_the_service() -> None:
-    """From the service's own variables, in either case, or from the variable for presets in JSON."""
     built = scripts(
         PREW_PRESETS='{"tile": {"width": 1, "format": "auto"}}',
         PREW_NGINX_AUTO_PRESETS="tile  card",
@@ -255,9 +240,7 @@ def test_without_auto_presets_no_map_is_included() -> None:
         ({"PREW_NGINX_AUTO_PRESETS": "card", "PREW_PRESETS__CARD__FORMAT": "jpeg"}, "names card, whose own variable"),
     ],
 )
-def test_presets_in_json_require_the_variable_which_must_agree_with_the_service(
-    variables: dict[str, str], message: str
-) -> None:
+def test_presets_in_json_require_a_variable_that_matches_the_service(variables: dict[str, str], message: str) -> None:
     """Nginx cannot read JSON."""
     with pytest.raises(ProgramError, match=f"PREW_NGINX_AUTO_PRESETS {message}"):
         scripts(**variables)

@@ -39,7 +39,6 @@ def test_systemd_analyze_verify_prints_nothing(units: Path) -> None:
 
 
 def test_the_page_lists_the_exposures_none_above_2(units: Path) -> None:
-    """By `systemd-analyze security`."""
     documented = dict(re.findall(r"^\| `prewmanager-(\w+)` \| ([\d.]+) \|", PAGE.read_text(), re.MULTILINE))
     counted = {
         unit: re.findall(
@@ -52,9 +51,7 @@ def test_the_page_lists_the_exposures_none_above_2(units: Path) -> None:
     assert documented == counted
 
 
-def test_the_pages_commands_fill_the_bucket_and_previews_have_the_same_uris_as_on_aws(
-    one_server: OneServer, tmp_path: Path
-) -> None:
+def test_the_pages_commands_fill_the_bucket_and_uris_are_those_of_aws(one_server: OneServer, tmp_path: Path) -> None:
     (tmp_path / "a b.jpg").write_bytes((ROOT / "nginx" / "static" / "404.jpg").read_bytes())
     (fill,) = [block.commands for block in blocks(PAGE) if "filer.copy" in block.commands]
     one_server.run(fill.replace("/srv/photos", str(tmp_path)))

@@ -38,7 +38,6 @@ def _machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 
 def test_the_installed_site_serves(machine: Machine) -> None:
-    """A photo; its preview, rendered once and then from S3; 404 for missing photos."""
     answers = [
         machine.run(f"curl -s -o /dev/null -w '%{{http_code}} %header{{x-preview}}' http://127.0.0.1/{path}")
         for path in ("photo/a%20b.jpg", "prew/card/a%20b.jpg", "prew/card/a%20b.jpg", "prew/card/none.jpg")
@@ -48,7 +47,6 @@ def test_the_installed_site_serves(machine: Machine) -> None:
 
 
 def test_each_unit_runs_sandboxed_as_its_own_user(machine: Machine) -> None:
-    """No capability but nginx's, no new privileges, filtered system calls, a read-only system."""
     for unit in UNITS:
         pid = machine.run(f"systemctl show --value --property MainPID prewmanager-{unit}.service").strip()
         status = machine.run(f"cat /proc/{pid}/status")

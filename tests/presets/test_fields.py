@@ -84,7 +84,6 @@ def test_the_bounds_of_sides_and_quality_are_accepted() -> None:
 
 
 def test_the_fingerprint_is_the_hash_of_the_canonical_json() -> None:
-    """Names sorted, no spaces, SHA-256, 12 hexadecimal digits."""
     canonical = (
         '{"background":"#ffffff","enlarge":false,"fit":"cover","format":"keep",'
         '"height":null,"position":"centre","quality":null,"width":720}'
@@ -113,7 +112,6 @@ def test_a_spec_survives_json() -> None:
 
 
 def test_only_what_differs_from_the_defaults_is_a_change() -> None:
-    """As the contact sheet and `prewmanager presets` show it."""
     assert Preset(width=9, fit="cover", dpr=(2,)).changes() == {"width": 9, "dpr": (2,)}
 
 
@@ -133,6 +131,5 @@ def test_a_presets_own_fields_are_tuples_in_one_order(fields: dict[str, Any]) ->
     ],
 )
 def test_a_density_beyond_the_bounds_is_refused(fields: dict[str, Any]) -> None:
-    """The message names the density and the field."""
     with pytest.raises(PresetError, match=r"dpr \d makes \w+ [\d.]+ x \d, but the limit is \d+: lower one"):
         Preset(**fields)

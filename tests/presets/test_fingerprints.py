@@ -21,7 +21,6 @@ PARSE: TypeAdapter[Preset] = TypeAdapter(ParsedPreset)
 
 @pytest.mark.parametrize("row", FROZEN, ids=lambda row: json.dumps(row["fields"]))
 def test_fingerprints_stay_as_they_are(row: dict[str, Any]) -> None:
-    """Of the preset, of all its variants, and of the same fields in a function's event."""
     preset = PARSE.validate_python(row["fields"])
 
     assert preset.fingerprint == row["preset"]

@@ -34,7 +34,6 @@ def test_code_libraries_licences_and_the_version_are_kept(name: str, kept: bool)
 
 
 def test_a_wheel_and_a_source_archive_become_what_would_be_installed(tmp_path: Path) -> None:
-    """Of a source archive, the package of its name and its licence, without setup and tests."""
     wheel = tmp_path / "one-1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as written:
         written.writestr("one/__init__.py", "1")

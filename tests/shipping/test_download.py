@@ -51,7 +51,6 @@ def test_simultaneous_downloads_share_one_run(tmp_path: Path, monkeypatch: pytes
 
 
 def test_what_failed_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error has pip's message, and nothing incomplete is left behind."""
     pip = Pip(failing=1)
     monkeypatch.setattr(subprocess, "run", pip.run)
 

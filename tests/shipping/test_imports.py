@@ -8,7 +8,6 @@ from shipping.imports import needed_by
 
 
 def test_direct_and_indirect_imports_are_found_and_nothing_else(tmp_path: Path) -> None:
-    """Each form of import, in functions and subpackages too; a cycle terminates."""
     modules = {
         "package/__init__": "",
         "package/entry": "import json\nfrom package import one\nfrom package.two import name\n",

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -193,3 +193,6 @@ class Site:
         with contextlib.suppress(OSError), urlopen(f"http://{LOOPBACK}:{port}/healthz", timeout=1) as response:
             return bool(response.status == 200)
         return False
+
+
+RunSite = Callable[..., Site]

@@ -139,7 +139,6 @@ async def test_a_failed_existence_check_costs_nobody_the_preview() -> None:
 
 
 async def test_every_waiter_gets_the_failure_as_an_error_of_its_own() -> None:
-    """And the next request gets it without another call."""
     replica = InMemoryReplica(error=PhotoMissing("no such key"))
     requests = [replica.ask() for _ in range(10)]
     await replica.resizer.entered.wait()
@@ -208,7 +207,6 @@ async def test_no_request_waits_beyond_its_deadline() -> None:
 
 
 async def test_the_invoke_deadline_ends_the_resize_for_all() -> None:
-    """It is cached as a transient failure."""
     replica = InMemoryReplica(timing=Timing(lease_s=1, lock_ttl_s=50, invoke_s=5, wait_s=50))
     for _ in range(2):
         with pytest.raises(DeadlineExceeded):

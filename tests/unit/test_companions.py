@@ -7,13 +7,7 @@ import asyncio
 import pytest
 
 from prewmanager.adapters.memory_store import MemoryFlightStore
-from prewmanager.errors import (
-    FlightStoreUnavailable,
-    PhotoCorrupt,
-    PhotoMissing,
-    PreviewFailed,
-    ResizerFailed,
-)
+from prewmanager.errors import FlightStoreUnavailable, PhotoCorrupt, PhotoMissing, PreviewFailed, ResizerFailed
 from prewmanager.flights.lease import Timing
 from prewmanager.flights.ports import Lease
 from prewmanager.flights.result import Completed, Held
@@ -45,7 +39,6 @@ def test_companions_are_no_part_of_the_fingerprint() -> None:
 
 
 async def test_one_invocation_serves_the_waiters_of_all() -> None:
-    """Requests for card wait for thumb's invocation, here and in another replica."""
     flight_store, store = MemoryFlightStore(), FakeStore()
     here, there = Gallery(flight_store, store), Gallery(flight_store, store)
     thumbs = [here.ask("thumb") for _ in range(5)]
@@ -124,11 +117,7 @@ async def test_a_companion_fails_alone() -> None:
 
 @pytest.mark.parametrize(
     ("error", "known"),
-    [
-        (PhotoMissing("x"), {"card", "hero"}),
-        (PhotoCorrupt("x"), {"card"}),
-        (ResizerFailed("x"), set()),
-    ],
+    [(PhotoMissing("x"), {"card", "hero"}), (PhotoCorrupt("x"), {"card"}), (ResizerFailed("x"), set())],
 )
 async def test_a_failure_of_the_photo_is_its_companions_as_well(error: PreviewFailed, known: set[str]) -> None:
     """A missing photo is missing for all; a damaged one may suffice for `best_effort`."""

@@ -83,7 +83,6 @@ def names(name: str) -> list[str]:
 
 
 def test_the_most_similar_by_width_comes_first() -> None:
-    """Larger or smaller; in no format that the client may not show."""
     assert names("card") == ["wide", "thumb", "hero", "hero@2x"]
     assert names("hero")[:2] == ["wide", "card"]
     assert names("hero.avif")[:3] == ["hero", "wide", "modern"]

@@ -116,7 +116,6 @@ async def test_other_failures_are_not_retried() -> None:
 
 
 async def test_a_used_up_quota_is_overloaded_until_there_is_more() -> None:
-    """Companions do not count."""
     scripted = ScriptedResizer()
     waits = iter([0.0, 1.5])
 

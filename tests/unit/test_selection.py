@@ -29,7 +29,6 @@ THUMB = ["thumb", "thumb@2x"]
     ],
 )
 def test_a_preset_selects_its_variants(names: list[str], exact: bool, selected: list[str]) -> None:  # noqa: FBT001 -- a case
-    """Once each, sorted by name; with `exact`, a name selects only itself."""
     assert Selection(names, "", exact=exact).variants(SETTINGS) == selected
 
 

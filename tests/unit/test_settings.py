@@ -79,7 +79,6 @@ def test_an_empty_variable_is_an_unset_one(read: Read) -> None:
 
 
 def test_region_and_endpoints_have_the_aws_sdks_names(read: Read) -> None:
-    """The general endpoint has the lowest precedence."""
     settings = read(
         **GOOD, AWS_DEFAULT_REGION="eu-north-1", AWS_ENDPOINT_URL="http://all", AWS_ENDPOINT_URL_S3="http://s3"
     )
@@ -108,10 +107,7 @@ def test_variables_of_other_programs_are_ignored(read: Read) -> None:
         ),
         ({"PREW_PRESETS__CARD__WIDTH": "wide"}, "PREW_PRESETS__CARD__WIDTH: should be a valid integer"),
         ({"PREW_PRESETS__CARD__QUALITY": "101"}, "PREW_PRESETS__CARD__QUALITY: should be less than or equal to 100"),
-        (
-            {"PREW_PRESETS__CARD__WIDHT": "5"},
-            "PREW_PRESETS__CARD__WIDHT: unknown preset field; the fields are width",
-        ),
+        ({"PREW_PRESETS__CARD__WIDHT": "5"}, "PREW_PRESETS__CARD__WIDHT: unknown preset field; the fields are width"),
         ({"PREW_PRESETS__B__FIT": "cover"}, "PREW_PRESETS__B: needs a width or a height in pixels"),
         ({"PREW_PRESETS": '{"a/b": {"width": 3}}'}, "PREW_PRESETS (at a/b): 'a/b' is not a valid preset name"),
         ({"PREW_PRESETS": '{"b": {"width": 0}}'}, "PREW_PRESETS (at b.width): should be greater than or equal to 1"),
@@ -152,10 +148,7 @@ def test_variables_of_other_programs_are_ignored(read: Read) -> None:
         ({"PREW_FALLBACK_AFTER": "45"}, "PREW_FALLBACK_AFTER=45 must be shorter than PREW_WAIT_TIMEOUT=45: lower"),
         ({"PREW_FALLBACK_AFTER": "-1"}, "PREW_FALLBACK_AFTER: should be greater than or equal to 0, but is '-1'"),
         ({"PREW_LOKC_TTL": "5"}, "PREW_LOKC_TTL: unknown setting; did you mean PREW_LOCK_TTL?"),
-        (
-            {"PREW_PRESET__CARD__WIDTH": "5"},
-            "PREW_PRESET__CARD__WIDTH: unknown setting; did you mean PREW_PRESETS?",
-        ),
+        ({"PREW_PRESET__CARD__WIDTH": "5"}, "PREW_PRESET__CARD__WIDTH: unknown setting; did you mean PREW_PRESETS?"),
         ({"PREW_ZZZZZZZZ": "5"}, "PREW_ZZZZZZZZ: unknown setting; remove it"),
     ],
 )

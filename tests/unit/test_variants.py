@@ -25,7 +25,6 @@ def test_a_plain_preset_is_its_only_variant() -> None:
 
 
 def test_auto_is_three_formats() -> None:
-    """JPEG under the preset's name, or PNG for a transparent photo; AVIF and WebP by suffix."""
     assert changes(width=720, format="auto") == {
         "card": {"width": 720, "format": "jpeg", "transparent": "keep"},
         "card.avif": {"width": 720, "format": "avif"},
@@ -34,7 +33,6 @@ def test_auto_is_three_formats() -> None:
 
 
 def test_a_denser_variant_scales_size_and_effects() -> None:
-    """Width, height, and the sigmas of blur and sharpen; without `dpr` the preset is unchanged."""
     fields: dict[str, Any] = {"width": 100, "height": 50, "sharpen": 0.5, "blur": 0.3, "quality": 70}
     dense = {"width": 300, "height": 150, "sharpen": 1.5, "blur": pytest.approx(0.9), "quality": 70}
 
@@ -70,7 +68,6 @@ def test_a_field_of_one_format_matters_to_that_format_alone(field: str, variant:
 
 
 def test_under_auto_an_animation_is_kept_as_webp() -> None:
-    """Also for browsers that accept AVIF, with WebP's quality; others get the first frame."""
     made = changes(width=720, format="auto", animated=True, webp_quality=60, webp_effort=4)
 
     moving = {"width": 720, "animated": True, "webp_quality": 60, "webp_effort": 4}

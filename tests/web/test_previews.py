@@ -105,9 +105,7 @@ async def test_a_preview_without_an_etag_never_gives_304(site: WebReplica, held:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-async def test_a_large_preview_is_streamed_from_the_bucket(
-    site: WebReplica, method: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_large_preview_is_streamed(site: WebReplica, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     stored = Made("image/png", 9, '"large"', None, b"123456789")
 
     async def resize(_: RenderJob) -> RenderResult:
@@ -139,7 +137,6 @@ async def test_a_large_preview_is_streamed_from_the_bucket(
     ],
 )
 async def test_each_failure_has_its_status(site: WebReplica, error: Exception, status: int, kind: str) -> None:
-    """As a short problem, never stored, without internal details."""
     site.resizer.error = error
     response = await site.get("/prew/card/a.jpg")
     problem = await response.json(content_type="application/problem+json")
@@ -154,9 +151,7 @@ async def test_each_failure_has_its_status(site: WebReplica, error: Exception, s
 
 
 @pytest.mark.parametrize(("path", "status"), [("/prew/cart/a.jpg", 404), ("/prew/card/%ff", 400)])
-async def test_a_path_that_names_no_preview_asks_neither_s3_nor_the_resizer(
-    site: WebReplica, path: str, status: int
-) -> None:
+async def test_a_path_of_no_preview_asks_neither_s3_nor_the_resizer(site: WebReplica, path: str, status: int) -> None:
     """The catalogue's tests have the other invalid keys."""
     response = await site.get(path)
 
@@ -173,9 +168,7 @@ async def test_other_methods_are_not_allowed(site: WebReplica, method: str) -> N
     assert site.resizer.calls == []
 
 
-async def test_a_defect_outside_of_a_flight_is_a_500_without_its_text(
-    site: WebReplica, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_defect_outside_flights_is_500_without_text(site: WebReplica, monkeypatch: pytest.MonkeyPatch) -> None:
 
     def broken(*_: object) -> None:
         raise RuntimeError("secret")
