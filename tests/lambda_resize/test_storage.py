@@ -19,10 +19,21 @@ from lambda_resize.errors import Forbidden, Missing, StorageFailed, TooLarge
 from lambda_resize.storage import Storage, unset_empty_variables
 
 KEYS = [
-    "a b.jpg", "a+b.jpg", "100%.jpg", "a%20b%2Fc.jpg", "#1?x=y&z.jpg", "\"double\" and 'single'.jpg",
-    "back\\slash.jpg", "{a}[b]^`|<>~*=@;:,$!().jpg", "Привет мир/ёжик.jpg", "クズ箱/ゴミ.jpg", "e\u0301 and \u00e9.jpg",
-    "\U0001f600.jpg", " leading and trailing ", "...",
-]  # fmt: skip
+    "a b.jpg",
+    "a+b.jpg",
+    "100%.jpg",
+    "a%20b%2Fc.jpg",
+    "#1?x=y&z.jpg",
+    "\"double\" and 'single'.jpg",
+    "back\\slash.jpg",
+    "{a}[b]^`|<>~*=@;:,$!().jpg",
+    "Привет мир/ёжик.jpg",
+    "クズ箱/ゴミ.jpg",
+    "e\u0301 and \u00e9.jpg",
+    "\U0001f600.jpg",
+    " leading and trailing ",
+    "...",
+]
 HEADERS = {
     "content_type": "image/webp",
     "cache_control": "public, max-age=60",

@@ -14,12 +14,32 @@ from tests.nginx.recorder import Recorder, Reply
 from tests.support.asking import ask, lazily, strictly
 
 NAMES = [
-    "with spaces in it.jpg", " leading and trailing ", "plus+plus.jpg", "1+2+3+4+5+6+7+8.jpg", "++++++++.jpg",
-    "plus + space.jpg", "already%20encoded.jpg", "hash%23encoded.jpg", "plus%2Bencoded.jpg", "slash%2Fencoded.jpg",
-    "100%.jpg", "100%zz.jpg", "hash#tag.jpg", "question?mark=1&x.jpg", "quo\"te'd`.jpg", "[brackets](1){2}<3>.jpg",
-    "a=b@c&d~e*f!g$h,i;j:k|l^m.jpg", "...dots..jpg", ".hidden", "фото/весна.jpg", "クズ箱/ゴミ.jpg",
-    "e\u0301 and \u00e9.jpg", "family 👨‍👩‍👧.jpg", "l" * 200 + ".jpg", "д" * 100 + ".jpg",
-]  # fmt: skip
+    "with spaces in it.jpg",
+    " leading and trailing ",
+    "plus+plus.jpg",
+    "1+2+3+4+5+6+7+8.jpg",
+    "++++++++.jpg",
+    "plus + space.jpg",
+    "already%20encoded.jpg",
+    "hash%23encoded.jpg",
+    "plus%2Bencoded.jpg",
+    "slash%2Fencoded.jpg",
+    "100%.jpg",
+    "100%zz.jpg",
+    "hash#tag.jpg",
+    "question?mark=1&x.jpg",
+    "quo\"te'd`.jpg",
+    "[brackets](1){2}<3>.jpg",
+    "a=b@c&d~e*f!g$h,i;j:k|l^m.jpg",
+    "...dots..jpg",
+    ".hidden",
+    "фото/весна.jpg",
+    "クズ箱/ゴミ.jpg",
+    "e\u0301 and \u00e9.jpg",
+    "family 👨‍👩‍👧.jpg",
+    "l" * 200 + ".jpg",
+    "д" * 100 + ".jpg",
+]
 ENCODINGS = [pytest.param(strictly, id="strict"), pytest.param(lazily, id="lazy")]
 
 

@@ -14,10 +14,23 @@ from prewmanager_presets import Preset
 from tests.support.fakes import CATALOGUE
 
 ODD_NAMES = [
-    "plain.jpg", "with space.jpg", "plus+plus.jpg", "a%20b.jpg", "a%23b.jpg", "a#b.jpg", "what?.jpg",
-    '\'(1)"quoted".jpg', "[brackets]{}.jpg", "Фото/Москва.jpg", "クズ箱/ゴミ.jpg", "x" * 200 + ".jpg",
-    "a=b&c@d~e*f!g$h.jpg", "back\\slash.jpg", "...jpg", "e\u0301.jpg",
-]  # fmt: skip
+    "plain.jpg",
+    "with space.jpg",
+    "plus+plus.jpg",
+    "a%20b.jpg",
+    "a%23b.jpg",
+    "a#b.jpg",
+    "what?.jpg",
+    '\'(1)"quoted".jpg',
+    "[brackets]{}.jpg",
+    "Фото/Москва.jpg",
+    "クズ箱/ゴミ.jpg",
+    "x" * 200 + ".jpg",
+    "a=b&c@d~e*f!g$h.jpg",
+    "back\\slash.jpg",
+    "...jpg",
+    "e\u0301.jpg",
+]
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
