@@ -10,6 +10,7 @@ import os
 from functools import cached_property
 from importlib.util import find_spec
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, StringConstraints, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -134,6 +135,13 @@ class Settings(BaseSettings):
             raise ValueError("requires an optional dependency: pip install prewmanager[otel], or unset it")
         return value
 
+    @field_validator("redis_url")
+    @classmethod
+    def _is_an_address(cls, value: str | None) -> str | None:
+        if value is not None:
+            _check_redis_url(value)
+        return value
+
     @field_validator("cache_control")
     @classmethod
     def _is_a_header(cls, value: str) -> str:
@@ -185,6 +193,23 @@ class Settings(BaseSettings):
     def preview_bucket_name(self) -> str:
         """The bucket of the previews, which is that of the photos if none is set."""
         return self.preview_bucket or self.source_bucket
+
+
+def _check_redis_url(url: str) -> None:
+    """Raise `ValueError` for an address that cannot be connected to; it may hold a password, and is not repeated."""
+    parts = urlsplit(url)
+    kind = parts.scheme.partition("+")[2]
+    for item in parts.netloc.rpartition("@")[2].split(","):
+        host = urlsplit(f"//{item}")
+        if kind and not host.hostname:
+            raise ValueError("has an empty host")
+        try:
+            _ = host.port
+        except ValueError:
+            raise ValueError("has an invalid port") from None
+    name, _, database = parts.path.strip("/").partition("/")
+    if kind == "sentinel" and not (name and (database or "0").isdecimal()):
+        raise ValueError("must end with the name of the set, such as /mymaster, and perhaps a database, such as /0")
 
 
 def _too_short(settings: Settings, name: str, relation: str, other: str) -> str:

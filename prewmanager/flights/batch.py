@@ -93,8 +93,8 @@ class CompanionBatch:
         # Before the next await: from here on the batch releases it, whatever happens.
         self._leases[companion.preset_name] = lease
         if await self._is_stored(companion):
-            del self._leases[companion.preset_name]
             await lease.release()
+            del self._leases[companion.preset_name]
             return
         # Not sooner: a renewal would write a lease again that was released.
         await self._kept.enter_async_context(kept(lease, self._parts.timing))
@@ -115,10 +115,12 @@ class CompanionBatch:
         await asyncio.gather(*completions)
 
     async def _complete(self, companion: Preview, outcome: Outcome) -> None:
-        lease = self._leases.pop(companion.preset_name)
+        lease = self._leases[companion.preset_name]
         seconds = time.perf_counter() - self._started
         self._parts.observer.completed(companion, FlightResult(outcome, Source.COMPANION), waiters=0, seconds=seconds)
         await lease.complete(outcome, self._parts.lifetimes.of(outcome))
+        # Not sooner: where this is cancelled, the lease is still to be released.
+        self._leases.pop(companion.preset_name, None)
 
     async def _release(self) -> None:
         await self._kept.aclose()

@@ -15,6 +15,7 @@ class Waiters:
         """`wait_s`: seconds that each waiter waits."""
         self._wait_s = wait_s
         self._result: FlightResult | None = None
+        self._error: PreviewFailed | None = None
         # In the order of their deadlines, since all wait for the same time: one timer serves them all.
         self._waiters: dict[asyncio.Future[FlightResult], float] = {}
         self._deadline: asyncio.TimerHandle | None = None
@@ -31,6 +32,8 @@ class Waiters:
         """Return the result, now or later. Raises `DeadlineExceeded` after `wait_s`, and what `fail` was given."""
         if self._result is not None:
             return self._result
+        if self._error is not None:
+            raise self._error
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[FlightResult] = loop.create_future()
         self._waiters[waiter] = loop.time() + self._wait_s
@@ -50,7 +53,8 @@ class Waiters:
         self._cancel_deadline()
 
     def fail(self, error: PreviewFailed) -> None:
-        """Raise `error` in every waiter that still waits."""
+        """Raise `error` in every waiter that still waits, and in every later one, unless the result is known."""
+        self._error = error
         for waiter in self._waiters:
             _raise_in(waiter, error)
         self._cancel_deadline()

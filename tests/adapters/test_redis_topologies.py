@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -200,6 +201,24 @@ async def test_an_incomplete_address_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="address"):
         async with connect(url):
             pass
+
+
+@pytest.mark.parametrize("silent", [False, True])
+async def test_a_cluster_that_is_away_is_unavailable_for_all_commands_at_once(*, silent: bool) -> None:
+    """Whether its nodes refuse connections or never answer: the process continues alone."""
+    with socket.create_server((LOOPBACK, 0)) as server:
+        port = server.getsockname()[1]
+        if not silent:
+            server.close()
+        async with connect(f"redis+cluster://{LOOPBACK}:{port}", timeout_s=0.1) as redis:
+            notifications = RedisNotifications(redis, CHANNEL)
+            flight_store = RedisFlightStore(redis, notifications, namespace="photos", lease_s=5, max_body_bytes=1000)
+            async with asyncio.timeout(5):
+                results = await asyncio.gather(
+                    *(flight_store.acquire(f"flight {number}") for number in range(60)), return_exceptions=True
+                )
+
+    assert {type(result) for result in results} == {FlightStoreUnavailable}
 
 
 async def test_credentials_in_the_address_are_used() -> None:

@@ -269,6 +269,23 @@ async def test_a_takeover_after_the_invoke_deadline_is_in_time_for_the_waiters()
     assert (await replica.ask()).source is Source.MADE
 
 
+async def test_a_takeover_that_is_too_late_leaves_the_flight_to_waiters_who_have_time() -> None:
+    """The deadline of one replica is no result for the others."""
+    flight_store = MemoryFlightStore(asyncio.get_running_loop().time, lease_s=8)
+    await flight_store.acquire(preview().flight_key)  # by a process that never completes it
+    timing = Timing(lease_s=8, lock_ttl_s=20, invoke_s=5, wait_s=10)
+    early, late = (InMemoryReplica(flight_store, timing=timing) for _ in range(2))
+    first = early.ask()
+    await early.resizer.entered.wait()
+    second = late.ask()
+    with pytest.raises(DeadlineExceeded):
+        await first
+    late.resizer.gate.set()
+
+    assert (await second).source is Source.MADE
+    assert not early.coalescer.in_flight()
+
+
 async def test_work_that_outlasts_its_lease_keeps_it() -> None:
     flight_store, store = MemoryFlightStore(asyncio.get_running_loop().time, lease_s=0.3), FakeStore()
     slow, other = InMemoryReplica(flight_store, store=store), InMemoryReplica(flight_store, store=store)

@@ -11,7 +11,7 @@ from prewmanager.errors import FlightStoreUnavailable, PhotoCorrupt, PhotoMissin
 from prewmanager.flights.lease import Timing
 from prewmanager.flights.ports import Lease
 from prewmanager.flights.result import Completed, Held
-from prewmanager.previews.outcome import Failure, Made, Source
+from prewmanager.previews.outcome import Failure, Made, Outcome, Source
 from prewmanager_presets import Preset
 from tests.support.fake_time import pass_time
 from tests.support.fakes import FakeStore, RecordingLease, made, until
@@ -181,6 +181,44 @@ async def test_repeated_cancellation_does_not_stop_the_release_of_companions() -
     lease.gate.set()
     await asyncio.gather(closing, thumb, return_exceptions=True)
     await pass_time(1)
+    assert lease.released
+
+
+class SlowLease(RecordingLease):
+    """Its outcome never reaches the flight store, nor does its first release."""
+
+    async def complete(self, outcome: Outcome, ttl_s: float) -> bool:  # noqa: ARG002 -- a fake
+        await asyncio.get_running_loop().create_future()
+        return True
+
+    async def release(self) -> None:
+        self.releases += 1
+        if self.releases == 1 and not self.gate.is_set():
+            await asyncio.get_running_loop().create_future()
+        self.released = True
+
+
+async def test_a_companion_whose_completion_is_cancelled_is_released() -> None:
+    lease = SlowLease()
+    replica = Gallery(LeaseStore(lease))
+    replica.resizer.gate.set()
+    await replica.ask("card")
+    await pass_time(0.1)
+    await replica.coalescer.close(grace_s=0)
+
+    assert lease.released
+
+
+async def test_a_companion_whose_release_is_cancelled_is_released_again() -> None:
+    lease = SlowLease()
+    lease.gate.clear()
+    replica = Gallery(LeaseStore(lease))
+    replica.store.objects["prew/thumb/a.jpg"] = made()
+    card = replica.ask("card")
+    await until(lambda: lease.releases == 1)
+    await replica.coalescer.close(grace_s=0)
+    await asyncio.gather(card, return_exceptions=True)
+
     assert lease.released
 
 

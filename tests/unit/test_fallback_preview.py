@@ -172,3 +172,23 @@ async def test_without_s3_a_transient_failure_is_returned() -> None:
     replica.resizer.gate.set()
     with pytest.raises(ResizerFailed):
         await replica.ask_for()
+
+
+@pytest.mark.parametrize("ticks", range(12))
+async def test_a_request_that_comes_as_its_flight_is_ended_is_answered(ticks: int) -> None:
+    """It joins a flight that has ended by the time that it would wait."""
+    replica = Replica(after_s=NEVER_S)
+    first = replica.ask_for()
+    await until(lambda: bool(replica.resizer.calls))
+    closing = asyncio.create_task(replica.coalescer.close(0))
+    for _ in range(ticks):
+        await asyncio.sleep(0)
+    late = replica.ask_for()
+    _, waiting = await asyncio.wait((first, late), timeout=TIMING.wait_s)
+    replica.resizer.gate.set()
+    await closing
+    for request in (first, late):
+        request.cancel()
+    await asyncio.gather(first, late, return_exceptions=True)
+
+    assert not waiting

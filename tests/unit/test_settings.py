@@ -114,6 +114,12 @@ def test_variables_of_other_programs_are_ignored(read: Read) -> None:
         ({"PREW_PRESETS": '{"b": '}, "PREW_PRESETS: is not valid JSON"),
         ({"PREW_PORT": "99999"}, "PREW_PORT: should be less than or equal to 65535, but is '99999'"),
         ({"PREW_REDIS_URL": "localhost"}, "PREW_REDIS_URL: "),
+        ({"PREW_REDIS_URL": "redis://:secret@host:port/0"}, "PREW_REDIS_URL: has an invalid port"),
+        ({"PREW_REDIS_URL": "redis://host:65536"}, "PREW_REDIS_URL: has an invalid port"),
+        ({"PREW_REDIS_URL": "redis://[host"}, "PREW_REDIS_URL: "),
+        ({"PREW_REDIS_URL": "redis+cluster://,host"}, "PREW_REDIS_URL: has an empty host"),
+        ({"PREW_REDIS_URL": "redis+sentinel://host"}, "PREW_REDIS_URL: must end with the name of the set"),
+        ({"PREW_REDIS_URL": "redis+sentinel://host/previews/x"}, "PREW_REDIS_URL: must end with the name of the set"),
         ({"PREW_SOURCE_PREFIX": "a/b"}, "PREW_SOURCE_PREFIX: "),
         ({"PREW_CACHE_CONTROL": "a\r\nb"}, "PREW_CACHE_CONTROL: has a character that is invalid in an HTTP header"),
         (

@@ -65,3 +65,18 @@ async def test_a_waiter_cancelled_as_its_flight_completes_disturbs_nothing(error
     assert isinstance(results[0], asyncio.CancelledError)
     assert results[1] is (error or RESULT)
     await pass_time(20)  # the timer is gone
+
+
+@pytest.mark.parametrize("earlier", [0, 1])
+async def test_a_waiter_that_comes_after_the_failure_gets_it_too(earlier: int) -> None:
+    """Without another timer: that of the earlier waiters is gone."""
+    waiters, error = Waiters(10), Overloaded("stopping")
+    waiting = [asyncio.create_task(waiters.wait()) for _ in range(earlier)]
+    await pass_time(1)
+    waiters.fail(error)
+    late = asyncio.create_task(waiters.wait())
+    await asyncio.gather(*waiting, return_exceptions=True)
+    await pass_time(1)
+
+    assert late.done()
+    assert late.exception() is error

@@ -14,7 +14,8 @@ from typing import Any
 
 from redis.asyncio import ConnectionPool, Redis, RedisCluster
 from redis.asyncio.connection import AbstractConnection, RedisSSLContext, SSLConnection
-from redis.exceptions import RedisError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisClusterException, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from prewmanager.errors import FlightStoreUnavailable
@@ -95,16 +96,36 @@ class SlottedCluster(RedisCluster):
     By itself it fails at the command for which a node's connections, a hundred, are not enough.
     """
 
-    def __init__(self, slots: Slots, **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(self, slots: Slots, timeout_s: float, **options: Any) -> None:
+        """`timeout_s`: how long a node may take for one step of a try."""
+        super().__init__(socket_connect_timeout=timeout_s, socket_timeout=timeout_s, **options)
         self._slots = slots
+        self._timeout_s = timeout_s
+
+    async def initialize(self, *args: Any, **options: Any) -> RedisCluster:
+        """Find the nodes, unless they are known. Raises redis-py's `ConnectionError` where none answers in time.
+
+        All commands wait for the same search, which asks one node after the other; redis-py lets each of them search
+        again where it fails, one after the other as well, and its error is no `RedisError`.
+        """
+        tries = _TRIES * (len(self.nodes_manager.startup_nodes) + 1)
+        try:
+            async with asyncio.timeout(self._timeout_s * tries):
+                return await super().initialize(*args, **options)
+        except RedisClusterException as error:
+            raise RedisConnectionError(str(error)) from error
+        except TimeoutError as error:
+            raise RedisConnectionError("no node of the cluster answered in time") from error
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """Send a command to its node and return its response. Raises redis-py's errors, and `SlotTimeout`."""
         async with self._slots:
             # Before it knows the nodes, it asks any of them, and disconnects from all at the fifth redirection.
             await self.initialize()
-            return await super().execute_command(*args, **options)
+            try:
+                return await super().execute_command(*args, **options)
+            except RedisClusterException as error:  # such as a slot that no node serves
+                raise RedisConnectionError(str(error)) from error
 
 
 async def translated(command: Awaitable[object], failed: str) -> object:

@@ -68,14 +68,17 @@ async def _pool(url: str, timeout_s: float) -> AsyncIterator[ConnectionPool]:
 
 
 def _timeouts(timeout_s: float) -> dict[str, Any]:
-    retry = Retry(ExponentialWithJitterBackoff(base=0.01, cap=0.05), retries=1)
-    return {"socket_connect_timeout": timeout_s, "socket_timeout": timeout_s, "retry": retry}
+    return {"socket_connect_timeout": timeout_s, "socket_timeout": timeout_s, "retry": _retry()}
+
+
+def _retry() -> Retry:
+    return Retry(ExponentialWithJitterBackoff(base=0.01, cap=0.05), retries=1)
 
 
 def _cluster(url: str, slots: Slots, timeout_s: float) -> RedisCluster:
     nodes = [ClusterNode(host, port) for host, port in _hosts(url, "cluster")]
-    options = _login(url) | _timeouts(timeout_s)
-    return SlottedCluster(slots, startup_nodes=nodes, ssl=url.startswith("rediss"), **options)
+    options = _login(url) | {"retry": _retry()}
+    return SlottedCluster(slots, timeout_s, startup_nodes=nodes, ssl=url.startswith("rediss"), **options)
 
 
 def _master_pool(sentinel: Sentinel, url: str, options: dict[str, Any]) -> SentinelConnectionPool:
