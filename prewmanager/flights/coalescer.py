@@ -126,8 +126,8 @@ class Coalescer:
                 self._publish(flight, FlightResult(CRASHED))
         finally:
             del self._flights[preview.flight_key]
-            # Only `close` ends a flight before its result is published.
-            flight.waiters.fail(Overloaded("this process is stopping"))
+            if not flight.waiters.published:  # since `close` has ended the flight
+                flight.waiters.publish(FlightResult(Failure.of(Overloaded("this process is stopping"))))
 
     def _publish(self, flight: SharedFlight, result: FlightResult) -> None:
         waiters = len(flight.waiters)

@@ -43,10 +43,6 @@ class FlightParts:
     lifetimes: Lifetimes
 
 
-class _TooLate(Exception):
-    """The deadline of this process's waiters: those of another process may have one that is later."""
-
-
 class Flight:
     """The part that this process takes in the flight of one preview."""
 
@@ -66,26 +62,21 @@ class Flight:
         which may be the part that fails.
         """
         deadline = asyncio.get_running_loop().time() + self._parts.timing.wait_s
-        acquired = await self._acquire_before(deadline)
-        if isinstance(acquired, FlightResult):
-            yield acquired
-            return
         try:
+            async with _before(deadline):
+                acquired = await self._acquire()
+            if isinstance(acquired, FlightResult):
+                yield acquired
+                return
             async with self._batch as batch, kept(acquired, self._parts.timing):
-                result, companions = await self._render_before(deadline, batch)
+                async with _before(deadline):
+                    result, companions = await self._render(batch)
                 yield result
                 if not await acquired.complete(result.outcome, self._parts.lifetimes.of(result.outcome)):
                     _log.warning("flight.lease_lost", key=self._preview.preview_key)
                 await batch.complete(self._preview, result.outcome, companions)
-        except _TooLate:
-            yield self._too_late()
-
-    async def _acquire_before(self, deadline: float) -> Lease | FlightResult:
-        try:
-            async with asyncio.timeout_at(deadline):
-                return await self._acquire()
-        except TimeoutError:
-            return self._too_late()
+        except DeadlineExceeded as error:
+            yield self._result(Failure.of(error))
 
     async def _acquire(self) -> Lease | FlightResult:
         """Return the lease, or the result of the process that has it."""
@@ -128,14 +119,6 @@ class Flight:
             return None
         return self._result(found, Source.FOUND)
 
-    async def _render_before(self, deadline: float, batch: Batch) -> tuple[FlightResult, Mapping[str, Outcome]]:
-        """Render. Raises `_TooLate` at the deadline, which comes first after a late takeover."""
-        try:
-            async with asyncio.timeout_at(deadline):
-                return await self._render(batch)
-        except TimeoutError as error:
-            raise _TooLate from error
-
     async def _render(self, batch: Batch) -> tuple[FlightResult, Mapping[str, Outcome]]:
         """Render the preview and its companions, unless S3 has it: it may have been written since nginx asked."""
         try:
@@ -167,8 +150,15 @@ class Flight:
     def _log_failed_check(self, error: StorageFailed) -> None:
         _log.warning("flight.existence_check_failed", key=self._preview.preview_key, error=error.detail)
 
-    def _too_late(self) -> FlightResult:
-        return self._result(Failure.of(DeadlineExceeded("no process completed the flight before the deadline")))
-
     def _result(self, outcome: Outcome, source: Source = Source.JOINED) -> FlightResult:
         return FlightResult(outcome, source, self._stopwatch.timings_ms)
+
+
+@contextlib.asynccontextmanager
+async def _before(deadline: float) -> AsyncIterator[None]:
+    """Raise `DeadlineExceeded` at the deadline of this process's waiters; those of another one may wait longer."""
+    try:
+        async with asyncio.timeout_at(deadline):
+            yield
+    except TimeoutError:
+        raise DeadlineExceeded("no process completed the flight before the deadline") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Mapping
-from types import TracebackType
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
 from prewmanager.flights.result import Completed, FlightResult, Held
@@ -74,7 +74,7 @@ class FlightObserver(Protocol):
         ...
 
 
-class FlightSpan(Protocol):
+class FlightSpan(AbstractContextManager[object], Protocol):
     """The trace of one flight; current inside its `with` block."""
 
     def joined(self) -> None:
@@ -84,12 +84,6 @@ class FlightSpan(Protocol):
     def completed(self, result: FlightResult) -> None:
         """Record the result."""
         ...
-
-    def __enter__(self) -> object: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
-    ) -> None: ...
 
 
 class FlightTracer(Protocol):

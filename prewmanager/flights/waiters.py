@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from prewmanager.errors import DeadlineExceeded, PreviewFailed
+from prewmanager.errors import DeadlineExceeded
 from prewmanager.flights.result import FlightResult
 
 
@@ -15,7 +15,6 @@ class Waiters:
         """`wait_s`: seconds that each waiter waits."""
         self._wait_s = wait_s
         self._result: FlightResult | None = None
-        self._error: PreviewFailed | None = None
         # In the order of their deadlines, since all wait for the same time: one timer serves them all.
         self._waiters: dict[asyncio.Future[FlightResult], float] = {}
         self._deadline: asyncio.TimerHandle | None = None
@@ -29,11 +28,9 @@ class Waiters:
         return self._result is not None
 
     async def wait(self) -> FlightResult:
-        """Return the result, now or later. Raises `DeadlineExceeded` after `wait_s`, and what `fail` was given."""
+        """Return the result, now or later. Raises `DeadlineExceeded` after `wait_s`."""
         if self._result is not None:
             return self._result
-        if self._error is not None:
-            raise self._error
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[FlightResult] = loop.create_future()
         self._waiters[waiter] = loop.time() + self._wait_s
@@ -52,13 +49,6 @@ class Waiters:
                 waiter.set_result(result)
         self._cancel_deadline()
 
-    def fail(self, error: PreviewFailed) -> None:
-        """Raise `error` in every waiter that still waits, and in every later one, unless the result is known."""
-        self._error = error
-        for waiter in self._waiters:
-            _raise_in(waiter, error)
-        self._cancel_deadline()
-
     def _expire(self, loop: asyncio.AbstractEventLoop) -> None:
         """Time out the waiters whose deadline has passed, and set the timer for the next one."""
         self._deadline = None
@@ -66,13 +56,9 @@ class Waiters:
             if deadline > loop.time():
                 self._deadline = loop.call_at(deadline, self._expire, loop)
                 return
-            _raise_in(waiter, DeadlineExceeded("waited for the flight until the deadline"))
+            if not waiter.done():
+                waiter.set_exception(DeadlineExceeded("waited for the flight until the deadline"))
 
     def _cancel_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
-
-
-def _raise_in(waiter: asyncio.Future[FlightResult], error: PreviewFailed) -> None:
-    if not waiter.done():
-        waiter.set_exception(error)

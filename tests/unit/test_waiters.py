@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from prewmanager.errors import DeadlineExceeded, Overloaded
+from prewmanager.errors import DeadlineExceeded
 from prewmanager.flights.result import FlightResult
 from prewmanager.flights.waiters import Waiters
 from tests.support.fake_time import pass_time
@@ -53,30 +53,14 @@ async def test_a_waiter_that_leaves_does_not_affect_the_others() -> None:
     assert await waiters.wait() is RESULT  # also one that comes later
 
 
-@pytest.mark.parametrize("error", [None, Overloaded("stopping")])
-async def test_a_waiter_cancelled_as_its_flight_completes_disturbs_nothing(error: Overloaded | None) -> None:
+async def test_a_waiter_cancelled_as_its_flight_completes_disturbs_nothing() -> None:
     waiters = Waiters(10)
     cancelled, other = (asyncio.create_task(waiters.wait()) for _ in range(2))
     await pass_time(1)
     cancelled.cancel()
-    waiters.fail(error) if error else waiters.publish(RESULT)
+    waiters.publish(RESULT)
     results = await asyncio.gather(cancelled, other, return_exceptions=True)
 
     assert isinstance(results[0], asyncio.CancelledError)
-    assert results[1] is (error or RESULT)
+    assert results[1] is RESULT
     await pass_time(20)  # the timer is gone
-
-
-@pytest.mark.parametrize("earlier", [0, 1])
-async def test_a_waiter_that_comes_after_the_failure_gets_it_too(earlier: int) -> None:
-    """Without another timer: that of the earlier waiters is gone."""
-    waiters, error = Waiters(10), Overloaded("stopping")
-    waiting = [asyncio.create_task(waiters.wait()) for _ in range(earlier)]
-    await pass_time(1)
-    waiters.fail(error)
-    late = asyncio.create_task(waiters.wait())
-    await asyncio.gather(*waiting, return_exceptions=True)
-    await pass_time(1)
-
-    assert late.done()
-    assert late.exception() is error
