@@ -64,3 +64,12 @@ async def test_a_waiter_cancelled_as_its_flight_completes_disturbs_nothing() -> 
     assert isinstance(results[0], asyncio.CancelledError)
     assert results[1] is RESULT
     await pass_time(20)  # the timer is gone
+
+
+async def test_a_waiter_cancelled_at_its_deadline_disturbs_nothing() -> None:
+    loop, waiters = asyncio.get_running_loop(), Waiters(10)
+    cancelled, other = (asyncio.create_task(waiters.wait()) for _ in range(2))
+    loop.call_at(loop.time() + 10, cancelled.cancel)
+    results = await asyncio.gather(cancelled, other, return_exceptions=True)
+
+    assert [type(result) for result in results] == [asyncio.CancelledError, DeadlineExceeded]
