@@ -19,6 +19,7 @@ from devstack.bucket import Bucket
 from devstack.programs import Program, answers, free_ports
 from tests.support.asking import ask
 
+pytestmark = pytest.mark.timeout(180)  # the whole system starts, which alone may take 50 s on a loaded machine
 ROOT = Path(__file__).resolve().parents[2]
 
 
