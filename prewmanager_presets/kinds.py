@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+COLOUR_PATTERN = r"^#[0-9a-fA-F]{6}$"
+DENSITIES = frozenset({2, 3, 4})
 _METADATA = "preset field"
 MAX_COMPANIONS = 16  # in one invocation of the resize function
 
@@ -89,9 +90,9 @@ def is_valid(kind: Kind, value: object) -> bool:  # noqa: PLR0911 -- one for eac
         case Flag():
             return isinstance(value, bool)
         case Colour():
-            return isinstance(value, str) and bool(_COLOUR.fullmatch(value))
+            return isinstance(value, str) and bool(re.fullmatch(COLOUR_PATTERN, value))
         case Densities():
-            return isinstance(value, tuple) and set(value) <= {2, 3, 4} and value == tuple(sorted(set(value)))
+            return isinstance(value, tuple) and DENSITIES.issuperset(value) and value == tuple(sorted(set(value)))
         case Names():
             return isinstance(value, tuple) and len(value) <= MAX_COMPANIONS
 

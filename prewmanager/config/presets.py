@@ -9,7 +9,7 @@ from pydantic import Field as ModelField
 from pydantic_settings import NoDecode
 
 from prewmanager_presets import MAX_COMPANIONS, Field, Preset, PresetError, definitions
-from prewmanager_presets.kinds import Colour, Densities, Flag, Names, Number, Word
+from prewmanager_presets.kinds import COLOUR_PATTERN, DENSITIES, Colour, Densities, Flag, Names, Number, Word
 
 if TYPE_CHECKING:
     from pydantic import ValidatorFunctionWrapHandler
@@ -22,7 +22,7 @@ def _densities(value: object) -> object:
     """Parse `2,3` from a variable, `[2, 3]` or `2` from JSON."""
     listed = value.split(",") if isinstance(value, str) else value if isinstance(value, list | tuple) else [value]
     named = {str(each).strip() for each in listed}
-    if not named <= {"2", "3", "4"}:
+    if not named <= set(map(str, DENSITIES)):
         raise ValueError(f"should be one or more of 2, 3 and 4, such as 2,3, but is {value!r}")
     return tuple(sorted(map(int, named)))
 
@@ -48,7 +48,7 @@ def _annotation(field: Field) -> Any:
         case Flag():
             annotation = bool
         case Colour():
-            annotation = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$", to_lower=True)]
+            annotation = Annotated[str, StringConstraints(pattern=COLOUR_PATTERN, to_lower=True)]
         case Densities():
             annotation = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_densities)]
         case Names():
