@@ -12,6 +12,7 @@ import typer
 from prewmanager.cli import app
 from prewmanager.telemetry.metrics import Metrics
 from tests.contract_examples.examples import example
+from tests.docs.faults import matrix
 from tests.docs.tables import REFERENCE
 
 _CONTRACTS = {
@@ -76,7 +77,7 @@ def function() -> str:
 
 def pages() -> dict[str, str]:
     """Return the text of each page by its file name."""
-    return {"commands.md": commands(), "metrics.md": metrics(), "function.md": function()}
+    return {"commands.md": commands(), "metrics.md": metrics(), "function.md": function(), "faults.md": matrix()}
 
 
 if __name__ == "__main__":
