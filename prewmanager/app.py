@@ -32,6 +32,7 @@ from prewmanager.adapters.redis.flight_store import CHANNEL, RedisFlightStore
 from prewmanager.adapters.redis.notifications import RedisNotifications
 from prewmanager.adapters.redis.quota import RedisQuota
 from prewmanager.adapters.redis.relay import RedisRelay
+from prewmanager.adapters.redis.server_info import watching_evictions
 from prewmanager.config.settings import Settings
 from prewmanager.errors import PhotoMissing, PhotoRejected, failure_classes
 from prewmanager.flights.coalescer import Coalescer
@@ -196,15 +197,24 @@ async def _shared(settings: Settings, metrics: Metrics, tracing: Tracing) -> Asy
     async with connect(settings.redis_url) as redis:
         notifications = RedisNotifications(redis, CHANNEL)
         flight_store = RedisFlightStore(
-            redis, notifications, namespace=namespace, lease_s=settings.lease, max_body_bytes=settings.max_result_bytes
+            redis,
+            notifications,
+            namespace=namespace,
+            lease_s=settings.lease,
+            longest_result_s=_lifetimes(settings).longest_s,
+            max_body_bytes=settings.max_result_bytes,
         )
         circuit_breaker = CircuitBreaker(flight_store.ping, probe_every_s=0.5, on_change=metrics.redis_is)
         quota = None
         if rate is not None and own_quota is not None:
             quota = FallbackQuota(RedisQuota(redis, namespace, rate, settings.resize_burst), own_quota, circuit_breaker)
         metrics.redis_is(up=True)
-        async with notifications.listening(), circuit_breaker.watched():
-            shared = FallbackFlightStore(tracing.flight_store(flight_store), alone, circuit_breaker)
+        async with (
+            notifications.listening(),
+            circuit_breaker.watched(),
+            watching_evictions(redis, metrics.redis_has_evicted),
+        ):
+            shared = FallbackFlightStore(tracing.flight_store(flight_store), alone, circuit_breaker, settings.lease)
             relay = RedisRelay(redis, namespace=namespace) if settings.contact_sheet else None
             yield _Shared(shared, quota, {"redis": flight_store}, relay)
 

@@ -18,6 +18,7 @@ PrewError
         ├── Overloaded               throttled
         ├── DeadlineExceeded         timeout
         ├── ResizerFailed            failed
+        ├── ReplicaFailed            replica
         └── StorageFailed            storage
 """
 
@@ -130,6 +131,12 @@ class ResizerFailed(Transient):
     """The resizer raised, was stopped, or returned a response that violates the contract."""
 
     kind = "failed"
+
+
+class ReplicaFailed(Transient):
+    """This process cannot render, by a fault of its own: credentials, clock, connection. Another one may be able to."""
+
+    kind = "replica"
 
 
 class StorageFailed(Transient):

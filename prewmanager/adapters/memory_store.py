@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -42,10 +43,13 @@ class MemoryFlightStore:
         self._put(key, flight)
         return _MemoryLease(self, key, flight)
 
-    async def try_acquire(self, key: str) -> Lease | None:
-        """Acquire the lease if there is neither a lease nor a cached result."""
-        acquired = await self.acquire(key)
-        return None if isinstance(acquired, Completed | Held) else acquired
+    def hold(self, key: str, seconds: float) -> None:
+        """Have the lease held, for so long at most, for a process that cannot be asked."""
+        self._put(key, _Flight(self._clock() + seconds))
+
+    def watching(self, key: str) -> contextlib.AbstractContextManager[None]:  # noqa: ARG002 -- changes are known anyway
+        """Take part in a flight."""
+        return contextlib.nullcontext()
 
     async def evict(self, key: str, completed: Completed) -> None:
         """Delete this outcome if it is still the cached one."""

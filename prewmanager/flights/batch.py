@@ -17,7 +17,7 @@ from prewmanager.errors import FlightStoreUnavailable, PhotoCorrupt, StorageFail
 from prewmanager.flights.flight import FlightParts
 from prewmanager.flights.lease import kept
 from prewmanager.flights.ports import Batch, Lease
-from prewmanager.flights.result import FlightResult
+from prewmanager.flights.result import Completed, FlightResult, Held
 from prewmanager.previews.catalogue import Preview
 from prewmanager.previews.outcome import Failure, Outcome, Source
 
@@ -85,10 +85,10 @@ class CompanionBatch:
 
     async def _acquire(self, companion: Preview) -> None:
         try:
-            lease = await self._parts.flight_store.try_acquire(companion.flight_key)
+            lease = await self._parts.flight_store.acquire(companion.flight_key)
         except FlightStoreUnavailable:
             return
-        if lease is None:
+        if isinstance(lease, Completed | Held):
             return
         # Before the next await: from here on the batch releases it, whatever happens.
         self._leases[companion.preset_name] = lease

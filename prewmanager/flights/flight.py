@@ -4,7 +4,8 @@
                           └─ the process dies, the lease expires ─▶ absent: the next acquire is a takeover
 
 A process that does not get the lease polls; notifications only make a poll come earlier. Each poll tries to acquire the
-lease, so that a takeover needs no step of its own.
+lease, so that a takeover needs no step of its own. A process that fails by a fault of its own, such as credentials that
+have expired, releases the lease for others.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from prewmanager.errors import DeadlineExceeded, PreviewFailed, ResizerFailed, StorageFailed
+from prewmanager.errors import DeadlineExceeded, PreviewFailed, ReplicaFailed, ResizerFailed, StorageFailed
 from prewmanager.flights.lease import Lifetimes, Timing, kept
 from prewmanager.flights.ports import Batch, FlightObserver, FlightStore, Lease
 from prewmanager.flights.result import Completed, FlightResult, Held, Stopwatch
@@ -53,6 +54,7 @@ class Flight:
         self._parts = parts
         self._batch = batch
         self._stopwatch = Stopwatch()
+        self._deadline = asyncio.get_running_loop().time() + parts.timing.wait_s
 
     @contextlib.asynccontextmanager
     async def run(self) -> AsyncIterator[FlightResult]:
@@ -61,25 +63,27 @@ class Flight:
         The waiters of this process get the result inside the block, so that they need not wait for the flight store,
         which may be the part that fails.
         """
-        deadline = asyncio.get_running_loop().time() + self._parts.timing.wait_s
-        try:
-            async with _before(deadline):
-                acquired = await self._acquire()
+        with self._parts.flight_store.watching(self._preview.flight_key):
+            acquired = await self._acquire()
+            if not isinstance(acquired, FlightResult):
+                try:
+                    async with self._rendered(acquired) as result:
+                        yield result
+                except ReplicaFailed as error:
+                    acquired = await self._leave_to_others(error)
             if isinstance(acquired, FlightResult):
                 yield acquired
-                return
-            async with self._batch as batch, kept(acquired, self._parts.timing):
-                async with _before(deadline):
-                    result, companions = await self._render(batch)
-                yield result
-                if not await acquired.complete(result.outcome, self._parts.lifetimes.of(result.outcome)):
-                    _log.warning("flight.lease_lost", key=self._preview.preview_key)
-                await batch.complete(self._preview, result.outcome, companions)
-        except DeadlineExceeded as error:
-            yield self._result(Failure.of(error))
 
     async def _acquire(self) -> Lease | FlightResult:
-        """Return the lease, or the result of the process that has it."""
+        """Return the lease, or the result of the process that has it, or a failure at the waiters' deadline."""
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                return await self._poll()
+        except TimeoutError:
+            error = DeadlineExceeded("no process completed the flight before the deadline")
+            return self._result(Failure.of(error))
+
+    async def _poll(self) -> Lease | FlightResult:
         parts, key = self._parts, self._preview.flight_key
         pause_s, waited = parts.timing.first_poll_s, False
         while True:
@@ -100,6 +104,31 @@ class Flight:
                 wait_s = pause_s * random.uniform(0.75, 1.25)  # noqa: S311 -- no secret
                 await parts.flight_store.wait_for_change(key, wait_s)
             pause_s = min(pause_s * 1.5, parts.timing.longest_poll_s)
+
+    @contextlib.asynccontextmanager
+    async def _rendered(self, lease: Lease) -> AsyncIterator[FlightResult]:
+        """Render and yield the result, then complete the lease; it is released where that raises `ReplicaFailed`.
+
+        A takeover late in the flight has as much time as any other: its result serves those who ask next.
+        """
+        async with self._batch as batch, kept(lease, self._parts.timing):
+            result, companions = await self._render(batch)
+            yield result
+            if not await lease.complete(result.outcome, self._parts.lifetimes.of(result.outcome)):
+                _log.warning("flight.lease_lost", key=self._preview.preview_key)
+            await batch.complete(self._preview, result.outcome, companions)
+
+    async def _leave_to_others(self, error: ReplicaFailed) -> FlightResult:
+        """Return the result of a replica that renders instead or, where none does, this one's failure."""
+        _log.warning("flight.left_to_others", key=self._preview.preview_key, error=error.detail)
+        await asyncio.sleep(self._parts.timing.others_s)
+        acquired = await self._acquire()
+        if isinstance(acquired, FlightResult):
+            return acquired
+        async with kept(acquired, self._parts.timing):
+            found = await self._existing()
+        await acquired.release()
+        return self._result(Failure.of(error)) if found is None else self._result(found, Source.FOUND)
 
     async def _checked(self, completed: Completed) -> FlightResult | None:
         """Check that a cached preview is still stored; evict the result and return None where it is not.
@@ -130,6 +159,8 @@ class Flight:
                 with self._stopwatch.step("lambda"):
                     rendered = await self._parts.resizer.resize(RenderJob(self._preview, batch.previews))
                 return self._result(rendered.made, Source.MADE), rendered.companions
+        except ReplicaFailed:
+            raise
         except TimeoutError:
             failure = Failure.of(DeadlineExceeded("the resizer did not answer before the invoke deadline"))
         except PreviewFailed as error:
@@ -152,13 +183,3 @@ class Flight:
 
     def _result(self, outcome: Outcome, source: Source = Source.JOINED) -> FlightResult:
         return FlightResult(outcome, source, self._stopwatch.timings_ms)
-
-
-@contextlib.asynccontextmanager
-async def _before(deadline: float) -> AsyncIterator[None]:
-    """Raise `DeadlineExceeded` at the deadline of this process's waiters; those of another one may wait longer."""
-    try:
-        async with asyncio.timeout_at(deadline):
-            yield
-    except TimeoutError:
-        raise DeadlineExceeded("no process completed the flight before the deadline") from None

@@ -26,6 +26,7 @@ class Timing:
     wait_s: float
     first_poll_s: float = 0.05
     longest_poll_s: float = 1.0
+    others_s: float = 0.2  # that another replica, notified of a released lease, has for acquiring it
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,11 @@ class Lifetimes:
 
     made_s: float
     by_kind: dict[str, float]
+
+    @property
+    def longest_s(self) -> float:
+        """The longest of them."""
+        return max(self.made_s, *self.by_kind.values())
 
     def of(self, outcome: Outcome) -> float:
         """Seconds for which this outcome stays cached."""

@@ -36,25 +36,22 @@ class FlightStore(Protocol):
     """Keeps the lease of each flight, and its outcome for a while."""
 
     async def acquire(self, key: str) -> Lease | Completed | Held:
-        """Acquire the lease, or return what the store has under this key; registers interest in its changes.
-
-        Never blocks. Raises `FlightStoreUnavailable`.
-        """
-        ...
-
-    async def try_acquire(self, key: str) -> Lease | None:
-        """Acquire the lease only if there is neither a lease nor a cached result. Registers no interest.
+        """Acquire the lease, or return what the store has under this key. Never blocks.
 
         Raises `FlightStoreUnavailable`.
         """
         ...
 
-    async def evict(self, key: str, completed: Completed) -> None:
-        """Delete an outcome that is no longer true, unless a later version has replaced it. Never raises."""
+    def watching(self, key: str) -> AbstractContextManager[None]:
+        """Take part in a flight inside the block: the changes that `wait_for_change` waits for are recorded there."""
         ...
 
     async def wait_for_change(self, key: str, timeout_s: float) -> None:
-        """Return when the flight may have changed, after `timeout_s` at the latest. Returning early is allowed."""
+        """Return when a watched flight may have changed, after `timeout_s` at the latest. It may return early."""
+        ...
+
+    async def evict(self, key: str, completed: Completed) -> None:
+        """Delete an outcome that is no longer true, unless a later version has replaced it. Never raises."""
         ...
 
 

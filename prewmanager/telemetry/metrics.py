@@ -63,6 +63,8 @@ class Metrics:
         self._takeovers = counter("prewmanager_takeovers", "Flights taken over from another process")
         redis_up = "1 while flights are shared through Redis, 0 while alone"
         self._redis_up = gauge("prewmanager_redis_up", redis_up, multiprocess_mode="livemin")
+        evicted = "Keys that Redis has evicted since its start, of whatever program"
+        self.redis_has_evicted = gauge("prewmanager_redis_evicted_keys", evicted, multiprocess_mode="max").set
         load = gauge("prewmanager_resizes", "Resizes of this process now, running and queued", ["state"])
         self._set_running, self._set_queued = load.labels("running").set, load.labels("queued").set
 

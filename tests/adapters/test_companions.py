@@ -21,7 +21,7 @@ async def test_another_replica_is_notified_of_a_companion(redis_server: Redis) -
         notifications, store = RedisNotifications(client, CHANNEL), FakeStore()
         async with notifications.listening():
             flight_store = RedisFlightStore(
-                client, notifications, namespace="companions", lease_s=5, max_body_bytes=1000
+                client, notifications, namespace="companions", lease_s=5, longest_result_s=300, max_body_bytes=1000
             )
             here, there = Gallery(flight_store, store), Gallery(flight_store, store)
             thumb = here.ask("thumb")
@@ -55,7 +55,9 @@ async def test_commands_to_redis_are_two_for_each(redis_server: Redis) -> None:
         notifications = RedisNotifications(client, CHANNEL)
         async with notifications.listening():
             replica = Gallery(
-                RedisFlightStore(client, notifications, namespace="companions", lease_s=5, max_body_bytes=1000)
+                RedisFlightStore(
+                    client, notifications, namespace="companions", lease_s=5, longest_result_s=300, max_body_bytes=1000
+                )
             )
             replica.resizer.gate.set()
             await replica.ask("hero")  # which loads the script

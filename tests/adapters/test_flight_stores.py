@@ -19,6 +19,7 @@ from prewmanager.previews.outcome import Failure
 from tests.support.fakes import FakeClock, made
 
 LEASE_S = 30
+LONGEST_RESULT_S = 300
 MAX_BODY_BYTES = 1000
 MISSING = Failure("missing", "no such key", None)
 
@@ -37,13 +38,29 @@ async def _in_redis(client: RedisClient) -> AsyncIterator[Stored]:
     key = f"{KEY_PREFIX}photos/k"
 
     async def expire(after_s: float) -> None:
-        assert after_s - 20 < await client.pttl(key) / 1000 <= after_s
-        await client.delete(key)
+        left_s = await client.pttl(key) / 1000
+        value = await client.get(key)
+        assert isinstance(value, bytes)
+        if value.startswith(b"blocked:"):
+            now_s, lease = (await client.time())[0], value.split(b":")
+            assert after_s - 20 < int(lease[2]) / 1000 - now_s <= after_s + 1
+            assert left_s > LONGEST_RESULT_S
+            await client.set(key, b":".join([*lease[:2], b"%d" % (now_s * 1000 - 1)]), keepttl=True)
+        else:
+            assert after_s - 20 < left_s <= after_s
+            await client.delete(key)
 
     await client.flushall()
     async with client, notifications.listening():
         yield Stored(
-            RedisFlightStore(client, notifications, namespace="photos", lease_s=LEASE_S, max_body_bytes=MAX_BODY_BYTES),
+            RedisFlightStore(
+                client,
+                notifications,
+                namespace="photos",
+                lease_s=LEASE_S,
+                longest_result_s=LONGEST_RESULT_S,
+                max_body_bytes=MAX_BODY_BYTES,
+            ),
             expire,
         )
 
@@ -90,30 +107,6 @@ async def test_one_of_twenty_acquires_the_lease(flight_store: FlightStore) -> No
     acquired = await asyncio.gather(*(flight_store.acquire("k") for _ in range(20)))
 
     assert acquired.count(Held()) == 19
-
-
-async def test_trying_acquires_only_where_there_is_neither_lease_nor_result(flight_store: FlightStore) -> None:
-    lease = await flight_store.try_acquire("k")
-    assert lease is not None
-    assert await flight_store.try_acquire("k") is None
-    assert isinstance(await flight_store.acquire("k"), Held)
-    assert await lease.complete(MISSING, 60)
-
-    assert await flight_store.try_acquire("k") is None
-    assert await flight_store.acquire("k") == Completed(MISSING)
-
-
-async def test_try_acquire_does_not_suppress_the_notification_of_a_waiting_replica(flight_store: FlightStore) -> None:
-    lease = await _lease(flight_store)
-    assert isinstance(await flight_store.acquire("k"), Held)
-    await flight_store.wait_for_change("k", 0.2)  # from here on there is a subscription
-    assert await lease.renew()
-    assert isinstance(await flight_store.acquire("k"), Held)
-    waiting = asyncio.ensure_future(flight_store.wait_for_change("k", 600))
-    assert await flight_store.try_acquire("k") is None
-    await lease.complete(MISSING, 60)
-    async with asyncio.timeout(20):
-        await waiting
 
 
 async def test_each_key_has_a_lease_of_its_own(flight_store: FlightStore) -> None:
@@ -216,19 +209,21 @@ async def test_whoever_waits_is_notified(flight_store: FlightStore) -> None:
         return acquired
 
     lease = await _lease(flight_store)
-    waiting = asyncio.create_task(outcome())
-    await polls.get()
-    assert not waiting.done()
-    await lease.complete(MISSING, 5)
-    async with asyncio.timeout(20):
-        assert await waiting == Completed(MISSING)
+    with flight_store.watching("k"):
+        waiting = asyncio.create_task(outcome())
+        await polls.get()
+        assert not waiting.done()
+        await lease.complete(MISSING, 5)
+        async with asyncio.timeout(20):
+            assert await waiting == Completed(MISSING)
 
 
 async def test_waiting_ends_by_itself(flight_store: FlightStore) -> None:
     await _lease(flight_store)
-    assert isinstance(await flight_store.acquire("k"), Held)
-    async with asyncio.timeout(20):
-        await flight_store.wait_for_change("k", 0.05)
+    with flight_store.watching("k"):
+        assert isinstance(await flight_store.acquire("k"), Held)
+        async with asyncio.timeout(20):
+            await flight_store.wait_for_change("k", 0.05)
 
 
 @pytest.mark.parametrize("any_redis", ["fakeredis", "redis"], indirect=True)

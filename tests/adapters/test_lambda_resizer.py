@@ -21,7 +21,15 @@ from botocore.credentials import Credentials
 from devstack.lambda_server import Lambda, start_lambda
 from prewmanager.adapters.aws.lambda_client import open_lambda_client
 from prewmanager.adapters.aws.lambda_resizer import LambdaResizer
-from prewmanager.errors import DeadlineExceeded, Overloaded, PhotoFatal, PhotoMissing, PreviewFailed, ResizerFailed
+from prewmanager.errors import (
+    DeadlineExceeded,
+    Overloaded,
+    PhotoFatal,
+    PhotoMissing,
+    PreviewFailed,
+    ReplicaFailed,
+    ResizerFailed,
+)
 from prewmanager.resizing.contract import ResizeContract
 from prewmanager.telemetry.metrics import Metrics
 from tests.support.certificates import self_signed
@@ -188,7 +196,7 @@ async def test_a_throttled_resize_has_a_retry_after(answer: Answer, seconds: flo
 
 async def test_an_unreachable_lambda_is_a_failed_resize() -> None:
     async with _resizer("http://127.0.0.1:1", "f") as resizer:
-        with pytest.raises(ResizerFailed):
+        with pytest.raises(ReplicaFailed):
             await resizer.resize(job())
 
 
@@ -260,7 +268,7 @@ async def test_over_tls_lambdas_certificate_must_be_trusted(monkeypatch: pytest.
     async with server:
         address = f"https://127.0.0.1:{server.port}"
         async with _resizer(address, "function") as resizer:
-            with pytest.raises(ResizerFailed, match="certificate"):
+            with pytest.raises(ReplicaFailed, match="certificate"):
                 await resizer.ping()
         monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
         async with _resizer(address, "function") as resizer:
@@ -274,7 +282,7 @@ async def test_missing_credentials_are_reported(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
     recorder = Recorder()
     async with recorder.running() as url, _resizer(url, "f") as resizer:
-        with pytest.raises(ResizerFailed, match="credentials"):
+        with pytest.raises(ReplicaFailed, match="credentials"):
             await resizer.ping()
 
     assert recorder.calls == 0

@@ -38,18 +38,13 @@ KEY = "prew/card/a.jpg@0123456789ab"
 NAME = f"{KEY_PREFIX}photos/{KEY}"
 
 
-class TwiceSet:
-    """A client whose SET is applied but its reply lost, so that it is sent again, as in redis-py."""
+class TwiceSent(RedisClient):
+    """A client whose command is applied but its reply lost, so that it is sent again, as in redis-py."""
 
-    def __init__(self, client: RedisClient) -> None:
-        self._client = client
-        self.loses_reply = False
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._client, name)
+    loses_reply = False
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
-        send: Any = self._client.execute_command
+        send: Any = super().execute_command
         if self.loses_reply:
             self.loses_reply = False
             await send(*args, **options)
@@ -59,7 +54,8 @@ class TwiceSet:
 class Protocol(RuleBasedStateMachine):
     """Any number of processes acquire, renew, complete, release, evict and die in any order, while time passes.
 
-    The model: `owner`, the lease in the flight store; `outcome`, the result in it; both None where there is none.
+    The model: `owner`, the lease in the flight store, which may have `ended`, and `outcome`, the result in it; both are
+    None where there is none.
     """
 
     leases = Bundle("leases")
@@ -68,16 +64,18 @@ class Protocol(RuleBasedStateMachine):
         super().__init__()
         self._runner = runner
         self._client = client
-        self._wire = TwiceSet(client)
+        self._wire = TwiceSent(connection_pool=client.connection_pool)
         self._flight_store = RedisFlightStore(
-            self._wire,  # type: ignore[arg-type]
+            self._wire,
             RedisNotifications(client, CHANNEL),
             namespace="photos",
             lease_s=600,
+            longest_result_s=300,
             max_body_bytes=100,
         )
         self._outcomes = 0
         self.owner: Lease | None = None
+        self.ended = False
         self.outcome: Failure | None = None
         self.seen: list[Completed] = []
         self._run(client.delete(NAME))
@@ -95,11 +93,11 @@ class Protocol(RuleBasedStateMachine):
         acquired = self._run(self._flight_store.acquire(KEY))
         if self.outcome is not None:
             assert acquired == Completed(self.outcome)
-        elif self.owner is not None:
+        elif self.owner is not None and not self.ended:
             assert isinstance(acquired, Held)
         else:
             assert not isinstance(acquired, Completed | Held)
-            self.owner = acquired
+            self.owner, self.ended = acquired, False
             return acquired
         return multiple()
 
@@ -107,9 +105,10 @@ class Protocol(RuleBasedStateMachine):
     def renew(self, lease: Lease) -> None:
         """A process renews, possibly much too late; if nobody took over, it has the lease again."""
         free = self.owner is None and self.outcome is None
-        assert self._run(lease.renew()) == (lease is self.owner or free)
-        if free:
-            self.owner = lease
+        renewed = self._run(lease.renew())
+        assert renewed == (lease is self.owner or free)
+        if renewed:
+            self.owner, self.ended = lease, False
 
     @rule(lease=leases)
     def complete(self, lease: Lease) -> None:
@@ -143,9 +142,17 @@ class Protocol(RuleBasedStateMachine):
         """A process evicts an outcome after another lease or outcome has replaced it, which stays."""
         self._run(self._flight_store.evict(KEY, self.seen[-1]))
 
+    @precondition(lambda self: self.owner is not None)
+    @rule()
+    def end_lease(self) -> None:
+        """The lease ends; its key stays."""
+        value = self._run(self._client.get(NAME))
+        self._run(self._client.set(NAME, value.rpartition(b":")[0] + b":1", keepttl=True))
+        self.ended = True
+
     @rule()
     def expire(self) -> None:
-        """The lease or the result expires; the same happens when Redis loses all keys."""
+        """The key expires; the same happens when Redis loses all keys."""
         self._run(self._client.delete(NAME))
         self.owner = self.outcome = None
 

@@ -24,7 +24,7 @@ from prewmanager.adapters.redis.notifications import RedisNotifications
 from prewmanager.adapters.redis.quota import RedisQuota
 from prewmanager.errors import FlightStoreUnavailable
 from prewmanager.flights.result import Completed, Held
-from prewmanager.previews.outcome import Failure
+from prewmanager.previews.outcome import Failure, Made
 from tests.support.fakes import made, until
 
 
@@ -59,9 +59,14 @@ class FaultProxy:
         back_writer.close()
 
 
-def _flight_store(client: RedisClient) -> RedisFlightStore:
+def _flight_store(client: RedisClient, notifications: RedisNotifications | None = None) -> RedisFlightStore:
     return RedisFlightStore(
-        client, RedisNotifications(client, CHANNEL), namespace="photos", lease_s=5, max_body_bytes=1000
+        client,
+        notifications or RedisNotifications(client, CHANNEL),
+        namespace="photos",
+        lease_s=5,
+        longest_result_s=300,
+        max_body_bytes=1000,
     )
 
 
@@ -76,7 +81,7 @@ async def test_a_lost_reply_does_not_lose_the_election(redis_server: Redis) -> N
     proxy = FaultProxy(redis_server.port)
     async with proxy.running() as url, _client(url) as client:
         await client.flushall()
-        proxy.swallow_reply_to = b"SET"
+        proxy.swallow_reply_to = b"EVALSHA"
         acquired = await _flight_store(client).acquire("k")
 
         assert proxy.swallowed == 1
@@ -110,8 +115,8 @@ async def test_a_subscription_that_a_server_does_not_answer_is_sent_again(monkey
     async with _mute() as (url, accepted), _client(url) as client:
         notifications = RedisNotifications(client, CHANNEL, resubscribe_s=0.01)
         async with notifications.listening():
-            notifications.expect("k")
-            await notifications.wait("k", 0.01)
+            with notifications.expecting("k"):
+                await notifications.wait("k", 0.01)
             async with asyncio.timeout(10):
                 for _ in range(3):
                     await accepted.get()
@@ -134,7 +139,7 @@ async def test_the_circuit_opens_at_the_first_failure_and_closes_after_a_probe(t
     changes: list[bool] = []
     async with _client(server.url) as client:
         circuit_breaker = CircuitBreaker(_flight_store(client).ping, probe_every_s=0.01, on_change=changes.append)
-        flight_store = FallbackFlightStore(_flight_store(client), MemoryFlightStore(), circuit_breaker)
+        flight_store = FallbackFlightStore(_flight_store(client), MemoryFlightStore(), circuit_breaker, lease_s=5)
         async with circuit_breaker.watched():
             server.program.kill()
             alone = await flight_store.acquire("k")
@@ -150,6 +155,56 @@ async def test_the_circuit_opens_at_the_first_failure_and_closes_after_a_probe(t
             await flight_store.acquire("other")
 
     assert changes == [False, True, False]
+
+
+@pytest.mark.fault("lost-link")
+async def test_nothing_is_left_of_a_flight_whose_link_broke(tmp_path: Path) -> None:
+    server = start_redis(tmp_path)
+    async with _client(server.url) as client, _client(server.url) as other:
+        notifications = RedisNotifications(client, CHANNEL)
+        shared = _flight_store(client, notifications)
+        circuit_breaker = CircuitBreaker(shared.ping, probe_every_s=60, on_change=lambda _: None)
+        flight_store = FallbackFlightStore(shared, MemoryFlightStore(), circuit_breaker, lease_s=0.01)
+        await _flight_store(other).acquire("k")
+        async with circuit_breaker.watched():
+            with flight_store.watching("k"):
+                assert isinstance(await flight_store.acquire("k"), Held)
+                server.program.kill()
+                assert isinstance(await flight_store.acquire("k"), Held)  # for a lease, although Redis is away
+                while isinstance(await flight_store.acquire("k"), Held):
+                    await flight_store.wait_for_change("k", 0.01)
+
+    assert not notifications._expected
+    assert not flight_store._held
+
+
+@pytest.mark.fault("full-of-bodies")
+async def test_bodies_fill_no_more_than_half_of_redis(tmp_path: Path) -> None:
+    server = start_redis(tmp_path, options=("--maxmemory", "8mb", "--maxmemory-policy", "noeviction"))
+    preview = made(b"x" * 100_000)
+    async with _client(server.url) as client:
+        flight_store = RedisFlightStore(
+            client,
+            RedisNotifications(client, CHANNEL),
+            namespace="photos",
+            lease_s=5,
+            longest_result_s=300,
+            max_body_bytes=200_000,
+        )
+        found = []
+        for number in range(200):
+            lease = await flight_store.acquire(f"k{number}")
+            assert not isinstance(lease, Held | Completed)
+            assert await lease.complete(preview, 60)
+            found.append(await flight_store.acquire(f"k{number}"))
+        memory = await client.info("memory")
+
+    bodies = [each.outcome.body for each in found if isinstance(each, Completed) and isinstance(each.outcome, Made)]
+    assert len(bodies) == 200
+    assert bodies[0] == preview.body
+    assert bodies[-1] is None
+    assert memory["used_memory"] < 5_000_000
+    server.program.kill()
 
 
 async def test_without_redis_the_quota_counts_per_process(tmp_path: Path) -> None:
@@ -175,17 +230,17 @@ async def test_notifications_come_again_after_redis_was_away(tmp_path: Path) -> 
             server.program.kill()
             again = start_redis(tmp_path, port=server.port)
             for _ in range(2):  # the first wait may return because the subscription is restored
-                notifications.expect("k")
-                waiting = asyncio.create_task(notifications.wait("k", 30))
-                while not waiting.done():
-                    await client.publish(CHANNEL, "a key that nobody expects")
-                    await client.publish(CHANNEL, "k")
+                with notifications.expecting("k"):
+                    waiting = asyncio.create_task(notifications.wait("k", 30))
+                    while not waiting.done():
+                        await client.publish(CHANNEL, "a key that nobody expects")
+                        await client.publish(CHANNEL, "k")
     again.program.kill()
 
 
 async def _subscribed(notifications: RedisNotifications) -> None:
-    notifications.expect("the first one")
-    await notifications.wait("the first one", 30)
+    with notifications.expecting("the first one"):
+        await notifications.wait("the first one", 30)
 
 
 class SlowReply(RedisClient):
@@ -204,22 +259,23 @@ async def test_a_flight_that_completes_while_it_is_read_is_not_waited_for(redis_
     async with _client(redis_server.url) as other, SlowReply(port=redis_server.port) as client:
         await other.flushall()
         notifications = RedisNotifications(client, CHANNEL)
-        lease = await _flight_store(other).try_acquire("k")
-        assert lease is not None
+        lease = await _flight_store(other).acquire("k")
+        assert not isinstance(lease, Held | Completed)
 
         async def meanwhile() -> None:
             await lease.complete(Failure("missing", ""), 5)
-            notifications.expect("the next one")
-            await other.publish(CHANNEL, "the next one")
-            await notifications.wait("the next one", 30)
+            with notifications.expecting("the next one"):
+                await other.publish(CHANNEL, "the next one")
+                await notifications.wait("the next one", 30)
 
         async with notifications.listening():
             await _subscribed(notifications)
             client.meanwhile = meanwhile
-            flight_store = RedisFlightStore(client, notifications, namespace="photos", lease_s=5, max_body_bytes=1000)
-            assert isinstance(await flight_store.acquire("k"), Held)
-            async with asyncio.timeout(5):
-                await flight_store.wait_for_change("k", 600)
+            flight_store = _flight_store(client, notifications)
+            with flight_store.watching("k"):
+                assert isinstance(await flight_store.acquire("k"), Held)
+                async with asyncio.timeout(5):
+                    await flight_store.wait_for_change("k", 600)
 
 
 async def test_the_subscription_ends_when_nobody_waits(redis_server: Redis) -> None:

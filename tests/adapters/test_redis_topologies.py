@@ -33,7 +33,9 @@ MISSING = Failure("missing", "no such key")
 async def _flight_store(url: str) -> AsyncIterator[RedisFlightStore]:
     async with connect(url, timeout_s=2) as redis:
         notifications = RedisNotifications(redis, CHANNEL, resubscribe_s=0.05)
-        flight_store = RedisFlightStore(redis, notifications, namespace="photos", lease_s=5, max_body_bytes=1000)
+        flight_store = RedisFlightStore(
+            redis, notifications, namespace="photos", lease_s=5, longest_result_s=300, max_body_bytes=1000
+        )
         async with notifications.listening():
             yield flight_store
 
@@ -63,16 +65,19 @@ async def _works(url: str) -> None:
 async def _wakes(one: RedisFlightStore, other: RedisFlightStore) -> None:
     """Check that a notification reaches the waiting replica once its subscription is active."""
     await _lease(one, "subscribes")
-    assert isinstance(await other.acquire("subscribes"), Held)
-    await other.wait_for_change("subscribes", 30)
+    with other.watching("subscribes"):
+        assert isinstance(await other.acquire("subscribes"), Held)
+        await other.wait_for_change("subscribes", 30)
     for attempt in range(200):
-        lease = await _lease(one, f"message-{attempt}")
-        assert isinstance(await other.acquire(f"message-{attempt}"), Held)
-        watching = asyncio.create_task(other.wait_for_change(f"message-{attempt}", 30))
-        await lease.complete(MISSING, 5)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(watching, 0.1)
-            return
+        key = f"message-{attempt}"
+        lease = await _lease(one, key)
+        with other.watching(key):
+            assert isinstance(await other.acquire(key), Held)
+            waiting = asyncio.create_task(other.wait_for_change(key, 30))
+            await lease.complete(MISSING, 5)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(waiting, 0.1)
+                return
     raise AssertionError("no message came")
 
 
@@ -130,7 +135,9 @@ async def test_a_cluster_notifies_after_the_result(cluster: list[Redis], monkeyp
 
         monkeypatch.setattr(redis, "spublish", spublish)
         notifications = RedisNotifications(redis, CHANNEL)
-        flight_store = RedisFlightStore(redis, notifications, namespace="photos", lease_s=5, max_body_bytes=1000)
+        flight_store = RedisFlightStore(
+            redis, notifications, namespace="photos", lease_s=5, longest_result_s=300, max_body_bytes=1000
+        )
         await (await _lease(flight_store, "in order")).complete(MISSING, 5)
 
     assert known == [Completed(MISSING)]
@@ -212,7 +219,9 @@ async def test_a_cluster_that_is_away_is_unavailable_for_all_commands_at_once(*,
             server.close()
         async with connect(f"redis+cluster://{LOOPBACK}:{port}", timeout_s=0.1) as redis:
             notifications = RedisNotifications(redis, CHANNEL)
-            flight_store = RedisFlightStore(redis, notifications, namespace="photos", lease_s=5, max_body_bytes=1000)
+            flight_store = RedisFlightStore(
+                redis, notifications, namespace="photos", lease_s=5, longest_result_s=300, max_body_bytes=1000
+            )
             async with asyncio.timeout(5):
                 results = await asyncio.gather(
                     *(flight_store.acquire(f"flight {number}") for number in range(60)), return_exceptions=True

@@ -19,9 +19,10 @@ from aiohttp import ClientSession, TCPConnector
 from redis.asyncio import Redis as RedisClient
 
 from devstack.backends import S3, start_redis
+from devstack.programs import free_ports
 from prewmanager.adapters.redis.flight_store import CHANNEL
 from tests.support.fakes import until_reported
-from tests.support.gated_lambda import GatedLambda, failed, throttled
+from tests.support.gated_lambda import GatedLambda, failed, refused, throttled
 from tests.support.site import RunSite, Site
 
 TIMES = {
@@ -161,6 +162,79 @@ async def test_flushall_in_mid_flight_costs_at_most_one_more_invocation(run_faul
 
     assert all(_all_well(burst) for burst in bursts)
     assert part.function.calls <= 2
+
+
+@pytest.mark.fault("blip")
+async def test_a_blip_of_redis_costs_no_invocation(run_faulty: RunFaulty) -> None:
+    times = {"PREW_LEASE": "6", "PREW_LOCK_TTL": "12"}
+    async with run_faulty(replicas=3, **times) as part:
+        paths = [_photo(f"blip-{number}") for number in range(10)]
+        leading = [asyncio.create_task(_ask_replica(part.site, 0, path)) for path in paths]
+        await part.function.until(lambda: part.function.calls == len(paths))
+        waiting = [asyncio.create_task(_ask_replica(part.site, replica, path)) for path in paths for replica in (1, 2)]
+        for replica in (1, 2):
+            await _all_wait(part.site, replica, len(paths))
+        with redis.Redis.from_url(part.redis.url) as client:
+            await asyncio.to_thread(_polled, client)  # so that each has been told
+        part.redis.program.signal(signal.SIGSTOP)
+        await until_reported(lambda: _is_alone(part.site, 1) and _is_alone(part.site, 2))
+        part.redis.program.signal(signal.SIGCONT)
+        await until_reported(lambda: not (_is_alone(part.site, 1) or _is_alone(part.site, 2)))
+        part.function.gate.set()
+        answers = await asyncio.gather(*leading, *waiting)
+
+    assert {status for status, _, _ in answers} == {200}
+    assert part.function.calls == len(paths)
+
+
+@pytest.mark.fault("eviction")
+async def test_a_full_redis_evicts_results_before_leases(run_faulty: RunFaulty) -> None:
+    async with run_faulty() as part:
+        with redis.Redis.from_url(part.redis.url) as client:
+            client.config_set("maxmemory", "8mb")
+            client.config_set("maxmemory-policy", "volatile-ttl")
+            paths = [_photo(f"full-{number}") for number in range(30)]
+            leading = [asyncio.create_task(_ask_replica(part.site, 0, path)) for path in paths]
+            await part.function.until(lambda: part.function.calls == len(paths))
+            waiting = [asyncio.create_task(_ask_replica(part.site, 1, path)) for path in paths]
+            await _all_wait(part.site, 1, len(paths))
+            for number in range(300):  # as long as a cached result lasts
+                client.set(f"prew:flight:photos/other/{number}", b"x" * 50_000, px=30_000)
+            assert cast("dict[str, int]", client.info("stats"))["evicted_keys"] > 100
+            await asyncio.to_thread(_polled, client)
+        part.function.gate.set()
+        answers = await asyncio.gather(*leading, *waiting)
+
+    assert {status for status, _, _ in answers} == {200}
+    assert part.function.calls == len(paths)
+
+
+@pytest.mark.fault("replica-unable")
+async def test_a_replica_that_lambda_refuses_leaves_its_flight_to_another(run_faulty: RunFaulty) -> None:
+    async with run_faulty() as part:
+        part.function.script.append(refused("InvalidSignatureException", 403))
+        part.function.gate.set()
+        path = _photo("refused")
+        bursts = await asyncio.gather(_burst(part.site, 0, path, 5), _burst(part.site, 1, path, 5))
+
+    assert all(_all_well(burst) for burst in bursts)
+    assert part.function.calls == 2
+
+
+@pytest.mark.fault("replica-unable")
+async def test_a_replica_without_lambda_gives_no_failure_to_others(run_faulty: RunFaulty, run_site: RunSite) -> None:
+    nowhere = {"AWS_ENDPOINT_URL_LAMBDA": f"http://127.0.0.1:{free_ports(1)[0]}"}
+    async with run_faulty(replicas=1) as part:
+        part.function.gate.set()
+        with run_site(redis=part.redis, function=part.function, replicas=1, settings=TIMES | nowhere) as unable:
+            alone, both = _photo("alone"), _photo("both")
+            failed_alone = await _ask_replica(unable, 0, alone)
+            later = await _ask_replica(part.site, 0, alone)
+            bursts = await asyncio.gather(_burst(unable, 0, both, 5), _burst(part.site, 0, both, 5))
+
+    assert (failed_alone[0], later[0]) == (503, 200)
+    assert all(_all_well(burst) for burst in bursts)
+    assert part.function.calls == 2
 
 
 async def test_without_notifications_waiters_find_the_result_by_polling(run_faulty: RunFaulty) -> None:
@@ -318,7 +392,18 @@ async def _lease_is_back(part: SimpleNamespace) -> None:
 
 def _renewals(client: redis.Redis) -> int:
     commands = cast("dict[str, dict[str, int]]", client.info("commandstats"))
-    return commands.get("cmdstat_pexpire", {}).get("calls", 0)
+    return commands.get("cmdstat_set", {}).get("calls", 0) - 1  # the first one acquires it
+
+
+def _polled(client: redis.Redis) -> None:
+    """Return when replicas have asked Redis many times more."""
+    first = _scripts(client)
+    while _scripts(client) < first + 60:
+        pass
+
+
+def _scripts(client: redis.Redis) -> int:
+    return cast("dict[str, dict[str, int]]", client.info("commandstats"))["cmdstat_evalsha"]["calls"]
 
 
 def _is_alone(site: Site, replica: int) -> bool:

@@ -124,6 +124,11 @@ def preview_key(event: dict[str, Any]) -> str:
     return source.replace(event["rewrite_part"], f"{event['root_folder']}/{event['preset_name']}", 1)
 
 
+def refused(error: str, status: int) -> web.Response:
+    """Return Lambda's answer to a request for which the function did not run."""
+    return web.json_response({"message": "secret"}, status=status, headers={"x-amzn-ErrorType": error})
+
+
 def throttled(retry_after: str = "0") -> web.Response:
     """Return Lambda's answer above its concurrency limit."""
     headers = {"x-amzn-ErrorType": "TooManyRequestsException", "Retry-After": retry_after}

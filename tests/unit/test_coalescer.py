@@ -8,7 +8,7 @@ from typing import NoReturn
 import pytest
 
 from prewmanager.adapters.memory_store import MemoryFlightStore
-from prewmanager.errors import DeadlineExceeded, Overloaded, PhotoMissing, ResizerFailed, StorageFailed
+from prewmanager.errors import DeadlineExceeded, Overloaded, PhotoMissing, ReplicaFailed, ResizerFailed, StorageFailed
 from prewmanager.flights.lease import Timing
 from prewmanager.flights.ports import Lease
 from prewmanager.flights.result import Answer, Completed, Held
@@ -269,21 +269,55 @@ async def test_a_takeover_after_the_invoke_deadline_is_in_time_for_the_waiters()
     assert (await replica.ask()).source is Source.MADE
 
 
-async def test_a_takeover_that_is_too_late_leaves_the_flight_to_waiters_who_have_time() -> None:
-    """The deadline of one replica is no result for the others."""
+@pytest.mark.fault("late-takeover")
+async def test_a_takeover_outlasts_its_waiters_and_serves_the_others() -> None:
+    """The deadline of one replica's waiters is none for its rendering."""
     flight_store = MemoryFlightStore(asyncio.get_running_loop().time, lease_s=8)
     await flight_store.acquire(preview().flight_key)  # by a process that never completes it
     timing = Timing(lease_s=8, lock_ttl_s=20, invoke_s=5, wait_s=10)
-    early, late = (InMemoryReplica(flight_store, timing=timing) for _ in range(2))
+    store = FakeStore()
+    early, late = (InMemoryReplica(flight_store, store=store, timing=timing) for _ in range(2))
     first = early.ask()
     await early.resizer.entered.wait()
     second = late.ask()
     with pytest.raises(DeadlineExceeded):
         await first
+    early.resizer.gate.set()
     late.resizer.gate.set()
 
-    assert (await second).source is Source.MADE
-    assert not early.coalescer.in_flight()
+    assert (await second).made.body == b"prew/card/a.jpg made by call 1"
+    assert (len(early.resizer.calls), len(late.resizer.calls)) == (1, 0)
+
+
+@pytest.mark.fault("replica-unable")
+async def test_what_a_replica_cannot_do_another_does_for_both() -> None:
+    flight_store, store = MemoryFlightStore(), FakeStore()
+    unable = InMemoryReplica(flight_store, store=store, error=ReplicaFailed("the clock is an hour off"))
+    able = InMemoryReplica(flight_store, store=store)
+    first = unable.ask()
+    await unable.resizer.entered.wait()
+    second = able.ask()
+    await pass_time(0.1)
+    able.resizer.gate.set()
+    unable.resizer.gate.set()
+    answers = [await first, await second]
+
+    assert [answer.source for answer in answers] == [Source.FOUND, Source.MADE]
+    assert (len(unable.resizer.calls), len(able.resizer.calls)) == (1, 1)
+
+
+@pytest.mark.fault("replica-unable")
+async def test_what_only_a_replica_itself_cannot_do_is_cached_for_nobody() -> None:
+    flight_store = MemoryFlightStore()
+    unable = InMemoryReplica(flight_store, error=ReplicaFailed("no credentials"))
+    unable.resizer.gate.set()
+    with pytest.raises(ReplicaFailed):
+        await unable.ask()
+    able = InMemoryReplica(flight_store)
+    able.resizer.gate.set()
+
+    assert (await able.ask()).source is Source.MADE
+    assert len(unable.resizer.calls) == 1
 
 
 async def test_work_that_outlasts_its_lease_keeps_it() -> None:

@@ -33,6 +33,7 @@ _REFUSED_FROM = 300
 class Reply:
     """Lambda's reply to one request; `refused` is AWS's error code if the function did not run, else empty."""
 
+    status: int
     headers: Mapping[str, str]
     body: bytes
     refused: str
@@ -72,7 +73,7 @@ class LambdaClient:
         async with self._http.post(self._url, data=payload, headers=headers, proxy=self._proxy) as response:
             body = await response.read()
             refused = _error_code(response.headers) if response.status >= _REFUSED_FROM else ""
-            return Reply(response.headers, body, refused)
+            return Reply(response.status, response.headers, body, refused)
 
     async def _signed(self, payload: bytes, headers: dict[str, str]) -> dict[str, str]:
         if self._credentials is None:

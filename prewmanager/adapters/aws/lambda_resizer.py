@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 import aiohttp
 import orjson
 from botocore.exceptions import BotoCoreError
 
 from prewmanager.adapters.aws.lambda_client import LambdaClient, Reply, error_message
-from prewmanager.errors import DeadlineExceeded, Overloaded, PhotoFatal, PreviewFailed, ResizerFailed
+from prewmanager.errors import DeadlineExceeded, Overloaded, PhotoFatal, PreviewFailed, ReplicaFailed, ResizerFailed
 from prewmanager.resizing.contract import ResizeContract, invocation_cost
 from prewmanager.resizing.ports import CostMeter
 from prewmanager.resizing.render import InvocationCost, RenderJob, RenderResult
@@ -54,7 +56,9 @@ class LambdaResizer:
             reply = await self._client.invoke(payload, dry=dry)
         except TimeoutError as error:
             raise DeadlineExceeded(f"no answer from Lambda: {error}") from error
-        except (aiohttp.ClientError, BotoCoreError, OSError) as error:
+        except (aiohttp.ClientConnectorError, BotoCoreError) as error:  # refused, an unknown host, no credentials
+            raise ReplicaFailed(f"Lambda is out of reach: {error}") from error
+        except (aiohttp.ClientError, OSError) as error:
             raise ResizerFailed(f"Lambda could not be reached: {error}") from error
         if reply.refused:
             raise _refused(reply)
@@ -65,6 +69,8 @@ def _refused(reply: Reply) -> PreviewFailed:
     reason = f"{reply.refused}: {error_message(reply.body)}"
     if reply.refused == _THROTTLED:
         return Overloaded(f"Lambda throttles: {reason}", _seconds(reply.headers.get("Retry-After")))
+    if reply.status == HTTPStatus.FORBIDDEN:  # credentials, a clock that is off, a role: another replica's may be right
+        return ReplicaFailed(f"Lambda refuses this process: {reason}")
     return ResizerFailed(f"Lambda could not be invoked: {reason}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from opentelemetry.trace import Span, SpanKind, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -44,12 +44,9 @@ class TracedFlightStore:
             span.set_attribute("prewmanager.lease", "acquired")
             return _TracedLease(acquired, self._tracer)
 
-    async def try_acquire(self, key: str) -> Lease | None:
-        """Try to acquire a companion's lease; the span records whether that succeeded."""
-        with _request(self._tracer, "redis try_acquire", **_REDIS) as span:
-            lease = await self._inner.try_acquire(key)
-            span.set_attribute("prewmanager.lease", "unavailable" if lease is None else "acquired")
-            return None if lease is None else _TracedLease(lease, self._tracer)
+    def watching(self, key: str) -> AbstractContextManager[None]:
+        """Take part in a flight; this sends nothing."""
+        return self._inner.watching(key)
 
     async def evict(self, key: str, completed: Completed) -> None:
         """Evict an outcome whose preview is gone."""

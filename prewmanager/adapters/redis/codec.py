@@ -1,6 +1,6 @@
 r"""The value of a flight's key in Redis, as bytes.
 
-    blocked:<token>                    the lease; the token tells one holder from the next
+    blocked:<token>:<end>              the lease; the token tells one holder from the next
     result:<JSON header>\n<bytes>       a preview; without the bytes where they are too large to be inlined
     failed:<JSON header>               a failure
 
@@ -18,11 +18,6 @@ from prewmanager.flights.result import Completed, Held
 from prewmanager.previews.outcome import Failure, Made, Outcome
 
 _BLOCKED, _RESULT, _FAILED = b"blocked:", b"result:", b"failed:"
-
-
-def encode_lease(token: str) -> bytes:
-    """Encode the lease with this token."""
-    return _BLOCKED + token.encode()
 
 
 def encode_outcome(outcome: Outcome, max_body_bytes: int) -> bytes:

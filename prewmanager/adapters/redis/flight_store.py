@@ -1,10 +1,13 @@
 """The flight store in Redis: one key for a flight, and scripts that change it only for the holder of its token.
 
 prew:flight:<bucket>/<preview key>@<preset fingerprint>
-    blocked:<token>     for one lease, renewed
-    result:… failed:…   until the result's TTL; deleting the key evicts the result at once
+    blocked:<token>:<end>   the lease, which ends at this time (Redis's own, in milliseconds since 1970), renewed
+    result:… failed:…       until the result's TTL; deleting the key evicts the result at once
 
-prew:completed          the channel on which the key of each completed flight is published
+prew:completed              the channel on which the key of each completed flight is published
+
+The lease's key outlives its end, and any result: a full Redis evicts first what expires first (`volatile-ttl`), and an
+evicted lease costs a second rendering, an evicted result a request to S3.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import structlog
 from redis.asyncio import Redis, RedisCluster
 
 from prewmanager.adapters.redis.client import translated
-from prewmanager.adapters.redis.codec import decode, encode_lease, encode_outcome
+from prewmanager.adapters.redis.codec import decode, encode_outcome
 from prewmanager.adapters.redis.notifications import RedisNotifications
 from prewmanager.errors import FlightStoreUnavailable
 from prewmanager.flights.ports import Lease
@@ -31,23 +34,46 @@ CHANNEL = "prew:completed"
 _log = structlog.get_logger(__name__)
 
 # Compare and act in one step: a late holder neither deletes nor overwrites what another process has by now. Where the
-# key is absent (the lease expired, or Redis lost it), acting is safe and saves the work.
-_RENEW = """
-local value = redis.call('GET', KEYS[1])
-if value == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-if value then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+# key is absent (Redis lost or evicted it), acting is safe and saves the work.
+_LEASE = """
+local value = redis.call('GETRANGE', KEYS[1], 0, 63)
+local token, ends = string.match(value, '^blocked:(%x+):?(%d*)$')
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local free = value == '' or token == ARGV[1]
+local function hold()
+  local lease = string.format('blocked:%s:%.0f', ARGV[1], now + ARGV[2])
+  redis.call('SET', KEYS[1], lease, 'PX', ARGV[3])
+end
+"""
+# A client that sends the command again because the reply was lost finds its own token, and has the lease.
+_ACQUIRE = f"""{_LEASE}
+if not free and (tonumber(ends or '') or math.huge) > now then return redis.call('GET', KEYS[1]) end
+hold()
+return false
+"""
+_RENEW = f"""{_LEASE}
+if not free then return 0 end
+hold()
 return 1
 """
-_COMPLETE = """
-local value = redis.call('GET', KEYS[1])
-if value and value ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+# Bodies take no more than half of Redis's memory: above that, a result goes without, and is streamed from S3.
+_COMPLETE = f"""{_LEASE}
+if not free then return 0 end
+local result = ARGV[2]
+if #ARGV[2] > #ARGV[5] then
+  local info = redis.pcall('INFO', 'memory')
+  local memory = type(info) == 'string' and info or ''
+  local function bytes(field) return tonumber(string.match(memory, '\\n' .. field .. ':(%d+)') or '0') end
+  local most = bytes('maxmemory') > 0 and bytes('maxmemory') or bytes('total_system_memory')
+  if most > 0 and bytes('used_memory') + #result > most / 2 then result = ARGV[5] end
+end
+redis.call('SET', KEYS[1], result, 'PX', ARGV[3])
 if ARGV[4] ~= '' then redis.call('PUBLISH', ARGV[4], KEYS[1]) end
 return 1
 """
-_RELEASE = """
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+_RELEASE = f"""{_LEASE}
+if value == '' or not free then return 0 end
 redis.call('DEL', KEYS[1])
 if ARGV[2] ~= '' then redis.call('PUBLISH', ARGV[2], KEYS[1]) end
 return 1
@@ -60,7 +86,7 @@ return redis.call('DEL', KEYS[1])
 
 
 class RedisFlightStore:
-    """A `FlightStore` that all replicas share. Needs Redis 7.0 or newer (SET with NX and GET together)."""
+    """A `FlightStore` that all replicas share. Needs Redis 7.0 or newer."""
 
     def __init__(
         self,
@@ -69,18 +95,24 @@ class RedisFlightStore:
         *,
         namespace: str,
         lease_s: float,
+        longest_result_s: float,
         max_body_bytes: int,
     ) -> None:
-        """`namespace` separates the flights of different preview buckets; `max_body_bytes` bounds an inlined body."""
+        """`namespace` separates the flights of different preview buckets; `max_body_bytes` bounds an inlined body.
+
+        `longest_result_s` is the longest life of a result, which the key of a lease outlives.
+        """
         self._redis = redis
         self._notifications = notifications
         self._prefix = f"{KEY_PREFIX}{namespace}/"
         self._lease_ms = round(lease_s * 1000)
+        self._key_ms = round((lease_s + longest_result_s) * 1000)
         self._max_body_bytes = max_body_bytes
         # On one server the script publishes. In a cluster the channel has a slot of its own, which a script on another
         # key may not touch.
         self._cluster = redis if isinstance(redis, RedisCluster) else None
         self._channel = "" if self._cluster else CHANNEL
+        self._acquire = redis.register_script(_ACQUIRE)
         self._renew = redis.register_script(_RENEW)
         self._complete = redis.register_script(_COMPLETE)
         self._release = redis.register_script(_RELEASE)
@@ -88,30 +120,14 @@ class RedisFlightStore:
 
     async def acquire(self, key: str) -> Lease | Completed | Held:
         """Acquire the lease, or return what Redis has, in one command. Raises `FlightStoreUnavailable`."""
-        name = self._prefix + key
-        self._notifications.expect(name)
-        acquired: Lease | Completed | Held | None = None
-        try:
-            acquired = await self._acquire(name)
-        finally:
-            if not isinstance(acquired, Held):
-                self._notifications.discard(name)
-        return acquired
-
-    async def try_acquire(self, key: str) -> Lease | None:
-        """Acquire the lease if the key is absent, in one command. Raises `FlightStoreUnavailable`."""
-        acquired = await self._acquire(self._prefix + key)
-        return None if isinstance(acquired, Completed | Held) else acquired
-
-    async def _acquire(self, name: str) -> Lease | Completed | Held:
-        lease = encode_lease(secrets.token_hex(8))
-        # NX with GET returns the present value, so a client that sent the command again because the reply was lost sees
-        # its own token and knows that it has the lease.
-        command = self._redis.execute_command("SET", name, lease, "NX", "GET", "PX", self._lease_ms, get=True)
+        name, token = self._prefix + key, secrets.token_hex(8)
+        command = self._acquire(keys=[name], args=[token, self._lease_ms, self._key_ms])
         value = await translated(command, "a lease could not be acquired")
-        if value is None or value == lease:
-            return _RedisLease(self, name, lease)
-        return decode(cast("bytes", value))
+        return _RedisLease(self, name, token) if value is None else decode(cast("bytes", value))
+
+    def watching(self, key: str) -> contextlib.AbstractContextManager[None]:
+        """Take part in a flight: notifications about it are recorded."""
+        return self._notifications.expecting(self._prefix + key)
 
     async def evict(self, key: str, completed: Completed) -> None:
         """Delete an outcome that is still this version; while Redis is away, its TTL does that."""
@@ -127,26 +143,27 @@ class RedisFlightStore:
         """Return when Redis answers. Raises `FlightStoreUnavailable`."""
         await translated(self._redis.ping(), "no answer to PING")
 
-    async def renew(self, name: str, lease: bytes) -> bool:
+    async def renew(self, name: str, token: str) -> bool:
         """Part of the lease; unreachable is not lost, as the next renewal may get through."""
         with contextlib.suppress(FlightStoreUnavailable):
-            command = self._renew(keys=[name], args=[lease, self._lease_ms])
+            command = self._renew(keys=[name], args=[token, self._lease_ms, self._key_ms])
             return bool(await translated(command, "a lease could not be renewed"))
         return True
 
-    async def complete(self, name: str, lease: bytes, outcome: Outcome, ttl_s: float) -> bool:
+    async def complete(self, name: str, token: str, outcome: Outcome, ttl_s: float) -> bool:
         """Part of the lease."""
-        value, completed = encode_outcome(outcome, self._max_body_bytes), False
-        args: list[bytes | str | int] = [lease, value, max(1, round(ttl_s * 1000)), self._channel]
+        value, without_body = (encode_outcome(outcome, most) for most in (self._max_body_bytes, 0))
+        args: list[bytes | str | int] = [token, value, max(1, round(ttl_s * 1000)), self._channel, without_body]
+        completed = False
         with _logged():
             completed = bool(await translated(self._complete(keys=[name], args=args), "a result could not be written"))
             await self._publish(name)
         return completed
 
-    async def release(self, name: str, lease: bytes) -> None:
+    async def release(self, name: str, token: str) -> None:
         """Part of the lease."""
         with _logged():
-            await translated(self._release(keys=[name], args=[lease, self._channel]), "a lease could not be released")
+            await translated(self._release(keys=[name], args=[token, self._channel]), "a lease could not be released")
             await self._publish(name)
 
     async def _publish(self, name: str) -> None:
@@ -155,19 +172,19 @@ class RedisFlightStore:
 
 
 class _RedisLease:
-    def __init__(self, flight_store: RedisFlightStore, name: str, lease: bytes) -> None:
+    def __init__(self, flight_store: RedisFlightStore, name: str, token: str) -> None:
         self._flight_store = flight_store
         self._name = name
-        self._lease = lease
+        self._token = token
 
     async def renew(self) -> bool:
-        return await self._flight_store.renew(self._name, self._lease)
+        return await self._flight_store.renew(self._name, self._token)
 
     async def complete(self, outcome: Outcome, ttl_s: float) -> bool:
-        return await self._flight_store.complete(self._name, self._lease, outcome, ttl_s)
+        return await self._flight_store.complete(self._name, self._token, outcome, ttl_s)
 
     async def release(self) -> None:
-        await self._flight_store.release(self._name, self._lease)
+        await self._flight_store.release(self._name, self._token)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
 import structlog
@@ -38,29 +38,30 @@ class RedisNotifications:
         self._wanted_at = 0.0
         self._subscribed = asyncio.Event()
 
-    def expect(self, key: str) -> None:
-        """Record notifications about this key from now on: called before Redis is read, so that none is missed."""
+    @contextlib.contextmanager
+    def expecting(self, key: str) -> Iterator[None]:
+        """Record notifications about this key inside the block; read Redis there, so that none is missed."""
         self._expected[key] = asyncio.Event()
-
-    def discard(self, key: str) -> None:
-        """Record notifications about this key no longer."""
-        self._expected.pop(key, None)
+        try:
+            yield
+        finally:
+            del self._expected[key]
 
     async def wait(self, key: str, timeout_s: float) -> None:
-        """Return when a notification about an expected key came, after `timeout_s` at the latest; then discard the key.
+        """Return when a notification about an expected key has come, after `timeout_s` at the latest.
 
         Without a subscription, return as soon as there is one: what was published before has to be read.
         """
         self._wanted_at = asyncio.get_running_loop().time()
         self._wanted.set()
-        notified = self._expected[key] if self._subscribed.is_set() else self._subscribed
+        expected = self._expected[key]
         try:
             async with asyncio.timeout(timeout_s):
-                await notified.wait()
+                await (expected if self._subscribed.is_set() else self._subscribed).wait()
         except TimeoutError:
             return
         finally:
-            self.discard(key)
+            expected.clear()  # before Redis is read again
 
     def listening(self) -> contextlib.AbstractAsyncContextManager[None]:
         """Listen while the block is open and a flight waits; a lost subscription is renewed."""

@@ -29,16 +29,18 @@ async def check_redis(url: str | None) -> list[Finding]:
 def _version(info: ServerInfo) -> Finding:
     version = tuple(int(part) for part in info.version.split(".")[:2] if part.isdecimal())
     if version < _MIN_VERSION:
-        return failed("redis version", info.version, "install Redis 7.0 or newer: flights need SET with NX and GET")
+        return failed("redis version", info.version, "install Redis 7.0 or newer, or Valkey")
     return ok("redis version", info.version)
 
 
 def _memory(info: ServerInfo) -> Finding:
     limit = f"a limit of {info.max_bytes}" if info.max_bytes else "no limit"
-    detail = f"{info.used_bytes} bytes used, {limit}, policy {info.policy}"
+    detail = f"{info.used_bytes} bytes used, {limit}, policy {info.policy}, {info.evicted_keys} keys evicted"
     full = bool(info.max_bytes) and info.used_bytes >= info.max_bytes
     if full and info.policy == "noeviction":
         return failed("redis memory", detail, _MEMORY_FIX)
+    if info.evicted_keys and info.policy != "volatile-ttl":
+        return failed("redis memory", detail, "set Redis's maxmemory-policy to volatile-ttl: it evicts leases last")
     return ok("redis memory", detail)
 
 
@@ -52,4 +54,8 @@ def _writes(info: ServerInfo) -> Finding:
         return failed(
             "redis writes", error, "PREW_REDIS_URL is a replica of Redis: set it to the primary, or the sentinels"
         )
-    return failed("redis writes", error, "allow this user SET, GET, DEL, EVALSHA, PUBLISH and SUBSCRIBE on prew:*")
+    return failed(
+        "redis writes",
+        error,
+        "allow this user EVALSHA, GET, GETRANGE, SET, DEL, PUBLISH and SUBSCRIBE on prew:*, SCRIPT LOAD, TIME and INFO",
+    )
