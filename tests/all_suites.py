@@ -70,6 +70,7 @@ def _why_no_package() -> str:
 SUITES: dict[str, Callable[[], str]] = {
     "test": _always,
     "test-docs": _always,
+    "test-soak": _always,
     "test-infra": _always,
     "test-observability": _always,
     "test-corpora": _always,

@@ -176,6 +176,7 @@ async def _plain_text(_: web.Request) -> web.Response:
         (_plain_text, ResizerFailed),
     ],
 )
+@pytest.mark.fault("lambda-fails")
 async def test_one_attempt_is_one_invocation(answer: Answer, failure: type[PreviewFailed]) -> None:
     endpoint = Endpoint(answer)
     async with endpoint.running() as url, _resizer(url, "f", read_s=0.2) as resizer:
@@ -194,6 +195,7 @@ async def test_a_throttled_resize_has_a_retry_after(answer: Answer, seconds: flo
     assert caught.value.retry_after_s == seconds
 
 
+@pytest.mark.fault("lambda-away")
 async def test_an_unreachable_lambda_is_a_failed_resize() -> None:
     async with _resizer("http://127.0.0.1:1", "f") as resizer:
         with pytest.raises(ReplicaFailed):

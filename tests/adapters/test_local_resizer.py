@@ -69,6 +69,7 @@ async def test_a_missing_photo_is_missing(resizer: LocalResizer) -> None:
         await resizer.resize(job("/prew/card/no-such.jpg"))
 
 
+@pytest.mark.fault("worker-killed")
 async def test_a_worker_that_dies_is_replaced(resizer: LocalResizer, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(local_resizer, "_resize", dies)

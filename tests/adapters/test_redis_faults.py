@@ -77,6 +77,7 @@ async def _client(url: str) -> AsyncIterator[RedisClient]:
         yield client
 
 
+@pytest.mark.fault("reply-lost")
 async def test_a_lost_reply_does_not_lose_the_election(redis_server: Redis) -> None:
     proxy = FaultProxy(redis_server.port)
     async with proxy.running() as url, _client(url) as client:
@@ -104,6 +105,7 @@ async def _mute() -> AsyncIterator[tuple[str, asyncio.Queue[None]]]:
         yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0", accepted
 
 
+@pytest.mark.fault("redis-frozen")
 async def test_a_redis_that_hangs_is_unavailable() -> None:
     async with _mute() as (url, _), _client(url) as client:
         with pytest.raises(FlightStoreUnavailable):
@@ -122,6 +124,7 @@ async def test_a_subscription_that_a_server_does_not_answer_is_sent_again(monkey
                     await accepted.get()
 
 
+@pytest.mark.fault("redis-away")
 async def test_no_lease_method_raises_when_redis_is_gone(tmp_path: Path) -> None:
     server = start_redis(tmp_path)
     async with _client(server.url) as client:
@@ -134,6 +137,7 @@ async def test_no_lease_method_raises_when_redis_is_gone(tmp_path: Path) -> None
         await lease.release()
 
 
+@pytest.mark.fault("redis-away")
 async def test_the_circuit_opens_at_the_first_failure_and_closes_after_a_probe(tmp_path: Path) -> None:
     server = start_redis(tmp_path)
     changes: list[bool] = []
@@ -207,6 +211,7 @@ async def test_bodies_fill_no_more_than_half_of_redis(tmp_path: Path) -> None:
     server.program.kill()
 
 
+@pytest.mark.fault("redis-away")
 async def test_without_redis_the_quota_counts_per_process(tmp_path: Path) -> None:
     server = start_redis(tmp_path)
     async with _client(server.url) as client:
@@ -221,6 +226,7 @@ async def test_without_redis_the_quota_counts_per_process(tmp_path: Path) -> Non
     assert min(shared[1], alone[1]) > 90
 
 
+@pytest.mark.fault("notification-lost")
 async def test_notifications_come_again_after_redis_was_away(tmp_path: Path) -> None:
     server = start_redis(tmp_path)
     async with _client(server.url) as client:

@@ -211,6 +211,7 @@ async def test_an_incomplete_address_is_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize("silent", [False, True])
+@pytest.mark.fault("redis-away")
 async def test_a_cluster_that_is_away_is_unavailable_for_all_commands_at_once(*, silent: bool) -> None:
     """Whether its nodes refuse connections or never answer: the process continues alone."""
     with socket.create_server((LOOPBACK, 0)) as server:

@@ -111,6 +111,7 @@ def test_a_failure_of_the_first_source_system_has_no_kind() -> None:
         {"status": True, "content_type": "image/jpeg\r\nX-Evil: 1", "data": "/9j/4AAQ"},
     ],
 )
+@pytest.mark.fault("contract-broken")
 def test_an_invalid_answer_is_a_failed_resize(answer: object) -> None:
     with pytest.raises(ResizerFailed):
         CONTRACT.result(answer, JOB)

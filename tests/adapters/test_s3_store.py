@@ -89,6 +89,7 @@ async def test_a_wrong_bucket_is_not_ready(s3: S3, monkeypatch: pytest.MonkeyPat
         await _make("no-such-bucket", s3.endpoint).ping()
 
 
+@pytest.mark.fault("s3-denied")
 async def test_wrong_credentials_are_a_storage_failure(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
     _environment(monkeypatch, s3, AWS_SECRET_ACCESS_KEY="wrong")
     store = _make(s3.bucket, s3.endpoint)
@@ -98,6 +99,7 @@ async def test_wrong_credentials_are_a_storage_failure(s3: S3, monkeypatch: pyte
         await store.ping()
 
 
+@pytest.mark.fault("s3-away")
 async def test_an_unreachable_s3_is_a_storage_failure(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
     _environment(monkeypatch, s3)
     store = _make(s3.bucket, "http://127.0.0.1:1")
@@ -128,6 +130,7 @@ async def _s3_that_cuts() -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{server.port}"
 
 
+@pytest.mark.fault("s3-cut")
 async def test_a_stream_that_breaks_is_a_storage_failure(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
     _environment(monkeypatch, s3)
     async with _s3_that_cuts() as url:

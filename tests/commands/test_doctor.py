@@ -92,6 +92,7 @@ async def test_a_redis_that_is_down_is_reported_with_its_host_but_not_its_passwo
 
 
 @pytest.mark.usefixtures("function")
+@pytest.mark.fault("redis-full")
 async def test_a_redis_without_memory_fails_the_checks_of_memory_and_writes(shop: Shop, tmp_path: Path) -> None:
     redis = start_redis(tmp_path, options=["--maxmemory", "1000", "--maxmemory-policy", "noeviction"])
     with _running(redis.program):
@@ -102,6 +103,7 @@ async def test_a_redis_without_memory_fails_the_checks_of_memory_and_writes(shop
 
 
 @pytest.mark.usefixtures("function")
+@pytest.mark.fault("redis-read-only")
 async def test_a_redis_replica_that_accepts_no_writes_is_reported(
     shop: Shop, redis_server: Redis, tmp_path: Path
 ) -> None:

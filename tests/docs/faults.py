@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,19 +31,31 @@ _INTRODUCTION = """\
 
 What is promised while something fails, and the tests that hold each promise. The promises are those of
 [tests/promises](../../tests/promises/README.md); a test names the ones that it holds in its `fault` marks.
+
+[The soak](../soak.md) injects the faults that have something in the third column: what a client may see while the fault
+lasts, besides what is right. `cut` is a connection that ends before the answer does.
 """
 _FIELDS = {"fault", "promise"}
-_HEAD = ["| fault | promise | tests |", "|---|---|---|"]
+_HEAD = ["| fault | promise | in the soak | tests |", "|---|---|---|---|"]
 
 
 @dataclass(frozen=True)
 class Promise:
-    """What is promised under a fault; `name` is what marks call it."""
+    """What is promised under a fault; `name` is what marks call it.
+
+    `allowed` is what a client may see meanwhile: a status, or `cut`; None if the soak does not inject the fault.
+    """
 
     name: str
     place: str
     fault: str
     promise: str
+    allowed: Sequence[str] | None = None
+
+    @property
+    def in_soak(self) -> str:
+        """Return what the page says of the soak."""
+        return "" if self.allowed is None else ", ".join(self.allowed) or "no error"
 
 
 @dataclass(frozen=True, order=True)
@@ -102,7 +114,7 @@ def matrix() -> str:
 
 def _row(promise: Promise, held: Iterable[FaultTest]) -> str:
     tests = "<br>".join(each.link for each in held if each.name == promise.name and each.test)
-    return f"| {_cell(promise.fault)} | {_cell(promise.promise)} | {tests} |"
+    return f"| {_cell(promise.fault)} | {_cell(promise.promise)} | {promise.in_soak} | {tests} |"
 
 
 def _cell(text: str) -> str:
@@ -115,8 +127,8 @@ def _read(path: Path) -> Iterator[Promise]:
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path.name}: {error}") from error
     for name, table in tables.items():
-        if not isinstance(table, dict) or table.keys() != _FIELDS:
-            raise ValueError(f"{path.name}: {name} needs {', '.join(sorted(_FIELDS))} and nothing else")
+        if not isinstance(table, dict) or table.keys() - {"allowed"} != _FIELDS:
+            raise ValueError(f"{path.name}: {name} needs {', '.join(sorted(_FIELDS))}, and nothing else but allowed")
         yield Promise(name, path.stem, **table)
 
 

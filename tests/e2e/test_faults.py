@@ -90,6 +90,7 @@ def _all_well(burst: Burst) -> bool:
     return {status for status, _, _ in burst} == {200} and len({body for _, _, body in burst}) == 1
 
 
+@pytest.mark.fault("replica-killed")
 async def test_a_killed_leader_costs_other_replicas_waiters_no_preview(run_faulty: RunFaulty) -> None:
     """There may be two invocations: the dead leader's, whose answer is lost, and its successor's."""
     async with run_faulty() as part:
@@ -106,6 +107,7 @@ async def test_a_killed_leader_costs_other_replicas_waiters_no_preview(run_fault
     assert part.function.calls <= 2
 
 
+@pytest.mark.fault("replica-killed")
 async def test_leader_killed_behind_nginx(run_faulty: RunFaulty) -> None:
     async with run_faulty() as part:
         path = _photo("behind-nginx")
@@ -121,6 +123,7 @@ async def test_leader_killed_behind_nginx(run_faulty: RunFaulty) -> None:
     assert part.function.calls <= 2
 
 
+@pytest.mark.fault("redis-killed")
 async def test_a_restart_with_an_empty_redis_costs_at_most_one_more_invocation(run_faulty: RunFaulty) -> None:
     async with run_faulty() as part:
         leading, waiting = await _leader_and_waiters(part, _photo("redis-restarted"))
@@ -135,6 +138,7 @@ async def test_a_restart_with_an_empty_redis_costs_at_most_one_more_invocation(r
     assert part.function.calls <= 2
 
 
+@pytest.mark.fault("redis-frozen")
 async def test_while_redis_hangs_each_replica_renders_alone(run_faulty: RunFaulty) -> None:
     async with run_faulty() as part:
         leading, waiting = await _leader_and_waiters(part, _photo("redis-hangs"))
@@ -151,6 +155,7 @@ async def test_while_redis_hangs_each_replica_renders_alone(run_faulty: RunFault
     assert part.function.calls <= 3
 
 
+@pytest.mark.fault("redis-emptied")
 async def test_flushall_in_mid_flight_costs_at_most_one_more_invocation(run_faulty: RunFaulty) -> None:
     async with run_faulty() as part:
         leading, waiting = await _leader_and_waiters(part, _photo("flushall"))
@@ -237,6 +242,7 @@ async def test_a_replica_without_lambda_gives_no_failure_to_others(run_faulty: R
     assert part.function.calls == 2
 
 
+@pytest.mark.fault("notification-lost")
 async def test_without_notifications_waiters_find_the_result_by_polling(run_faulty: RunFaulty) -> None:
     async with run_faulty() as part:
         leading, waiting = await _leader_and_waiters(part, _photo("message-lost"))
@@ -251,6 +257,7 @@ async def test_without_notifications_waiters_find_the_result_by_polling(run_faul
     assert part.function.calls == 1
 
 
+@pytest.mark.fault("replica-frozen")
 async def test_a_stopped_leader_neither_overwrites_nor_releases_its_successors_lease(run_faulty: RunFaulty) -> None:
     async with run_faulty() as part:
         path = _photo("blocked")
@@ -280,6 +287,7 @@ async def test_work_of_three_leases_is_one_invocation(run_faulty: RunFaulty) -> 
     assert part.function.calls == 1
 
 
+@pytest.mark.fault("lambda-throttles")
 async def test_a_preview_throttled_three_times_is_rendered(run_faulty: RunFaulty) -> None:
     async with run_faulty() as part:
         part.function.script.extend(throttled() for _ in range(3))
@@ -291,6 +299,7 @@ async def test_a_preview_throttled_three_times_is_rendered(run_faulty: RunFaulty
     assert part.function.calls == 4
 
 
+@pytest.mark.fault("clients-leave")
 async def test_clients_that_disconnect_do_not_end_the_flight(run_faulty: RunFaulty) -> None:
     async with run_faulty() as part:
         path = _photo("leave")
@@ -312,6 +321,7 @@ async def test_clients_that_disconnect_do_not_end_the_flight(run_faulty: RunFaul
     assert part.function.calls == 1
 
 
+@pytest.mark.fault("replica-restarted")
 async def test_no_request_is_lost_in_a_rolling_restart_under_load(run_faulty: RunFaulty) -> None:
     async with run_faulty(replicas=3) as part:
         part.function.gate.set()
@@ -363,6 +373,7 @@ async def test_a_photo_uploaded_after_its_failure_was_cached_appears_after_the_t
     assert (at_once[0], in_time[0]) == (200, 200)
 
 
+@pytest.mark.fault("made-up-names")
 async def test_made_up_names_cannot_run_up_a_bill(run_faulty: RunFaulty) -> None:
     limits = {"PREW_MAX_RESIZES_PER_SECOND": "0.01", "PREW_RESIZE_BURST": "20"}
     async with run_faulty(replicas=2, **limits) as part:

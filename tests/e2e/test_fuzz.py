@@ -7,6 +7,8 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
+
 from devstack.backends import s3_client
 from devstack.lambda_server import Lambda
 from tests.support.asking import Answer, ask
@@ -35,6 +37,7 @@ def _names_a_possible_photo(target: bytes) -> bool:
     return re.match(rb"/prew/(card|thumb)/[^/]", target) is not None
 
 
+@pytest.mark.fault("hostile-paths")
 def test_no_hostile_uri_gets_a_5xx_or_invokes_the_function(site: Site, function: Lambda) -> None:
     client = s3_client(site.s3)
     client.put_object(Bucket=site.s3.bucket, Key="secret/a.jpg", Body=b"secret")

@@ -67,6 +67,7 @@ def _got(site: Site, path: str) -> tuple[int, str | None]:
     return _grey(answer.body), answer.headers["X-Preview"]
 
 
+@pytest.mark.fault("photo-changed")
 def test_an_overwritten_photo_changes_its_previews_at_the_next_request(site: Site) -> None:
     with _cleaned(site, 2):
         site.put(NAME, _photo(50))
@@ -91,6 +92,7 @@ def test_a_preview_of_the_same_bytes_stays(site: Site) -> None:
     assert (made, _got(site, "/prew/card/same.jpg")) == ((50, "made"), (50, None))
 
 
+@pytest.mark.fault("photo-changed")
 def test_a_removed_photo_has_no_previews_left(site: Site) -> None:
     with _cleaned(site, 1):
         site.put("gone.jpg", _photo(50))

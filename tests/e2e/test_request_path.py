@@ -136,6 +136,7 @@ def _is_like(made: pyvips.Image, upright: pyvips.Image) -> bool:
     return bool(same < 12 and same < turned)
 
 
+@pytest.mark.fault("burst")
 async def test_a_burst_over_two_replicas_is_one_invocation(site: Site, function: Lambda) -> None:
     site.put("path/burst.jpg", photo(1500, 1000))
     invocations = function.stats()["invocations"]
@@ -199,6 +200,7 @@ def test_the_minimal_answer_suffices(run_site: RunSite, redis_server: Redis, fau
     assert answer.headers["ETag"]
 
 
+@pytest.mark.fault("redis-away")
 async def test_without_redis_one_process_coalesces_alone(run_site: RunSite, function: Lambda) -> None:
     with run_site(function=function) as site:
         site.put("path/no-redis.jpg", photo(1500, 1000))

@@ -71,6 +71,7 @@ async def test_a_missing_photo_is_one_invocation_for_all_within_its_ttl(site: Si
     assert function.stats()["invocations"] - invocations == 1
 
 
+@pytest.mark.fault("photo-damaged")
 def test_a_rejected_photo_is_one_invocation_within_its_ttl(site: Site, function: Lambda) -> None:
     site.put("status/text.jpg", b"this is no picture")
     invocations = function.stats()["invocations"]
@@ -81,6 +82,9 @@ def test_a_rejected_photo_is_one_invocation_within_its_ttl(site: Site, function:
 
 
 @pytest.mark.parametrize(("function_name", "status", "kind"), [("raises", 502, "failed"), ("sleeps", 504, "timeout")])
+@pytest.mark.fault("lambda-fails")
+@pytest.mark.fault("lambda-slow")
+@pytest.mark.fault("contract-broken")
 def test_a_function_that_fails_or_is_too_slow_has_its_status(  # noqa: PLR0917 -- the row's parts
     run_site: RunSite, redis_server: Redis, faulty_functions: Lambda, function_name: str, status: int, kind: str
 ) -> None:
@@ -88,6 +92,7 @@ def test_a_function_that_fails_or_is_too_slow_has_its_status(  # noqa: PLR0917 -
         check(site.get(f"/prew/card/status/{function_name}.jpg"), status, kind)
 
 
+@pytest.mark.fault("sandbox-killed")
 async def test_a_photo_that_kills_the_function_is_one_invocation_within_its_ttl(
     run_site: RunSite, redis_server: Redis, faulty_functions: Lambda
 ) -> None:
@@ -119,6 +124,7 @@ def test_readiness_names_a_lambda_that_is_away(run_site: RunSite, redis_server: 
     assert json.loads(ready.body) == {"ready": False, "degraded": False, "redis": "ok", "s3": "ok", "lambda": "failed"}
 
 
+@pytest.mark.fault("too-many-flights")
 async def test_a_flight_too_many_is_throttled(run_site: RunSite, redis_server: Redis, faulty_functions: Lambda) -> None:
     settings = QUICK | {"PREW_MAX_FLIGHTS": "1"}
     parts = {"function": faulty_functions, "function_name": "sleeps", "settings": settings}

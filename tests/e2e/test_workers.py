@@ -77,6 +77,7 @@ async def test_workers_share_flights_and_metrics(service: tuple[Service, GatedLa
     assert workers.metric("prewmanager_redis_up") == 1
 
 
+@pytest.mark.fault("worker-killed")
 async def test_a_worker_that_dies_is_replaced(service: tuple[Service, GatedLambda]) -> None:
     workers, function = service
     function.gate.set()
@@ -89,6 +90,7 @@ async def test_a_worker_that_dies_is_replaced(service: tuple[Service, GatedLambd
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.fault("replica-restarted")
 async def test_workers_end_after_their_requests(service: tuple[Service, GatedLambda], number: signal.Signals) -> None:
     workers, function = service
     pids = workers.pids
@@ -117,6 +119,7 @@ async def test_a_second_signal_ends_the_workers_at_once(service: tuple[Service, 
     assert not workers.pids
 
 
+@pytest.mark.fault("parent-killed")
 async def test_workers_end_with_a_parent_that_is_killed(service: tuple[Service, GatedLambda]) -> None:
     workers, _ = service
     pids = workers.pids

@@ -69,6 +69,7 @@ def _stored(client: Any) -> set[str]:
     return {each["Key"] for each in listed} & set(PREVIEWS)
 
 
+@pytest.mark.fault("photo-changed")
 def test_an_overwritten_photo_is_read_again(client: Any, storage: Changed, request_: ResizeRequest) -> None:
     """Otherwise nothing would ever delete the old photo's previews."""
     storage.times = 1
@@ -90,6 +91,7 @@ def test_an_unchanged_photo_is_read_and_checked_once(client: Any, storage: Chang
     assert _stored(client) == set(PREVIEWS)
 
 
+@pytest.mark.fault("photo-changed")
 def test_a_removed_photo_leaves_no_previews(client: Any, storage: Changed, request_: ResizeRequest) -> None:
     """They would be served for ever; the caller gets `missing`."""
     storage.times = 1

@@ -33,6 +33,7 @@ NOT_IMAGES = {
 
 
 @pytest.mark.parametrize("name", NOT_IMAGES)
+@pytest.mark.fault("photo-damaged")
 def test_what_is_no_photo_is_unsupported(name: str) -> None:
     with pytest.raises(Unsupported, match="not a JPEG"):
         resize(NOT_IMAGES[name], SMALL)
@@ -58,6 +59,7 @@ def test_heic_without_pixels_is_corrupt() -> None:
 
 @pytest.mark.parametrize("file_format", FORMATS)
 @pytest.mark.parametrize("part", [0.3, 0.9])
+@pytest.mark.fault("photo-damaged")
 def test_a_truncated_file_is_corrupt(file_format: str, part: float) -> None:
     whole = encode(noise(), file_format)
     with pytest.raises(Corrupt):
@@ -103,6 +105,7 @@ def test_a_cut_chosen_by_content_notices_damage(position: str) -> None:
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "AVIF"])
+@pytest.mark.fault("photo-damaged")
 def test_damaged_data_is_corrupt(file_format: str) -> None:
     """Where the format has checksums, or the decoder loses synchronisation."""
     damaged = bytearray(encode(noise(), file_format))

@@ -156,6 +156,7 @@ def test_a_missing_bucket_is_not_a_missing_photo(storage: Storage) -> None:
 
 @pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize("object_acl", [None, "public-read"])
+@pytest.mark.fault("s3-denied")
 def test_refused_credentials_are_forbidden(s3: S3, monkeypatch: pytest.MonkeyPatch, object_acl: str | None) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     storage = Storage.from_environment(os.environ, object_acl=object_acl)
@@ -167,6 +168,7 @@ def test_refused_credentials_are_forbidden(s3: S3, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize("object_acl", [None, "public-read"])
+@pytest.mark.fault("s3-away")
 def test_a_dead_s3_is_a_failure_of_storage(s3: S3, monkeypatch: pytest.MonkeyPatch, object_acl: str | None) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
     storage = Storage.from_environment(os.environ, object_acl=object_acl)
@@ -184,6 +186,7 @@ def test_writing_to_a_missing_bucket_is_a_storage_failure(answering: Answering, 
 
 
 @pytest.mark.parametrize("answer", [b"", _header(100) + b"half"], ids=["nothing", "half"])
+@pytest.mark.fault("s3-away")
 def test_a_silent_s3_is_a_storage_failure(answering: Answering, monkeypatch: pytest.MonkeyPatch, answer: bytes) -> None:
     """After the read time-out; half an object must not count as a damaged photo."""
     monkeypatch.setattr(storage_module, "READ_TIMEOUT", storage_module.READ_TIMEOUT / 100)

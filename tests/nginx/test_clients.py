@@ -49,6 +49,7 @@ def _statuses(missing_as: AskAs, *clients: str) -> list[int]:
     return [missing_as(client).status for client in clients]
 
 
+@pytest.mark.fault("made-up-names")
 def test_a_client_above_its_rate_is_429_without_a_request_to_the_service(missing_as: AskAs, service: Recorder) -> None:
     answers = [missing_as("192.0.2.1") for _ in range(LET_THROUGH + 1)]
 
@@ -59,6 +60,7 @@ def test_a_client_above_its_rate_is_429_without_a_request_to_the_service(missing
     assert len(service.seen) == LET_THROUGH
 
 
+@pytest.mark.fault("made-up-names")
 def test_neither_other_clients_nor_existing_objects_are_limited(missing_as: AskAs, limited: Nginx) -> None:
     spent = _statuses(missing_as, *["192.0.2.2"] * (LET_THROUGH + 1))
     same, other = {"X-Forwarded-For": "192.0.2.2"}, {"X-Forwarded-For": "192.0.2.3"}

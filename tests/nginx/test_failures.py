@@ -45,6 +45,7 @@ def _replicas() -> Iterator[list[Recorder]]:
         *[(301, 502), (302, 502), (307, 502), (401, 502), (405, 502)],
     ],
 )
+@pytest.mark.fault("s3-errors")
 def test_other_errors_of_s3_are_plain_and_do_not_reach_the_service(
     recorded: Nginx, service: Recorder, bucket: Recorder, target: str, statuses: tuple[int, int]
 ) -> None:
@@ -59,6 +60,7 @@ def test_other_errors_of_s3_are_plain_and_do_not_reach_the_service(
 
 
 @pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.fault("s3-away")
 def test_without_s3_photos_and_previews_are_502(start: StartNginx, service: Recorder, target: str) -> None:
     nobody = f"{LOOPBACK}:{free_ports(1)[0]}"
     nginx = start({"PREW_NGINX_S3_SERVER": nobody, "PREW_NGINX_SERVICES": service.address})
@@ -70,6 +72,7 @@ def test_without_s3_photos_and_previews_are_502(start: StartNginx, service: Reco
 
 
 @pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.fault("s3-away")
 def test_a_broken_connection_to_s3_is_502(recorded: Nginx, service: Recorder, bucket: Recorder, target: str) -> None:
     bucket.respond = lambda _: None
 
@@ -78,6 +81,7 @@ def test_a_broken_connection_to_s3_is_502(recorded: Nginx, service: Recorder, bu
     assert service.seen == []
 
 
+@pytest.mark.fault("replicas-away")
 def test_without_a_replica_only_missing_previews_are_502(start: StartNginx, bucket: Recorder) -> None:
     nobody = " ".join(f"{LOOPBACK}:{port}" for port in free_ports(2))
     nginx = start({"PREW_NGINX_S3_SERVER": bucket.address, "PREW_NGINX_SERVICES": nobody})
@@ -88,6 +92,7 @@ def test_without_a_replica_only_missing_previews_are_502(start: StartNginx, buck
     assert ask(nginx.port, "/photo/a.jpg").status == 404
 
 
+@pytest.mark.fault("replica-killed")
 def test_the_other_replica_answers_for_a_dead_one(start: StartNginx, bucket: Recorder, service: Recorder) -> None:
     bucket.respond = lambda _: Reply(404)
     dead = f"{LOOPBACK}:{free_ports(1)[0]}"
@@ -110,6 +115,7 @@ def test_requests_go_to_all_replicas(start: StartNginx, bucket: Recorder, replic
     assert [len(replica.seen) for replica in replicas] == [3, 3]
 
 
+@pytest.mark.fault("replica-killed")
 def test_the_next_replica_answers_when_one_dies(start: StartNginx, bucket: Recorder, replicas: list[Recorder]) -> None:
     bucket.respond = lambda _: Reply(404)
     dying, living = replicas
@@ -136,6 +142,7 @@ def test_a_deadly_request_reaches_two_at_most(start: StartNginx, bucket: Recorde
         assert sum(len(replica.seen) for replica in everyone) == 2
 
 
+@pytest.mark.fault("replica-silent")
 def test_a_silent_replica_is_504_with_no_retry(start: StartNginx, bucket: Recorder, replicas: list[Recorder]) -> None:
     bucket.respond = lambda _: Reply(404)
     released = threading.Event()

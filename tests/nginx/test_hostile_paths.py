@@ -82,6 +82,7 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize("target", [*TRAVERSALS, *EMPTY_SEGMENTS, *CONTROLS, *MALFORMED])
+@pytest.mark.fault("hostile-paths")
 def test_a_bad_path_is_400_and_stops_here(recorded: Nginx, service: Recorder, bucket: Recorder, target: bytes) -> None:
     answer = ask(recorded.port, target)
 
@@ -93,6 +94,7 @@ def test_a_bad_path_is_400_and_stops_here(recorded: Nginx, service: Recorder, bu
 
 
 @pytest.mark.parametrize("prefix", [b"/photo/", b"/prew/card/", b"/"])
+@pytest.mark.fault("hostile-paths")
 def test_a_request_line_above_8_kb_is_414(recorded: Nginx, service: Recorder, bucket: Recorder, prefix: bytes) -> None:
     answer = ask(recorded.port, prefix + b"a" * 9000)
 

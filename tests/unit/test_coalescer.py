@@ -164,6 +164,7 @@ async def test_after_its_ttl_a_failure_is_tried_again() -> None:
     assert (await replica.ask()).source is Source.MADE
 
 
+@pytest.mark.fault("contract-broken")
 async def test_an_unexpected_error_is_a_failed_resize_without_its_text() -> None:
     replica = InMemoryReplica(error=ZeroDivisionError("secret detail"))
     replica.resizer.gate.set()
@@ -173,6 +174,7 @@ async def test_an_unexpected_error_is_a_failed_resize_without_its_text() -> None
     assert "secret" not in caught.value.detail
 
 
+@pytest.mark.fault("clients-leave")
 async def test_no_client_that_disconnects_ends_the_flight() -> None:
     replica = InMemoryReplica()
     requests = [replica.ask() for _ in range(10)]
@@ -186,6 +188,7 @@ async def test_no_client_that_disconnects_ends_the_flight() -> None:
     assert len(replica.resizer.calls) == 1
 
 
+@pytest.mark.fault("clients-leave")
 async def test_a_flight_without_waiters_completes() -> None:
     replica = InMemoryReplica()
     request = replica.ask()
@@ -206,6 +209,7 @@ async def test_no_request_waits_beyond_its_deadline() -> None:
     assert len(replica.resizer.calls) == 1
 
 
+@pytest.mark.fault("lambda-slow")
 async def test_the_invoke_deadline_ends_the_resize_for_all() -> None:
     replica = InMemoryReplica(timing=Timing(lease_s=1, lock_ttl_s=50, invoke_s=5, wait_s=50))
     for _ in range(2):
@@ -215,6 +219,7 @@ async def test_the_invoke_deadline_ends_the_resize_for_all() -> None:
     assert len(replica.resizer.calls) == 1
 
 
+@pytest.mark.fault("too-many-flights")
 async def test_above_the_bound_a_new_flight_is_overloaded_and_one_in_flight_is_joined() -> None:
     replica = InMemoryReplica(max_flights=2)
     in_flight = [replica.ask("/prew/card/a.jpg"), replica.ask("/prew/card/b.jpg")]
@@ -345,6 +350,7 @@ async def test_closing_waits_for_flights() -> None:
     assert (await request).source is Source.MADE
 
 
+@pytest.mark.fault("replica-restarted")
 async def test_a_flight_that_outlasts_the_grace_time_is_released_to_another_replica() -> None:
     flight_store, store = MemoryFlightStore(), FakeStore()
     leaving, staying = InMemoryReplica(flight_store, store=store), InMemoryReplica(flight_store, store=store)

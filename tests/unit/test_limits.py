@@ -87,6 +87,7 @@ def test_the_typical_duration_follows_what_is_measured() -> None:
     assert load.drain_s(9) == pytest.approx(30, abs=0.5)
 
 
+@pytest.mark.fault("lambda-throttles")
 async def test_a_throttled_resize_is_retried_after_retry_after_or_a_growing_pause() -> None:
     scripted, sleep = ScriptedResizer(Overloaded("", 2.0), Overloaded(""), Overloaded("")), RecordedSleep()
     retrying = RetryingResizer(scripted, within_s=10, sleep=sleep)
@@ -98,6 +99,7 @@ async def test_a_throttled_resize_is_retried_after_retry_after_or_a_growing_paus
     assert 0.4 <= sleep.seconds[2] <= 0.6
 
 
+@pytest.mark.fault("lambda-throttles")
 async def test_what_cannot_be_retried_in_time_fails_at_once() -> None:
     scripted, sleep = ScriptedResizer(Overloaded("", 30.0)), RecordedSleep()
     with pytest.raises(Overloaded) as caught:

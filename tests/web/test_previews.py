@@ -203,6 +203,7 @@ async def test_dependencies_that_fail_or_hang_are_not_ready(site: WebReplica, mo
     assert await response.json() == {"ready": False, "degraded": False, "redis": "failed", "s3": "failed"}
 
 
+@pytest.mark.fault("redis-away")
 async def test_without_redis_it_is_degraded_and_ready(site: WebReplica) -> None:
     site.redis.error = RuntimeError("away")
     response = await site.get("/readyz")

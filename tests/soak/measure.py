@@ -1,0 +1,110 @@
+"""What the system holds at rest: memory, descriptors, tasks, and keys in Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.request import urlopen
+
+import redis as sync_redis
+from prometheus_client.parser import text_string_to_metric_families
+
+from benchmarks.processes import children, memory
+from devstack.programs import LOOPBACK
+from tests.soak.system import Replica, System
+
+# Connections are kept for reuse: nginx keeps those to replicas and S3 for 30 s.
+BACK_WITHIN_S = 60.0
+_POLL_S = 1.0
+
+
+@dataclass(frozen=True)
+class Bound:
+    """How much more than before something may be afterwards: a share of it, and some on top."""
+
+    share: float
+    more: float
+
+    def holds(self, before: float, after: float) -> bool:
+        """Return whether it is back."""
+        return after <= before * (1 + self.share) + self.more
+
+
+# Memory is kept by allocators and grows by the number of connections that were open at once; the others are exact but
+# for connections that are kept for reuse.
+BOUNDS = {
+    "RSS, MB": Bound(0.25, 25),
+    "descriptors": Bound(0, 10),
+    "tasks": Bound(0, 3),
+    "waiting": Bound(0, 0),
+    "resizes": Bound(0, 0),
+    "Redis keys": Bound(0, 0),
+}
+Measured = dict[tuple[str, str], float]
+
+
+async def measure(system: System) -> Measured:
+    """Return each figure by process and name."""
+    return dict(await asyncio.to_thread(lambda: list(_figures(system))))
+
+
+def leaks(before: Measured, after: Measured) -> list[str]:
+    """Return what is not back to where it was."""
+    return [
+        f"{process}: {name} {before[process, name]:.0f} → {value:.0f}"
+        for (process, name), value in after.items()
+        if not BOUNDS[name].holds(before[process, name], value)
+    ]
+
+
+async def at_rest(system: System, before: Measured) -> Measured:
+    """Return the figures once all are back, or after `BACK_WITHIN_S`."""
+    for _ in range(round(BACK_WITHIN_S / _POLL_S)):
+        if not leaks(before, await measure(system)):
+            break
+        await asyncio.sleep(_POLL_S)
+    return await measure(system)
+
+
+def _figures(system: System) -> Iterator[tuple[tuple[str, str], float]]:
+    for number, replica in enumerate(system.replicas, 1):
+        process = f"replica {number}"
+        yield from _of_process(process, replica.program.pid)
+        yield (process, "tasks"), _tasks(replica)
+        metrics = _metrics(replica)
+        yield (process, "waiting"), metrics["prewmanager_waiting"]
+        yield (process, "resizes"), metrics["prewmanager_resizes"]
+    workers = [(each, *_worker(each)) for each in children(system.nginx.program.pid)]
+    yield ("nginx", "RSS, MB"), sum(rss for _, rss, _ in workers)
+    yield ("nginx", "descriptors"), sum(descriptors for _, _, descriptors in workers)
+    with sync_redis.Redis.from_url(system.redis.url) as client:
+        yield ("Redis", "Redis keys"), float(sum(1 for _ in client.scan_iter(match="prew:*")))
+
+
+def _of_process(process: str, pid: int) -> Iterator[tuple[tuple[str, str], float]]:
+    rss, descriptors = _worker(pid)
+    yield (process, "RSS, MB"), rss
+    yield (process, "descriptors"), descriptors
+
+
+def _worker(pid: int) -> tuple[float, int]:
+    return memory(pid).rss_mb, len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def _tasks(replica: Replica) -> float:
+    replica.tasks_file.unlink(missing_ok=True)
+    os.kill(replica.program.pid, signal.SIGUSR1)
+    # The handler runs when the event loop wakes up, at the latest for this request.
+    while not replica.tasks_file.exists():
+        replica.answers()
+    return float(replica.tasks_file.read_text(encoding="ascii"))
+
+
+def _metrics(replica: Replica) -> dict[str, float]:
+    with urlopen(f"http://{LOOPBACK}:{replica.port}/metrics") as answer:
+        families = text_string_to_metric_families(answer.read().decode())
+        return {sample.name: sample.value for family in families for sample in family.samples}

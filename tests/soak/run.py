@@ -1,0 +1,120 @@
+"""One run: starts the system, measures it at rest, loads it under faults, and measures it again."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections import Counter, defaultdict
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+
+from tests.soak.clients import Clients
+from tests.soak.faults import FAULTS
+from tests.soak.library import Library
+from tests.soak.load import Load
+from tests.soak.measure import Measured, at_rest, leaks, measure
+from tests.soak.pictures import pictures
+from tests.soak.schedule import Schedule
+from tests.soak.system import System
+from tests.soak.truth import Outcome, Request, violation
+
+_DEFECTS = ("flight.crashed", "request.crashed", "Traceback")
+
+
+@dataclass
+class Result:
+    """What a run found.
+
+    Attributes:
+        seen: Outcomes by the request's kind.
+        faults: How often each fault was injected.
+        violations: Kinds of violations, with their number and the first of each kind.
+        before: The system at rest, before the load.
+        after: The same, after it.
+    """
+
+    seconds: float
+    seen: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    faults: Counter[str] = field(default_factory=Counter)
+    violations: Counter[str] = field(default_factory=Counter)
+    first: dict[str, str] = field(default_factory=dict)
+    before: Measured = field(default_factory=dict)
+    after: Measured = field(default_factory=dict)
+
+
+async def soak(seconds: float, seed: int, clients: int, names: list[str] | None = None) -> Result:
+    """Run the soak for a time, with faults of these names, by default all."""
+    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+        return await _Run(Path(folder), seconds, seed, names or list(FAULTS)).run(clients)
+
+
+class _Run:
+    def __init__(self, folder: Path, seconds: float, seed: int, names: list[str]) -> None:
+        self._system = System(folder)
+        self._result = Result(seconds)
+        # Their own numbers, so that the sequence of faults does not depend on the order of answers.
+        self._schedule = Schedule(Random(seed), names)
+        self._random = Random(seed + 1)
+        self._began = 0.0
+
+    async def run(self, clients: int) -> Result:
+        async with AsyncExitStack() as exits:
+            await exits.enter_async_context(self._system.running())
+            session = await exits.enter_async_context(
+                ClientSession(
+                    connector=TCPConnector(limit=0),
+                    timeout=ClientTimeout(total=None),
+                    auto_decompress=False,
+                    cookie_jar=DummyCookieJar(),
+                )
+            )
+            library = Library(self._system, session, await asyncio.to_thread(pictures), self._random)
+            load = Load(Clients(self._system.nginx.url, session, self._observe), library, self._random)
+            await load.prepare()
+            await self._loaded(load, clients)
+        return self._result
+
+    async def _loaded(self, load: Load, clients: int) -> None:
+        """Run the load once without faults, so that "before" knows all connections and caches; then with them."""
+        await self._load_for(min(10.0, self._result.seconds / 4), load, clients)
+        self._result.before = await at_rest(self._system, await measure(self._system))
+        self._began = asyncio.get_running_loop().time()
+        done = asyncio.Event()
+        faults = asyncio.create_task(self._schedule.run(self._system, done))
+        await self._load_for(self._result.seconds, load, clients)
+        done.set()
+        await faults
+        self._result.after = await at_rest(self._system, self._result.before)
+        self._result.faults = self._schedule.counts()
+        for leak in leaks(self._result.before, self._result.after):
+            self._count(f"not back: {leak}", "")
+        self._read_logs()
+
+    async def _load_for(self, seconds: float, load: Load, clients: int) -> None:
+        done = asyncio.Event()
+        asyncio.get_running_loop().call_later(seconds, done.set)
+        await load.run(clients, done)
+
+    def _observe(self, request: Request, outcome: Outcome, start: float, end: float) -> None:
+        self._result.seen[request.kind][outcome.word] += 1
+        wrong = violation(request, outcome, start, end, self._schedule.allowed(start, end))
+        if wrong:
+            near = self._schedule.near(start, end)
+            at = f"{start - self._began:.1f} to {end - self._began:.1f} s"
+            self._count(
+                f"{request.kind}: {wrong}", f"{request.method} {request.path} {request.variant} at {at}: {near}"
+            )
+
+    def _count(self, what: str, where: str) -> None:
+        self._result.violations[what] += 1
+        self._result.first.setdefault(what, where)
+
+    def _read_logs(self) -> None:
+        for log in self._system.folder.glob("replica-*.log"):
+            for line in log.read_text(errors="replace").splitlines():
+                if any(sign in line for sign in _DEFECTS):
+                    self._count("a defect in a replica's log", line[:2000])
