@@ -36,6 +36,7 @@ What is promised while something fails, and the tests that hold each promise. Th
 lasts, besides what is right. `cut` is a connection that ends before the answer does.
 """
 _FIELDS = {"fault", "promise"}
+_OF_THE_SOAK = {"allowed", "allowed_stored"}
 _HEAD = ["| fault | promise | in the soak | tests |", "|---|---|---|---|"]
 
 
@@ -43,7 +44,8 @@ _HEAD = ["| fault | promise | in the soak | tests |", "|---|---|---|---|"]
 class Promise:
     """What is promised under a fault; `name` is what marks call it.
 
-    `allowed` is what a client may see meanwhile: a status, or `cut`; None if the soak does not inject the fault.
+    `allowed` is what a client may see meanwhile: a status, or `cut`; None if the soak does not inject the fault. It is
+    `allowed_stored` for what S3 has, if that is given.
     """
 
     name: str
@@ -51,11 +53,15 @@ class Promise:
     fault: str
     promise: str
     allowed: Sequence[str] | None = None
+    allowed_stored: Sequence[str] | None = None
 
     @property
     def in_soak(self) -> str:
         """Return what the page says of the soak."""
-        return "" if self.allowed is None else ", ".join(self.allowed) or "no error"
+        if self.allowed is None:
+            return ""
+        stored = "" if self.allowed_stored is None else f"; of what is stored: {_words(self.allowed_stored)}"
+        return f"{_words(self.allowed)}{stored}"
 
 
 @dataclass(frozen=True, order=True)
@@ -117,6 +123,10 @@ def _row(promise: Promise, held: Iterable[FaultTest]) -> str:
     return f"| {_cell(promise.fault)} | {_cell(promise.promise)} | {promise.in_soak} | {tests} |"
 
 
+def _words(allowed: Sequence[str]) -> str:
+    return ", ".join(allowed) or "no error"
+
+
 def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", r"\|")
 
@@ -127,8 +137,8 @@ def _read(path: Path) -> Iterator[Promise]:
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path.name}: {error}") from error
     for name, table in tables.items():
-        if not isinstance(table, dict) or table.keys() - {"allowed"} != _FIELDS:
-            raise ValueError(f"{path.name}: {name} needs {', '.join(sorted(_FIELDS))}, and nothing else but allowed")
+        if not isinstance(table, dict) or table.keys() - _OF_THE_SOAK != _FIELDS:
+            raise ValueError(f"{path.name}: {name} needs {', '.join(sorted(_FIELDS))}, and nothing else")
         yield Promise(name, path.stem, **table)
 
 

@@ -11,10 +11,12 @@ from aiohttp import ClientError, ClientSession
 from yarl import URL
 
 from tests.soak.pictures import ACCEPT
+from tests.soak.system import TIMES
 from tests.soak.truth import Answer, Cut, Hanging, Outcome, Photo, Request
 
-# Longer than nginx waits for the service.
-HANGING_S = 50.0
+# Longer than the service lets anybody wait, and shorter than nginx waits for the service.
+HANGING_S = TIMES["PREW_WAIT_TIMEOUT"] + 5
+STORED = "stored"  # the folder of photos whose previews are all stored
 Observe = Callable[[Request, Outcome, float, float], None]
 _SLOW_READ = 8_192
 _SLOW_PAUSE_S = 0.1
@@ -83,16 +85,19 @@ class Clients:
 
 
 def preview_request(kind: str, photo: Photo, variant: str, method: str = "GET", **headers: str) -> Request:
-    """Return the request for a photo's preview, as a browser sends it that gets this variant."""
+    """Return the request for a photo's preview, as a browser sends it that gets this variant.
+
+    Of photos in the folder `stored` all previews are.
+    """
     preset = variant.partition(".")[0]
     accept = {"Accept": ACCEPT.get(variant, "*/*")}
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     statuses = [416] if "Range" in named else []
     path = f"/prew/{preset}/{quote(photo.name)}"
-    return Request(kind, path, photo, variant, method, accept | named, statuses)
+    return Request(kind, path, photo, variant, method, accept | named, statuses, photo.name.startswith(STORED))
 
 
 def photo_request(kind: str, photo: Photo, **headers: str) -> Request:
     """Return the request for a photo itself."""
     statuses = [416] if "Range" in headers else []
-    return Request(kind, f"/photo/{quote(photo.name)}", photo, "", "GET", headers, statuses)
+    return Request(kind, f"/photo/{quote(photo.name)}", photo, "", "GET", headers, statuses, stored=True)

@@ -22,6 +22,7 @@ from tests.soak.system import System
 Inject = Callable[[System, Random], AbstractAsyncContextManager[None]]
 FAULTS: dict[str, Inject] = {}
 _NOWHERE = ("127.0.0.1", "1")
+_TRIES = 200  # to find an invocation in flight
 
 
 def _fault(name: str) -> Callable[[Callable[[System, Random], AsyncGenerator[None]]], Inject]:
@@ -138,10 +139,13 @@ async def _lambda_away(system: System, _random: Random) -> AsyncGenerator[None]:
 
 
 @_fault("sandbox-killed")
-async def _sandbox_killed(system: System, random: Random) -> AsyncGenerator[None]:
-    stats = await asyncio.to_thread(system.function.stats)
-    if stats["sandboxes"]:
-        _kill(random.choice(stats["sandboxes"]), signal.SIGKILL)
+async def _sandbox_killed(system: System, _random: Random) -> AsyncGenerator[None]:
+    for _ in range(_TRIES):
+        stats = await asyncio.to_thread(system.function.stats)
+        if stats["in_flight"]:
+            break
+    for pid in stats["sandboxes"]:
+        _kill(pid, signal.SIGKILL)
     yield
 
 

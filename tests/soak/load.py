@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from random import Random
 
-from tests.soak.clients import Clients, photo_request, preview_request
+from tests.soak.clients import STORED, Clients, photo_request, preview_request
 from tests.soak.library import Library
 from tests.soak.pictures import VARIANTS, damaged
 from tests.soak.truth import Photo, Request
@@ -55,7 +55,7 @@ class Load:
     async def prepare(self) -> None:
         """Upload photos, and have the previews rendered that the load expects to exist."""
         library = self._library
-        library.stored += [await library.new("stored") for _ in range(_STORED)]
+        library.stored += [await library.new(STORED) for _ in range(_STORED)]
         library.changing += [await library.new("changing") for _ in range(_CHANGING)]
         library.broken += [await library.new("broken", picture) for picture in self._broken]
         requests = [preview_request("first", photo, name) for photo in library.stored for name in VARIANTS]

@@ -36,8 +36,9 @@ class Bound:
 
 # Memory is kept by allocators and grows by the number of connections that were open at once; the others are exact but
 # for connections that are kept for reuse.
+MEMORY = "RSS, MB"
 BOUNDS = {
-    "RSS, MB": Bound(0.25, 25),
+    MEMORY: Bound(0.25, 25),
     "descriptors": Bound(0, 10),
     "tasks": Bound(0, 3),
     "waiting": Bound(0, 0),
@@ -79,7 +80,7 @@ def _figures(system: System) -> Iterator[tuple[tuple[str, str], float]]:
         yield (process, "waiting"), metrics["prewmanager_waiting"]
         yield (process, "resizes"), metrics["prewmanager_resizes"]
     workers = [(each, *_worker(each)) for each in children(system.nginx.program.pid)]
-    yield ("nginx", "RSS, MB"), sum(rss for _, rss, _ in workers)
+    yield ("nginx", MEMORY), sum(rss for _, rss, _ in workers)
     yield ("nginx", "descriptors"), sum(descriptors for _, _, descriptors in workers)
     with sync_redis.Redis.from_url(system.redis.url) as client:
         yield ("Redis", "Redis keys"), float(sum(1 for _ in client.scan_iter(match="prew:*")))
@@ -87,7 +88,7 @@ def _figures(system: System) -> Iterator[tuple[tuple[str, str], float]]:
 
 def _of_process(process: str, pid: int) -> Iterator[tuple[tuple[str, str], float]]:
     rss, descriptors = _worker(pid)
-    yield (process, "RSS, MB"), rss
+    yield (process, MEMORY), rss
     yield (process, "descriptors"), descriptors
 
 

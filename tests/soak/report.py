@@ -42,9 +42,11 @@ def _counts(seen: Counter[str], words: list[str]) -> list[str]:
 
 
 def _faults(result: Result) -> Table:
-    table = Table("fault", "times", box=SIMPLE)
-    for name, count in sorted(result.faults.items()):
-        table.add_row(name, str(count))
+    words = sorted({word for seen in result.errors.values() for word in seen})
+    table = Table("faults of the time", "injected", *words, box=SIMPLE)
+    for names in sorted(result.faults.keys() | result.errors.keys()):
+        seen = result.errors.get(names, Counter())
+        table.add_row(names, str(result.faults[names] or ""), *(str(seen[word] or "") for word in words))
     return table
 
 

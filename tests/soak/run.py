@@ -16,12 +16,13 @@ from tests.soak.clients import Clients
 from tests.soak.faults import FAULTS
 from tests.soak.library import Library
 from tests.soak.load import Load
-from tests.soak.measure import Measured, at_rest, leaks, measure
+from tests.soak.measure import MEMORY, Measured, at_rest, leaks, measure
 from tests.soak.pictures import pictures
 from tests.soak.schedule import Schedule
 from tests.soak.system import System
-from tests.soak.truth import Outcome, Request, violation
+from tests.soak.truth import Answer, Outcome, Request, violation
 
+_OURS = 500
 _DEFECTS = ("flight.crashed", "request.crashed", "Traceback")
 
 
@@ -32,6 +33,7 @@ class Result:
     Attributes:
         seen: Outcomes by the request's kind.
         faults: How often each fault was injected.
+        errors: Statuses of 5xx, cuts and hanging clients, by the fault of the time, allowed or not.
         violations: Kinds of violations, with their number and the first of each kind.
         before: The system at rest, before the load.
         after: The same, after it.
@@ -40,6 +42,7 @@ class Result:
     seconds: float
     seen: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     faults: Counter[str] = field(default_factory=Counter)
+    errors: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     violations: Counter[str] = field(default_factory=Counter)
     first: dict[str, str] = field(default_factory=dict)
     before: Measured = field(default_factory=dict)
@@ -74,14 +77,17 @@ class _Run:
             )
             library = Library(self._system, session, await asyncio.to_thread(pictures), self._random)
             load = Load(Clients(self._system.nginx.url, session, self._observe), library, self._random)
+            started = await measure(self._system)
             await load.prepare()
+            # Once without faults: what a process keeps of its first requests is no leak.
+            await self._load_for(min(10.0, self._result.seconds / 4), load, clients)
+            warm = await measure(self._system)
+            self._result.before = started | {figure: warm[figure] for figure in warm if figure[1] == MEMORY}
             await self._loaded(load, clients)
         return self._result
 
     async def _loaded(self, load: Load, clients: int) -> None:
-        """Run the load once without faults, so that "before" knows all connections and caches; then with them."""
-        await self._load_for(min(10.0, self._result.seconds / 4), load, clients)
-        self._result.before = await at_rest(self._system, await measure(self._system))
+        """Run the load with faults, and compare what is left with what was before."""
         self._began = asyncio.get_running_loop().time()
         done = asyncio.Event()
         faults = asyncio.create_task(self._schedule.run(self._system, done))
@@ -101,7 +107,9 @@ class _Run:
 
     def _observe(self, request: Request, outcome: Outcome, start: float, end: float) -> None:
         self._result.seen[request.kind][outcome.word] += 1
-        wrong = violation(request, outcome, start, end, self._schedule.allowed(start, end))
+        if not isinstance(outcome, Answer) or outcome.status >= _OURS:
+            self._result.errors[self._schedule.near(start, end)][outcome.word] += 1
+        wrong = violation(request, outcome, start, end, self._schedule.allowed(start, end, stored=request.stored))
         if wrong:
             near = self._schedule.near(start, end)
             at = f"{start - self._began:.1f} to {end - self._began:.1f} s"

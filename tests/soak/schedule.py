@@ -14,9 +14,9 @@ from tests.soak.faults import FAULTS
 from tests.soak.system import TIMES, System
 
 _LASTS_S = (0.5, 4.0)
-_PAUSE_S = (0.5, 3.0)
-# A flight that began under a fault may take as long as its invocation, and its failure is kept for a while.
-_AFTERMATH_S = TIMES["PREW_INVOKE_TIMEOUT"] + TIMES["PREW_TRANSIENT_TTL"]
+_PAUSE_S = (1.0, 5.0)
+# A dead replica's flight is taken over after a lease, and a failure is kept for a while.
+_AFTERMATH_S = TIMES["PREW_LEASE"] + TIMES["PREW_TRANSIENT_TTL"]
 
 
 @dataclass
@@ -37,10 +37,8 @@ class Schedule:
     injected: list[Injected] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._allowed = {
-            promise.name: frozenset(promise.allowed) for promise in promises() if promise.allowed is not None
-        }
-        missing = set(self.names) - self._allowed.keys()
+        self._promises = {promise.name: promise for promise in promises() if promise.allowed is not None}
+        missing = set(self.names) - self._promises.keys()
         assert not missing, f"tests/promises does not say what is allowed under {missing}"
 
     async def run(self, system: System, done: asyncio.Event) -> None:
@@ -55,9 +53,15 @@ class Schedule:
                 await asyncio.sleep(lasts_s)
             fault.ended = asyncio.get_running_loop().time()
 
-    def allowed(self, start: float, end: float) -> frozenset[str]:
-        """Return what clients may see in this time, by the words of outcomes."""
-        return frozenset().union(*(self._allowed[fault.name] for fault in self._near(start, end)))
+    def allowed(self, start: float, end: float, *, stored: bool = False) -> set[str]:
+        """Return what clients may see in this time, by the words of outcomes; `stored`: of what S3 has."""
+        near = [self._promises[fault.name] for fault in self._near(start, end)]
+        narrower = [each.allowed_stored if stored else None for each in near]
+        return {
+            word
+            for each, less in zip(near, narrower, strict=True)
+            for word in (less if less is not None else each.allowed) or ()
+        }
 
     def near(self, start: float, end: float) -> str:
         """Return the names of the faults whose effects this time may show."""

@@ -100,8 +100,16 @@ def test_what_is_allowed_is_that_of_the_faults_of_the_time_and_their_aftermath()
     schedule = Schedule(Random(1), ["s3-away", "redis-killed"])
     schedule.injected += [Injected("s3-away", 100, 102), Injected("redis-killed", 200, 202)]
 
-    assert schedule.allowed(90, 99) == schedule.allowed(201, 201) == frozenset()
-    assert schedule.allowed(90, 101) == schedule.allowed(110, 111) == {"502", "cut"}
+    assert schedule.allowed(90, 99) == schedule.allowed(201, 201) == schedule.allowed(110, 111) == set()
+    assert schedule.allowed(90, 101) == schedule.allowed(104, 105) == {"502", "cut"}
+
+
+def test_for_what_is_stored_less_may_be_allowed() -> None:
+    schedule = Schedule(Random(1), ["lambda-away"])
+    schedule.injected += [Injected("lambda-away", 100, 102)]
+
+    assert schedule.allowed(101, 101) == {"502"}
+    assert schedule.allowed(101, 101, stored=True) == set()
 
 
 def test_a_seed_is_one_sequence_of_faults() -> None:

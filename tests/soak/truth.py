@@ -50,6 +50,7 @@ class Request:
         kind: What the load calls it.
         photo: The photo that it shows; None: the answer must have one of `statuses`.
         variant: The variant of the preview; empty: the photo itself.
+        stored: Whether S3 has what it asks for, so that it takes no flight.
     """
 
     kind: str
@@ -59,6 +60,7 @@ class Request:
     method: str = "GET"
     headers: Mapping[str, str] = field(default_factory=dict)
     statuses: Collection[int] = ()
+    stored: bool = False
 
 
 @dataclass(frozen=True)
