@@ -170,6 +170,7 @@ async def test_a_renewed_lease_lasts_as_long_again(stored: Stored) -> None:
     await _lease(stored.flight_store)
 
 
+@pytest.mark.fault("lease-lost")
 async def test_a_late_process_neither_renews_nor_completes_nor_releases(stored: Stored) -> None:
     flight_store = stored.flight_store
     late = await _lease(flight_store)

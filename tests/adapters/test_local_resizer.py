@@ -79,6 +79,7 @@ async def test_a_worker_that_dies_is_replaced(resizer: LocalResizer, monkeypatch
         await resizer.resize(job("/prew/card/no-such.jpg"))
 
 
+@pytest.mark.fault("worker-terminated")
 async def test_a_sigterm_is_not_the_photos_fault(resizer: LocalResizer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_resizer, "_resize", gets_sigterm)
     with pytest.raises(ResizerFailed, match="worker died"):

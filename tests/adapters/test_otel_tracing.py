@@ -190,6 +190,7 @@ async def test_a_collector_gets_all_spans_before_the_process_ends(monkeypatch: p
     }
 
 
+@pytest.mark.fault("collector-away")
 async def test_a_dead_collector_delays_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
     hangs = asyncio.Event()
 

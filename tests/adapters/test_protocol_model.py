@@ -175,6 +175,7 @@ class Protocol(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize("any_redis", ["fakeredis", "redis"], indirect=True)
+@pytest.mark.fault("any-order")
 def test_the_flight_store_follows_the_model(any_redis: RedisClient) -> None:
     with asyncio.Runner() as runner:
         explored = settings(max_examples=60, stateful_step_count=40, deadline=None)

@@ -71,6 +71,7 @@ async def test_waiting_too_long_for_a_slot_is_a_slot_timeout(pool: SharedTlsPool
     assert await redis.ping()
 
 
+@pytest.mark.fault("reply-late")
 async def test_a_late_response_reaches_no_other_command(pool: SharedTlsPool) -> None:
     with pytest.raises(RedisTimeoutError, match=r"no answer within 0\.05 s, 2 times"):
         await _client(pool, timeout_s=0.05).execute_command("BLPOP", "nothing comes here", "0.2")

@@ -177,6 +177,7 @@ def _sentinel(tmp_path: Path) -> Iterator[tuple[str, list[Redis]]]:
         program.kill()
 
 
+@pytest.mark.fault("redis-failover")
 async def test_a_sentinel_set_shares_flights_and_fails_over(sentinel: tuple[str, list[Redis]]) -> None:
     hosts, (master, replica) = sentinel
     url = f"redis+sentinel://{hosts}/previews/0"

@@ -6,6 +6,8 @@ import json
 import socket
 import subprocess
 
+import pytest
+
 from devstack.programs import find
 
 GOOD = {"PREW_SOURCE_BUCKET": "photos", "PREW_PRESETS__CARD__WIDTH": "720", "PREW_PRESETS__THUMB__HEIGHT": "90"}
@@ -55,6 +57,7 @@ def test_presets_as_a_table() -> None:
     assert "fingerprint" in done.stdout
 
 
+@pytest.mark.fault("settings-invalid")
 def test_invalid_settings_abort_startup_with_one_line() -> None:
     done = run("serve", **GOOD, PREW_LOCK_TTL="10")
 
@@ -63,6 +66,7 @@ def test_invalid_settings_abort_startup_with_one_line() -> None:
     assert done.stderr.startswith("prewmanager: PREW_LOCK_TTL=10 must be longer than PREW_INVOKE_TIMEOUT=15")
 
 
+@pytest.mark.fault("port-in-use")
 def test_a_port_in_use_aborts_startup_with_one_line_that_names_the_variables() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

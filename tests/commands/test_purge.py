@@ -152,6 +152,7 @@ def test_a_purge_of_several_batches_leaves_nothing_out(shop: Shop) -> None:
     assert shop.keys() == set()
 
 
+@pytest.mark.fault("purge-without-redis")
 def test_nothing_is_deleted_while_the_configured_redis_is_down(shop: Shop) -> None:
     shop.put("prew/card/a.jpg")
     done = shop.run("purge", "card", "--yes", PREW_REDIS_URL="redis://127.0.0.1:1/0")

@@ -125,6 +125,7 @@ async def test_two_warmers_and_a_site_render_nothing_twice(shop: Shop, function:
     assert [each["failed"] for each in reports] == [{}, {}]
 
 
+@pytest.mark.fault("command-killed")
 async def test_after_a_kill_it_continues_without_rendering_twice(shop: Shop, function: GatedLambda) -> None:
     """Lambda completes the three invocations that were in flight."""
     _photos(shop, [f"{number}.jpg" for number in range(9)])
@@ -167,6 +168,7 @@ def test_the_help_has_examples(shop: Shop, command: str) -> None:
     assert f"prewmanager {command} --" in done.stdout
 
 
+@pytest.mark.fault("command-killed")
 async def test_ctrl_c_waits_for_the_flights_without_a_traceback(shop: Shop, function: GatedLambda) -> None:
     _photos(shop, [f"{number}.jpg" for number in range(9)])
     function.gate.clear()

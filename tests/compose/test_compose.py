@@ -102,6 +102,8 @@ def test_nginxs_clients_cannot_list_the_bucket(project: Project) -> None:
 
 
 @pytest.mark.parametrize("service", ["prewmanager", "redis"])
+@pytest.mark.fault("replica-killed")
+@pytest.mark.fault("redis-killed")
 def test_no_request_is_lost_when_a_replica_or_redis_is_killed(project: Project, service: str) -> None:
     paths = [next(project.fresh_previews) for _ in range(12)]
     with ThreadPoolExecutor(6) as threads:
@@ -114,6 +116,7 @@ def test_no_request_is_lost_when_a_replica_or_redis_is_killed(project: Project, 
     assert killed in {container["Id"] for container in project.containers(service)}
 
 
+@pytest.mark.fault("lambda-away")
 def test_existing_previews_need_no_lambda_and_missing_ones_are_rendered_once_it_is_back(project: Project) -> None:
     made, missing = next(project.fresh_previews), next(project.fresh_previews)
     assert project.get(made).status == 200

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 
+import pytest
+
 from devstack.backends import S3, Redis
 from tests.support.fakes import until_reported
 from tests.support.gated_lambda import GatedLambda
 from tests.support.site import RunSite
 
 
+@pytest.mark.fault("fallback")
 async def test_during_a_render_all_get_the_fallback_preview(run_site: RunSite, redis_server: Redis, s3: S3) -> None:
     async with GatedLambda(s3).running() as function:
         settings = {"PREW_FALLBACK_AFTER": "0"}

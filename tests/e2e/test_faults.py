@@ -354,6 +354,7 @@ async def test_no_request_is_lost_in_a_rolling_restart_under_load(run_faulty: Ru
     assert max(part.function.invocations.values()) <= 2
 
 
+@pytest.mark.fault("photo-missing")
 async def test_a_photo_uploaded_after_its_failure_was_cached_appears_after_the_ttl(run_faulty: RunFaulty) -> None:
     async with run_faulty(PREW_MISSING_TTL="1") as part:
         part.function.gate.set()

@@ -77,6 +77,7 @@ def test_events_of_other_objects_delete_nothing(s3: S3, bucket: str, key: str) -
     assert _keys(s3, bucket) == {"prew/card/a.jpg"}
 
 
+@pytest.mark.fault("event-fails")
 def test_a_failed_deletion_is_an_error(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that EventBridge retries; otherwise the outdated preview would stay for ever."""
 

@@ -69,6 +69,7 @@ def test_redirects_to_allowed_hosts_are_followed(host: ImageHost) -> None:
         "/a b",
     ],
 )
+@pytest.mark.fault("edge-host-fails")
 def test_a_redirect_to_a_forbidden_host_is_refused_without_a_request(host: ImageHost, location: str) -> None:
     host.replies = {"/1": reply(302, Location="/2"), "/2": reply(302, Location=location)}
 
@@ -77,6 +78,7 @@ def test_a_redirect_to_a_forbidden_host_is_refused_without_a_request(host: Image
     assert host.asked == ["/1", "/2"]
 
 
+@pytest.mark.fault("edge-host-fails")
 def test_a_name_that_resolves_to_a_private_address_at_a_redirect_is_refused(host: ImageHost) -> None:
     host.addresses = [[LOOPBACK], ["169.254.169.254"]]
     host.replies = {"/1": reply(302, Location="/2")}
@@ -149,6 +151,7 @@ def _raw(data: bytes, then: Callable[[], object] = lambda: None) -> Reply:
         b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf",
     ],
 )
+@pytest.mark.fault("edge-host-fails")
 def test_a_silent_host_is_given_up_at_the_deadline(host: ImageHost, first: bytes) -> None:
     release = threading.Event()
     host.replies["/slow"] = _raw(first, then=lambda: release.wait(30))
@@ -159,6 +162,7 @@ def test_a_silent_host_is_given_up_at_the_deadline(host: ImageHost, first: bytes
         release.set()
 
 
+@pytest.mark.fault("edge-host-fails")
 def test_a_slow_stream_of_bytes_does_not_extend_the_deadline(host: ImageHost) -> None:
     release = threading.Event()
 
@@ -188,6 +192,7 @@ def test_only_a_200_with_a_body_is_an_image(host: ImageHost, status: int, error:
         fetch(host.url("/a"), host.settings(), host.network)
 
 
+@pytest.mark.fault("edge-host-fails")
 def test_a_broken_answer_is_the_hosts_failure(host: ImageHost) -> None:
     host.replies = {"/nonsense": _raw(b"nonsense\r\n\r\n"), "/short": reply(body=b"half", Content_Length="9")}
     for path in host.replies:

@@ -48,6 +48,7 @@ def test_a_wrong_value_is_an_error_of_its_variable(name: str, value: str) -> Non
         Settings.from_environment({name: value})
 
 
+@pytest.mark.fault("settings-invalid")
 def test_an_invalid_value_fails_the_import_of_the_handler() -> None:
     """So that Lambda reports it before the first invocation."""
     environ = os.environ | {"RESIZE_MAX_DATA_BYTES": "many"}

@@ -136,6 +136,7 @@ def test_readme_has_exactly_the_variables_of_the_scripts_with_their_defaults() -
         ("PREW_PREVIEW_PREFIX", "photo"),
     ],
 )
+@pytest.mark.fault("settings-invalid")
 def test_an_invalid_value_aborts_startup_with_the_variables_name(variable: str, value: str) -> None:
     with pytest.raises(ProgramError, match=variable):
         effective_environment({**MINIMAL, variable: value})

@@ -61,6 +61,7 @@ def test_server_name_host_header_and_checked_name_are_the_buckets(
     assert [(seen.target, seen.headers["Host"]) for seen in secure_bucket.seen] == [("/photo/a%2Bb.jpg", HOST)]
 
 
+@pytest.mark.fault("s3-certificate")
 def test_a_certificate_for_another_host_is_502(start: StartNginx, secure_bucket: Recorder, certificate: Path) -> None:
     nginx = start(variables(secure_bucket, "other.s3.test", certificate))
 
@@ -68,6 +69,7 @@ def test_a_certificate_for_another_host_is_502(start: StartNginx, secure_bucket:
     assert secure_bucket.seen == []
 
 
+@pytest.mark.fault("s3-certificate")
 def test_a_certificate_of_an_unknown_authority_is_502(start: StartNginx, secure_bucket: Recorder) -> None:
     nginx = start(variables(secure_bucket, HOST, Path("/etc/ssl/certs/ca-certificates.crt")))
 

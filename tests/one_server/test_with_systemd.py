@@ -58,6 +58,7 @@ def test_each_unit_runs_sandboxed_as_its_own_user(machine: Machine) -> None:
         machine.run(f"! nsenter -t {pid} --mount --root touch /usr/x")
 
 
+@pytest.mark.fault("unit-killed")
 def test_systemd_restarts_each_unit_that_is_killed(machine: Machine) -> None:
     for unit in UNITS:
         machine.run(f"systemctl kill --kill-whom=main --signal=KILL prewmanager-{unit}.service")

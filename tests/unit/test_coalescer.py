@@ -97,6 +97,7 @@ async def test_one_answer_comes_before_the_flight_store_gets_the_result_and_many
     assert answered_before == [answered]
 
 
+@pytest.mark.fault("preview-purged")
 async def test_a_cached_preview_that_was_purged_is_rendered_anew() -> None:
     replica = InMemoryReplica(CachingStore(made(b"before the purge")))
     replica.resizer.gate.set()
@@ -130,6 +131,7 @@ async def test_a_stored_preview_is_not_rendered_again() -> None:
     assert replica.resizer.calls == []
 
 
+@pytest.mark.fault("check-fails")
 async def test_a_failed_existence_check_costs_nobody_the_preview() -> None:
     replica = InMemoryReplica()
     replica.store.broken = True
@@ -201,6 +203,7 @@ async def test_a_flight_without_waiters_completes() -> None:
     assert "prew/card/a.jpg" in replica.store.objects
 
 
+@pytest.mark.fault("any-order")
 async def test_no_request_waits_beyond_its_deadline() -> None:
     replica = InMemoryReplica(timing=Timing(lease_s=1, lock_ttl_s=50, invoke_s=50, wait_s=5))
     with pytest.raises(DeadlineExceeded):
@@ -256,6 +259,7 @@ async def test_a_flight_that_another_process_never_completes_ends_at_the_deadlin
         await InMemoryReplica(flight_store).ask()
 
 
+@pytest.mark.fault("lease-lost")
 async def test_a_lost_lease_costs_its_waiters_nothing() -> None:
     lease = RecordingLease()
     lease.own = False

@@ -97,6 +97,7 @@ def test_a_report_is_bounded_and_counts_what_it_omits() -> None:
     assert (len(content["completed"]), content["omitted"]) == (MAX_COMPLETED, 5)
 
 
+@pytest.mark.fault("viewer-slow")
 async def test_a_slow_viewer_loses_the_oldest_reports_and_learns_how_many() -> None:
     viewer = Viewer()
     for number in range(CAPACITY + 3):

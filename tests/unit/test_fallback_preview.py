@@ -104,6 +104,7 @@ def test_a_key_that_is_too_long_for_s3_is_no_candidate() -> None:
     assert [each.preset_name for each in found] == ["wide", "hero"]
 
 
+@pytest.mark.fault("fallback")
 async def test_waiters_get_one_fallback_preview_and_the_flight_goes_on() -> None:
     replica = Replica(after_s=0)
     replica.put("thumb")
@@ -142,6 +143,7 @@ async def test_without_a_fallback_preview_requests_wait_on() -> None:
 
 
 @pytest.mark.parametrize("error", [Overloaded(), DeadlineExceeded(), ResizerFailed(), StorageFailed()])
+@pytest.mark.fault("fallback")
 async def test_a_transient_failure_gets_the_fallback_preview(error: PreviewFailed) -> None:
     replica = Replica(after_s=NEVER_S, error=error)
     replica.put("hero")

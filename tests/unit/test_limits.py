@@ -37,6 +37,7 @@ class RecordedSleep:
         self.seconds.append(seconds)
 
 
+@pytest.mark.fault("too-many-resizes")
 async def test_no_more_than_allowed_run_at_once() -> None:
     gated, load = GatedResizer(), Load(at_once=4, typical_s=0.001)
     limited = ConcurrencyLimitedResizer(gated, load, max_wait_s=1)
@@ -50,6 +51,7 @@ async def test_no_more_than_allowed_run_at_once() -> None:
     assert (load.running, load.queued) == (0, 0)
 
 
+@pytest.mark.fault("too-many-resizes")
 async def test_a_slot_that_comes_too_late_is_refused() -> None:
     """With a second per resize and two slots, the ninth in the queue would wait for over four seconds."""
     gated, load = GatedResizer(), Load(at_once=2, typical_s=1.0)
@@ -64,6 +66,7 @@ async def test_a_slot_that_comes_too_late_is_refused() -> None:
     assert caught.value.retry_after_s == 5.0
 
 
+@pytest.mark.fault("too-many-resizes")
 async def test_a_cancelled_resize_releases_its_slot() -> None:
     gated, load = GatedResizer(), Load(at_once=1)
     limited = ConcurrencyLimitedResizer(gated, load, max_wait_s=100)

@@ -158,6 +158,7 @@ def test_variables_of_other_programs_are_ignored(read: Read) -> None:
         ({"PREW_ZZZZZZZZ": "5"}, "PREW_ZZZZZZZZ: unknown setting; remove it"),
     ],
 )
+@pytest.mark.fault("settings-invalid")
 def test_a_wrong_setting_is_one_line(read: Read, variables: dict[str, str], line: str) -> None:
     lines = _lines(read, **(GOOD | variables))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 
+import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
@@ -34,6 +35,7 @@ async def test_the_end_of_the_service_ends_its_streams_before_the_shutdown_timeo
         assert await stream.content.read() == b"retry: 2000\n\n"
 
 
+@pytest.mark.fault("viewer-slow")
 async def test_a_report_detects_a_closed_connection_and_reaches_the_other_viewers() -> None:
     flight_watch = FlightWatch(RecordingObserver(), HERE, None)
     async with _client(flight_watch) as client, client.get(f"{PAGE}/flights") as stays:
