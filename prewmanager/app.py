@@ -25,7 +25,6 @@ from prewmanager.adapters.aws.lambda_resizer import LambdaResizer
 from prewmanager.adapters.aws.s3_store import S3PreviewStore, s3_store
 from prewmanager.adapters.memory_quota import MemoryQuota
 from prewmanager.adapters.memory_store import MemoryFlightStore
-from prewmanager.adapters.redis.circuit_breaker import CircuitBreaker
 from prewmanager.adapters.redis.connect import connect
 from prewmanager.adapters.redis.fallback import FallbackFlightStore, FallbackQuota
 from prewmanager.adapters.redis.flight_store import CHANNEL, RedisFlightStore
@@ -194,27 +193,25 @@ async def _shared(settings: Settings, metrics: Metrics, tracing: Tracing) -> Asy
         yield _Shared(alone, own_quota, {})
         return
     namespace = settings.preview_bucket_name
-    async with connect(settings.redis_url) as redis:
+    async with connect(settings.redis_url, on_change=metrics.redis_is) as redis:
         notifications = RedisNotifications(redis, CHANNEL)
         flight_store = RedisFlightStore(
             redis,
             notifications,
             namespace=namespace,
             lease_s=settings.lease,
+            lock_ttl_s=settings.lock_ttl,
             longest_result_s=_lifetimes(settings).longest_s,
             max_body_bytes=settings.max_result_bytes,
         )
-        circuit_breaker = CircuitBreaker(flight_store.ping, probe_every_s=0.5, on_change=metrics.redis_is)
         quota = None
         if rate is not None and own_quota is not None:
-            quota = FallbackQuota(RedisQuota(redis, namespace, rate, settings.resize_burst), own_quota, circuit_breaker)
+            quota = FallbackQuota(RedisQuota(redis, namespace, rate, settings.resize_burst), own_quota)
         metrics.redis_is(up=True)
-        async with (
-            notifications.listening(),
-            circuit_breaker.watched(),
-            watching_evictions(redis, metrics.redis_has_evicted),
-        ):
-            shared = FallbackFlightStore(tracing.flight_store(flight_store), alone, circuit_breaker, settings.lease)
+        async with notifications.listening(), watching_evictions(redis, metrics.redis_has_evicted):
+            shared = FallbackFlightStore(
+                tracing.flight_store(flight_store), alone, lease_s=settings.lease, on_alone=metrics.flight_is_alone
+            )
             relay = RedisRelay(redis, namespace=namespace) if settings.contact_sheet else None
             yield _Shared(shared, quota, {"redis": flight_store}, relay)
 

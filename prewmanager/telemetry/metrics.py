@@ -60,6 +60,8 @@ class Metrics:
         self._flights = lru_cache(maxsize=1024)(flights.labels)
         self._flight_seconds = lru_cache(maxsize=1024)(flight_seconds.labels)
         self._step_seconds = lru_cache(maxsize=16)(step_seconds.labels)
+        without_redis = "Flights of this process alone, since Redis is away or has an error for them"
+        self.flight_is_alone = counter("prewmanager_flights_alone", without_redis).inc
         self._takeovers = counter("prewmanager_takeovers", "Flights taken over from another process")
         redis_up = "1 while flights are shared through Redis, 0 while alone"
         self._redis_up = gauge("prewmanager_redis_up", redis_up, multiprocess_mode="livemin")

@@ -8,10 +8,11 @@ from typing import Any
 from redis.asyncio import Redis as RedisClient
 
 from devstack.backends import Redis
-from prewmanager.adapters.redis.flight_store import CHANNEL, RedisFlightStore
+from prewmanager.adapters.redis.flight_store import CHANNEL
 from prewmanager.adapters.redis.notifications import RedisNotifications
 from prewmanager.flights.result import Completed
 from tests.support.fakes import FakeStore, until
+from tests.support.redis_flights import redis_flight_store
 from tests.support.replica import Gallery
 
 
@@ -20,9 +21,7 @@ async def test_another_replica_is_notified_of_a_companion(redis_server: Redis) -
         await client.flushall()
         notifications, store = RedisNotifications(client, CHANNEL), FakeStore()
         async with notifications.listening():
-            flight_store = RedisFlightStore(
-                client, notifications, namespace="companions", lease_s=5, longest_result_s=300, max_body_bytes=1000
-            )
+            flight_store = redis_flight_store(client, notifications, namespace="companions")
             here, there = Gallery(flight_store, store), Gallery(flight_store, store)
             thumb = here.ask("thumb")
             await here.resizer.entered.wait()
@@ -54,11 +53,7 @@ async def test_commands_to_redis_are_two_for_each(redis_server: Redis) -> None:
         await client.flushall()
         notifications = RedisNotifications(client, CHANNEL)
         async with notifications.listening():
-            replica = Gallery(
-                RedisFlightStore(
-                    client, notifications, namespace="companions", lease_s=5, longest_result_s=300, max_body_bytes=1000
-                )
-            )
+            replica = Gallery(redis_flight_store(client, notifications, namespace="companions"))
             replica.resizer.gate.set()
             await replica.ask("hero")  # which loads the script
             await replica.completed()

@@ -11,12 +11,13 @@ import pytest
 from redis.asyncio import Redis as RedisClient
 
 from prewmanager.adapters.memory_store import MemoryFlightStore
-from prewmanager.adapters.redis.flight_store import CHANNEL, KEY_PREFIX, RedisFlightStore
+from prewmanager.adapters.redis.flight_store import CHANNEL, KEY_PREFIX
 from prewmanager.adapters.redis.notifications import RedisNotifications
 from prewmanager.flights.ports import FlightStore, Lease
 from prewmanager.flights.result import Completed, Held
 from prewmanager.previews.outcome import Failure
 from tests.support.fakes import FakeClock, made
+from tests.support.redis_flights import redis_flight_store
 
 LEASE_S = 30
 LONGEST_RESULT_S = 300
@@ -53,12 +54,10 @@ async def _in_redis(client: RedisClient) -> AsyncIterator[Stored]:
     await client.flushall()
     async with client, notifications.listening():
         yield Stored(
-            RedisFlightStore(
+            redis_flight_store(
                 client,
                 notifications,
-                namespace="photos",
                 lease_s=LEASE_S,
-                longest_result_s=LONGEST_RESULT_S,
                 max_body_bytes=MAX_BODY_BYTES,
             ),
             expire,

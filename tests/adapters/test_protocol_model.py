@@ -28,11 +28,12 @@ from hypothesis.stateful import (
 )
 from redis.asyncio import Redis as RedisClient
 
-from prewmanager.adapters.redis.flight_store import CHANNEL, KEY_PREFIX, RedisFlightStore
+from prewmanager.adapters.redis.flight_store import CHANNEL, KEY_PREFIX
 from prewmanager.adapters.redis.notifications import RedisNotifications
 from prewmanager.flights.ports import Lease
 from prewmanager.flights.result import Completed, Held
 from prewmanager.previews.outcome import Failure
+from tests.support.redis_flights import redis_flight_store
 
 KEY = "prew/card/a.jpg@0123456789ab"
 NAME = f"{KEY_PREFIX}photos/{KEY}"
@@ -65,12 +66,10 @@ class Protocol(RuleBasedStateMachine):
         self._runner = runner
         self._client = client
         self._wire = TwiceSent(connection_pool=client.connection_pool)
-        self._flight_store = RedisFlightStore(
+        self._flight_store = redis_flight_store(
             self._wire,
             RedisNotifications(client, CHANNEL),
-            namespace="photos",
             lease_s=600,
-            longest_result_s=300,
             max_body_bytes=100,
         )
         self._outcomes = 0

@@ -1,9 +1,10 @@
-"""The client of one server, on a real Redis: order and time-out of slots."""
+"""The client of one server, on a real Redis: slots, tries and time-outs."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -15,8 +16,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from devstack import backends
-from prewmanager.adapters.redis.client import SharedTlsPool, Slots, SlottedRedis, SlotTimeout
-from tests.support.fakes import until
+from prewmanager.adapters.redis.client import GuardedRedis, SharedTlsPool
 
 NAME = "pool-under-test"
 
@@ -33,42 +33,37 @@ def _new_pool(url: str) -> SharedTlsPool:
     return SharedTlsPool.from_url(url, max_connections=2, **options)
 
 
-def _client(pool: SharedTlsPool, *, count: int = 2, wait_s: float = 5, timeout_s: float = 5) -> SlottedRedis:
-    return SlottedRedis(pool, Slots(count, wait_s), timeout_s)
+def _client(pool: SharedTlsPool, *, at_once: int = 2, timeout_s: float = 5) -> GuardedRedis:
+    return GuardedRedis(pool, at_once, timeout_s, lambda _: None)
 
 
 async def _ids(redis: Redis) -> set[str]:
     return {each["id"] for each in await redis.client_list(_type="normal") if each["name"] == NAME}
 
 
-async def test_each_gets_a_slot_in_order() -> None:
-    slots, free = Slots(1, 5), asyncio.Event()
+async def test_commands_wait_for_a_slot_in_order(pool: SharedTlsPool) -> None:
+    redis = _client(pool, at_once=1, timeout_s=0.5)
     order: list[str] = []
 
     async def use(name: str) -> None:
-        async with slots:
-            order.append(name)
-            await free.wait()
+        await redis.execute_command("BLPOP", "nothing comes here", "0.2")
+        order.append(name)
 
-    tasks = [asyncio.create_task(use(name)) for name in ("holder", "first", "second")]
-    await until(lambda: order == ["holder"])
-    free.set()
-    tasks.append(asyncio.create_task(use("late")))
-    await asyncio.gather(*tasks)
+    names = ["first", "second", "third", "fourth", "fifth"]  # a second in all: waiting is no part of a try
+    await asyncio.gather(*map(use, names))
 
-    assert order == ["holder", "first", "second", "late"]
+    assert order == names
 
 
-async def test_waiting_too_long_for_a_slot_is_a_slot_timeout(pool: SharedTlsPool) -> None:
-    redis = _client(pool, count=1, wait_s=0.05)
-    occupied = asyncio.create_task(redis.execute_command("BLPOP", "nothing comes here", "0.3"))
-    await until(lambda: pool.get_connection_count()[1][0] == 1)
-    with pytest.raises(SlotTimeout, match=r"no slot is free within 0\.05 s") as raised:
-        await redis.ping()
-    await occupied
-
-    assert not isinstance(raised.value, (RedisConnectionError, RedisTimeoutError))
-    assert await redis.ping()
+async def test_a_blocked_process_is_no_failure_of_redis(pool: SharedTlsPool) -> None:
+    """Its event loop is blocked while the response arrives, again and again."""
+    redis = _client(pool, timeout_s=0.1)
+    for _ in range(3):
+        command = asyncio.ensure_future(redis.ping())
+        for _ in range(4):
+            await asyncio.sleep(0)
+            time.sleep(0.35)  # noqa: ASYNC251 -- as a long computation does
+        assert await command
 
 
 @pytest.mark.fault("reply-late")

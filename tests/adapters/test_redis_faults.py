@@ -15,59 +15,19 @@ from redis.asyncio import Redis as RedisClient
 from devstack.backends import Redis, start_redis
 from prewmanager.adapters.memory_quota import MemoryQuota
 from prewmanager.adapters.memory_store import MemoryFlightStore
-from prewmanager.adapters.redis.circuit_breaker import CircuitBreaker
+from prewmanager.adapters.redis import circuit_breaker
 from prewmanager.adapters.redis.codec import decode, encode_outcome
 from prewmanager.adapters.redis.connect import connect
 from prewmanager.adapters.redis.fallback import FallbackFlightStore, FallbackQuota
-from prewmanager.adapters.redis.flight_store import CHANNEL, KEY_PREFIX, RedisFlightStore
+from prewmanager.adapters.redis.flight_store import CHANNEL, KEY_PREFIX
 from prewmanager.adapters.redis.notifications import RedisNotifications
 from prewmanager.adapters.redis.quota import RedisQuota
 from prewmanager.errors import FlightStoreUnavailable
 from prewmanager.flights.result import Completed, Held
 from prewmanager.previews.outcome import Failure, Made
 from tests.support.fakes import made, until
-
-
-class FaultProxy:
-    """A TCP proxy in front of Redis that can swallow the reply to the next command with a given word."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self.swallow_reply_to: bytes | None = None
-        self.swallowed = 0
-
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[str]:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        async with server:
-            yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        back_reader, back_writer = await asyncio.open_connection("127.0.0.1", self._port)
-        with contextlib.suppress(ConnectionError):
-            while data := await reader.read(65536):
-                swallow = self.swallow_reply_to is not None and self.swallow_reply_to in data
-                back_writer.write(data)
-                await back_writer.drain()
-                reply = await back_reader.read(65536)
-                if swallow:
-                    self.swallow_reply_to, self.swallowed = None, self.swallowed + 1
-                    break
-                writer.write(reply)
-                await writer.drain()
-        writer.close()
-        back_writer.close()
-
-
-def _flight_store(client: RedisClient, notifications: RedisNotifications | None = None) -> RedisFlightStore:
-    return RedisFlightStore(
-        client,
-        notifications or RedisNotifications(client, CHANNEL),
-        namespace="photos",
-        lease_s=5,
-        longest_result_s=300,
-        max_body_bytes=1000,
-    )
+from tests.support.redis_flights import redis_flight_store
+from tests.support.redis_proxy import FaultProxy
 
 
 @contextlib.asynccontextmanager
@@ -83,7 +43,7 @@ async def test_a_lost_reply_does_not_lose_the_election(redis_server: Redis) -> N
     async with proxy.running() as url, _client(url) as client:
         await client.flushall()
         proxy.swallow_reply_to = b"EVALSHA"
-        acquired = await _flight_store(client).acquire("k")
+        acquired = await redis_flight_store(client).acquire("k")
 
         assert proxy.swallowed == 1
         assert not isinstance(acquired, Held | Completed)
@@ -109,7 +69,7 @@ async def _mute() -> AsyncIterator[tuple[str, asyncio.Queue[None]]]:
 async def test_a_redis_that_hangs_is_unavailable() -> None:
     async with _mute() as (url, _), _client(url) as client:
         with pytest.raises(FlightStoreUnavailable):
-            await _flight_store(client).acquire("k")
+            await redis_flight_store(client).acquire("k")
 
 
 async def test_a_subscription_that_a_server_does_not_answer_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +88,7 @@ async def test_a_subscription_that_a_server_does_not_answer_is_sent_again(monkey
 async def test_no_lease_method_raises_when_redis_is_gone(tmp_path: Path) -> None:
     server = start_redis(tmp_path)
     async with _client(server.url) as client:
-        lease = await _flight_store(client).acquire("k")
+        lease = await redis_flight_store(client).acquire("k")
         assert not isinstance(lease, Held | Completed)
         server.program.kill()
 
@@ -138,27 +98,32 @@ async def test_no_lease_method_raises_when_redis_is_gone(tmp_path: Path) -> None
 
 
 @pytest.mark.fault("redis-away")
-async def test_the_circuit_opens_at_the_first_failure_and_closes_after_a_probe(tmp_path: Path) -> None:
+async def test_redis_is_away_at_the_first_failure_and_back_after_a_probe(tmp_path: Path) -> None:
     server = start_redis(tmp_path)
     changes: list[bool] = []
-    async with _client(server.url) as client:
-        circuit_breaker = CircuitBreaker(_flight_store(client).ping, probe_every_s=0.01, on_change=changes.append)
-        flight_store = FallbackFlightStore(_flight_store(client), MemoryFlightStore(), circuit_breaker, lease_s=5)
-        async with circuit_breaker.watched():
-            server.program.kill()
-            alone = await flight_store.acquire("k")
-            assert not isinstance(alone, Held | Completed)
-            assert not circuit_breaker.closed
-            assert isinstance(await flight_store.acquire("k"), Held)
-            await flight_store.wait_for_change("k", 0.01)
-            again = start_redis(tmp_path, port=server.port)
-            await until(lambda: circuit_breaker.closed)
-            shared = await flight_store.acquire("k")
-            assert not isinstance(shared, Held | Completed)
-            again.program.kill()
-            await flight_store.acquire("other")
+    async with connect(server.url, timeout_s=0.3, on_change=changes.append) as client:
+        assert isinstance(client, RedisClient)
+        flight_store = _falling_back(client)
+        server.program.kill()
+        alone = await flight_store.acquire("k")
+        assert not isinstance(alone, Held | Completed)
+        assert isinstance(await flight_store.acquire("k"), Held)
+        await flight_store.wait_for_change("k", 0.01)
+        assert changes == [False]
+        again = start_redis(tmp_path, port=server.port)
+        await until(lambda: changes == [False, True])
+        shared = await flight_store.acquire("k")
+        assert not isinstance(shared, Held | Completed)
+        again.program.kill()
+        await flight_store.acquire("other")
 
     assert changes == [False, True, False]
+
+
+def _falling_back(client: RedisClient, lease_s: float = 5, **options: Any) -> FallbackFlightStore:
+    on_alone = options.pop("on_alone", lambda: None)
+    shared = redis_flight_store(client, **options)
+    return FallbackFlightStore(shared, MemoryFlightStore(), lease_s=lease_s, on_alone=on_alone)
 
 
 @pytest.mark.fault("lost-link")
@@ -166,17 +131,14 @@ async def test_nothing_is_left_of_a_flight_whose_link_broke(tmp_path: Path) -> N
     server = start_redis(tmp_path)
     async with _client(server.url) as client, _client(server.url) as other:
         notifications = RedisNotifications(client, CHANNEL)
-        shared = _flight_store(client, notifications)
-        circuit_breaker = CircuitBreaker(shared.ping, probe_every_s=60, on_change=lambda _: None)
-        flight_store = FallbackFlightStore(shared, MemoryFlightStore(), circuit_breaker, lease_s=0.01)
-        await _flight_store(other).acquire("k")
-        async with circuit_breaker.watched():
-            with flight_store.watching("k"):
-                assert isinstance(await flight_store.acquire("k"), Held)
-                server.program.kill()
-                assert isinstance(await flight_store.acquire("k"), Held)  # for a lease, although Redis is away
-                while isinstance(await flight_store.acquire("k"), Held):
-                    await flight_store.wait_for_change("k", 0.01)
+        flight_store = _falling_back(client, 0.01, notifications=notifications)
+        await redis_flight_store(other).acquire("k")
+        with flight_store.watching("k"):
+            assert isinstance(await flight_store.acquire("k"), Held)
+            server.program.kill()
+            assert isinstance(await flight_store.acquire("k"), Held)  # for a lease, although Redis is away
+            while isinstance(await flight_store.acquire("k"), Held):
+                await flight_store.wait_for_change("k", 0.01)
 
     assert not notifications._expected
     assert not flight_store._held
@@ -187,12 +149,9 @@ async def test_bodies_fill_no_more_than_half_of_redis(tmp_path: Path) -> None:
     server = start_redis(tmp_path, options=("--maxmemory", "8mb", "--maxmemory-policy", "noeviction"))
     preview = made(b"x" * 100_000)
     async with _client(server.url) as client:
-        flight_store = RedisFlightStore(
+        flight_store = redis_flight_store(
             client,
             RedisNotifications(client, CHANNEL),
-            namespace="photos",
-            lease_s=5,
-            longest_result_s=300,
             max_body_bytes=200_000,
         )
         found = []
@@ -215,12 +174,10 @@ async def test_bodies_fill_no_more_than_half_of_redis(tmp_path: Path) -> None:
 async def test_without_redis_the_quota_counts_per_process(tmp_path: Path) -> None:
     server = start_redis(tmp_path)
     async with _client(server.url) as client:
-        circuit_breaker = CircuitBreaker(_flight_store(client).ping, probe_every_s=60, on_change=lambda _: None)
-        quota = FallbackQuota(RedisQuota(client, "photos", 0.01, 1), MemoryQuota(0.01, 1), circuit_breaker)
-        async with circuit_breaker.watched():
-            shared = [await quota.consume(), await quota.consume()]
-            server.program.kill()
-            alone = [await quota.consume(), await quota.consume()]
+        quota = FallbackQuota(RedisQuota(client, "photos", 0.01, 1), MemoryQuota(0.01, 1))
+        shared = [await quota.consume(), await quota.consume()]
+        server.program.kill()
+        alone = [await quota.consume(), await quota.consume()]
 
     assert shared[0] == alone[0] == 0
     assert min(shared[1], alone[1]) > 90
@@ -265,7 +222,7 @@ async def test_a_flight_that_completes_while_it_is_read_is_not_waited_for(redis_
     async with _client(redis_server.url) as other, SlowReply(port=redis_server.port) as client:
         await other.flushall()
         notifications = RedisNotifications(client, CHANNEL)
-        lease = await _flight_store(other).acquire("k")
+        lease = await redis_flight_store(other).acquire("k")
         assert not isinstance(lease, Held | Completed)
 
         async def meanwhile() -> None:
@@ -277,7 +234,7 @@ async def test_a_flight_that_completes_while_it_is_read_is_not_waited_for(redis_
         async with notifications.listening():
             await _subscribed(notifications)
             client.meanwhile = meanwhile
-            flight_store = _flight_store(client, notifications)
+            flight_store = redis_flight_store(client, notifications)
             with flight_store.watching("k"):
                 assert isinstance(await flight_store.acquire("k"), Held)
                 async with asyncio.timeout(5):
@@ -299,13 +256,142 @@ async def test_the_subscription_ends_when_nobody_waits(redis_server: Redis) -> N
                     pass
 
 
+@pytest.mark.fault("unknown-value")
 @pytest.mark.parametrize("value", [b"nonsense", b"result:{}", b"result:{]\n", b"failed:{}", b"failed:[]"])
-async def test_a_value_that_is_none_of_ours_is_unavailable(value: bytes, redis_server: Redis) -> None:
-    async with _client(redis_server.url) as client:
+async def test_a_value_that_is_none_of_ours_is_a_lease_for_one_lock_ttl(value: bytes, redis_server: Redis) -> None:
+    alone: list[str] = []
+    changes: list[bool] = []
+    async with connect(redis_server.url, on_change=changes.append) as client:
+        assert isinstance(client, RedisClient)
         await client.set(f"{KEY_PREFIX}photos/k", value)
-        with pytest.raises(FlightStoreUnavailable):
-            await _flight_store(client).acquire("k")
+        flight_store = _falling_back(client, lock_ttl_s=0.2, on_alone=lambda: alone.append("k"))
+        assert isinstance(await flight_store.acquire("k"), Held)
+        acquired: object = Held()
+        while isinstance(acquired, Held):
+            acquired = await flight_store.acquire("k")
+        assert alone == ["k"]
+        assert not isinstance(await flight_store.acquire("another"), Held | Completed)
+        assert alone == ["k"]
+        assert isinstance(await redis_flight_store(client).acquire("another"), Held)  # it is in Redis
         await client.flushall()
+
+    assert changes == []
+
+
+@pytest.mark.fault("wrong-type")
+async def test_an_error_about_one_key_concerns_one_flight(redis_server: Redis) -> None:
+    changes: list[bool] = []
+    async with connect(redis_server.url, on_change=changes.append) as client:
+        assert isinstance(client, RedisClient)
+        await client.flushall()
+        await client.rpush(f"{KEY_PREFIX}photos/k", "a list")
+        one, other = _falling_back(client), _falling_back(client)
+        for _ in range(2):
+            assert not isinstance(await one.acquire("k"), Completed)
+            assert not isinstance(await other.acquire("k"), Completed)
+        await one.acquire("another")
+        assert isinstance(await other.acquire("another"), Held)
+        await client.flushall()
+
+    assert changes == []
+
+
+@pytest.mark.fault("refusal")
+@pytest.mark.parametrize(
+    "refuse", ["config set maxmemory 1", "replicaof 127.0.0.1 1", "acl setuser default resetkeys ~other:*"]
+)
+async def test_a_redis_that_refuses_writes_says_so_once_and_comes_back(
+    refuse: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Out of memory without eviction; a replica; a user without the keys."""
+    monkeypatch.setitem(circuit_breaker._PROBE_EVERY_S, "refuses", 0.05)
+    accept = {"config": "config set maxmemory 0", "replicaof": "replicaof no one", "acl": "acl setuser default allkeys"}
+    server = start_redis(tmp_path)
+    changes: list[bool] = []
+    async with connect(server.url, on_change=changes.append) as client, RedisClient.from_url(server.url) as operator:
+        assert isinstance(client, RedisClient)
+        flight_store = _falling_back(client)
+        held = redis_flight_store(client)
+        await held.acquire("in flight")
+        await operator.execute_command(*refuse.split())  # type: ignore[no-untyped-call]  # redis-py's
+        if not refuse.startswith("acl"):
+            assert isinstance(await held.acquire("in flight"), Held)
+        for number in range(20):
+            assert not isinstance(await flight_store.acquire(f"k{number}"), Held | Completed)
+        with pytest.raises(FlightStoreUnavailable):
+            await held.ping()
+        assert changes == [False]
+        await operator.execute_command(*accept[refuse.split(maxsplit=1)[0]].split())  # type: ignore[no-untyped-call]  # redis-py's
+        await until(lambda: changes == [False, True])
+        assert not isinstance(await held.acquire("afterwards"), Held | Completed)
+        await held.ping()
+    server.program.kill()
+
+
+@pytest.mark.fault("failover-behind-address")
+async def test_a_failover_behind_one_address_is_followed(tmp_path: Path) -> None:
+    """New connections reach the new server, ours stay with the old one, which became a replica."""
+    folders = [tmp_path / name for name in ("old", "new")]
+    for folder in folders:
+        folder.mkdir()
+    old, new = (start_redis(folder) for folder in folders)
+    proxy = FaultProxy(old.port)
+    changes: list[bool] = []
+    async with proxy.running() as url, connect(url, on_change=changes.append) as client:
+        flight_store = redis_flight_store(client)
+        await asyncio.gather(*(flight_store.acquire(f"before {number}") for number in range(10)))
+        async with RedisClient.from_url(old.url) as operator:
+            await operator.replicaof("127.0.0.1", str(new.port))
+        proxy.port = new.port
+        acquired = await asyncio.gather(*(flight_store.acquire(f"after {number}") for number in range(50)))
+        async with RedisClient.from_url(new.url) as operator:
+            names = {name async for name in operator.scan_iter(match=f"{KEY_PREFIX}photos/after*")}
+    for server in (old, new):
+        server.program.kill()
+
+    assert not any(isinstance(each, Held | Completed) for each in acquired)
+    assert len(names) == 50
+    assert changes == []
+
+
+@pytest.mark.fault("busy-process")
+async def test_waiting_for_a_slot_is_no_failure_of_redis(redis_server: Redis) -> None:
+    """2,000 flights at once through 64 slots, with 30 ms for each command."""
+    changes: list[bool] = []
+    proxy = FaultProxy(redis_server.port, delay_s=0.03)
+    async with proxy.running() as url, connect(url, timeout_s=0.3, on_change=changes.append) as client:
+        assert isinstance(client, RedisClient)
+        await client.flushall()
+        one, other = redis_flight_store(client), redis_flight_store(client)
+        keys = [f"busy {number}" for number in range(2000)]
+        first = await asyncio.gather(*map(one.acquire, keys))
+        second = await asyncio.gather(*map(other.acquire, keys))
+
+    assert not any(isinstance(each, Held | Completed) for each in first)
+    assert second == [Held()] * len(keys)
+    assert changes == []
+
+
+@pytest.mark.fault("half-open-subscription")
+async def test_a_subscription_whose_other_end_is_gone_is_renewed(redis_server: Redis) -> None:
+    proxy = FaultProxy(redis_server.port)
+    async with proxy.running() as url, _client(url) as client, _client(redis_server.url) as other:
+        notifications = RedisNotifications(client, CHANNEL, resubscribe_s=0.01)
+        async with notifications.listening():
+            await _subscribed(notifications)
+            proxy.go_silent()
+            for _ in range(2):  # the first wait may return because the subscription is restored
+                with notifications.expecting("k"):
+                    waiting = asyncio.create_task(notifications.wait("k", 30))
+                    while not waiting.done():
+                        await other.publish(CHANNEL, "k")
+                        await asyncio.sleep(0.01)
+            with notifications.expecting("k"):
+                waiting = asyncio.create_task(notifications.wait("k", 600))
+                async with asyncio.timeout(20):
+                    while not waiting.done():
+                        await other.publish(CHANNEL, "k")
+                        await asyncio.sleep(0.01)
 
 
 def test_a_kind_from_a_newer_version_is_a_failed_resize() -> None:
@@ -327,9 +413,11 @@ def test_a_value_without_a_thumbhash_is_what_older_versions_wrote_and_read() -> 
 async def test_deleting_the_documented_key_evicts_a_failure(redis_server: Redis) -> None:
     async with _client(redis_server.url) as client:
         await client.flushall()
-        lease = await _flight_store(client).acquire("prew/card/a.jpg@0123456789ab")
+        lease = await redis_flight_store(client).acquire("prew/card/a.jpg@0123456789ab")
         assert not isinstance(lease, Held | Completed)
         await lease.complete(Failure("missing", ""), 60)
 
         assert await client.delete("prew:flight:photos/prew/card/a.jpg@0123456789ab") == 1
-        assert not isinstance(await _flight_store(client).acquire("prew/card/a.jpg@0123456789ab"), Held | Completed)
+        assert not isinstance(
+            await redis_flight_store(client).acquire("prew/card/a.jpg@0123456789ab"), Held | Completed
+        )

@@ -25,6 +25,7 @@ from prewmanager.flights.result import Completed, Held
 from prewmanager.previews.outcome import Failure
 from tests.support.certificates import self_signed
 from tests.support.fakes import made, until_reported
+from tests.support.redis_flights import redis_flight_store
 
 MISSING = Failure("missing", "no such key")
 
@@ -33,9 +34,7 @@ MISSING = Failure("missing", "no such key")
 async def _flight_store(url: str) -> AsyncIterator[RedisFlightStore]:
     async with connect(url, timeout_s=2) as redis:
         notifications = RedisNotifications(redis, CHANNEL, resubscribe_s=0.05)
-        flight_store = RedisFlightStore(
-            redis, notifications, namespace="photos", lease_s=5, longest_result_s=300, max_body_bytes=1000
-        )
+        flight_store = redis_flight_store(redis, notifications)
         async with notifications.listening():
             yield flight_store
 
@@ -135,12 +134,37 @@ async def test_a_cluster_notifies_after_the_result(cluster: list[Redis], monkeyp
 
         monkeypatch.setattr(redis, "spublish", spublish)
         notifications = RedisNotifications(redis, CHANNEL)
-        flight_store = RedisFlightStore(
-            redis, notifications, namespace="photos", lease_s=5, longest_result_s=300, max_body_bytes=1000
-        )
+        flight_store = redis_flight_store(redis, notifications)
         await (await _lease(flight_store, "in order")).complete(MISSING, 5)
 
     assert known == [Completed(MISSING)]
+
+
+@pytest.mark.fault("dead-node")
+async def test_a_dead_node_of_a_cluster_concerns_its_flights_alone(cluster: list[Redis]) -> None:
+    for node in cluster:
+        _cli(node, "config", "set", "cluster-require-full-coverage", "no")
+    changes: list[bool] = []
+    url = ",".join(f"{LOOPBACK}:{node.port}" for node in cluster)
+    async with connect(f"redis+cluster://{url}", timeout_s=0.3, on_change=changes.append) as redis:
+        one, other = redis_flight_store(redis), redis_flight_store(redis)
+        await one.ping()
+        cluster[1].program.kill()
+        shared, without = 0, 0
+        for number in range(60):
+            try:
+                await one.acquire(f"k{number}")
+            except FlightStoreUnavailable:
+                without += 1
+                continue
+            assert isinstance(await other.acquire(f"k{number}"), Held)
+            shared += 1
+        with pytest.raises(FlightStoreUnavailable):
+            await one.ping()
+
+    assert shared > 20
+    assert without > 10
+    assert changes[:1] == [False]
 
 
 async def test_the_quota_of_a_cluster(cluster: list[Redis]) -> None:
@@ -189,6 +213,7 @@ async def test_a_sentinel_set_shares_flights_and_fails_over(sentinel: tuple[str,
         await until_reported(lambda: "role:master" in _cli(replica, "info", "replication"))
         leased = False
         while not leased:
+            await asyncio.sleep(0.01)
             with contextlib.suppress(FlightStoreUnavailable):
                 await _lease(flight_store, "after")
                 leased = True
@@ -221,9 +246,7 @@ async def test_a_cluster_that_is_away_is_unavailable_for_all_commands_at_once(*,
             server.close()
         async with connect(f"redis+cluster://{LOOPBACK}:{port}", timeout_s=0.1) as redis:
             notifications = RedisNotifications(redis, CHANNEL)
-            flight_store = RedisFlightStore(
-                redis, notifications, namespace="photos", lease_s=5, longest_result_s=300, max_body_bytes=1000
-            )
+            flight_store = redis_flight_store(redis, notifications)
             async with asyncio.timeout(5):
                 results = await asyncio.gather(
                     *(flight_store.acquire(f"flight {number}") for number in range(60)), return_exceptions=True

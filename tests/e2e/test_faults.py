@@ -192,6 +192,27 @@ async def test_a_blip_of_redis_costs_no_invocation(run_faulty: RunFaulty) -> Non
     assert part.function.calls == len(paths)
 
 
+@pytest.mark.fault("busy-process")
+async def test_flights_that_wait_for_a_slot_are_shared_all_the_same(run_faulty: RunFaulty) -> None:
+    """200 flights at once, while Redis answers nobody for 1.5 s: less than two tries, but more than one."""
+    async with run_faulty(PREW_MAX_INVOCATIONS="200") as part:
+        paths = [_photo(f"slot-{number}") for number in range(200)]
+        bursts = []
+        async with RedisClient.from_url(part.redis.url) as client:
+            for replica in (0, 1):
+                await client.client_pause(1500)
+                bursts.append([asyncio.create_task(_ask_replica(part.site, replica, path)) for path in paths])
+                await _all_wait(part.site, replica, len(paths))
+                await part.function.until(lambda: part.function.calls == len(paths))
+        part.function.gate.set()
+        answers = await asyncio.gather(*bursts[0], *bursts[1])
+        alone = [part.site.metric("prewmanager_flights_alone_total", port) for port in part.site.ports]
+
+    assert Counter(status for status, _, _ in answers) == {200: 2 * len(paths)}
+    assert part.function.calls == len(paths)
+    assert alone == [0, 0]
+
+
 @pytest.mark.fault("eviction")
 async def test_a_full_redis_evicts_results_before_leases(run_faulty: RunFaulty) -> None:
     async with run_faulty() as part:

@@ -13,11 +13,15 @@ import json
 
 import orjson
 
-from prewmanager.errors import FlightStoreUnavailable, failure_classes
+from prewmanager.errors import failure_classes
 from prewmanager.flights.result import Completed, Held
 from prewmanager.previews.outcome import Failure, Made, Outcome
 
 _BLOCKED, _RESULT, _FAILED = b"blocked:", b"result:", b"failed:"
+
+
+class UnreadableValue(Exception):
+    """A value that another version, or another program, wrote; the message names the part that is not understood."""
 
 
 def encode_outcome(outcome: Outcome, max_body_bytes: int) -> bytes:
@@ -39,7 +43,7 @@ def encode_outcome(outcome: Outcome, max_body_bytes: int) -> bytes:
 
 
 def decode(value: bytes) -> Completed | Held:
-    """Decode a value. Raises `FlightStoreUnavailable` for one that no version of this service wrote."""
+    """Decode a value. Raises `UnreadableValue` for one that this version does not know."""
     try:
         if value.startswith(_BLOCKED):
             return Held()
@@ -52,8 +56,8 @@ def decode(value: bytes) -> Completed | Held:
             made = _made(orjson.loads(value[len(_RESULT) : end]), value[end + 1 :])
             return Completed(made, version=value[: end + 1])
     except (ValueError, KeyError, TypeError) as error:
-        raise FlightStoreUnavailable("a flight's value cannot be read") from error
-    raise FlightStoreUnavailable("a flight's value has an unknown form")
+        raise UnreadableValue("its header") from error
+    raise UnreadableValue("its form")
 
 
 def _made(header: dict[str, object], body: bytes) -> Made:

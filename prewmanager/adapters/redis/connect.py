@@ -19,29 +19,31 @@ from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
-from prewmanager.adapters.redis.client import SharedTlsPool, Slots, SlottedCluster, SlottedRedis
+from prewmanager.adapters.redis.client import GuardedCluster, GuardedRedis, OnChange, SharedTlsPool
 
 _DEFAULT_PORTS = {"cluster": 6379, "sentinel": 26379}
 _MAX_COMMANDS = 64
-_SUBSCRIPTIONS = 4  # further connections: notifications and the contact sheet, and as many that are being closed
+_MORE = 6  # connections: notifications and the contact sheet, as many that are being closed, and the probe
 
 
 @contextlib.asynccontextmanager
-async def connect(url: str, *, timeout_s: float = 1.0) -> AsyncIterator[Redis | RedisCluster]:
+async def connect(
+    url: str, *, timeout_s: float = 1.0, on_change: OnChange = lambda _: None
+) -> AsyncIterator[Redis | RedisCluster]:
     """Open a client for the address, closed with the block; nothing is sent before its first use.
 
     A request must not wait long for a Redis that is away: each try of a command has `timeout_s` seconds, and there are
-    two. Raises `ValueError` for an address without a host, or without a set's name where sentinels are asked.
+    two. `on_change` gets whether Redis answers, or all nodes of a cluster, each time that this changes. Raises
+    `ValueError` for an address without a host, or without a set's name where sentinels are asked.
     """
-    slots = Slots(_MAX_COMMANDS, timeout_s)
     async with contextlib.AsyncExitStack() as stack:
         client: Redis | RedisCluster
         if urlsplit(url).scheme.endswith("+cluster"):
-            client = _cluster(url, slots, timeout_s)
-            stack.push_async_callback(client.aclose)
+            client = _cluster(url, timeout_s, on_change)
         else:
             pool = await stack.enter_async_context(_pool(url, timeout_s))
-            client = SlottedRedis(pool, slots, timeout_s)
+            client = GuardedRedis(pool, _MAX_COMMANDS, timeout_s, on_change)
+        stack.push_async_callback(client.aclose)
         yield client
 
 
@@ -50,7 +52,7 @@ async def _pool(url: str, timeout_s: float) -> AsyncIterator[ConnectionPool]:
     options = _timeouts(timeout_s) | {
         # The client's own time-out is enough.
         "socket_timeout": None,
-        "max_connections": _MAX_COMMANDS + _SUBSCRIPTIONS,
+        "max_connections": _MAX_COMMANDS + _MORE,
         # A server that announces its move closes the connection in the end, and the command is sent again.
         "maint_notifications_config": MaintNotificationsConfig(enabled=False),
     }
@@ -75,10 +77,11 @@ def _retry() -> Retry:
     return Retry(ExponentialWithJitterBackoff(base=0.01, cap=0.05), retries=1)
 
 
-def _cluster(url: str, slots: Slots, timeout_s: float) -> RedisCluster:
+def _cluster(url: str, timeout_s: float, on_change: OnChange) -> RedisCluster:
     nodes = [ClusterNode(host, port) for host, port in _hosts(url, "cluster")]
     options = _login(url) | {"retry": _retry()}
-    return SlottedCluster(slots, timeout_s, startup_nodes=nodes, ssl=url.startswith("rediss"), **options)
+    is_tls = url.startswith("rediss")
+    return GuardedCluster(_MAX_COMMANDS, timeout_s, on_change, startup_nodes=nodes, ssl=is_tls, **options)
 
 
 def _master_pool(sentinel: Sentinel, url: str, options: dict[str, Any]) -> SentinelConnectionPool:

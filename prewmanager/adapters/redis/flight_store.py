@@ -12,16 +12,18 @@ evicted lease costs a second rendering, an evicted result a request to S3.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import secrets
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import cast
 
 import structlog
 from redis.asyncio import Redis, RedisCluster
 
-from prewmanager.adapters.redis.client import translated
-from prewmanager.adapters.redis.codec import decode, encode_outcome
+from prewmanager.adapters.redis.client import PROBE_KEY, Script, translated
+from prewmanager.adapters.redis.codec import UnreadableValue, decode, encode_outcome
 from prewmanager.adapters.redis.notifications import RedisNotifications
 from prewmanager.errors import FlightStoreUnavailable
 from prewmanager.flights.ports import Lease
@@ -31,6 +33,7 @@ from prewmanager.previews.outcome import Outcome
 KEY_PREFIX = "prew:flight:"
 CHANNEL = "prew:completed"
 
+_MAX_UNREADABLE = 1000
 _log = structlog.get_logger(__name__)
 
 # Compare and act in one step: a late holder neither deletes nor overwrites what another process has by now. Where the
@@ -95,6 +98,7 @@ class RedisFlightStore:
         *,
         namespace: str,
         lease_s: float,
+        lock_ttl_s: float,
         longest_result_s: float,
         max_body_bytes: int,
     ) -> None:
@@ -107,23 +111,41 @@ class RedisFlightStore:
         self._prefix = f"{KEY_PREFIX}{namespace}/"
         self._lease_ms = round(lease_s * 1000)
         self._key_ms = round((lease_s + longest_result_s) * 1000)
+        self._lock_ttl_s = lock_ttl_s
         self._max_body_bytes = max_body_bytes
         # On one server the script publishes. In a cluster the channel has a slot of its own, which a script on another
         # key may not touch.
         self._cluster = redis if isinstance(redis, RedisCluster) else None
         self._channel = "" if self._cluster else CHANNEL
-        self._acquire = redis.register_script(_ACQUIRE)
-        self._renew = redis.register_script(_RENEW)
-        self._complete = redis.register_script(_COMPLETE)
-        self._release = redis.register_script(_RELEASE)
-        self._evict = redis.register_script(_EVICT)
+        self._acquire = Script(redis, _ACQUIRE)
+        self._renew = Script(redis, _RENEW)
+        self._complete = Script(redis, _COMPLETE)
+        self._release = Script(redis, _RELEASE)
+        self._evict = Script(redis, _EVICT)
+        # When a value that cannot be read was first seen, by key.
+        self._unreadable: OrderedDict[str, float] = OrderedDict()
 
     async def acquire(self, key: str) -> Lease | Completed | Held:
         """Acquire the lease, or return what Redis has, in one command. Raises `FlightStoreUnavailable`."""
         name, token = self._prefix + key, secrets.token_hex(8)
-        command = self._acquire(keys=[name], args=[token, self._lease_ms, self._key_ms])
-        value = await translated(command, "a lease could not be acquired")
-        return _RedisLease(self, name, token) if value is None else decode(cast("bytes", value))
+        args = (token, self._lease_ms, self._key_ms)
+        value = await self._acquire(name, *args, failed="a lease could not be acquired")
+        try:
+            acquired = _RedisLease(self, name, token) if value is None else decode(cast("bytes", value))
+        except UnreadableValue as error:
+            return self._held_at_first(name, error)
+        self._unreadable.pop(name, None)
+        return acquired
+
+    def _held_at_first(self, name: str, error: UnreadableValue) -> Held:
+        """Take another version's value for a lease, for as long as one may last; then the flight goes without Redis."""
+        now = asyncio.get_running_loop().time()
+        seen = self._unreadable.setdefault(name, now)
+        while len(self._unreadable) > _MAX_UNREADABLE:
+            self._unreadable.popitem(last=False)
+        if now - seen < self._lock_ttl_s:
+            return Held()
+        raise FlightStoreUnavailable(f"a flight's value cannot be read: {error}") from error
 
     def watching(self, key: str) -> contextlib.AbstractContextManager[None]:
         """Take part in a flight: notifications about it are recorded."""
@@ -131,39 +153,40 @@ class RedisFlightStore:
 
     async def evict(self, key: str, completed: Completed) -> None:
         """Delete an outcome that is still this version; while Redis is away, its TTL does that."""
-        command = self._evict(keys=[self._prefix + key], args=[completed.version])
         with _logged():
-            await translated(command, "a result could not be evicted")
+            await self._evict(self._prefix + key, completed.version, failed="a result could not be evicted")
 
     async def wait_for_change(self, key: str, timeout_s: float) -> None:
         """Return when a notification about the flight came, after `timeout_s` at the latest."""
         await self._notifications.wait(self._prefix + key, timeout_s)
 
     async def ping(self) -> None:
-        """Return when Redis answers. Raises `FlightStoreUnavailable`."""
-        await translated(self._redis.ping(), "no answer to PING")
+        """Return when Redis accepts a write, and each node of a cluster answers. Raises `FlightStoreUnavailable`."""
+        await translated(self._redis.set(PROBE_KEY, b"", px=1000), "a write failed")
+        if self._cluster is not None:
+            await translated(self._cluster.ping(target_nodes=RedisCluster.PRIMARIES), "no answer to PING")
 
     async def renew(self, name: str, token: str) -> bool:
         """Part of the lease; unreachable is not lost, as the next renewal may get through."""
         with contextlib.suppress(FlightStoreUnavailable):
-            command = self._renew(keys=[name], args=[token, self._lease_ms, self._key_ms])
-            return bool(await translated(command, "a lease could not be renewed"))
+            args = (token, self._lease_ms, self._key_ms)
+            return bool(await self._renew(name, *args, failed="a lease could not be renewed"))
         return True
 
     async def complete(self, name: str, token: str, outcome: Outcome, ttl_s: float) -> bool:
         """Part of the lease."""
         value, without_body = (encode_outcome(outcome, most) for most in (self._max_body_bytes, 0))
-        args: list[bytes | str | int] = [token, value, max(1, round(ttl_s * 1000)), self._channel, without_body]
+        args = (token, value, max(1, round(ttl_s * 1000)), self._channel, without_body)
         completed = False
         with _logged():
-            completed = bool(await translated(self._complete(keys=[name], args=args), "a result could not be written"))
+            completed = bool(await self._complete(name, *args, failed="a result could not be written"))
             await self._publish(name)
         return completed
 
     async def release(self, name: str, token: str) -> None:
         """Part of the lease."""
         with _logged():
-            await translated(self._release(keys=[name], args=[token, self._channel]), "a lease could not be released")
+            await self._release(name, token, self._channel, failed="a lease could not be released")
             await self._publish(name)
 
     async def _publish(self, name: str) -> None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from typing import Any
 
 import structlog
 from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.client import PubSub
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from prewmanager.tasks import background
@@ -103,10 +105,12 @@ async def _of_server(redis: Redis, channel: str) -> AsyncGenerator[str | None, N
     async with redis.pubsub() as pubsub:
         async with asyncio.timeout(_CONNECT_TIMEOUT_S):
             await pubsub.subscribe(channel)
+        silent = False
         while True:
             # It reconnects by itself, and then waits for an answer that may never come.
             async with asyncio.timeout(_CONNECT_TIMEOUT_S):
                 message = await pubsub.get_message(timeout=_SILENCE_S)
+            silent = await _asked(message, [pubsub], silent=silent)
             yield _data(message)
 
 
@@ -116,10 +120,28 @@ async def _of_cluster(cluster: RedisCluster, channel: str) -> AsyncGenerator[str
     pubsub = cluster.pubsub()
     try:
         await pubsub.ssubscribe(channel)
+        silent = False
         while True:
-            yield _data(await pubsub.get_sharded_message(timeout=_SILENCE_S))
+            message = await pubsub.get_sharded_message(timeout=_SILENCE_S)
+            silent = await _asked(message, pubsub.node_pubsub_mapping.values(), silent=silent)
+            yield _data(message)
     finally:
         await pubsub.aclose()
+
+
+async def _asked(message: dict[str, Any] | None, subscriptions: Iterable[PubSub], *, silent: bool) -> bool:
+    """Ask for a pong after a silent second, and return whether that was done.
+
+    Raises `ConnectionError` where the last question was not answered: a connection whose other end is gone without a
+    word, as behind a router that forgot it, is silent for ever.
+    """
+    if message is not None:
+        return False
+    if silent:
+        raise RedisConnectionError("the subscription is silent")
+    for subscription in subscriptions:
+        await subscription.ping()
+    return True
 
 
 def _data(message: dict[str, Any] | None) -> str | None:

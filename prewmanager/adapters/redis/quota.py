@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from redis.asyncio import Redis, RedisCluster
 
-from prewmanager.adapters.redis.client import translated
+from prewmanager.adapters.redis.client import Script
 
 QUOTA_KEY_PREFIX = "prew:quota:"
 
@@ -26,11 +26,11 @@ class RedisQuota:
 
     def __init__(self, redis: Redis | RedisCluster, namespace: str, per_second: float, burst: int) -> None:
         """`per_second` in the long run, and at most `burst` at once."""
-        self._consume = redis.register_script(_CONSUME)
+        self._consume = Script(redis, _CONSUME)
         self._key = f"{QUOTA_KEY_PREFIX}{namespace}"
         self._arguments = [round(1_000_000 / per_second), burst]
 
     async def consume(self) -> float:
         """Use one resize and return 0, or return the seconds until there is one. Raises `FlightStoreUnavailable`."""
-        wait_us = await translated(self._consume(keys=[self._key], args=self._arguments), "the quota is out of reach")
+        wait_us = await self._consume(self._key, *self._arguments, failed="the quota is out of reach")
         return int(str(wait_us)) / 1_000_000

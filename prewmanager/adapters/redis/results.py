@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import cast
 
 from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import RedisError
 
-from prewmanager.adapters.redis.client import translated
+from prewmanager.adapters.redis.client import Script, translated
 from prewmanager.adapters.redis.flight_store import KEY_PREFIX
 from prewmanager.errors import FlightStoreUnavailable
 from prewmanager.previews.inventory import Wanted
@@ -32,7 +32,7 @@ class RedisResultCache:
         """`namespace` is the flight store's."""
         self._redis = redis
         self._prefix = f"{KEY_PREFIX}{namespace}/"
-        self._completed: Callable[..., Awaitable[object]] = redis.register_script(_COMPLETED)
+        self._completed = Script(redis, _COMPLETED)
 
     async def count(self, wanted: Wanted) -> int:
         """Count the results of previews whose key is wanted. Raises `FlightStoreUnavailable`."""
@@ -60,9 +60,7 @@ class RedisResultCache:
         return done + await self._run(batch, action)
 
     async def _run(self, names: list[bytes], action: str) -> int:
-        calls = [
-            translated(self._completed(keys=[name], args=[action]), f"could not {action} results") for name in names
-        ]
+        calls = [self._completed(name, action, failed=f"could not {action} results") for name in names]
         return sum(cast("list[int]", await asyncio.gather(*calls)))
 
     async def _names(self, wanted: Wanted) -> AsyncIterator[bytes]:

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
-from redis.exceptions import RedisError
 
-from prewmanager.adapters.redis.client import translated
+from prewmanager.adapters.redis.client import Script, translated
 from prewmanager.adapters.redis.connect import connect
 from prewmanager.errors import FlightStoreUnavailable
 from prewmanager.tasks import background
@@ -46,8 +45,8 @@ async def examine(url: str, *, timeout_s: float) -> ServerInfo:
         write_error = ""
         name = f"{_KEY_PREFIX}{secrets.token_hex(8)}"
         try:
-            await redis.register_script(_WRITE)(keys=[name])
-        except (RedisError, OSError, TimeoutError) as error:
+            await Script(redis, _WRITE)(name, failed="a write failed")
+        except FlightStoreUnavailable as error:
             write_error = str(error)
     return ServerInfo(
         version=str(info.get("redis_version", "0")),
