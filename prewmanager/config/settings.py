@@ -7,6 +7,7 @@ startup with one line that names the variable and the fix.
 from __future__ import annotations
 
 import os
+import re
 from functools import cached_property
 from importlib.util import find_spec
 from typing import Annotated, Literal
@@ -133,6 +134,14 @@ class Settings(BaseSettings):
     def _has_otel(cls, value: str | None) -> str | None:
         if value is not None and not _is_installed("opentelemetry.exporter.otlp.proto.http"):
             raise ValueError("requires an optional dependency: pip install prewmanager[otel], or unset it")
+        return value
+
+    @field_validator("proxy_read_timeout", mode="before")
+    @classmethod
+    def _is_a_number_for_nginx(cls, value: object) -> object:
+        """Accept the forms that nginx's script accepts."""
+        if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3})?", value):
+            raise ValueError("must be a number of seconds such as 60 or 60.5, as nginx reads it")
         return value
 
     @field_validator("redis_url")

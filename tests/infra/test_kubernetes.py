@@ -149,11 +149,13 @@ def test_service_autoscaler_budget_and_policy_select_the_deployments_pods(name: 
 
 
 def test_nginxs_scripts_accept_its_variables_and_its_ports_are_the_manifests() -> None:
-    environment = effective_environment({**_settings(), **_variables("nginx")})
+    # Kubernetes itself replaces the namespace.
+    expanded = {name: value.replace("$(NAMESPACE)", "photos") for name, value in _variables("nginx").items()}
+    environment = effective_environment({**_settings(), **expanded})
     (service,) = (each for each in _loaded("prewmanager.yaml") if each["kind"] == "Service")
     upstream, port = environment["PREW_NGINX_SERVICES"].split(":")
 
-    assert upstream == f"{service['metadata']['name']}.$(NAMESPACE).svc.cluster.local"
+    assert upstream == f"{service['metadata']['name']}.photos.svc.cluster.local"
     assert service["spec"]["clusterIP"] == "None"
     assert int(port) == service["spec"]["ports"][0]["port"] == int(_variables("prewmanager")["PREW_PORT"])
     assert int(environment["PREW_NGINX_LISTEN"]) == _pod("nginx")["containers"][0]["ports"][0]["containerPort"]

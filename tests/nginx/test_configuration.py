@@ -13,6 +13,8 @@ import pytest
 
 from devstack.nginx_server import SOURCES, command, effective_environment, render, substitute
 from devstack.programs import ProgramError, find
+from prewmanager.config.settings import read_settings
+from prewmanager.errors import InvalidSettings
 
 MINIMAL = {"PREW_NGINX_S3_SERVER": "127.0.0.1:443", "PREW_NGINX_SERVICES": "127.0.0.1:8180 127.0.0.1:8181"}
 # The two values of each option; every variant has one of each.
@@ -116,6 +118,24 @@ def test_readme_has_exactly_the_variables_of_the_scripts_with_their_defaults() -
         ("PREW_NGINX_S3_SERVER", ""),
         ("PREW_NGINX_S3_SERVER", "s3.test"),
         ("PREW_NGINX_S3_SERVER", "s3.test:https"),
+        ("PREW_NGINX_S3_SERVER", "s3:9abc"),
+        ("PREW_NGINX_S3_SERVER", "s3:90000"),
+        ("PREW_NGINX_S3_SERVER", "s3:0"),
+        ("PREW_NGINX_S3_SERVER", ":9000"),
+        ("PREW_NGINX_S3_SERVER", "http://s3:9000"),
+        ("PREW_NGINX_S3_SERVER", "a b:9000"),
+        ("PREW_NGINX_S3_SERVER", "s3;x:9000"),
+        ("PREW_NGINX_SERVICES", "prewmanager"),
+        ("PREW_NGINX_SERVICES", "one:8180 two:x"),
+        ("PREW_NGINX_SERVICES", "one:8180;two:8180"),
+        ("PREW_NGINX_WWW", "http://page:8x"),
+        ("PREW_NGINX_WWW", "http://page:8190/x"),
+        ("PREW_NGINX_WWW", "https://page:8190"),
+        ("PREW_NGINX_CACHE_SIZE", "1 g"),
+        ("PREW_NGINX_CACHE_SIZE", "1gb"),
+        ("PREW_NGINX_CACHE_SIZE", "0"),
+        ("PREW_NGINX_CACHE_VALID", "10 minutes"),
+        ("PREW_NGINX_CACHE_INACTIVE", "1d;"),
         ("PREW_NGINX_S3_SCHEME", "ftp"),
         ("PREW_NGINX_BUCKET_PATH", "photos"),
         ("PREW_NGINX_BUCKET_PATH", "/photos/"),
@@ -124,6 +144,10 @@ def test_readme_has_exactly_the_variables_of_the_scripts_with_their_defaults() -
         ("PREW_NGINX_CACHE", "yes"),
         ("PREW_PROXY_READ_TIMEOUT", "60s"),
         ("PREW_PROXY_READ_TIMEOUT", "0"),
+        ("PREW_PROXY_READ_TIMEOUT", "0.0"),
+        ("PREW_PROXY_READ_TIMEOUT", "6e1"),
+        ("PREW_PROXY_READ_TIMEOUT", ".5"),
+        ("PREW_PROXY_READ_TIMEOUT", "60."),
         ("PREW_NGINX_CONNECTIONS", "many"),
         ("PREW_NGINX_MISS_RATE", "20"),
         ("PREW_NGINX_MISS_RATE", "0r/s"),
@@ -140,6 +164,42 @@ def test_readme_has_exactly_the_variables_of_the_scripts_with_their_defaults() -
 def test_an_invalid_value_aborts_startup_with_the_variables_name(variable: str, value: str) -> None:
     with pytest.raises(ProgramError, match=variable):
         effective_environment({**MINIMAL, variable: value})
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("PREW_NGINX_S3_SERVER", "[::1]:9000"),
+        ("PREW_NGINX_S3_SERVER", "photos.s3-x.test:65535"),
+        ("PREW_NGINX_SERVICES", "[fd00::2]:8180 replica_2:1"),
+        ("PREW_NGINX_WWW", "http://[::1]:8190"),
+        ("PREW_NGINX_CACHE_SIZE", "512"),
+    ],
+)
+def test_other_forms_that_nginx_understands_are_accepted(variable: str, value: str) -> None:
+    assert effective_environment({**MINIMAL, variable: value})[variable] == value
+
+
+@pytest.mark.parametrize(
+    "value", ["60", "60.5", "75.125", "60s", "6e1", "60.", "+60", "6_0", " 60", "1e999", "60.1234"]
+)
+@pytest.mark.fault("settings-invalid")
+def test_nginx_and_the_service_accept_the_same_timeouts(
+    value: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Both read PREW_PROXY_READ_TIMEOUT."""
+    service = {"PREW_SOURCE_BUCKET": "photos", "PREW_PRESETS__CARD__WIDTH": "720", "PREW_PROXY_READ_TIMEOUT": value}
+    for name, text in service.items():
+        monkeypatch.setenv(name, text)
+    try:
+        seconds = read_settings().proxy_read_timeout
+    except InvalidSettings:
+        with pytest.raises(ProgramError, match="PREW_PROXY_READ_TIMEOUT"):
+            effective_environment({**MINIMAL, "PREW_PROXY_READ_TIMEOUT": value})
+        return
+    render(tmp_path, {**MINIMAL, "PREW_PROXY_READ_TIMEOUT": value})
+    assert subprocess.run([*command(tmp_path), "-t"], capture_output=True, check=False).returncode == 0
+    assert f"proxy_read_timeout {seconds * 1000:.0f}ms;" in (tmp_path / "prewmanager" / "service.conf").read_text()
 
 
 def test_an_empty_value_is_a_default() -> None:

@@ -79,9 +79,27 @@ MALFORMED = [
     b"/prew%2Fcard%2Fa.jpg",
     b"/prew%2Fcard/a.jpg",
 ]
+# S3 itself refuses these, and its 400 would be taken for a failure.
+IMPOSSIBLE_KEYS = [
+    b"/photo/%ff%fe.jpg",
+    b"/photo/%c0%ae%c0%ae/a",
+    b"/photo/a%d0",
+    b"/photo/%80a",
+    b"/photo/%ed%a0%80",
+    b"/photo/%f4%90%80%80",
+    b"/photo/%E3%81a",
+    b"/prew/card/%ff%fe.jpg",
+    b"/photo/" + b"a" * 1019,
+    b"/photo/" + b"%D1%84" * 509 + b"a",
+]
+BODIES = [
+    (b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+    (b"Content-Length: 5000\r\n\r\n" + b"x" * 5000, 413),
+    (b"Transfer-Encoding: chunked\r\n\r\n1388\r\n" + b"x" * 5000, 413),
+]
 
 
-@pytest.mark.parametrize("target", [*TRAVERSALS, *EMPTY_SEGMENTS, *CONTROLS, *MALFORMED])
+@pytest.mark.parametrize("target", [*TRAVERSALS, *EMPTY_SEGMENTS, *CONTROLS, *MALFORMED, *IMPOSSIBLE_KEYS])
 @pytest.mark.fault("hostile-paths")
 def test_a_bad_path_is_400_and_stops_here(recorded: Nginx, service: Recorder, bucket: Recorder, target: bytes) -> None:
     answer = ask(recorded.port, target)
@@ -109,7 +127,30 @@ def test_headers_above_8_kb_are_431(recorded: Nginx, bucket: Recorder) -> None:
     assert bucket.seen == []
 
 
-@pytest.mark.parametrize("target", [b"/prew/card/%ff%fe.jpg", b"/prew/card/%c0%ae%c0%ae/a", b"/prew/card/%252e%252e/a"])
+@pytest.mark.parametrize("target", [b"/photo/a.jpg", b"/prew/card/a.jpg"])
+@pytest.mark.parametrize(("body", "status"), BODIES)
+@pytest.mark.fault("hostile-paths")
+def test_a_refused_body_stops_here(  # noqa: PLR0917 -- pytest's fixtures
+    recorded: Nginx, service: Recorder, bucket: Recorder, target: bytes, body: bytes, status: int
+) -> None:
+    with socket.create_connection((LOOPBACK, recorded.port), timeout=10) as connection:
+        connection.sendall(b"GET " + target + b" HTTP/1.1\r\nHost: previews.test\r\nConnection: close\r\n" + body)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+
+    assert f'"status":{status},'.encode() in answer
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+    assert service.seen == bucket.seen == []
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        b"/prew/card/%252e%252e/a",
+        b"/prew/card/%F0%9F%8C%BB%e3%81%82%D1%84%c3%a9.jpg",
+        b"/prew/card/" + b"%D1%84" * 507,
+        b"/prew/card/" + b"a" * 1014,
+    ],
+)
 def test_other_bytes_pass_unchanged(recorded: Nginx, service: Recorder, bucket: Recorder, target: bytes) -> None:
     bucket.respond = lambda _: Reply(404)
 
