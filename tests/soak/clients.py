@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from urllib.parse import quote
 
 from aiohttp import ClientError, ClientSession
@@ -52,13 +52,13 @@ class Clients:
                 writer.write(b"GET /prew/card/a.jpg HTTP/1.1\r\nHost: a")
                 await asyncio.sleep(after_s)
 
-    async def _timed(self, request: Request, sent: asyncio.Future[Outcome] | object) -> Outcome:
+    async def _timed(self, request: Request, sent: Awaitable[Outcome]) -> Outcome:
         now = asyncio.get_running_loop().time
         start = now()
         outcome: Outcome
         try:
             async with asyncio.timeout(HANGING_S):
-                outcome = await sent  # type: ignore[misc]
+                outcome = await sent
         except TimeoutError:
             outcome = Hanging()
         except (ClientError, OSError):

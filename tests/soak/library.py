@@ -56,9 +56,8 @@ class Library:
         version.stored = now()
         return version
 
-    async def change(self, photo: Photo) -> None:
-        """Overwrite or remove a photo, and return when its event is handled."""
-        picture = None if self._random.random() < 0.2 else self._random.choice(self.pictures)
+    async def change(self, photo: Photo, picture: Picture | None) -> None:
+        """Upload, overwrite or remove a photo, and return when its event is handled."""
         version = await self.upload(photo, picture)
         event = self._event(photo, picture)
         while not await self._deliver(event):  # noqa: ASYNC110 -- another process has no event

@@ -12,11 +12,12 @@ from tests.soak.library import Library
 from tests.soak.pictures import VARIANTS, damaged
 from tests.soak.truth import Photo, Request
 
-# A multiple of what the sandboxes render at once.
 _BURST = 25
+_CROWD = 200
 _STORED = 6
 _CHANGING = 4
 _CHANGE_EVERY_S = 2.0
+_REMOVED = 0.2  # the share of changes
 _PAUSE_S = 0.2
 _BAD_PATHS = {
     "/prew/nope/a.jpg": 404,
@@ -35,7 +36,7 @@ class Load:
         self._clients, self._library, self._random = clients, library, random
         self._broken = damaged()
         # How often each is done, by weight.
-        self._deeds: dict[Callable[[], Awaitable[object]], int] = {
+        self._deeds: dict[Callable[[], Awaitable[object]], float] = {
             self._existing: 30,
             self._conditional: 10,
             self._part: 10,
@@ -43,9 +44,11 @@ class Load:
             self._photo: 8,
             self._missing_preview: 14,
             self._burst: 4,
+            self._crowd: 0.5,
             self._missing_photo: 6,
             self._damaged_photo: 4,
             self._changing_photo: 12,
+            self._late_upload: 2,
             self._bad_path: 4,
             self._leaver: 6,
             self._slow_reader: 3,
@@ -78,7 +81,8 @@ class Load:
     async def _change_photos(self, done: asyncio.Event) -> None:
         while not done.is_set():
             await asyncio.sleep(self._random.uniform(0.5, 1.5) * _CHANGE_EVERY_S)
-            await self._library.change(self._random.choice(self._library.changing))
+            picture = None if self._random.random() < _REMOVED else self._random.choice(self._library.pictures)
+            await self._library.change(self._random.choice(self._library.changing), picture)
 
     def _variant(self) -> str:
         return self._random.choice(list(VARIANTS))
@@ -117,9 +121,12 @@ class Load:
         photo = await self._library.new("new")
         await self._clients.send(preview_request("missing preview", photo, self._variant()))
 
-    async def _burst(self) -> None:
+    async def _burst(self, count: int = _BURST) -> None:
         request = preview_request("burst", await self._library.new("burst"), self._variant())
-        await asyncio.gather(*(self._clients.send(request) for _ in range(_BURST)))
+        await asyncio.gather(*(self._clients.send(request) for _ in range(count)))
+
+    async def _crowd(self) -> None:
+        await self._burst(_CROWD)
 
     async def _missing_photo(self) -> None:
         photo = Photo(f"none/{self._random.randrange(10**9)}.jpg")
@@ -144,6 +151,14 @@ class Load:
             await self._clients.send(photo_request("changing photo", photo))
         else:
             await self._clients.send(preview_request("changing photo", photo, self._variant()))
+
+    async def _late_upload(self) -> None:
+        """Upload a photo right after its preview was asked for, and ask again."""
+        photo = Photo(f"late/{self._random.randrange(10**9)}.jpg")
+        request = preview_request("uploaded late", photo, self._variant())
+        await self._clients.send(request)
+        await self._library.change(photo, self._random.choice(self._library.pictures))
+        await self._clients.send(request)
 
     async def _bad_path(self) -> None:
         path, status = self._random.choice(list(_BAD_PATHS.items()))

@@ -17,8 +17,8 @@ from benchmarks.processes import children, memory
 from devstack.programs import LOOPBACK
 from tests.soak.system import Replica, System
 
-# Connections are kept for reuse: nginx keeps those to replicas and S3 for 30 s.
-BACK_WITHIN_S = 60.0
+# Connections are kept for reuse: nginx keeps those to replicas and S3 for 30 s, the service those to S3 for 90 s.
+BACK_WITHIN_S = 120.0
 _POLL_S = 1.0
 
 
@@ -64,6 +64,7 @@ def leaks(before: Measured, after: Measured) -> list[str]:
 
 async def at_rest(system: System, before: Measured) -> Measured:
     """Return the figures once all are back, or after `BACK_WITHIN_S`."""
+    await system.all_answer()
     for _ in range(round(BACK_WITHIN_S / _POLL_S)):
         if not leaks(before, await measure(system)):
             break

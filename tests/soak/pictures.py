@@ -70,13 +70,12 @@ def _picture(number: int) -> Picture:
 
 def _renders(data: bytes, variant: str) -> Iterator[bytes]:
     """Yield the variant's preview rendered alone, and in each batch that a request can cause."""
-    for name, preset in VARIANTS.items():
-        batch = [name, *preset.companions]
-        for specs in ([variant], batch) if name == variant else (batch,) if variant in batch else ():
-            rendered = dict(zip(specs, resize_many(data, [Spec(**VARIANTS[each].spec) for each in specs]), strict=True))
-            preview = rendered[variant]
-            assert isinstance(preview, Preview)
-            yield preview.data
+    batches = [[name, *preset.companions] for name, preset in VARIANTS.items() if preset.companions]
+    for batch in [[variant], *(each for each in batches if variant in each)]:
+        specs = [Spec(**VARIANTS[name].spec) for name in batch]
+        preview = dict(zip(batch, resize_many(data, specs), strict=True))[variant]
+        assert isinstance(preview, Preview)
+        yield preview.data
 
 
 def _encoded(number: int, suffix: str) -> bytes:

@@ -24,8 +24,8 @@ class TcpProxy:
     """Forwards connections to a port.
 
     Attributes:
+        port: Where it listens, on loopback.
         delay_s: How much later each piece arrives, in either direction.
-        swallows: Connections open before now stay open and carry nothing any more.
     """
 
     def __init__(self, upstream_port: int) -> None:

@@ -69,7 +69,8 @@ class _Run:
             await exits.enter_async_context(self._system.running())
             session = await exits.enter_async_context(
                 ClientSession(
-                    connector=TCPConnector(limit=0),
+                    # Nothing to repeat, as browsers do, where nginx closes an idle connection at this very moment.
+                    connector=TCPConnector(limit=0, force_close=True),
                     timeout=ClientTimeout(total=None),
                     auto_decompress=False,
                     cookie_jar=DummyCookieJar(),
