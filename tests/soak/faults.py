@@ -74,6 +74,17 @@ async def _redis_full(system: System, _random: Random) -> AsyncGenerator[None]:
     await _command(system, "CONFIG", "SET", "maxmemory", "0")
 
 
+@_fault("eviction")
+async def _eviction(system: System, _random: Random) -> AsyncGenerator[None]:
+    """As large as it is now, with a policy that evicts."""
+    memory = await _command(system, "INFO", "memory")
+    await _command(system, "CONFIG", "SET", "maxmemory-policy", "volatile-ttl")
+    await _command(system, "CONFIG", "SET", "maxmemory", str(memory["used_memory"]))
+    yield
+    await _command(system, "CONFIG", "SET", "maxmemory", "0")
+    await _command(system, "CONFIG", "SET", "maxmemory-policy", "noeviction")
+
+
 @_fault("redis-read-only")
 async def _redis_read_only(system: System, _random: Random) -> AsyncGenerator[None]:
     await _command(system, "REPLICAOF", *_NOWHERE)

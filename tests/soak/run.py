@@ -62,7 +62,7 @@ class _Run:
         # Their own numbers, so that the sequence of faults does not depend on the order of answers.
         self._schedule = Schedule(Random(seed), names)
         self._random = Random(seed + 1)
-        self._began = 0.0
+        self._began = asyncio.get_running_loop().time()
 
     async def run(self, clients: int) -> Result:
         async with AsyncExitStack() as exits:
