@@ -22,6 +22,7 @@ from tests.soak.system import System
 Inject = Callable[[System, Random], AbstractAsyncContextManager[None]]
 FAULTS: dict[str, Inject] = {}
 _NOWHERE = ("127.0.0.1", "1")
+_FOREIGN_S, _FOREIGN_KEYS = "4", 10
 _TRIES = 200  # to find an invocation in flight
 
 
@@ -90,6 +91,22 @@ async def _redis_read_only(system: System, _random: Random) -> AsyncGenerator[No
     await _command(system, "REPLICAOF", *_NOWHERE)
     yield
     await _command(system, "REPLICAOF", "NO", "ONE")
+
+
+@_fault("unknown-value")
+async def _unknown_value(system: System, random: Random) -> AsyncGenerator[None]:
+    for key in await _some_flights(system, random):
+        await _command(system, "SET", key, "neither lease nor result", "EX", _FOREIGN_S)
+    yield
+
+
+@_fault("wrong-type")
+async def _wrong_type(system: System, random: Random) -> AsyncGenerator[None]:
+    for key in await _some_flights(system, random):
+        await _command(system, "DEL", key)
+        await _command(system, "RPUSH", key, "an element")
+        await _command(system, "EXPIRE", key, _FOREIGN_S)
+    yield
 
 
 @_fault("notification-lost")
@@ -232,9 +249,14 @@ def _kill(pid: int, number: signal.Signals) -> None:
         return
 
 
-async def _command(system: System, *words: str) -> Any:
+async def _command(system: System, *words: str | bytes) -> Any:
     async with RedisClient.from_url(system.redis.url) as client:
         return await client.execute_command(*words)  # type: ignore[no-untyped-call]
+
+
+async def _some_flights(system: System, random: Random) -> list[bytes]:
+    _, keys = await _command(system, "SCAN", "0", "MATCH", "prew:flight:*", "COUNT", "1000")
+    return random.sample(keys, min(len(keys), _FOREIGN_KEYS))
 
 
 def _s3_error(status: int, code: str) -> Canned:
