@@ -142,6 +142,8 @@ def _described(output: Output, preview: Preview, etag: str) -> dict[str, object]
         "height": preview.height,
         "etag": etag,
         "cache_control": output.cache_control,
+        "fingerprint": output.fingerprint,
+        **({"unknown": list(output.unknown)} if output.unknown else {}),
     }
 
 

@@ -5,6 +5,7 @@
     ├── Missing          missing       the object does not exist in S3 (404)
     ├── Forbidden        forbidden     S3 refused (403); without s3:ListBucket, also for a missing object
     ├── StorageFailed    storage       S3 does not answer, or answers with another error
+    ├── Throttled        throttled     S3 asks for fewer requests (SlowDown)
     ├── Unsupported      unsupported   not an image, or its format is not accepted
     ├── Corrupt          corrupt       an image that cannot be decoded to its end
     ├── TooLarge         too_large     more bytes or pixels than the limits allow
@@ -46,6 +47,12 @@ class StorageFailed(ResizeError):
     """S3 could not be reached or failed, or the bucket does not exist."""
 
     kind = "storage"
+
+
+class Throttled(ResizeError):
+    """S3 answers with SlowDown or 429, also when it was asked again: nothing was rendered, and later it may be."""
+
+    kind = "throttled"
 
 
 class Unsupported(ResizeError):

@@ -2,7 +2,8 @@
 
 The field names are those of the first source system, so that either side can be replaced: `src_key`, `src_bucket`,
 `dst_bucket`, `root_folder`, `preset_name`, `rewrite_part` and `width` or `height` are required. All others have
-defaults, null means the default, and unknown fields are ignored.
+defaults, null means the default. Unknown fields, such as those of a newer service, are left out, and the preview does
+not get the fingerprint that counts them.
 
 `also` lists companions, further previews of the same photo. Each is an object with a `preset_name` and preset fields of
 its own, and may have its own `fingerprint` and `cache_control`; buckets and prefixes are those of the request.
@@ -21,6 +22,22 @@ from prewmanager_presets import MAX_COMPANIONS, PresetError, Spec, definitions
 DEFAULT_CACHE_CONTROL = "public, max-age=31536000"
 MAX_KEY_BYTES = 1024  # S3's own limit, in UTF-8
 
+_REQUEST_FIELDS = frozenset(
+    {
+        "src_key",
+        "src_bucket",
+        "dst_bucket",
+        "root_folder",
+        "preset_name",
+        "rewrite_part",
+        "fingerprint",
+        "cache_control",
+        "thumbhash",
+        "also",
+        "request_id",
+        "traceparent",
+    }
+)
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]{1,1024}")
 _BUCKET = re.compile(r"[A-Za-z0-9._-]{1,255}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -32,8 +49,10 @@ class Output:
 
     Attributes:
         dst_key: The preview's key.
-        fingerprint: The preset's, stored in the preview's metadata to record by which definition it was rendered.
+        fingerprint: The preset's, stored in the preview's metadata to record by which definition it was rendered. Where
+            there are unknown fields it is that of the fields which are known.
         cache_control: The header with which S3 serves the preview.
+        unknown: Names of fields that this version does not know, in order.
     """
 
     preset_name: str
@@ -41,6 +60,7 @@ class Output:
     spec: Spec
     fingerprint: str
     cache_control: str
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,11 +124,14 @@ def _output(given: Mapping[str, Any], own: Mapping[str, Any]) -> Output:
         spec = Spec(**{field: own[field] for field in definitions(Spec) if field in own})
     except PresetError as error:
         raise InvalidRequest(str(error)) from error
+    unknown = tuple(sorted(own.keys() - definitions(Spec).keys() - _REQUEST_FIELDS))
+    stated = _header_value(own, "fingerprint", spec.fingerprint)
     return Output(
         preset_name=name,
         dst_key=key,
         spec=spec,
-        fingerprint=_header_value(own, "fingerprint", spec.fingerprint),
+        unknown=unknown,
+        fingerprint=spec.fingerprint if unknown else stated,
         cache_control=_header_value({**_stated(given, "cache_control"), **own}, "cache_control", DEFAULT_CACHE_CONTROL),
     )
 

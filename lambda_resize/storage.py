@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store
 
-from lambda_resize.errors import Forbidden, Missing, StorageFailed, TooLarge
+from lambda_resize.errors import Forbidden, Missing, StorageFailed, Throttled, TooLarge
 
 # S3 shows them as x-amz-meta-preset-fingerprint and so on.
 FINGERPRINT = "preset-fingerprint"
@@ -31,6 +32,9 @@ READ_TIMEOUT = timedelta(seconds=4)  # between two pieces of an answer, so that 
 REQUEST_TIMEOUT = timedelta(seconds=15)
 MAX_RETRIES = 2
 RETRY_WINDOW = timedelta(seconds=5)  # no retry begins after it
+
+# In obstore's text of S3's answer.
+_THROTTLING = re.compile(r"SlowDown|status code: (429|503)|\b(429 Too Many Requests|503 Service Unavailable)\b")
 
 
 @dataclass(frozen=True)
@@ -157,7 +161,7 @@ class Storage:
             )
         except ClientError as error:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-            kind = Forbidden if status in {401, 403} else StorageFailed
+            kind = {401: Forbidden, 403: Forbidden, 429: Throttled, 503: Throttled}.get(status, StorageFailed)
             raise kind(f"{bucket}/{key}: {error}") from error
         except BotoCoreError as error:
             raise StorageFailed(f"{bucket}/{key}: {error}") from error
@@ -199,6 +203,8 @@ def _translated(name: str, *, writing: bool = False) -> Iterator[None]:
     except (PermissionDeniedError, UnauthenticatedError) as error:
         raise Forbidden(f"{name}: {_first_line(error)}") from error
     except (BaseError, ValueError, OSError) as error:
+        if _THROTTLING.search(str(error)):
+            raise Throttled(f"{name}: {_first_line(error)}") from error
         raise StorageFailed(f"{name}: {_first_line(error)}") from error
 
 

@@ -18,7 +18,7 @@ PrewError
         ├── Overloaded               throttled
         ├── DeadlineExceeded         timeout
         ├── ResizerFailed            failed
-        ├── ReplicaFailed            replica
+        │   └── ReplicaFailed        failed: by a fault of this process
         └── StorageFailed            storage
 """
 
@@ -133,10 +133,8 @@ class ResizerFailed(Transient):
     kind = "failed"
 
 
-class ReplicaFailed(Transient):
+class ReplicaFailed(ResizerFailed):
     """This process cannot render, by a fault of its own: credentials, clock, connection. Another one may be able to."""
-
-    kind = "replica"
 
 
 class StorageFailed(Transient):

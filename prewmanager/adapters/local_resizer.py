@@ -10,7 +10,7 @@ from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
 
-from prewmanager.errors import DeadlineExceeded, PhotoFatal, PreviewFailed, ResizerFailed
+from prewmanager.errors import DeadlineExceeded, PhotoFatal, PreviewFailed, ReplicaFailed, ResizerFailed
 from prewmanager.resizing.contract import ResizeContract
 from prewmanager.resizing.render import RenderJob, RenderResult
 
@@ -46,13 +46,15 @@ class LocalResizer:
     async def resize(self, job: RenderJob) -> RenderResult:
         """Run the function for the job in a worker. Raises the `PreviewFailed` of its outcome."""
         request = self._contract.request(job)
-        work = self._pool.schedule(_resize, args=(request,), timeout=self._timeout_s)
         try:
+            work = self._pool.schedule(_resize, args=(request,), timeout=self._timeout_s)
             response = await asyncio.wrap_future(work)
         except WorkerTimeoutError as error:
             raise DeadlineExceeded(f"the worker took longer than {self._timeout_s} s and was stopped") from error
         except ProcessExpired as error:
             raise _death(error) from error
+        except RuntimeError as error:  # the pool is broken, or being closed
+            raise ReplicaFailed(f"no worker can be started: {error}") from error
         return self._contract.result(response, job)
 
     async def ping(self) -> None:

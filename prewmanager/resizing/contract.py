@@ -14,9 +14,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pybase64
+import structlog
 
 from prewmanager.errors import (
     DeadlineExceeded,
+    Overloaded,
     PhotoCorrupt,
     PhotoMissing,
     PhotoTooLarge,
@@ -30,6 +32,7 @@ from prewmanager.previews.outcome import Failure, Made, Outcome
 from prewmanager.request_context import context_fields
 from prewmanager.resizing.render import InvocationCost, RenderJob, RenderResult
 
+_log = structlog.get_logger(__name__)
 _FAILURES: dict[str, type[PreviewFailed]] = {
     "missing": PhotoMissing,
     "unsupported": PhotoUnsupported,
@@ -38,7 +41,9 @@ _FAILURES: dict[str, type[PreviewFailed]] = {
     "forbidden": StorageFailed,
     "storage": StorageFailed,
     "timeout": DeadlineExceeded,
+    "throttled": Overloaded,
 }
+_RETRY_AFTER_S: dict[type[PreviewFailed], float] = {Overloaded: 1.0}
 _MAX_DURATION_MS = 900_000  # Lambda's limit for one invocation
 _IMAGE = re.compile(r"image/[a-z0-9.+-]+")
 _THUMBHASH = re.compile(r"[A-Za-z0-9+/]{4,64}={0,2}")
@@ -76,6 +81,7 @@ class ResizeContract:
         Raises the `PreviewFailed` that the response names, and `ResizerFailed` where it is no response of the contract.
         """
         made = self._made(response)
+        _log_other_version(response, job.preview)
         also = response.get("also") if isinstance(response, dict) else None
         return RenderResult(made, dict(self._companions(job.companions, also, made.thumbhash)))
 
@@ -89,7 +95,7 @@ class ResizeContract:
             raise ResizerFailed(f"the function's response is not one of the contract: {str(response)[:200]}")
         if not response["status"]:
             failure = _FAILURES.get(str(response.get("kind")), ResizerFailed)
-            raise failure(str(response.get("error", "the function gave no reason")))
+            raise failure(str(response.get("error", "the function gave no reason")), _RETRY_AFTER_S.get(failure))
         body = _decoded(response.get("data"))
         size = len(body) if body is not None else response.get("size")
         content_type = str(response.get("content_type"))
@@ -116,6 +122,14 @@ class ResizeContract:
                 yield preview.preset_name, replace(self._made(response), body=None, thumbhash=thumbhash)
             except PreviewFailed as error:
                 yield preview.preset_name, Failure.of(error)
+
+
+def _log_other_version(response: object, preview: Preview) -> None:
+    """Log that the function rendered another definition than the preset's: the preview is stored as that one's."""
+    applied = _text(response, "fingerprint") if isinstance(response, dict) else None
+    if applied is not None and applied != preview.preset.fingerprint:
+        unknown = response.get("unknown") if isinstance(response, dict) else None
+        _log.warning("function.is_older", key=preview.preview_key, unknown=str(unknown)[:200], fingerprint=applied)
 
 
 def _preset_fields(preview: Preview) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 
-from prewmanager.errors import Overloaded
+from prewmanager.errors import Overloaded, PhotoFatal
 from prewmanager.resizing.load import Load
 from prewmanager.resizing.ports import Quota, Resizer
 from prewmanager.resizing.render import RenderJob, RenderResult
@@ -50,7 +50,10 @@ class ConcurrencyLimitedResizer:
 
 
 class RetryingResizer:
-    """Retries when it is throttled, since the function did not run then; any other failure is final."""
+    """Retries when it is throttled, since the function did not run then, and once after a crash.
+
+    A process can be killed for reasons of its host; only the second crash is the photo's. Any other failure is final.
+    """
 
     def __init__(self, inner: Resizer, *, within_s: float, sleep: Sleep = asyncio.sleep) -> None:
         """`within_s`: no retry begins later than this after the first attempt."""
@@ -60,6 +63,16 @@ class RetryingResizer:
 
     async def resize(self, job: RenderJob) -> RenderResult:
         """Resize. Raises what the last attempt raised."""
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + self._within_s
+        try:
+            return await self._patiently(job)
+        except PhotoFatal:
+            if loop.time() > ends:
+                raise
+        return await self._patiently(job)
+
+    async def _patiently(self, job: RenderJob) -> RenderResult:
         left_s, backoff_s = self._within_s, 0.1
         while True:
             try:

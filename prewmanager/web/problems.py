@@ -18,7 +18,6 @@ from prewmanager.errors import (
     PhotoRejected,
     PreviewFailed,
     PrewError,
-    ReplicaFailed,
     UnknownPreset,
 )
 
@@ -33,7 +32,6 @@ STATUSES: list[tuple[type[PrewError], HTTPStatus, str]] = [
     (PhotoMissing, HTTPStatus.NOT_FOUND, "Photo not found"),
     (PhotoRejected, HTTPStatus.UNPROCESSABLE_ENTITY, "Unprocessable photo"),
     (Overloaded, HTTPStatus.SERVICE_UNAVAILABLE, "Overloaded"),
-    (ReplicaFailed, HTTPStatus.SERVICE_UNAVAILABLE, "Temporarily unavailable"),
     (DeadlineExceeded, HTTPStatus.GATEWAY_TIMEOUT, "Preview timed out"),
     (PreviewFailed, HTTPStatus.BAD_GATEWAY, "Preview failed"),
 ]

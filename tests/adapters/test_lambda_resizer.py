@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import re
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -184,6 +185,51 @@ async def test_one_attempt_is_one_invocation(answer: Answer, failure: type[Previ
             await resizer.resize(job())
 
     assert endpoint.calls == 1
+
+
+@pytest.mark.fault("lambda-waking")
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (409, "ResourceConflictException"),
+        (409, "CodeArtifactUserPendingException"),
+        (409, "SnapStartNotReadyException"),
+        (502, "ResourceNotReadyException"),
+        (502, "EC2ThrottledException"),
+        (502, "ENILimitReachedException"),
+        (502, "SubnetIPAddressLimitReachedException"),
+        (429, "ThrottlingException"),
+    ],
+)
+async def test_a_function_that_is_waking_up_is_asked_again(status: int, error: str) -> None:
+    async def waking(_: web.Request) -> web.Response:
+        return web.json_response(
+            {"message": "Pending"}, status=status, headers={"x-amzn-ErrorType": f"{error}:http://x"}
+        )
+
+    async with Endpoint(waking).running() as url, _resizer(url, "f") as resizer:
+        with pytest.raises(Overloaded) as caught:
+            await resizer.resize(job())
+
+    assert caught.value.retry_after_s == 1.0
+
+
+@pytest.mark.fault("lambda-away")
+async def test_a_connection_that_comes_too_late_is_a_failed_resize() -> None:
+    """A listener whose queue is full answers no connection."""
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        port = full.getsockname()[1]
+        waiting = [socket.socket() for _ in range(3)]
+        for each in waiting:
+            each.setblocking(False)
+            each.connect_ex(("127.0.0.1", port))
+        async with _resizer(f"http://127.0.0.1:{port}", "f") as resizer:
+            with pytest.raises(ReplicaFailed):
+                await resizer.resize(job())
+        for each in waiting:
+            each.close()
 
 
 @pytest.mark.parametrize(("answer", "seconds"), [(_throttled, 7.0), (_throttled_without_reason, 1.0)])

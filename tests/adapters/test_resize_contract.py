@@ -11,6 +11,7 @@ import pytest
 from prewmanager import request_context
 from prewmanager.errors import (
     DeadlineExceeded,
+    Overloaded,
     PhotoCorrupt,
     PhotoMissing,
     PhotoTooLarge,
@@ -81,6 +82,7 @@ def test_an_answer_without_data_is_in_the_bucket() -> None:
         ("forbidden", StorageFailed),
         ("storage", StorageFailed),
         ("timeout", DeadlineExceeded),
+        ("throttled", Overloaded),
         ("internal", ResizerFailed),
         ("from_the_future", ResizerFailed),
     ],

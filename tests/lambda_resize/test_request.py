@@ -43,10 +43,14 @@ def test_null_means_the_default() -> None:
     assert parse(event | empty | {"cache_control": None}) == parse(event)
 
 
-def test_unknown_fields_are_ignored() -> None:
-    """So that a newer service works with an older function."""
-    event = example("request_minimal")
-    assert parse(event | {"watermark": {"text": "new"}}) == parse(event)
+@pytest.mark.fault("older-function")
+def test_what_a_newer_service_asks_for_in_addition_has_no_part_in_the_fingerprint() -> None:
+    event = example("request_full") | {"fingerprint": "0123456789ab"}
+    known, newer = parse(event).main, parse(event | {"watermark": {"text": "new"}}).main
+
+    assert (known.fingerprint, known.unknown) == ("0123456789ab", ())
+    assert (newer.fingerprint, newer.unknown) == (known.spec.fingerprint, ("watermark",))
+    assert newer.spec == known.spec
 
 
 def test_only_the_leading_part_of_the_key_is_replaced() -> None:

@@ -9,13 +9,15 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
 from devstack.backends import S3, s3_client
 from lambda_resize import storage as storage_module
-from lambda_resize.errors import Forbidden, Missing, StorageFailed, TooLarge
+from lambda_resize.errors import Forbidden, Missing, StorageFailed, Throttled, TooLarge
 from lambda_resize.storage import Storage, unset_empty_variables
 
 KEYS = [
@@ -261,3 +263,42 @@ def test_the_slow_client_is_not_imported_without_need() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+class SlowDown(BaseHTTPRequestHandler):
+    """Answers every request with S3's SlowDown."""
+
+    status = 503
+
+    def do_GET(self) -> None:
+        body = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(self.status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_PUT(self) -> None:
+        self.do_GET()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the standard library's
+        pass
+
+
+@pytest.mark.fault("s3-slow-down")
+@pytest.mark.parametrize("object_acl", [None, "public-read"])
+@pytest.mark.parametrize("status", [503, 429])
+def test_an_s3_that_asks_for_fewer_requests_is_throttled(
+    status: int, object_acl: str | None, environment: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del environment
+    monkeypatch.setattr(storage_module, "RETRY_WINDOW", timedelta(seconds=0.2))
+    monkeypatch.setattr(SlowDown, "status", status)
+    with ThreadingHTTPServer(("127.0.0.1", 0), SlowDown) as server:
+        threading.Thread(target=server.serve_forever).start()
+        storage = Storage(endpoint=f"http://127.0.0.1:{server.server_port}", object_acl=object_acl)
+        with pytest.raises(Throttled):
+            storage.read("photos", "photo/a.jpg", 1000)
+        with pytest.raises(Throttled):
+            storage.write("photos", "prew/card/a.jpg", b"x", **HEADERS)
+        server.shutdown()

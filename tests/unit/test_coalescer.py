@@ -320,7 +320,7 @@ async def test_what_only_a_replica_itself_cannot_do_is_cached_for_nobody() -> No
     flight_store = MemoryFlightStore()
     unable = InMemoryReplica(flight_store, error=ReplicaFailed("no credentials"))
     unable.resizer.gate.set()
-    with pytest.raises(ReplicaFailed):
+    with pytest.raises(ResizerFailed):
         await unable.ask()
     able = InMemoryReplica(flight_store)
     able.resizer.gate.set()

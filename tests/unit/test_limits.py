@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
-from prewmanager.errors import Overloaded, ResizerFailed
+from prewmanager.errors import Overloaded, PhotoFatal, ResizerFailed
 from prewmanager.resizing.limits import ConcurrencyLimitedResizer, RateLimitedResizer, RetryingResizer
 from prewmanager.resizing.load import Load
 from prewmanager.resizing.render import RenderJob, RenderResult
@@ -35,6 +36,31 @@ class RecordedSleep:
 
     async def __call__(self, seconds: float) -> None:
         self.seconds.append(seconds)
+
+
+@pytest.mark.fault("sandbox-killed")
+@pytest.mark.parametrize(("crashes", "calls"), [(1, 2), (2, 2)])
+async def test_only_the_second_crash_is_the_photos(crashes: int, calls: int) -> None:
+    scripted = ScriptedResizer(*[PhotoFatal("killed")] * crashes)
+    retrying = RetryingResizer(scripted, within_s=1, sleep=RecordedSleep())
+    with pytest.raises(PhotoFatal) if crashes > 1 else contextlib.nullcontext():
+        await retrying.resize(job())
+
+    assert scripted.calls == calls
+
+
+@pytest.mark.fault("sandbox-killed")
+async def test_a_crash_after_too_long_is_not_tried_again() -> None:
+    class Slow(ScriptedResizer):
+        async def resize(self, job: RenderJob) -> RenderResult:
+            await asyncio.sleep(2)
+            return await super().resize(job)
+
+    slow = Slow(PhotoFatal("killed"))
+    with pytest.raises(PhotoFatal):
+        await RetryingResizer(slow, within_s=1).resize(job())
+
+    assert slow.calls == 1
 
 
 @pytest.mark.fault("too-many-resizes")

@@ -14,8 +14,21 @@ from prewmanager.resizing.contract import ResizeContract, invocation_cost
 from prewmanager.resizing.ports import CostMeter
 from prewmanager.resizing.render import InvocationCost, RenderJob, RenderResult
 
-_THROTTLED = "TooManyRequestsException"
-_THROTTLED_RETRY_S = 1.0
+# The function did not run: too many at once, or it is being created, updated or woken up; from AWS's Invoke API.
+_LATER = frozenset(
+    {
+        "TooManyRequestsException",
+        "ThrottlingException",
+        "ResourceConflictException",
+        "CodeArtifactUserPendingException",
+        "SnapStartNotReadyException",
+        "ResourceNotReadyException",
+        "EC2ThrottledException",
+        "ENILimitReachedException",
+        "SubnetIPAddressLimitReachedException",
+    }
+)
+_LATER_S = 1.0
 # Lambda's error type for a process that ended during an invocation, by a crash or out of memory. Exceptions, also at
 # import, are reported under their own names.
 _DEAD = "Runtime.ExitError"
@@ -54,6 +67,8 @@ class LambdaResizer:
     async def _invoke(self, payload: bytes, *, dry: bool = False) -> Reply:
         try:
             reply = await self._client.invoke(payload, dry=dry)
+        except aiohttp.ConnectionTimeoutError as error:
+            raise ReplicaFailed(f"Lambda is out of reach: {error}") from error
         except TimeoutError as error:
             raise DeadlineExceeded(f"no answer from Lambda: {error}") from error
         except (aiohttp.ClientConnectorError, BotoCoreError) as error:  # refused, an unknown host, no credentials
@@ -67,8 +82,8 @@ class LambdaResizer:
 
 def _refused(reply: Reply) -> PreviewFailed:
     reason = f"{reply.refused}: {error_message(reply.body)}"
-    if reply.refused == _THROTTLED:
-        return Overloaded(f"Lambda throttles: {reason}", _seconds(reply.headers.get("Retry-After")))
+    if reply.refused in _LATER:
+        return Overloaded(f"Lambda is not ready: {reason}", _seconds(reply.headers.get("Retry-After")))
     if reply.status == HTTPStatus.FORBIDDEN:  # credentials, a clock that is off, a role: another replica's may be right
         return ReplicaFailed(f"Lambda refuses this process: {reason}")
     return ResizerFailed(f"Lambda could not be invoked: {reason}")
@@ -76,9 +91,9 @@ def _refused(reply: Reply) -> PreviewFailed:
 
 def _seconds(retry_after: str | None) -> float:
     try:
-        return max(0.0, float(retry_after or _THROTTLED_RETRY_S))
+        return max(0.0, float(retry_after or _LATER_S))
     except ValueError:
-        return _THROTTLED_RETRY_S
+        return _LATER_S
 
 
 def _function_error(body: bytes) -> PreviewFailed:
