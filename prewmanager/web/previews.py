@@ -11,7 +11,7 @@ from functools import lru_cache
 from http import HTTPStatus
 
 import structlog
-from aiohttp import web
+from aiohttp import ClientConnectionResetError, web
 from multidict import CIMultiDict
 
 from prewmanager.errors import MethodNotAllowed
@@ -25,6 +25,7 @@ from prewmanager.web.ports import PreviewProvider
 from prewmanager.web.problems import SERVER, error_name, problem
 
 _METHODS = ("GET", "HEAD")
+_CLIENT_CLOSED_REQUEST = 499  # nginx's status for it, which only metrics and log see
 _X_PREVIEW = {source: source.value for source in Source}  # an enumeration's attribute costs as much as a header
 _log = structlog.get_logger(__name__)
 
@@ -41,7 +42,7 @@ class PreviewHandler:
         self._logs_requests = _log.is_enabled_for(logging.DEBUG)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer with the preview or a problem. Raises only if the client has disconnected."""
+        """Answer with the preview or a problem; nothing is sent to a client that has disconnected."""
         started, preset = time.perf_counter(), ""
         set_request_headers(request.headers)
         try:
@@ -50,6 +51,8 @@ class PreviewHandler:
             answer = await self._provider.preview(preview)
             source = _X_PREVIEW[answer.source]
             response = await self._response(request, preview, answer)
+        except ClientConnectionResetError:  # raised by writing to the client alone: adapters translate those of theirs
+            source, response = "", web.Response(status=_CLIENT_CLOSED_REQUEST)
         except Exception as error:  # noqa: BLE001 -- the last resort: logged in full, not shown to clients
             source, response = error_name(error), problem(error, request.raw_path)
         seconds = time.perf_counter() - started

@@ -169,6 +169,9 @@ class WebReplica(InMemoryReplica):
             middlewares=self.tracing.middlewares,
         )
         async with TestServer(make_app(service)) as server, ClientSession() as session:
+            assert server.runner is not None
+            assert server.runner.server is not None
+            self.server, self.address = server.runner.server, (server.host, server.port)
             self._url, self._session = f"http://{server.host}:{server.port}", session
             yield self
             await self.coalescer.close(5)

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import AsyncIterator
 
 import pytest
+import structlog
 
 from prewmanager.errors import (
     DeadlineExceeded,
@@ -119,6 +120,32 @@ async def test_a_large_preview_is_streamed(site: WebReplica, method: str, monkey
     assert response.headers["Content-Length"] == "9"
     assert response.headers["ETag"] == '"large"'
     assert await response.read() == (b"123456789" if method == "GET" else b"")
+
+
+@pytest.mark.fault("clients-leave")
+async def test_a_client_that_leaves_before_a_large_preview_is_no_defect(
+    site: WebReplica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = asyncio.Event()
+
+    async def resize(_: RenderJob) -> RenderResult:
+        site.store.objects["prew/card/a.jpg"] = Made("image/png", 9, '"large"', None, b"123456789")
+        await gate.wait()
+        return RenderResult(Made("image/png", 9, '"large"', None, None))
+
+    monkeypatch.setattr(site.resizer, "resize", resize)
+    site.server.handler_cancellation = False  # as the service has it
+    _, writer = await asyncio.open_connection(*site.address)
+    writer.write(b"GET /prew/card/a.jpg HTTP/1.1\r\nHost: a\r\n\r\n")
+    await until(lambda: "prew/card/a.jpg" in site.store.objects)
+    (connection,) = site.server.connections
+    writer.transport.abort()
+    await until(lambda: connection.transport is None)
+    with structlog.testing.capture_logs() as log:
+        gate.set()
+        await until(lambda: b'status="499"' in site.metrics.text())
+
+    assert {line["event"] for line in log} == {"request", "flight"}
 
 
 @pytest.mark.parametrize(
