@@ -153,6 +153,18 @@ async def _lambda_throttles(system: System, random: Random) -> AsyncGenerator[No
         yield
 
 
+@_fault("lambda-waking")
+async def _lambda_waking(system: System, random: Random) -> AsyncGenerator[None]:
+    waking = [
+        _lambda_error(409, "ResourceConflictException"),
+        _lambda_error(409, "SnapStartNotReadyException"),
+        _lambda_error(502, "ResourceNotReadyException"),
+        _lambda_error(502, "ENILimitReachedException"),
+    ]
+    with _interfering(system.ways_to_lambda, lambda: random.choice([None, *waking])):
+        yield
+
+
 @_fault("lambda-fails")
 async def _lambda_fails(system: System, random: Random) -> AsyncGenerator[None]:
     failed = _lambda_error(500, "ServiceException")

@@ -11,7 +11,7 @@ from tests.soak.run import soak
 FAULTS = ["redis-slow", "redis-half-open", "redis-full", "redis-read-only", "s3-slow", "nginx-reloaded"]
 
 
-@pytest.mark.timeout(300)  # half a minute of load, and up to two for connections that are kept for reuse
+@pytest.mark.timeout(300)  # half a minute of load, and up to one for connections that are kept for reuse
 @pytest.mark.fault("redis-slow")
 @pytest.mark.fault("redis-half-open")
 @pytest.mark.fault("redis-full")
