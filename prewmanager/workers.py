@@ -16,11 +16,16 @@ from prewmanager.server import run
 from prewmanager.telemetry.logging import configure_logging
 
 _RESTART_PAUSE_S = 1.0
+_STOPS = frozenset({signal.SIGTERM, signal.SIGINT})
+_WAITED_FOR = _STOPS | {signal.SIGCHLD}
 _log = structlog.get_logger(__name__)
 
 
 class Workers:
-    """A parent that starts `count` workers, restarts those that die, and ends with the last one."""
+    """A parent that starts `count` workers, restarts those that die, and ends with the last one.
+
+    It blocks its signals and waits for one at a time, so that none comes at a moment that is not prepared for it.
+    """
 
     def __init__(self, settings: Settings, sock: socket.socket, count: int) -> None:
         """`sock` is listening; the workers inherit it."""
@@ -28,6 +33,7 @@ class Workers:
         self._sock = sock
         self._count = count
         self._pids: set[int] = set()
+        self._restarts: list[float] = []  # when those that died are to be replaced, the earliest first
         self._stopping = False
         # The parent keeps the write end open while it lives: end of file stops the workers, however the parent dies.
         self._alive_read, self._alive_write = os.pipe()
@@ -35,18 +41,15 @@ class Workers:
     def run(self) -> None:
         """Run until SIGTERM or SIGINT, which the workers get as SIGTERM; a second one kills them."""
         configure_logging(self._settings.log_level)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stop)
+        signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED_FOR)
         for _ in range(self._count):
             self._start()
-        while self._pids:
-            pid, status = os.wait()
-            self._pids.discard(pid)
-            mark_process_dead(pid)  # type: ignore[no-untyped-call]  # prometheus-client annotates only some
-            if not self._stopping:
-                _log.error("worker.died", pid=pid, status=os.waitstatus_to_exitcode(status))
-                time.sleep(_RESTART_PAUSE_S)
-                self._start()
+        while self._pids or self._restarts:
+            received = signal.sigtimedwait(_WAITED_FOR, self._pause_s())
+            if received is not None and received.si_signo in _STOPS:
+                self._stop()
+            self._reap()
+            self._restart()
 
     def _start(self) -> None:
         pid = os.fork()
@@ -59,17 +62,39 @@ class Workers:
         code = 1
         try:
             os.close(self._alive_write)
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             # A terminal sends Ctrl-C to all processes; the parent handles it for them.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
+            # A SIGTERM that came since the fork ends the worker here.
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _WAITED_FOR)
             run(self._settings, self._sock, signals=(signal.SIGTERM,), ends_with=self._alive_read)
             code = 0
         finally:
             os._exit(code)
 
-    def _stop(self, *_: object) -> None:
+    def _pause_s(self) -> float:
+        """Seconds until the next restart; where there is none, a minute."""
+        return max(0.0, self._restarts[0] - time.monotonic()) if self._restarts else 60.0
+
+    def _reap(self) -> None:
+        """Note the workers that have ended, all at once: one signal may stand for several."""
+        with contextlib.suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG)) != (0, 0):
+                pid, status = ended
+                self._pids.discard(pid)
+                mark_process_dead(pid)  # type: ignore[no-untyped-call]  # prometheus-client annotates only some
+                if not self._stopping:
+                    _log.error("worker.died", pid=pid, status=os.waitstatus_to_exitcode(status))
+                    self._restarts.append(time.monotonic() + _RESTART_PAUSE_S)
+
+    def _restart(self) -> None:
+        while self._restarts and self._restarts[0] <= time.monotonic():
+            del self._restarts[0]
+            self._start()
+
+    def _stop(self) -> None:
         number = signal.SIGKILL if self._stopping else signal.SIGTERM
         self._stopping = True
+        self._restarts.clear()
         for pid in self._pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)

@@ -89,6 +89,49 @@ async def test_a_worker_that_dies_is_replaced(service: tuple[Service, GatedLambd
     assert len(workers.pids) == WORKERS
 
 
+@pytest.mark.fault("worker-killed")
+async def test_a_service_whose_workers_have_just_died_ends_all_the_same(service: tuple[Service, GatedLambda]) -> None:
+    workers, _ = service
+    for pid in workers.pids:
+        os.kill(pid, signal.SIGKILL)
+    await until_reported(lambda: workers.program.log.read_text().count("worker.died") == WORKERS)
+    os.kill(workers.program.pid, signal.SIGTERM)
+
+    assert await asyncio.to_thread(workers.program.process.wait, 20) == 0
+    assert not workers.pids
+
+
+@pytest.mark.fault("worker-killed")
+async def test_workers_that_die_together_are_all_replaced(service: tuple[Service, GatedLambda]) -> None:
+    workers, _ = service
+    killed = workers.pids
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)
+    await until_reported(lambda: workers.serving == 2 * WORKERS)
+
+    assert len(workers.pids) == WORKERS
+    assert set(killed).isdisjoint(workers.pids)
+
+
+@pytest.mark.fault("stopped-at-start")
+async def test_a_signal_while_workers_are_started_reaches_them_all(service: tuple[Service, GatedLambda]) -> None:
+    """They are started again, and the signal comes when the first of them is there."""
+    workers, _ = service
+    for pid in workers.pids:
+        os.kill(pid, signal.SIGKILL)
+    await until_reported(lambda: not workers.pids)
+
+    def first() -> None:
+        while not workers.pids:
+            pass
+
+    await asyncio.to_thread(first)
+    os.kill(workers.program.pid, signal.SIGTERM)
+
+    assert await asyncio.to_thread(workers.program.process.wait, 20) == 0
+    assert not workers.pids
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.fault("replica-restarted")
 async def test_workers_end_after_their_requests(service: tuple[Service, GatedLambda], number: signal.Signals) -> None:
