@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ctypes
 import gc
+import resource
 import signal
 import socket
 from collections.abc import Iterable
@@ -41,6 +42,7 @@ def run(
     End of file on the descriptor `ends_with` has the same effect as a signal.
     """
     configure_logging(settings.log_level)
+    _raise_file_limit()
     # uvloop uses a fifth less CPU for a miss than the standard library's event loop.
     with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, sock, tuple(signals), ends_with))
@@ -54,7 +56,8 @@ async def _serve(
         runner = web.AppRunner(
             make_app(service),
             access_log=None,
-            handler_cancellation=False,
+            # A client that leaves ends its own waiting, and nothing of the flight.
+            handler_cancellation=True,
             shutdown_timeout=settings.shutdown_grace * 2 / 3,
         )
         await runner.setup()
@@ -85,6 +88,14 @@ def _stop_event(signals: tuple[signal.Signals, ...], ends_with: int | None) -> a
     if ends_with is not None:
         loop.add_reader(ends_with, stop)
     return stopping
+
+
+def _raise_file_limit() -> None:
+    """Allow as many file descriptors as the operator's hard limit: each waiting request holds one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):  # some systems forbid what they report
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _trim_memory() -> None:

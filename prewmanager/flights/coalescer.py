@@ -120,14 +120,16 @@ class Coalescer:
                 async with Flight(preview, self._parts, batch).run() as result:
                     self._publish(flight, result)
                     await resume_waiter(len(flight.waiters))
-        except Exception:  # noqa: BLE001 -- a defect of ours; the waiters must get an answer all the same
+        except asyncio.CancelledError:  # by `close`
+            if not flight.waiters.published:
+                flight.waiters.publish(FlightResult(Failure.of(Overloaded("this process is stopping"))))
+            raise
+        except BaseException:  # noqa: BLE001 -- a defect, or a panic in Rust; the waiters must get an answer all the same
             _log.exception("flight.crashed", key=preview.preview_key)
             if not flight.waiters.published:
                 self._publish(flight, FlightResult(CRASHED))
         finally:
             del self._flights[preview.flight_key]
-            if not flight.waiters.published:  # since `close` has ended the flight
-                flight.waiters.publish(FlightResult(Failure.of(Overloaded("this process is stopping"))))
 
     def _publish(self, flight: SharedFlight, result: FlightResult) -> None:
         waiters = len(flight.waiters)

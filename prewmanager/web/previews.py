@@ -5,6 +5,7 @@ Hot path: runs once per waiter, serially on the event loop.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from functools import lru_cache
@@ -14,7 +15,7 @@ import structlog
 from aiohttp import ClientConnectionResetError, web
 from multidict import CIMultiDict
 
-from prewmanager.errors import MethodNotAllowed
+from prewmanager.errors import MethodNotAllowed, StorageFailed
 from prewmanager.flights.result import Answer, Timings
 from prewmanager.previews.catalogue import Catalogue, Preview
 from prewmanager.previews.outcome import Source
@@ -53,6 +54,9 @@ class PreviewHandler:
             response = await self._response(request, preview, answer)
         except ClientConnectionResetError:  # raised by writing to the client alone: adapters translate those of theirs
             source, response = "", web.Response(status=_CLIENT_CLOSED_REQUEST)
+        except asyncio.CancelledError:  # the client has left, or the process stops
+            self._metrics.answered(preset, _CLIENT_CLOSED_REQUEST, "", time.perf_counter() - started)
+            raise
         except Exception as error:  # noqa: BLE001 -- the last resort: logged in full, not shown to clients
             source, response = error_name(error), problem(error, request.raw_path)
         seconds = time.perf_counter() - started
@@ -80,11 +84,21 @@ class PreviewHandler:
         response = web.StreamResponse(headers=headers)
         response.content_length = stored.size
         await response.prepare(request)
-        if request.method == "GET":
-            async for piece in pieces:
-                await response.write(piece)
-        await response.write_eof()
+        try:
+            if request.method == "GET":
+                async for piece in pieces:
+                    await response.write(piece)
+            await response.write_eof()
+        except StorageFailed as error:
+            # The status is sent: only a connection that breaks tells the client, and caches, that bytes are missing.
+            _log.warning("preview.cut", key=key, error=error.detail)
+            _abort(request)
         return response
+
+
+def _abort(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
 
 
 def _path(request: web.Request) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -112,28 +112,60 @@ async def test_an_unreachable_s3_is_a_storage_failure(s3: S3, monkeypatch: pytes
 
 
 @contextlib.asynccontextmanager
-async def _s3_that_cuts() -> AsyncIterator[str]:
-    """An S3 that announces 100,000 bytes and closes the connection after some of them."""
+async def _s3_that_cuts(
+    body: bytes, after: int, *, etags: Sequence[str] = ('"x"',)
+) -> AsyncIterator[tuple[str, list[int]]]:
+    """An S3 that closes each connection after some bytes of an answer, and where each answer began.
+
+    The object has one ETag after the other; the last one stays.
+    """
+    starts: list[int] = []
 
     async def cut(request: web.Request) -> web.StreamResponse:
-        headers = {"Content-Length": "100000", "ETag": '"x"', "Last-Modified": "Sat, 01 Aug 2026 00:00:00 GMT"}
-        response = web.StreamResponse(headers=headers)
+        start = request.http_range.start or 0
+        etag = etags[min(len(starts), len(etags) - 1)]
+        if request.headers.get("If-Match", etag) != etag:
+            return web.Response(status=412)
+        starts.append(start)
+        rest = body[start:]
+        ranged = {"Content-Range": f"bytes {start}-{len(body) - 1}/{len(body)}"} if start else {}
+        headers = {"Content-Length": str(len(rest)), "ETag": etag, "Last-Modified": "Sat, 01 Aug 2026 00:00:00 GMT"}
+        response = web.StreamResponse(status=206 if start else 200, headers=headers | ranged)
         await response.prepare(request)
-        await response.write(b"some")
-        assert request.transport is not None
-        request.transport.abort()
+        await response.write(rest[:after])
+        if len(rest) > after:
+            assert request.transport is not None
+            request.transport.close()
         return response
 
     app = web.Application()
     app.router.add_get("/{path:.*}", cut)
     async with TestServer(app) as server:
-        yield f"http://127.0.0.1:{server.port}"
+        yield f"http://127.0.0.1:{server.port}", starts
 
 
 @pytest.mark.fault("s3-cut")
-async def test_a_stream_that_breaks_is_a_storage_failure(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stream_that_breaks_goes_on_where_it_broke(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
     _environment(monkeypatch, s3)
-    async with _s3_that_cuts() as url:
+    body = bytes(range(256)) * 4000
+    async with _s3_that_cuts(body, 400_000) as (url, starts):
+        _, pieces = await _make("photos", url).stream("prew/card/a.jpg")
+        read = b"".join([piece async for piece in pieces])
+
+    assert read == body
+    assert starts[0] == 0 < starts[1] <= 400_000 < starts[2]
+
+
+@pytest.mark.fault("s3-cut")
+@pytest.mark.parametrize(("after", "etags"), [(0, ['"x"']), (400_000, ['"x"', '"another"']), (70_000, ['"x"'])])
+async def test_a_stream_that_cannot_go_on_is_a_storage_failure(
+    s3: S3, monkeypatch: pytest.MonkeyPatch, after: int, etags: list[str]
+) -> None:
+    """No byte comes, the object is another one, or it breaks again and again."""
+    _environment(monkeypatch, s3)
+    async with _s3_that_cuts(b"x" * 1_000_000, after, etags=etags) as (url, starts):
         _, pieces = await _make("photos", url).stream("prew/card/a.jpg")
         with pytest.raises(StorageFailed):
             [piece async for piece in pieces]
+
+    assert len(starts) <= 12

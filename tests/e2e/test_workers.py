@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientConnectionError, ClientSession
 
 from devstack.backends import S3, Redis
 from devstack.programs import LOOPBACK, Program, answers, find, free_ports
@@ -169,3 +169,28 @@ async def test_workers_end_with_a_parent_that_is_killed(service: tuple[Service, 
     os.kill(workers.program.pid, signal.SIGKILL)
 
     await until_reported(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in pids))
+
+
+@pytest.mark.fault("few-descriptors")
+async def test_too_few_file_descriptors_are_an_answer_with_the_true_reason(
+    s3: S3, redis_server: Redis, tmp_path: Path
+) -> None:
+    """With 64 of them, 100 misses at once; whoever is accepted gets an answer, and afterwards all is well."""
+    async with GatedLambda(s3, is_open=True).running() as function:
+        environment = Site(tmp_path, s3, redis_server, function).environment
+        port, log = free_ports(1)[0], tmp_path / "few.log"
+        argv = ["prlimit", "--nofile=64", find("prewmanager"), "serve"]
+        service = Program("few", argv, log, environment | {"PREW_PORT": str(port)})
+        service.wait_ready(lambda: answers(port))
+        paths = [f"/prew/card/few/{port}-{number}.jpg" for number in range(100)]
+        answered = await asyncio.gather(*(_get(port, path) for path in paths), return_exceptions=True)
+        await until_reported(lambda: answers(port))
+        later = [await _get(port, f"/prew/card/few/later-{port}-{number}.jpg") for number in range(5)]
+        service.stop()
+    text = log.read_text()
+
+    assert {answer for answer in answered if isinstance(answer, int)} <= {200, 502}
+    assert all(isinstance(answer, int | ClientConnectionError) for answer in answered)
+    assert "Too many open files" in text
+    assert "crashed" not in text
+    assert later == [200] * 5

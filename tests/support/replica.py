@@ -173,6 +173,7 @@ class WebReplica(InMemoryReplica):
             assert server.runner.server is not None
             self.server, self.address = server.runner.server, (server.host, server.port)
             self._url, self._session = f"http://{server.host}:{server.port}", session
+            self.port = server.port
             yield self
             await self.coalescer.close(5)
 

@@ -260,6 +260,23 @@ async def test_a_flight_that_another_process_never_completes_ends_at_the_deadlin
 
 
 @pytest.mark.fault("lease-lost")
+@pytest.mark.fault("few-descriptors")
+async def test_a_panic_in_rust_is_a_failure_and_not_the_end_of_the_process() -> None:
+    """It is no `Exception`; obstore panics where it gets no file descriptor."""
+
+    class PanicException(BaseException):
+        pass
+
+    replica = InMemoryReplica()
+
+    async def panics(key: str) -> NoReturn:
+        raise PanicException(key)
+
+    replica.store.find = panics  # type: ignore[method-assign]
+    with pytest.raises(ResizerFailed):
+        await replica.ask()
+
+
 async def test_a_lost_lease_costs_its_waiters_nothing() -> None:
     lease = RecordingLease()
     lease.own = False

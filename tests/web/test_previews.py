@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 from collections.abc import AsyncIterator
 
@@ -50,6 +51,53 @@ async def test_a_preview_comes_with_its_headers(site: WebReplica) -> None:
     assert {name: response.headers[name] for name in expected} == expected
     timings = response.headers["Server-Timing"].split(", ")
     assert [part.partition(";")[0] for part in timings] == ["lock", "s3", "lambda"]
+
+
+@pytest.mark.fault("s3-cut")
+async def test_a_stream_that_breaks_breaks_the_connection(site: WebReplica, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No word of ours is written into the picture, and its length tells that bytes are missing."""
+    large = dataclasses.replace(made(b"picture"), body=None, size=100)
+
+    async def stream(_: str) -> tuple[Made, AsyncIterator[bytes]]:
+        async def pieces() -> AsyncIterator[bytes]:
+            yield b"some"
+            raise StorageFailed("S3 is gone")
+
+        return large, pieces()
+
+    site.store.objects["prew/card/a.jpg"] = large
+    monkeypatch.setattr(site.store, "stream", stream)
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+    writer.write(b"GET /prew/card/a.jpg HTTP/1.1\r\nHost: x\r\n\r\n")
+    received = b""
+    async with asyncio.timeout(10):
+        with contextlib.suppress(ConnectionError):
+            while piece := await reader.read(1000):
+                received += piece
+    writer.close()
+    head, _, body = received.partition(b"\r\n\r\n")
+
+    assert b"Content-Length: 100" in head
+    assert body == b"some"
+
+
+@pytest.mark.fault("clients-leave")
+async def test_clients_that_leave_wait_no_longer_and_the_flight_goes_on() -> None:
+    replica = WebReplica()
+    async with replica.running() as site:
+        writers = []
+        for _ in range(20):
+            _, writer = await asyncio.open_connection("127.0.0.1", site.port)
+            writer.write(b"GET /prew/card/a.jpg HTTP/1.1\r\nHost: x\r\n\r\n")
+            writers.append(writer)
+        await until(lambda: [each.waiters for each in replica.coalescer.in_flight()] == [20])
+        for writer in writers:
+            writer.close()
+        await until(lambda: [each.waiters for each in replica.coalescer.in_flight()] == [0])
+        replica.resizer.gate.set()
+        await until(lambda: not replica.coalescer.in_flight())
+
+    assert list(replica.store.objects) == ["prew/card/a.jpg"]
 
 
 async def test_a_thumbhash_is_a_header_where_the_preview_has_one(site: WebReplica) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,11 @@ from prewmanager.previews.outcome import Made
 
 if TYPE_CHECKING:
     # obstore defines these for type checkers only.
-    from obstore import Attributes, GetResult, ObjectMeta
+    from obstore import Attributes, GetOptions, GetResult, ObjectMeta
     from obstore.store import S3Config
 
-_CHUNK_BYTES = 256 * 1024
+_CHUNK_BYTES = 64 * 1024
+_RESUMPTIONS = 5
 # The resize function's names in the object's metadata.
 _FINGERPRINT, _THUMBHASH = "preset-fingerprint", "thumbhash"
 _CONNECT = timedelta(seconds=1)
@@ -50,52 +52,83 @@ class S3PreviewStore:
     async def find(self, key: str) -> Made | None:
         """Return the preview under this key, or None, with one GET. Raises `StorageFailed`."""
         try:
-            got = await self._store.get_async(key)
-            large = got.meta["size"] > self._max_body_bytes
-            body = None if large else bytes(await got.bytes_async())
+            with _translated(key):
+                got = await self._store.get_async(key)
+                large = got.meta["size"] > self._max_body_bytes
+                body = None if large else bytes(await got.bytes_async())
         except FileNotFoundError:
             return None
-        except (BaseError, OSError) as error:
-            raise _failed(key, error) from error
         return _made(got.meta, got.attributes, body)
 
     async def stream(self, key: str) -> tuple[Made, AsyncIterator[bytes]]:
-        """Return the preview under this key in pieces of 256 KB. Raises `StorageFailed`, also if it does not exist."""
+        """Return the preview under this key in pieces. Raises `StorageFailed`, also if it does not exist.
+
+        Where a connection breaks in between, the rest is read on another one, as long as the object is the same. Where
+        that fails too, the iterator raises `StorageFailed`.
+        """
         try:
-            got = await self._store.get_async(key)
-        except (BaseError, OSError) as error:
+            with _translated(key):
+                got = await self._store.get_async(key)
+        except FileNotFoundError as error:
             raise _failed(key, error) from error
-        return _made(got.meta, got.attributes, None), _pieces(got, key)
+        return _made(got.meta, got.attributes, None), self._pieces(got, key)
+
+    async def _pieces(self, got: GetResult, key: str) -> AsyncIterator[bytes]:
+        # obstore resumes by itself, but once only.
+        size, etag, sent = got.meta["size"], got.meta["e_tag"], 0
+        for _ in range(1 + _RESUMPTIONS):
+            began = sent
+            try:
+                with _translated(key):
+                    if sent and etag:
+                        rest: GetOptions = {"range": {"offset": sent}, "if_match": etag}
+                        got = await self._store.get_async(key, options=rest)
+                    async for piece in got.stream(min_chunk_size=_CHUNK_BYTES):
+                        sent += len(piece)
+                        yield bytes(piece)
+            except StorageFailed:
+                if sent == began or etag is None:
+                    raise
+            if sent == size:
+                return
+        raise StorageFailed(f"{key}: broke off {1 + _RESUMPTIONS} times")
 
     async def head(self, key: str) -> ObjectHead | None:
         """Return this object's metadata, or None if it does not exist. Raises `StorageFailed`."""
         try:
-            got = await self._store.get_async(key, options={"head": True})
+            with _translated(key):
+                got = await self._store.get_async(key, options={"head": True})
         except FileNotFoundError:
             return None
-        except (BaseError, OSError) as error:
-            raise _failed(key, error) from error
         made = _made(got.meta, got.attributes, None)
         return ObjectHead(made, got.meta["last_modified"], got.attributes.get(_FINGERPRINT))
 
     async def ping(self) -> None:
         """Return when the bucket answers, with or without the permission to list it. Raises `StorageFailed`."""
-        try:
-            await self._store.get_async("prewmanager-readiness-probe")
-        except (FileNotFoundError, PermissionDeniedError) as error:
-            # Without s3:ListBucket, S3 answers AccessDenied for a missing object. All other codes are failures.
-            if "NoSuchBucket" in str(error) or not any(code in str(error) for code in ("NoSuchKey", "AccessDenied")):
-                raise _failed("probe", error) from error
-        except (BaseError, OSError) as error:
-            raise _failed("probe", error) from error
+        with _translated("probe"):
+            try:
+                await self._store.get_async("prewmanager-readiness-probe")
+            except (FileNotFoundError, PermissionDeniedError) as error:
+                # Without s3:ListBucket, S3 answers AccessDenied for a missing object. All other codes are failures.
+                known = any(code in str(error) for code in ("NoSuchKey", "AccessDenied"))
+                if "NoSuchBucket" in str(error) or not known:
+                    raise _failed("probe", error) from error
 
 
-async def _pieces(got: GetResult, key: str) -> AsyncIterator[bytes]:
+@contextmanager
+def _translated(key: str) -> Iterator[None]:
+    """Raise `StorageFailed` for obstore's errors and panics, but `FileNotFoundError` as it is."""
     try:
-        async for piece in got.stream(min_chunk_size=_CHUNK_BYTES):
-            yield bytes(piece)
+        yield
+    except FileNotFoundError:
+        raise
     except (BaseError, OSError) as error:
         raise _failed(key, error) from error
+    except BaseException as error:
+        # obstore's Rust panics where it gets no file descriptor; that is no Exception, and has no class to import.
+        if type(error).__name__ == "PanicException":
+            raise _failed(key, error) from error
+        raise
 
 
 def _made(meta: ObjectMeta, attributes: Attributes, body: bytes | None) -> Made:
@@ -109,6 +142,6 @@ def _made(meta: ObjectMeta, attributes: Attributes, body: bytes | None) -> Made:
     )
 
 
-def _failed(key: str, error: Exception) -> StorageFailed:
+def _failed(key: str, error: BaseException) -> StorageFailed:
     # The first line is the message; obstore appends the error's source in Rust's notation.
     return StorageFailed(f"{key}: {str(error).partition(chr(10))[0]}")
