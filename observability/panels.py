@@ -121,6 +121,12 @@ FLIGHTS = (
         "short",
         ('min by (instance) (prewmanager_redis_up{job=~"$job"})', "{{instance}}"),
     ),
+    panel(
+        "Flights without Redis",
+        "How many flights does a replica render for itself alone, since Redis is away or has an error for them?",
+        "ops",
+        (rate("prewmanager_flights_alone_total", "instance"), "{{instance}}"),
+    ),
 )
 MONEY = (
     panel(

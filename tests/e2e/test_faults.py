@@ -194,13 +194,13 @@ async def test_a_blip_of_redis_costs_no_invocation(run_faulty: RunFaulty) -> Non
 
 @pytest.mark.fault("busy-process")
 async def test_flights_that_wait_for_a_slot_are_shared_all_the_same(run_faulty: RunFaulty) -> None:
-    """200 flights at once, while Redis answers nobody for 1.5 s: less than two tries, but more than one."""
-    async with run_faulty(PREW_MAX_INVOCATIONS="200") as part:
+    """200 flights at once, while Redis answers nobody for 1.2 s: less than two tries, but more than one."""
+    async with run_faulty(PREW_MAX_INVOCATIONS="200", PREW_LEASE="5") as part:
         paths = [_photo(f"slot-{number}") for number in range(200)]
         bursts = []
         async with RedisClient.from_url(part.redis.url) as client:
             for replica in (0, 1):
-                await client.client_pause(1500)
+                await client.client_pause(1200)
                 bursts.append([asyncio.create_task(_ask_replica(part.site, replica, path)) for path in paths])
                 await _all_wait(part.site, replica, len(paths))
                 await part.function.until(lambda: part.function.calls == len(paths))
