@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pyvips
 
-from lambda_resize import heic, vips
+from lambda_resize import gif, heic, vips
 from lambda_resize.deadline import Deadline
 from lambda_resize.errors import Corrupt, TooLarge, Unsupported
 from lambda_resize.geometry import Size
@@ -125,13 +125,16 @@ def open_photo(data: bytes, deadline: Deadline, limits: Limits, *, animated: boo
     """Read a photo's header.
 
     Raises:
+        TimedOut: Reading a GIF's blocks takes longer than the limits allow.
         Unsupported: Not an image, or its format is not accepted.
-        Corrupt: The header cannot be read.
+        Corrupt: The header cannot be read, or an animation that is to be kept ends early.
         TooLarge: More bytes or pixels than the limits allow.
     """
     if len(data) > limits.max_source_bytes:
         raise TooLarge(f"{len(data)} bytes, the limit is {limits.max_source_bytes}")
     photo = Photo(data, source_format(data), 1, best_effort, deadline, limits)
+    if animated and photo.format == "gif" and not best_effort and not gif.is_whole(data, deadline):
+        raise Corrupt("gif: it ends within a frame")
     frames = _field(photo.image, "n-pages", 1) if animated and photo.format in MOVING else 1
     return photo if frames == 1 else Photo(data, photo.format, frames, best_effort, deadline, limits)
 
