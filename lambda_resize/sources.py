@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import pyvips
 
-from lambda_resize import gif, heic, vips
+from lambda_resize import containers, heic, vips
+from lambda_resize.containers import icc
 from lambda_resize.deadline import Deadline
 from lambda_resize.errors import Corrupt, TooLarge, Unsupported
 from lambda_resize.geometry import Size
@@ -21,6 +22,7 @@ MAX_BANDS = 5  # CMYK and transparency; a TIFF may declare thousands, each of wh
 MAX_SIDE = 65_535
 WHOLE_FRAME = frozenset({"webp", "gif", "heif"})  # decoders that hold the whole frame, as all do if it is interlaced
 MOVING = frozenset({"webp", "gif"})
+PROFILE = "icc-profile-data"
 TRANSPOSED = frozenset({5, 6, 7, 8})  # EXIF orientations of photos stored on their side
 
 
@@ -83,7 +85,7 @@ class Photo:
             image = pyvips.Image.new_from_source(source, "", access="sequential", **options)
         except pyvips.Error as error:
             raise vips.failure(error, f"header of {self.format}: ") from error
-        return self.deadline.watch(image)
+        return self.deadline.watch(_with_tamed_profile(image))
 
     @cached_property
     def image(self) -> pyvips.Image:
@@ -91,7 +93,7 @@ class Photo:
         header = self.open()
         self._check(header)
         if self.format == "heif" and header.get("heif-compression") != "av1":
-            return heic.decode(self.data)
+            return _with_tamed_profile(heic.decode(self.data, self.deadline))
         return header
 
     @property
@@ -118,25 +120,28 @@ class Photo:
             raise TooLarge(f"the image has {header.width}x{header.height} pixels, the limit of a side is {MAX_SIDE}")
         if self.format in WHOLE_FRAME or _field(header, "interlaced", 0):
             frame = Size(header.width, header.get_page_height())
-            check_pixels(f"the image, {self.format} to be decoded whole,", frame, self.limits.max_frame_pixels)
+            check_pixels(f"the image, {self.format} to be decoded whole,", frame, self._frame_pixels(header))
+
+    def _frame_pixels(self, header: pyvips.Image) -> int:
+        """Return the limit of a frame; 16 bits a channel take twice the memory and the time."""
+        return self.limits.max_frame_pixels // (1 if header.format == "uchar" else 2)
 
 
 def open_photo(data: bytes, deadline: Deadline, limits: Limits, *, animated: bool, best_effort: bool) -> Photo:
     """Read a photo's header.
 
     Raises:
-        TimedOut: Reading a GIF's blocks takes longer than the limits allow.
         Unsupported: Not an image, or its format is not accepted.
-        Corrupt: The header cannot be read, or an animation that is to be kept ends early.
-        TooLarge: More bytes or pixels than the limits allow.
+        Corrupt: The header cannot be read.
+        TooLarge: More bytes or pixels than the limits allow, or more work than these suggest.
     """
     if len(data) > limits.max_source_bytes:
         raise TooLarge(f"{len(data)} bytes, the limit is {limits.max_source_bytes}")
-    photo = Photo(data, source_format(data), 1, best_effort, deadline, limits)
-    if animated and photo.format == "gif" and not best_effort and not gif.is_whole(data, deadline):
-        raise Corrupt("gif: it ends within a frame")
+    found = source_format(data)
+    data = containers.checked(data, found, limits.max_frame_pixels)
+    photo = Photo(data, found, 1, best_effort, deadline, limits)
     frames = _field(photo.image, "n-pages", 1) if animated and photo.format in MOVING else 1
-    return photo if frames == 1 else Photo(data, photo.format, frames, best_effort, deadline, limits)
+    return photo if frames == 1 else Photo(data, found, frames, best_effort, deadline, limits)
 
 
 def check_pixels(what: str, size: Size, limit: int) -> None:
@@ -148,6 +153,18 @@ def check_pixels(what: str, size: Size, limit: int) -> None:
 def orientation(image: pyvips.Image) -> int:
     """Return the EXIF orientation, 1 if upright; cameras that do not know it write 0 or 9."""
     return _field(image, "orientation", 1)
+
+
+def _with_tamed_profile(image: pyvips.Image) -> pyvips.Image:
+    if not image.get_typeof(PROFILE):
+        return image
+    profile = image.get(PROFILE)
+    tamed = icc.tamed(profile)
+    if tamed is None:
+        image.remove(PROFILE)
+    elif tamed != profile:
+        image.set_type(pyvips.GValue.blob_type, PROFILE, tamed)
+    return image
 
 
 def _field(image: pyvips.Image, name: str, default: int) -> int:

@@ -24,6 +24,7 @@ PLACES = {
     "redis": "Redis",
     "s3": "S3",
     "function": "Lambda and the function",
+    "photos": "Hostile photos",
     "settings": "Settings and commands",
 }
 _INTRODUCTION = """\
@@ -54,10 +55,6 @@ class Promise:
     promise: str
     allowed: Sequence[str] | None = None
     allowed_stored: Sequence[str] | None = None
-
-    def allows(self, *, stored: bool) -> Sequence[str]:
-        """Return what a client may see that asks for what S3 has, or for anything else."""
-        return self.allowed_stored if stored and self.allowed_stored is not None else self.allowed or ()
 
     @property
     def in_soak(self) -> str:

@@ -1,0 +1,136 @@
+"""The boxes of HEIC and AVIF (ISO 14496-12), and of each item what decoding needs (ISO 23008-12)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from lambda_resize.containers import bounds
+
+_PLAIN = 8  # a header: size and name
+_WIDE = 16  # with a size of 64 bits
+
+
+@dataclass(frozen=True)
+class Item:
+    """One item of a file, such as a tile, a grid, or the EXIF data.
+
+    Attributes:
+        kind: Of its coding, such as `av01`, or `grid`.
+        properties: The boxes that are associated with it, by name; of several with one name the last.
+        extents: Where its bytes are in the file: first and length.
+    """
+
+    kind: bytes = b""
+    properties: dict[bytes, memoryview] = field(default_factory=dict)
+    extents: tuple[tuple[int, int], ...] = ()
+
+
+class Cursor:
+    """Reads big-endian numbers in turn; beyond the end they are zero."""
+
+    def __init__(self, data: memoryview) -> None:
+        self._data = data
+        self._at = 0
+
+    def number(self, size: int) -> int:
+        """Return the next `size` bytes as a number."""
+        self._at += size
+        return int.from_bytes(self._data[self._at - size : self._at])
+
+    def name(self) -> bytes:
+        """Return the next four bytes."""
+        self._at += 4
+        return bytes(self._data[self._at - 4 : self._at])
+
+    def __bool__(self) -> bool:
+        return self._at < len(self._data)
+
+
+def children(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
+    """Yield the name and the content of each box."""
+    at = count = 0
+    while at + _PLAIN <= len(data):
+        count += 1
+        bounds.check_parts("HEIF boxes", count)
+        size, name, header = int.from_bytes(data[at : at + 4]), bytes(data[at + 4 : at + 8]), _PLAIN
+        if size == 1:
+            size, header = int.from_bytes(data[at + 8 : at + 16]), _WIDE
+        end = at + size if size else len(data)
+        if end < at + header:
+            return
+        yield name, data[at + header : end]
+        at = end
+
+
+def kinds(content: memoryview) -> dict[int, bytes]:
+    """Return the kind of each item, from `iinf`."""
+    version = content[0] if content else 0
+    found = {}
+    for name, entry in children(content[6 if version == 0 else 8 :]):
+        if name == b"infe" and entry:
+            cursor = Cursor(entry)
+            wide = cursor.number(4) >> 24 > 2  # noqa: PLR2004 -- from version 3 on
+            item = cursor.number(4 if wide else 2)
+            cursor.number(2)
+            found[item] = cursor.name()
+    return found
+
+
+def extents(content: memoryview) -> dict[int, tuple[tuple[int, int], ...]]:
+    """Return where each item's bytes are, from `iloc`; those in `idat` begin at -1."""
+    cursor = Cursor(content)
+    version = cursor.number(4) >> 24
+    sizes = cursor.number(2)
+    offset, length, base, index = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15, sizes & 15 if version else 0
+    wide = 4 if version > 1 else 2
+    found = {}
+    pieces = 0
+    for _ in range(cursor.number(wide)):
+        if not cursor:
+            break
+        item = cursor.number(wide)
+        method = cursor.number(2) & 15 if version else 0
+        cursor.number(2)
+        start = cursor.number(base)
+        own = []
+        for _ in range(cursor.number(2)):
+            pieces += 1
+            bounds.check_parts("HEIF boxes", pieces)
+            cursor.number(index)
+            at = start + cursor.number(offset)
+            own.append((at if method == 0 else -1, cursor.number(length)))
+        found[item] = tuple(own)
+    return found
+
+
+def references(content: memoryview) -> Iterator[tuple[bytes, int, tuple[int, ...]]]:
+    """Yield kind, source and targets of each reference between items, from `iref`."""
+    wide = 4 if content and content[0] else 2
+    for name, entry in children(content[4:]):
+        cursor = Cursor(entry)
+        source = cursor.number(wide)
+        count = min(cursor.number(2), len(entry) // wide)
+        yield name, source, tuple(cursor.number(wide) for _ in range(count))
+
+
+def properties(content: memoryview) -> dict[int, dict[bytes, memoryview]]:
+    """Return the properties of each item, from `iprp`."""
+    parts = dict(children(content))
+    declared = list(children(parts.get(b"ipco", memoryview(b""))))
+    found: dict[int, dict[bytes, memoryview]] = {}
+    for name, entry in children(content):
+        if name != b"ipma":
+            continue
+        cursor = Cursor(entry)
+        head = cursor.number(4)
+        wide, many = 4 if head >> 24 else 2, head & 1
+        for _ in range(cursor.number(4)):
+            if not cursor:
+                break
+            own = found.setdefault(cursor.number(wide), {})
+            for _ in range(cursor.number(1)):
+                index = cursor.number(2) & 0x7FFF if many else cursor.number(1) & 0x7F
+                if 0 < index <= len(declared):
+                    own.update([declared[index - 1]])
+    return found

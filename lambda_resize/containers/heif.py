@@ -1,0 +1,91 @@
+"""HEIC and AVIF: a picture may be a grid of items, which are any size, and have an alpha of any size."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import cached_property
+
+from lambda_resize.containers import av1, bounds, boxes
+from lambda_resize.containers.boxes import Item
+from lambda_resize.errors import TooLarge
+
+_DERIVED = frozenset({b"grid", b"iovl", b"iden"})
+_DEPTH = 4  # of pictures made of pictures; phones have two levels
+_AUXILIARIES = 2  # their pixels, as a multiple of their picture's: an alpha, a gain map, depth
+_SMALL = 1_000_000  # pixels that any auxiliary may have
+_SIZE, _AV1 = b"ispe", b"av01"
+
+
+def checked(data: bytes, max_frame_pixels: int) -> bytes:
+    """Return the file. Raises `TooLarge`, see `bounds`.
+
+    What libheif reads for the primary picture counts: each picture that it is made of as often as it is used, and those
+    that belong to one, such as its alpha.
+    """
+    for name, content in boxes.children(memoryview(data)):
+        if name == b"meta":
+            _Pictures(data, content[4:]).check(max_frame_pixels)
+    return data
+
+
+class _Pictures:
+    def __init__(self, data: bytes, meta: memoryview) -> None:
+        self._data = data
+        self._parts = dict(boxes.children(meta))
+        self._made_of: dict[int, list[int]] = defaultdict(list)
+        self._belong_to: dict[int, list[int]] = defaultdict(list)
+        for kind, source, targets in boxes.references(self._part(b"iref")):
+            bounds.check_parts("HEIF items", len(targets))
+            if kind == b"dimg":
+                self._made_of[source] += targets
+            if kind == b"auxl":
+                for target in targets:
+                    self._belong_to[target].append(source)
+        self._known: dict[int, int] = {}
+
+    def check(self, max_frame_pixels: int) -> None:
+        bounds.check_parts("HEIF items", len(self._items))
+        read = sum(length for item in self._items.values() for _, length in item.extents)
+        bounds.check_shared("HEIF items", read, len(self._data))
+        primary = self._primary
+        limit = int(bounds.TILES_OF_A_FRAME * max_frame_pixels)
+        bounds.check_work("the items", self._pixels(primary, 0), limit)
+        auxiliary = sum(self._pixels(each, 0) for each in self._belong_to[primary])
+        largest = max(_SMALL, _AUXILIARIES * self._pixels(primary, 0))
+        bounds.check_work("alpha and the like", auxiliary, min(largest, limit))
+
+    @property
+    def _primary(self) -> int:
+        content = self._part(b"pitm")
+        return int.from_bytes(content[4:8] if content and content[0] else content[4:6])
+
+    @cached_property
+    def _items(self) -> dict[int, Item]:
+        found, places = boxes.kinds(self._part(b"iinf")), boxes.extents(self._part(b"iloc"))
+        properties = boxes.properties(self._part(b"iprp"))
+        return {item: Item(kind, properties.get(item, {}), places.get(item, ())) for item, kind in found.items()}
+
+    def _part(self, name: bytes) -> memoryview:
+        return self._parts.get(name, memoryview(b""))
+
+    def _pixels(self, number: int, depth: int) -> int:
+        """Return how many pixels decoding an item takes, with all that it is made of."""
+        if depth > _DEPTH:
+            raise TooLarge("pictures that are made of one another too deeply")
+        item = self._items.get(number, Item())
+        if number not in self._known:
+            parts = [*self._made_of[number], *(self._belong_to[number] if depth else ())]
+            inside = sum(self._pixels(part, depth + 1) for part in parts)
+            self._known[number] = inside + (0 if depth == 0 and item.kind in _DERIVED else self._own(item))
+        return self._known[number]
+
+    def _own(self, item: Item) -> int:
+        """Return the pixels of an item's own frames; libheif itself refuses frames that are larger than it claims."""
+        size = item.properties.get(_SIZE, memoryview(b""))
+        frames = av1.frames(self._bytes(item)) if item.kind == _AV1 else 1
+        return int.from_bytes(size[4:8]) * int.from_bytes(size[8:12]) * frames
+
+    def _bytes(self, item: Item) -> bytes:
+        inside = self._part(b"idat")
+        pieces = (inside[:length] if at < 0 else self._data[at : at + length] for at, length in item.extents)
+        return b"".join(pieces)

@@ -1,0 +1,70 @@
+"""TIFF: its reader visits each directory to count the pages, and reads the values of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lambda_resize.containers import bounds
+
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+_BIG = 43  # the version of BigTIFF
+_TILE_SIDES = frozenset({322, 323})
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How numbers are written: TIFF with offsets of 4 bytes, BigTIFF of 8."""
+
+    order: Literal["little", "big"]
+    offset: int
+
+    def number(self, data: bytes, at: int, size: int) -> int:
+        return int.from_bytes(data[at : at + size], self.order)
+
+    @property
+    def count(self) -> int:
+        """The size of a directory's number of entries."""
+        return 8 if self.offset > 4 else 2  # noqa: PLR2004 -- BigTIFF's
+
+    @property
+    def entry(self) -> int:
+        return 4 + 2 * self.offset
+
+
+def checked(data: bytes, max_frame_pixels: int) -> bytes:
+    """Return the file. Raises `TooLarge`, see `bounds`."""
+    order: Literal["little", "big"] = "little" if data.startswith(b"II") else "big"
+    layout = _Layout(order, 8 if int.from_bytes(data[2:4], order) == _BIG else 4)
+    at, seen = layout.number(data, layout.offset, layout.offset), set[int]()
+    entries = read = 0
+    while at and at not in seen and at + layout.count <= len(data):
+        seen.add(at)
+        bounds.check_parts("TIFF directories", len(seen))
+        first = at + layout.count
+        count = min(layout.number(data, at, layout.count), (len(data) - first) // layout.entry)
+        entries += count
+        bounds.check_parts("TIFF entries", entries)
+        starts = range(first, first + count * layout.entry, layout.entry)
+        read += sum(_size(layout, data, start) for start in starts)
+        bounds.check_work("a tile", _tile(layout, data, starts), max_frame_pixels)
+        at = layout.number(data, starts.stop, layout.offset)
+    bounds.check_shared("TIFF entries", read, len(data))
+    return data
+
+
+def _size(layout: _Layout, data: bytes, entry: int) -> int:
+    """Return how many bytes an entry's values take; 0 if there are not so many, which its reader notices."""
+    size = _SIZES.get(layout.number(data, entry + 2, 2), 0) * layout.number(data, entry + 4, layout.offset)
+    return size if size <= len(data) else 0
+
+
+def _tile(layout: _Layout, data: bytes, entries: range) -> int:
+    """Return the pixels of one tile, which is decoded whole; 0 if there are none."""
+    sides = {}
+    for entry in entries:
+        tag, size = layout.number(data, entry, 2), _SIZES.get(layout.number(data, entry + 2, 2), 0)
+        if tag in _TILE_SIDES:
+            sides[tag] = layout.number(data, entry + 4 + layout.offset, size)
+    width, height = sides.get(322, 0), sides.get(323, 0)
+    return width * height

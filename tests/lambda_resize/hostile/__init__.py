@@ -1,0 +1,1 @@
+"""Small files that cost their decoder far more than their pixels suggest, written from each format's grammar."""

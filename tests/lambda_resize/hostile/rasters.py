@@ -1,0 +1,145 @@
+"""Hostile PNG, JPEG, GIF, WebP and TIFF."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Sequence
+
+from PIL import Image
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    """Return one chunk of PNG."""
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def png(
+    width: int,
+    height: int,
+    extra: bytes = b"",
+    *,
+    after: bytes = b"",
+    bits: int = 8,
+    colours: int = 2,
+    interlaced: bool = False,
+) -> bytes:
+    """Return a black PNG with further chunks before and after its pixels."""
+    header = struct.pack(">IIBBBBB", width, height, bits, colours, 0, 0, interlaced)
+    row = 1 + width * {0: 1, 2: 3, 6: 4}[colours] * bits // 8
+    packer = zlib.compressobj(9)
+    pixels = bytearray()
+    total = row * height + (16 * height if interlaced else 0)
+    for _ in range(total >> 20):
+        pixels += packer.compress(bytes(1 << 20))
+    pixels += packer.compress(bytes(total % (1 << 20))) + packer.flush()
+    return PNG + chunk(b"IHDR", header) + extra + chunk(b"IDAT", bytes(pixels)) + after + chunk(b"IEND", b"")
+
+
+def text(count: int, size: int = 7_900_000) -> bytes:
+    """Return `count` chunks of text that inflate to `size` bytes each."""
+    return chunk(b"zTXt", b"a\0\0" + zlib.compress(b"A" * size, 9)) * count
+
+
+def png_text(count: int) -> bytes:
+    """Return a PNG with text before its pixels."""
+    return png(64, 64, text(count))
+
+
+def profile_chunk(profile: bytes) -> bytes:
+    """Return PNG's chunk of a colour profile."""
+    return chunk(b"iCCP", b"a\0\0" + zlib.compress(profile, 9))
+
+
+def png_profile(profile: bytes) -> bytes:
+    """Return a PNG with a colour profile."""
+    return png(64, 64, profile_chunk(profile))
+
+
+def with_profile(file_format: str, profile: bytes) -> bytes:
+    """Return a plain picture with a colour profile."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(buffer, file_format, icc_profile=profile)
+    return buffer.getvalue()
+
+
+def jpeg_scans(width: int, height: int, scans: int) -> bytes:
+    """Return a grey progressive JPEG, in whose scans hardly anything changes."""
+    frame = struct.pack(">BHHBBBB", 8, height, width, 1, 1, 0x11, 0)
+    tables = _segment(0xDB, b"\0" + bytes([1] * 64)) + _segment(0xC2, frame)
+    # One code, of one bit: zero for DC; for AC "end of 2^14 blocks", which 14 further bits complete.
+    codes = _segment(0xC4, b"\0" + bytes([1] + [0] * 15) + b"\0") + _segment(
+        0xC4, b"\x10" + bytes([1] + [0] * 15) + b"\xe0"
+    )
+    blocks = -(-width // 8) * -(-height // 8)
+    first = _segment(0xDA, bytes([1, 1, 0, 0, 0, 0])) + bytes(blocks // 8 + 1)
+    runs = -(-blocks // (1 << 14))
+    later = _segment(0xDA, bytes([1, 1, 0, 1, 63, 0])) + bytes(runs * 15 // 8 + 2)
+    return b"\xff\xd8" + tables + codes + first + later * scans + b"\xff\xd9"
+
+
+def jpeg_markers(count: int) -> bytes:
+    """Return a JPEG with many comments."""
+    plain = saved("JPEG")
+    return plain[:2] + _segment(0xE5, b"") * count + plain[2:]
+
+
+def _segment(kind: int, content: bytes) -> bytes:
+    return bytes([0xFF, kind]) + struct.pack(">H", len(content) + 2) + content
+
+
+def saved(file_format: str, size: tuple[int, int] = (64, 64)) -> bytes:
+    """Return a plain picture."""
+    buffer = io.BytesIO()
+    Image.new("RGB", size, "red").save(buffer, file_format)
+    return buffer.getvalue()
+
+
+def webp_frames(count: int) -> bytes:
+    """Return a WebP with animation frames of one pixel."""
+    still = io.BytesIO()
+    Image.new("RGB", (1, 1)).save(still, "WEBP", lossless=True)
+    pixels = still.getvalue()[12:]
+    frame = b"ANMF" + struct.pack("<I", 16 + len(pixels)) + bytes(16) + pixels
+    parts = (
+        b"VP8X" + struct.pack("<I", 10) + b"\x02\0\0\0" + (63).to_bytes(3, "little") * 2
+        + b"ANIM" + struct.pack("<I", 6) + bytes(6)
+        + frame * count
+    )  # fmt: skip
+    return b"RIFF" + struct.pack("<I", 4 + len(parts)) + b"WEBP" + parts
+
+
+def gif_frames(count: int) -> bytes:
+    """Return a GIF with frames of one pixel."""
+    frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x4c\x01\0"
+    return b"GIF89a" + struct.pack("<HHBBB", 64, 64, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff" + frame * count + b"\x3b"
+
+
+def tiff_directories(count: int, extra: Sequence[tuple[int, int, int, int]] = ()) -> bytes:
+    """Return a TIFF of many pages of 8x8 pixels, all with the same pixels; `extra` are entries of each page."""
+    entries = [
+        (256, 3, 1, 8), (257, 3, 1, 8), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 8),
+        (277, 3, 1, 1), (278, 3, 1, 8), (279, 4, 1, 64),
+    ]  # fmt: skip
+    table = b"".join(struct.pack("<HHII", *entry) for entry in sorted([*entries, *extra]))
+    size = 2 + len(table) + 4
+    first = 8 + 64
+    pages = []
+    for index in range(count):
+        after = first + (index + 1) * size if index + 1 < count else 0
+        pages.append(struct.pack("<H", len(table) // 12) + table + struct.pack("<I", after))
+    return b"II*\0" + struct.pack("<I", first) + bytes(64) + b"".join(pages)
+
+
+def tiff_tile(side: int) -> bytes:
+    """Return a TIFF of 64x64 pixels that are in one tile of `side` a side."""
+    packed = zlib.compress(bytes(1 << 20), 9)
+    entries = [
+        (256, 3, 1, 64), (257, 3, 1, 64), (258, 3, 1, 8), (259, 3, 1, 8), (262, 3, 1, 1), (277, 3, 1, 1),
+        (322, 4, 1, side), (323, 4, 1, side), (324, 4, 1, 8), (325, 4, 1, len(packed)),
+    ]  # fmt: skip
+    table = b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    return b"II*\0" + struct.pack("<I", 8 + len(packed)) + packed + struct.pack("<H", len(entries)) + table + bytes(4)

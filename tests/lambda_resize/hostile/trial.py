@@ -1,0 +1,51 @@
+"""Renders one photo in a process of its own, whose memory and time are limited, so that no attack harms its host."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+
+MEMORY = 4 << 30
+CPU_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What became of a photo: the kind of its failure or "preview", the peak of memory, and seconds."""
+
+    kind: str
+    megabytes: float
+    seconds: float
+
+
+def render(data: bytes, *, svg: bool = False, animated: bool = False) -> Trial:
+    """Render a photo with the default limits; `crash` is the kind if the process ended."""
+    argv = [sys.executable, "-m", __spec__.name, *["svg"] * svg, *["animated"] * animated]
+    done = subprocess.run(argv, input=data, capture_output=True, timeout=4 * CPU_SECONDS, check=False)
+    return Trial(**json.loads(done.stdout)) if done.returncode == 0 else Trial("crash", 0, 0)
+
+
+def _main() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    from lambda_resize import vips
+    from lambda_resize.errors import ResizeError
+    from lambda_resize.resize import resize_many
+    from prewmanager_presets import Spec
+
+    vips.allow_svg(allowed="svg" in sys.argv)
+    spec = Spec(width=20, format="webp", animated="animated" in sys.argv)
+    start = time.monotonic()
+    (preview,) = resize_many(sys.stdin.buffer.read(), [spec])
+    kind = preview.kind if isinstance(preview, ResizeError) else "preview"
+    seconds = time.monotonic() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    sys.stdout.write(json.dumps(asdict(Trial(kind, peak, seconds))))
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,162 @@
+"""Hostile photos: small files whose structure makes a decoder work for minutes, or takes gigabytes."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Callable
+
+import pytest
+from PIL import Image, ImageCms
+
+from lambda_resize import containers
+from lambda_resize.containers import icc, png, svg
+from lambda_resize.errors import TooLarge
+from lambda_resize.resize import resize
+from prewmanager_presets import Spec
+from tests.lambda_resize.hostile import drawings, heifs, profiles, rasters, trial
+from tests.lambda_resize.pictures import encode, noise
+
+MEGABYTES = 1000
+SECONDS = 16  # the limit, and a second
+FRAME = 100_000_000
+
+Attack = Callable[[], bytes]
+COSTLY: dict[str, Attack] = {
+    "interlaced PNG of 16 bits": lambda: rasters.png(9899, 9899, bits=16, colours=6, interlaced=True),
+    "JPEG of 5,000 scans": lambda: rasters.jpeg_scans(9900, 9900, 5000),
+    "JPEG of 900 scans": lambda: rasters.jpeg_scans(9900, 9900, 900),
+    "JPEG of 300,000 markers": lambda: rasters.jpeg_markers(300_000),
+    "WebP of 50,000 frames": lambda: rasters.webp_frames(50_000),
+    "GIF of a million frames": lambda: rasters.gif_frames(1_000_000),
+    "TIFF of 65,000 pages": lambda: rasters.tiff_directories(65_000),
+    "TIFF with pages that share an array": lambda: rasters.tiff_directories(1900, [(324, 4, 50_000, 8)]),
+    "TIFF in a huge tile": lambda: rasters.tiff_tile(30_000),
+    "AVIF grid of large tiles": lambda: heifs.small_grid_of_large_tiles(1024, 12),
+    "HEIC grid of large tiles": lambda: heifs.small_grid_of_large_tiles(1024, 12, kind=b"hvc1"),
+    "AVIF with a large alpha": lambda: heifs.large_alpha(2048),
+    "AVIF with items that share their bytes": lambda: heifs.shared_items(240, 1_000_000),
+    "AVIF item of many frames": lambda: heifs.many_frames(1024, 200),
+    "AVIF made of itself": lambda: heifs.made_of_itself(20),
+}
+DRAWINGS: dict[str, Attack] = {
+    "use in use": lambda: drawings.nested_use(5),
+    "use of itself": lambda: drawings.svg('<g id="a"><use xlink:href="#a"/><use xlink:href="#a"/></g>'),
+    "filters": lambda: drawings.filters(100),
+    "filters of a style sheet": drawings.styled_filters,
+    "deep": lambda: drawings.svg("<g>" * 1000 + "</g>" * 1000),
+    "entities": drawings.entities,
+    "compressed": lambda: zlib.compress(drawings.svg(" " * 20_000_000), 9, 31),
+}
+# Their preview is rendered all the same, and at little cost.
+TAMED: dict[str, Attack] = {
+    "PNG with 800 MB of text": lambda: rasters.png_text(100),
+    "PNG with text after its pixels": lambda: rasters.png(64, 64, after=rasters.text(100)),
+    "PNG with many profiles": lambda: rasters.png(64, 64, rasters.profile_chunk(bytes(7_900_000)) * 100),
+    "profile of 20,000 elements": lambda: rasters.png_profile(profiles.floating(20_000)),
+    "profile of 20,000 elements in a JPEG": lambda: rasters.with_profile("JPEG", profiles.floating(20_000)),
+    "profile of 20,000 elements in a WebP": lambda: rasters.with_profile("WEBP", profiles.floating(20_000)),
+    "profile of 20,000 elements in a TIFF": lambda: rasters.with_profile("TIFF", profiles.floating(20_000)),
+    "profile of 20,000 elements in an AVIF": lambda: rasters.with_profile("AVIF", profiles.floating(20_000)),
+}
+
+
+@pytest.mark.fault("photo-costly")
+@pytest.mark.parametrize("name", COSTLY)
+def test_a_photo_that_would_cost_too_much_is_refused(name: str) -> None:
+    found = trial.render(COSTLY[name]())
+    assert found.kind == "too_large"
+    assert found.megabytes < MEGABYTES
+    assert found.seconds < SECONDS
+
+
+@pytest.mark.fault("drawing-costly")
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_a_drawing_that_would_cost_too_much_is_refused(name: str) -> None:
+    found = trial.render(DRAWINGS[name](), svg=True)
+    assert found.kind == "too_large"
+    assert found.megabytes < MEGABYTES
+
+
+@pytest.mark.fault("photo-padded")
+@pytest.mark.parametrize("name", TAMED)
+def test_what_no_preview_needs_is_not_read(name: str) -> None:
+    found = trial.render(TAMED[name]())
+    assert found.kind == "preview"
+    assert found.megabytes < 200
+    assert found.seconds < SECONDS
+
+
+def test_text_is_dropped_and_colours_stay() -> None:
+    kept = b"".join(rasters.chunk(name, bytes(4)) for name in (b"gAMA", b"sRGB"))
+    data = rasters.png(8, 8, rasters.text(2) + kept, after=rasters.text(1))
+    assert png.checked(data, FRAME) == rasters.png(8, 8, kept)
+
+
+def test_a_file_without_text_is_not_copied() -> None:
+    data = rasters.png(8, 8)
+    assert png.checked(data, FRAME) is data
+
+
+def test_damage_is_left_to_the_decoder() -> None:
+    """Each beginning of a file passes, or is refused, but nothing else."""
+    files = [encode(noise(), name) for name in ("PNG", "JPEG", "GIF", "WEBP", "TIFF", "AVIF")]
+    files += [heifs.small_grid_of_large_tiles(64, 2, kind=b"hvc1"), rasters.webp_frames(3), rasters.gif_frames(3)]
+    names = ["png", "jpeg", "gif", "webp", "tiff", "heif", "heif", "webp", "gif"]
+    for name, data in zip(names, files, strict=True):
+        for length in [*range(12, 700, 7), *range(700, len(data), 997)]:
+            assert containers.checked(data[:length], name, FRAME) == data[:length]
+
+
+@pytest.mark.parametrize("scans", [1, 10, 50])
+def test_progressive_photos_of_the_largest_size_are_accepted(scans: int) -> None:
+    data = rasters.jpeg_scans(9_990, 9_990, scans - 1)
+    assert containers.checked(data, "jpeg", FRAME) is data
+
+
+def test_scans_of_appended_pictures_do_not_count() -> None:
+    data = rasters.saved("JPEG") + rasters.jpeg_scans(9900, 9900, 5000)
+    assert containers.checked(data, "jpeg", FRAME) is data
+
+
+def test_a_grid_of_tiles_of_the_largest_size_is_accepted() -> None:
+    tile = heifs.Part(b"hvc1", (512, 512))
+    count = 19 * 20
+    whole = heifs.Part(
+        b"grid", (19 * 512, 20 * 512), heifs.grid(20, 19, (19 * 512, 20 * 512)), made_of=range(2, 2 + count)
+    )
+    alpha = heifs.Part(b"hvc1", (19 * 512, 20 * 512), belongs_to=1)
+    data = heifs.heif([whole, *[tile] * count, alpha], b"heic")
+    assert containers.checked(data, "heif", FRAME) is data
+
+
+def test_a_big_tiff_is_walked_too() -> None:
+    page = struct.pack("<QHHQQQ", 1, 256, 3, 1, 8, 0)
+    head = struct.pack("<2sHHHQ", b"II", 43, 8, 0, 16)
+    looping = head + struct.pack("<QHHQQQ", 1, 256, 3, 1, 8, 16)
+    assert containers.checked(head + page, "tiff", FRAME)
+    assert containers.checked(looping, "tiff", FRAME)
+    pages = b"".join(struct.pack("<QHHQQQ", 1, 256, 3, 1, 8, 16 + 36 * (n + 1)) for n in range(3000))
+    with pytest.raises(TooLarge, match="TIFF directories"):
+        containers.checked(head + pages, "tiff", FRAME)
+
+
+def test_a_profile_without_transforms_in_floating_point_is_used_as_it_is() -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    assert icc.tamed(profile) == profile
+
+
+def test_a_huge_profile_is_not_used() -> None:
+    assert icc.tamed(bytes(icc.MAX_BYTES + 1)) is None
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(buffer, "TIFF", icc_profile=bytes(icc.MAX_BYTES + 1))
+    assert resize(buffer.getvalue(), Spec(width=20)).width == 20
+
+
+@pytest.mark.parametrize("content", ["<rect/>", '<use href="#none"/>', "<rect", "<style>.a { fill: red }</style>"])
+def test_plain_drawings_are_accepted(content: str) -> None:
+    data = drawings.svg(content)
+    assert svg.checked(data, FRAME) is data
+    assert svg.checked(zlib.compress(data, 9, 31), FRAME)
+    assert svg.checked(b"\x1f\x8bnonsense", FRAME)
