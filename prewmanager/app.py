@@ -193,7 +193,9 @@ async def _shared(settings: Settings, metrics: Metrics, tracing: Tracing) -> Asy
         yield _Shared(alone, own_quota, {})
         return
     namespace = settings.preview_bucket_name
-    async with connect(settings.redis_url, on_change=metrics.redis_is) as redis:
+    async with connect(
+        settings.redis_url, on_change=metrics.redis_is, password_file=settings.redis_password_file
+    ) as redis:
         notifications = RedisNotifications(redis, CHANNEL)
         flight_store = RedisFlightStore(
             redis,

@@ -42,7 +42,10 @@ async def run(url: str, replicas: Sequence[str], *, as_json: bool) -> int:
 
 async def examine(settings: Settings, url: str) -> list[Finding]:
     """Run all checks that need valid settings; nginx is checked only if `url` is not empty."""
-    findings = [await check_port(settings.host, settings.port), *await check_redis(settings.redis_url)]
+    findings = [
+        await check_port(settings.host, settings.port),
+        *await check_redis(settings.redis_url, settings.redis_password_file),
+    ]
     async with s3_client(region=settings.aws_region, endpoint_url=settings.s3_endpoint) as client:
         previews = S3Permissions(client, settings.preview_bucket_name)
         photos = S3Permissions(client, settings.source_bucket)

@@ -11,15 +11,15 @@ import re
 from functools import cached_property
 from importlib.util import find_spec
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import AliasChoices, Field, FilePath, StringConstraints, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from prewmanager.config.errors import explain, unknown_variables
 from prewmanager.config.presets import ParsedPreset, PresetName
 from prewmanager.errors import InvalidSettings
 from prewmanager.previews.variants import all_variants
+from prewmanager.redis_address import parse
 from prewmanager_presets import Preset
 
 Seconds = Annotated[float, Field(gt=0, le=900)]
@@ -29,7 +29,6 @@ Bytes = Annotated[int, Field(ge=0)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Name = Annotated[str, StringConstraints(min_length=1)]
 LogLevel = Literal["debug", "info", "warning", "error"]
-RedisUrl = Annotated[str, StringConstraints(pattern=r"^(rediss?|unix|rediss?\+cluster|redis\+sentinel)://.+")]
 Prefix = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
 
 
@@ -67,10 +66,16 @@ class Settings(BaseSettings):
         False, description="serve the contact sheet, a page of presets, photos and flights, at `/-/presets`"
     )
 
-    redis_url: RedisUrl | None = Field(
+    redis_url: str | None = Field(
         None,
-        description="Redis, such as `redis://host:6379/0`, `redis+cluster://host,host` or "
+        repr=False,
+        description="Redis or Valkey, such as `redis://host:6379/0`, `redis+cluster://host,host` or "
         "`redis+sentinel://host,host/name`; unset: each process coalesces alone",
+    )
+    redis_password_file: FilePath | None = Field(
+        None,
+        description="file with Redis's password, read for each connection, so that a rotated one needs no restart; "
+        "unset: the password in `PREW_REDIS_URL`",
     )
     lease: Seconds = Field(
         5, description="life of a lease between renewals; a dead replica's flight is taken over after it"
@@ -148,7 +153,7 @@ class Settings(BaseSettings):
     @classmethod
     def _is_an_address(cls, value: str | None) -> str | None:
         if value is not None:
-            _check_redis_url(value)
+            parse(value)
         return value
 
     @field_validator("cache_control")
@@ -202,23 +207,6 @@ class Settings(BaseSettings):
     def preview_bucket_name(self) -> str:
         """The bucket of the previews, which is that of the photos if none is set."""
         return self.preview_bucket or self.source_bucket
-
-
-def _check_redis_url(url: str) -> None:
-    """Raise `ValueError` for an address that cannot be connected to; it may hold a password, and is not repeated."""
-    parts = urlsplit(url)
-    kind = parts.scheme.partition("+")[2]
-    for item in parts.netloc.rpartition("@")[2].split(","):
-        host = urlsplit(f"//{item}")
-        if kind and not host.hostname:
-            raise ValueError("has an empty host")
-        try:
-            _ = host.port
-        except ValueError:
-            raise ValueError("has an invalid port") from None
-    name, _, database = parts.path.strip("/").partition("/")
-    if kind == "sentinel" and not (name and (database or "0").isdecimal()):
-        raise ValueError("must end with the name of the set, such as /mymaster, and perhaps a database, such as /0")
 
 
 def _too_short(settings: Settings, name: str, relation: str, other: str) -> str:

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from redis.asyncio import Redis as RedisClient
@@ -201,6 +201,28 @@ async def test_notifications_come_again_after_redis_was_away(tmp_path: Path) -> 
     again.program.kill()
 
 
+@pytest.mark.fault("password-rotated")
+async def test_a_rotated_password_is_read_again(tmp_path: Path) -> None:
+    server = start_redis(tmp_path, options=("--requirepass", "old"))
+    (tmp_path / "password").write_text("old\n")
+    changes: list[bool] = []
+    async with connect(
+        server.url, timeout_s=0.3, on_change=changes.append, password_file=tmp_path / "password"
+    ) as client:
+        flight_store = _falling_back(cast("RedisClient", client))
+        await flight_store.acquire("before")
+        async with RedisClient.from_url(server.url, password="old") as operator:
+            await operator.config_set("requirepass", "new")
+            await operator.client_kill_filter(_type="normal", skipme=False)
+        await flight_store.acquire("meanwhile")
+        (tmp_path / "password").write_text("new\n")
+        await until(lambda: changes == [False, True])
+        assert not isinstance(await flight_store.acquire("afterwards"), Held | Completed)
+        async with RedisClient.from_url(server.url, password="new") as operator:
+            assert await operator.exists(f"{KEY_PREFIX}photos/afterwards")
+    server.program.kill()
+
+
 async def _subscribed(notifications: RedisNotifications) -> None:
     with notifications.expecting("the first one"):
         await notifications.wait("the first one", 30)
@@ -376,7 +398,8 @@ async def test_waiting_for_a_slot_is_no_failure_of_redis(redis_server: Redis) ->
 async def test_a_subscription_whose_other_end_is_gone_is_renewed(redis_server: Redis) -> None:
     proxy = FaultProxy(redis_server.port)
     async with proxy.running() as url, _client(url) as client, _client(redis_server.url) as other:
-        notifications = RedisNotifications(client, CHANNEL, resubscribe_s=0.01)
+        # It does not end by itself during the test.
+        notifications = RedisNotifications(client, CHANNEL, resubscribe_s=0.01, linger_s=3600)
         async with notifications.listening():
             await _subscribed(notifications)
             proxy.go_silent()

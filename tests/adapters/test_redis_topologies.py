@@ -231,7 +231,7 @@ async def test_flights_are_shared_over_tls(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["redis+sentinel://host:1", "redis+sentinel://host:1/", "redis+cluster://,host:2"])
 async def test_an_incomplete_address_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="address"):
+    with pytest.raises(ValueError, match=r"must end|empty host"):
         async with connect(url):
             pass
 

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
@@ -38,9 +39,9 @@ class ServerInfo:
     write_error: str
 
 
-async def examine(url: str, *, timeout_s: float) -> ServerInfo:
+async def examine(url: str, *, timeout_s: float, password_file: Path | None = None) -> ServerInfo:
     """Ask Redis for its state, and try a write that lasts one second. Raises `FlightStoreUnavailable`, `ValueError`."""
-    async with connect(url, timeout_s=timeout_s) as redis:
+    async with connect(url, timeout_s=timeout_s, password_file=password_file) as redis:
         info = _nodes(await translated(redis.info(), "no answer to INFO"))[0]
         write_error = ""
         name = f"{_KEY_PREFIX}{secrets.token_hex(8)}"

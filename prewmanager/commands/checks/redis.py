@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from pathlib import Path
 
 from prewmanager.adapters.redis.server_info import ServerInfo, examine
 from prewmanager.commands.checks import Finding, failed, ok, skipped
 from prewmanager.errors import FlightStoreUnavailable
+from prewmanager.redis_address import parse
 
 _MIN_VERSION = (7, 0)
 _TIMEOUT_S = 3.0
 _MEMORY_FIX = "raise Redis's maxmemory, or set its maxmemory-policy to volatile-ttl: what flights write has a TTL"
 
 
-async def check_redis(url: str | None) -> list[Finding]:
+async def check_redis(url: str | None, password_file: Path | None = None) -> list[Finding]:
     """Return the findings about Redis, without its password."""
     if url is None:
         return [skipped("redis", "PREW_REDIS_URL is not set: each process coalesces its own requests alone")]
-    host = urlsplit(url).netloc.rpartition("@")[2] or urlsplit(url).path
+    host = parse(url).shown
     try:
-        info = await examine(url, timeout_s=_TIMEOUT_S)
+        info = await examine(url, timeout_s=_TIMEOUT_S, password_file=password_file)
     except (FlightStoreUnavailable, ValueError) as error:
         fix = "check PREW_REDIS_URL and its password, that Redis runs, and that the network lets this machine connect"
         return [failed("redis", f"{host}: {error}", fix)]
