@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from lambda_resize.errors import Corrupt, ResizeError, Unsupported
+from lambda_resize.errors import Corrupt, ResizeError, TooLarge, Unsupported
 
 os.environ.setdefault("VIPS_WARNING", "0")  # any value silences them; libvips reads it when it is loaded
 import pyvips
@@ -30,6 +30,9 @@ OPT_IN: Mapping[str, str] = {"VipsForeignLoadSvg": "svg"}
 
 # libvips' messages for intact files that it cannot read: TIFF in Lab, with 12 bits, tiled planes, LZMA, JPEG of 1992.
 UNREADABLE = re.compile(r"not supported|not configured|not built in|bad labq format|not a whole number of bytes")
+
+# A process whose memory is limited, or whose host has no more.
+OUT_OF_MEMORY = "out of memory"
 
 # pyvips' handler passes libvips' messages to Python's logging. There Python may collect garbage and free a decoder that
 # emits another message, and GLib aborts the process at a message within a message. A damaged PNG is enough.
@@ -52,8 +55,10 @@ def allow_svg(*, allowed: bool) -> None:
 
 
 def failure(error: pyvips.Error, what: str = "") -> ResizeError:
-    """Convert an error of libvips, its message on one line: the photo is damaged, or of an unsupported kind."""
+    """Convert an error of libvips, its message on one line: the photo is damaged, too large or unsupported."""
     reason = " ".join(str(error).split())
+    if OUT_OF_MEMORY in reason:
+        return TooLarge(f"{what}{reason[:300]}")
     kind = Unsupported if UNREADABLE.search(reason) else Corrupt
     return kind(f"{what}{reason[:300]}")
 
@@ -64,9 +69,12 @@ def decoding() -> Iterator[None]:
 
     Raises:
         Corrupt: The pixels cannot be decoded.
+        TooLarge: There is not enough memory for them.
         Unsupported: The photo is of a kind that cannot be decoded, even if intact.
     """
     try:
         yield
     except pyvips.Error as error:
         raise failure(error) from error
+    except MemoryError as error:
+        raise TooLarge(f"it needs more memory than there is {error}".rstrip()) from error

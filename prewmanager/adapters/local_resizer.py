@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import resource
 import signal
 from concurrent.futures import TimeoutError as WorkerTimeoutError
 from typing import Any
@@ -22,8 +23,24 @@ def _resize(event: dict[str, Any]) -> dict[str, Any]:
     return handler(event, None)
 
 
-# At shutdown a signal may reach the workers before the service. pebble's workers exit with SIGTERM's number as their
-# status, ignore SIGINT, and are killed by SIGHUP.
+# What a worker may map, in bytes: twice what the largest photo needs. More would be taken from its host.
+WORKER_MEMORY = 2 << 30
+
+
+def _bound_worker(memory: int) -> None:
+    """Prepare a worker: a decoder that asks for too much memory ends it, and so does SIGTERM, at once.
+
+    pebble's handler of SIGTERM would wait until the decoder returns, and pebble, with the results of all workers, for
+    three seconds until it sends SIGKILL.
+    """
+    _, allowed = resource.getrlimit(resource.RLIMIT_AS)
+    if allowed == resource.RLIM_INFINITY or memory < allowed:
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+# At shutdown a signal may reach the workers before the service. Until they are bound, pebble's workers exit with
+# SIGTERM's number as their status; they ignore SIGINT, and are killed by SIGHUP.
 _STOP_CODES = frozenset({signal.SIGTERM, -signal.SIGTERM, -signal.SIGHUP})
 
 
@@ -41,7 +58,12 @@ class LocalResizer:
         self._contract = contract
         self._timeout_s = timeout_s
         # spawn: a fork would copy locks held by threads of this process into the workers.
-        self._pool = ProcessPool(max_workers=workers, context=multiprocessing.get_context("spawn"))
+        self._pool = ProcessPool(
+            max_workers=workers,
+            initializer=_bound_worker,
+            initargs=(WORKER_MEMORY,),
+            context=multiprocessing.get_context("spawn"),
+        )
 
     async def resize(self, job: RenderJob) -> RenderResult:
         """Run the function for the job in a worker. Raises the `PreviewFailed` of its outcome."""

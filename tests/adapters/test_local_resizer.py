@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import hashlib
 import os
 import signal
 import time
@@ -10,8 +13,10 @@ from typing import Any
 
 import pytest
 import pyvips
+from pebble import CONSTS
 
 from devstack.backends import S3, s3_client
+from lambda_resize.errors import TooLarge
 from prewmanager.adapters import local_resizer
 from prewmanager.adapters.local_resizer import LocalResizer
 from prewmanager.errors import DeadlineExceeded, PhotoFatal, PhotoMissing, ResizerFailed
@@ -30,6 +35,19 @@ def sleeps(_: dict[str, Any]) -> None:
 def dies(_: dict[str, Any]) -> None:
     """Ends its process like the kernel's OOM killer."""
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def hangs(_: dict[str, Any]) -> None:
+    """Keeps the process in a library's code, as a decoder does."""
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)
+
+
+def asks_for_memory(_: dict[str, Any]) -> None:
+    """Asks for more than a worker may have, as a decoder does: without asking Python."""
+    from lambda_resize import vips
+
+    with vips.decoding():
+        pyvips.Image.black(60_000, 60_000).copy_memory()
 
 
 def gets_sigterm(_: dict[str, Any]) -> None:
@@ -92,6 +110,34 @@ async def test_a_worker_that_is_too_slow_is_ended(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(DeadlineExceeded):
         await resizer.resize(job())
     await resizer.aclose()
+
+
+@pytest.mark.fault("photo-slow")
+async def test_a_decoder_that_cannot_be_stopped_is_ended_with_its_process(
+    s3: S3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python's handlers of signals wait until it returns, and until then pebble would read no result."""
+    for name, value in s3.aws_environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(CONSTS, "term_timeout", 30)
+    resizer = LocalResizer(CONTRACT, workers=1, timeout_s=2)
+    async with contextlib.aclosing(resizer):
+        with monkeypatch.context() as patch:
+            patch.setattr(local_resizer, "_resize", hangs)
+            with pytest.raises(DeadlineExceeded):
+                await asyncio.wait_for(resizer.resize(job()), 25)
+
+
+@pytest.mark.fault("photo-takes-memory")
+async def test_a_worker_has_no_more_memory_than_its_share(
+    resizer: LocalResizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(local_resizer, "_resize", asks_for_memory)
+        with pytest.raises(TooLarge, match="out of memory"):
+            await resizer.resize(job())
+    with pytest.raises(PhotoMissing):
+        await resizer.resize(job("/prew/card/no-such.jpg"))
 
 
 async def test_a_closed_pool_is_not_ready() -> None:

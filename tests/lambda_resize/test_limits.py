@@ -80,6 +80,13 @@ def test_a_deadline_ends_images_from_before_and_after_it() -> None:
                 image.avg()
 
 
+def test_a_photo_for_which_there_is_no_memory_is_too_large() -> None:
+    with pytest.raises(TooLarge, match="more memory"), vips.decoding():
+        raise MemoryError
+    with pytest.raises(TooLarge), vips.decoding():
+        raise pyvips.Error("vips_tracked: out of memory")
+
+
 def test_an_error_before_the_deadline_is_no_time_out() -> None:
     with Deadline(3600) as deadline, pytest.raises(Corrupt), deadline.translated():
         raise Corrupt("damaged")
