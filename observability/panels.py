@@ -122,6 +122,12 @@ FLIGHTS = (
         ('min by (instance) (prewmanager_redis_up{job=~"$job"})', "{{instance}}"),
     ),
     panel(
+        "Results in memory",
+        "How many bytes of results does a replica hold for its waiters and answers?",
+        "bytes",
+        ('sum by (instance) (prewmanager_result_bytes{job=~"$job"})', "{{instance}}"),
+    ),
+    panel(
         "Flights without Redis",
         "How many flights does a replica render for itself alone, since Redis is away or has an error for them?",
         "ops",

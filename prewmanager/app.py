@@ -37,6 +37,7 @@ from prewmanager.errors import PhotoMissing, PhotoRejected, failure_classes
 from prewmanager.flights.coalescer import Coalescer
 from prewmanager.flights.flight import FlightParts
 from prewmanager.flights.lease import Lifetimes, Timing
+from prewmanager.flights.memory import ResultMemory
 from prewmanager.flights.placeholder import FallbackFinder, FallbackPreviews
 from prewmanager.flights.ports import FlightStore
 from prewmanager.previews.catalogue import Catalogue
@@ -54,6 +55,7 @@ from prewmanager.web.contact_sheet.routes import ContactSheet
 from prewmanager.web.contact_sheet.watch import FlightWatch
 from prewmanager.web.ports import PreviewProvider, Probe, Relay
 
+_RESULTS_IN_MEMORY = 64  # of the largest size at once; further ones are streamed from S3
 _log = structlog.get_logger(__name__)
 
 
@@ -92,6 +94,7 @@ async def running_service(settings: Settings, store: ReadyStore | None = None) -
             observer=watch or metrics,
             timing=_timing(settings),
             lifetimes=_lifetimes(settings),
+            memory=ResultMemory(_RESULTS_IN_MEMORY * settings.max_result_bytes, metrics.results_hold),
         )
         coalescer = Coalescer(
             parts,

@@ -20,6 +20,7 @@ import structlog
 
 from prewmanager.errors import DeadlineExceeded, PreviewFailed, ReplicaFailed, ResizerFailed, StorageFailed
 from prewmanager.flights.lease import Lifetimes, Timing, kept
+from prewmanager.flights.memory import ResultMemory
 from prewmanager.flights.ports import Batch, FlightObserver, FlightStore, Lease
 from prewmanager.flights.result import Completed, FlightResult, Held, Stopwatch
 from prewmanager.previews.catalogue import Preview
@@ -42,6 +43,7 @@ class FlightParts:
     observer: FlightObserver
     timing: Timing
     lifetimes: Lifetimes
+    memory: ResultMemory
 
 
 class Flight:
@@ -182,4 +184,4 @@ class Flight:
         _log.warning("flight.existence_check_failed", key=self._preview.preview_key, error=error.detail)
 
     def _result(self, outcome: Outcome, source: Source = Source.JOINED) -> FlightResult:
-        return FlightResult(outcome, source, self._stopwatch.timings_ms)
+        return FlightResult(self._parts.memory.within(outcome), source, self._stopwatch.timings_ms)

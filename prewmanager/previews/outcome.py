@@ -8,7 +8,7 @@ from enum import StrEnum
 from prewmanager.errors import PreviewFailed, Transient, failure_classes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Made:
     """A preview that is stored in the bucket.
 

@@ -45,6 +45,7 @@ class Metrics:
         # Bound once: the buffer knows a gauge by its `set`.
         self._set_waiting = gauge("prewmanager_waiting", "Requests that wait for a flight now").set
         self._waiting = 0
+        self._set_held = gauge("prewmanager_result_bytes", "Bytes of results in memory now").set
         flights = counter(
             "prewmanager_flights",
             "Completed flights, by preset and outcome: made, found, joined, companion, or the failure's kind",
@@ -74,6 +75,10 @@ class Metrics:
         """Count so many waiting requests more, or fewer."""
         self._waiting += change
         self._buffer.level(self._set_waiting, self._waiting)
+
+    def results_hold(self, size: int) -> None:
+        """Record the bytes of results in memory."""
+        self._buffer.level(self._set_held, size)
 
     def load_is(self, running: int, queued: int) -> None:
         """Record how many resizes run and queue."""

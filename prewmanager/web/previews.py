@@ -26,6 +26,7 @@ from prewmanager.web.ports import PreviewProvider
 from prewmanager.web.problems import SERVER, error_name, problem
 
 _METHODS = ("GET", "HEAD")
+_BUFFERED = 64 * 1024  # what a connection's buffer holds without waiting for the client
 _CLIENT_CLOSED_REQUEST = 499  # nginx's status for it, which only metrics and log see
 _X_PREVIEW = {source: source.value for source in Source}  # an enumeration's attribute costs as much as a header
 _log = structlog.get_logger(__name__)
@@ -73,9 +74,11 @@ class PreviewHandler:
         if made.etag and made.etag in request.headers.get("If-None-Match", ""):
             del headers["Content-Type"]
             return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
-        if made.body is not None:
-            return web.Response(body=made.body, headers=headers)
-        return await self._streamed(request, preview.preview_key, headers)
+        if made.body is None:
+            return await self._streamed(request, preview.preview_key, headers)
+        if len(made.body) > _BUFFERED and request.method == "GET":
+            return await _sent(request, made.body, headers)
+        return web.Response(body=made.body, headers=headers)
 
     async def _streamed(self, request: web.Request, key: str, headers: CIMultiDict[str]) -> web.StreamResponse:
         """Stream a preview that is too large to keep in memory from the bucket."""
@@ -94,6 +97,16 @@ class PreviewHandler:
             _log.warning("preview.cut", key=key, error=error.detail)
             _abort(request)
         return response
+
+
+async def _sent(request: web.Request, body: bytes, headers: CIMultiDict[str]) -> web.StreamResponse:
+    """Send a large body, and return when the client has read most of it: until then it counts as memory in use."""
+    response = web.StreamResponse(headers=headers)
+    response.content_length = len(body)
+    await response.prepare(request)
+    await response.write(body)
+    await response.write_eof()
+    return response
 
 
 def _abort(request: web.Request) -> None:

@@ -194,3 +194,37 @@ async def test_too_few_file_descriptors_are_an_answer_with_the_true_reason(
     assert "Too many open files" in text
     assert "crashed" not in text
     assert later == [200] * 5
+
+
+@pytest.mark.fault("large-results")
+async def test_large_previews_for_slow_clients_need_bounded_memory(s3: S3, redis_server: Redis, tmp_path: Path) -> None:
+    """400 clients that read nothing, for 200 MB of previews: 64 MiB of them are held, the others stay in the bucket."""
+    async with GatedLambda(s3, is_open=True, picture_bytes=500_000).running() as function:
+        environment = Site(tmp_path, s3, redis_server, function).environment
+        port, log = free_ports(1)[0], tmp_path / "memory.log"
+        service = Program("memory", [find("prewmanager"), "serve"], log, environment | {"PREW_PORT": str(port)})
+        service.wait_ready(lambda: answers(port))
+        idle_mb = _resident_mb(service.pid)
+        writers = []
+        for number in range(400):
+            _, writer = await asyncio.open_connection(LOOPBACK, port, limit=1000)
+            writer.write(f"GET /prew/card/memory/{port}-{number}.jpg HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            writers.append(writer)
+        await function.until(lambda: function.finished == len(writers))
+        await until_reported(lambda: _flights(port) == len(writers))
+        held_mb = _resident_mb(service.pid) - idle_mb
+        for writer in writers:
+            writer.close()
+        service.stop()
+
+    assert held_mb < 140
+
+
+def _flights(port: int) -> float:
+    lines = ask(port, "/metrics").body.decode().splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("prewmanager_flights_total{"))
+
+
+def _resident_mb(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) // 1024

@@ -97,15 +97,16 @@ class InvokeEndpoint(ABC):
 class GatedLambda(InvokeEndpoint):
     """Answers by the function's contract, and stores the preview in S3."""
 
-    def __init__(self, s3: S3, *, is_open: bool = False) -> None:
+    def __init__(self, s3: S3, *, is_open: bool = False, picture_bytes: int = 50_000) -> None:
         super().__init__(is_open=is_open)
         self._s3 = s3_client(s3)
+        self._picture_bytes = picture_bytes
 
     async def answer(self, event: dict[str, Any]) -> web.Response:
         return web.json_response(await asyncio.to_thread(self._make, event, self.calls))
 
     def _make(self, event: dict[str, Any], call: int) -> dict[str, Any]:
-        picture = f"{event['src_key']} {call}".encode() + b"." * 50_000
+        picture = f"{event['src_key']} {call}".encode() + b"." * self._picture_bytes
         stored = self._s3.put_object(
             Bucket=event["dst_bucket"],
             Key=preview_key(event),

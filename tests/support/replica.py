@@ -16,6 +16,7 @@ from prewmanager.errors import failure_classes
 from prewmanager.flights.coalescer import Coalescer
 from prewmanager.flights.flight import FlightParts
 from prewmanager.flights.lease import Lifetimes, Timing
+from prewmanager.flights.memory import ResultMemory
 from prewmanager.flights.placeholder import FallbackFinder, FallbackPreviews
 from prewmanager.flights.ports import FlightObserver, FlightStore, FlightTracer, Lease
 from prewmanager.flights.result import Answer, Completed, Held
@@ -47,6 +48,7 @@ class InMemoryReplica:
         timing: Timing = TIMING,
         max_flights: int = 100,
         failures_s: float = 2.0,
+        memory_bytes: int = 10_000_000,
         fallback_after_s: float | None = None,
         observer: FlightObserver | None = None,
         tracer: FlightTracer | None = None,
@@ -65,6 +67,7 @@ class InMemoryReplica:
             observer=observer or self.observer,
             timing=timing,
             lifetimes=Lifetimes(30, dict.fromkeys(failure_classes(), failures_s)),
+            memory=ResultMemory(memory_bytes),
         )
         self.coalescer = Coalescer(
             parts,
