@@ -21,13 +21,22 @@ from prewmanager.telemetry.logging import configure_logging
 from prewmanager.web.app import make_app
 
 BACKLOG = 4096
+ANY_ADDRESS = "::"
+# Longer than nginx keeps its connections, 30 s, so that the service never closes one that nginx is about to use. It
+# counts from the start: who sends no whole request in that time is disconnected.
+KEEPALIVE_S = 40.0
 _log = structlog.get_logger(__name__)
 
 
 def listen(settings: Settings) -> socket.socket:
-    """Open a listening socket at the settings' address. Raises `OSError`."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+    """Open a listening socket at the settings' address, at `::` for IPv4 as well. Raises `OSError`."""
+    host = settings.host
+    if host == ANY_ADDRESS and not socket.has_dualstack_ipv6():
+        host = "0.0.0.0"  # noqa: S104 -- as asked for, on a machine without IPv6
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server(
+        (host, settings.port), family=family, backlog=BACKLOG, dualstack_ipv6=host == ANY_ADDRESS
+    )
 
 
 def run(
@@ -56,6 +65,7 @@ async def _serve(
         runner = web.AppRunner(
             make_app(service),
             access_log=None,
+            keepalive_timeout=KEEPALIVE_S,
             # A client that leaves ends its own waiting, and nothing of the flight.
             handler_cancellation=True,
             shutdown_timeout=settings.shutdown_grace * 2 / 3,

@@ -58,7 +58,7 @@ class Settings(BaseSettings):
         False, description="send the photo's ThumbHash, a placeholder of some 25 bytes, as `X-ThumbHash`"
     )
 
-    host: str = Field("0.0.0.0", description="address that the service listens on")  # noqa: S104 -- as containers need
+    host: str = Field("::", description="address that the service listens on; `::` is every one, IPv4 too")
     port: Port = Field(8180, description="port that the service listens on")
     shutdown_grace: Seconds = Field(25, description="time for requests in flight at shutdown")
     log_level: LogLevel = Field("info", description="`debug`, `info`, `warning` or `error`")

@@ -71,7 +71,7 @@ class PreviewHandler:
         headers = _headers(
             made.content_type, made.etag, made.cache_control, made.thumbhash, answer.source, answer.timings_ms
         ).copy()
-        if made.etag and made.etag in request.headers.get("If-None-Match", ""):
+        if "If-None-Match" in request.headers and _is_known(request, made.etag):
             del headers["Content-Type"]
             return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
         if made.body is None:
@@ -112,6 +112,12 @@ async def _sent(request: web.Request, body: bytes, headers: CIMultiDict[str]) ->
 def _abort(request: web.Request) -> None:
     if request.transport is not None:
         request.transport.abort()
+
+
+def _is_known(request: web.Request, etag: str) -> bool:
+    """Whether the client has this version, by the weak comparison of RFC 9110; `*` stands for any."""
+    known = {each.value for each in request.if_none_match or ()}
+    return "*" in known or (bool(etag) and etag.removeprefix("W/").strip('"') in known)
 
 
 def _path(request: web.Request) -> str:

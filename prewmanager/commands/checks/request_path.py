@@ -82,9 +82,11 @@ async def _varies(url: str) -> bool:
 
 async def check_port(host: str, port: int) -> Finding:
     """Check that the service can listen on this address, or does already."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    both = host == "::" and socket.has_dualstack_ipv6()
+    here = "0.0.0.0" if host == "::" and not both else host  # noqa: S104 -- as the service does
+    family = socket.AF_INET6 if ":" in here else socket.AF_INET
     try:
-        socket.create_server((host, port), family=family).close()
+        socket.create_server((here, port), family=family, dualstack_ipv6=both).close()
     except OSError as error:
         if error.errno == errno.EADDRINUSE and await _is_service(host, port):
             return ok("port", f"the service listens on {host}:{port}")
@@ -94,7 +96,7 @@ async def check_port(host: str, port: int) -> Finding:
 
 
 async def _is_service(host: str, port: int) -> bool:
-    here = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104 -- not bound
+    here = {"0.0.0.0": "127.0.0.1", "::": "127.0.0.1"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104 -- not bound
     reply = await get(f"http://{here}:{port}/healthz", within_s=_WITHIN_S)
     return reply.status == 200 and '"alive"' in reply.body  # noqa: PLR2004 -- HTTP's
 
