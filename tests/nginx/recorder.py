@@ -44,6 +44,8 @@ class Recorder:
         self.seen: list[Seen] = []
         self.respond: Callable[[Seen], Reply | None] = self.usual
         self.connections = 0
+        self.alive = threading.Event()  # what it waits for before it says that it is alive
+        self.alive.set()
         self.server = _Server((LOOPBACK, 0), self._handler())
 
     @property
@@ -58,6 +60,7 @@ class Recorder:
     def reset(self) -> None:
         """Clear the recorded requests, and restore the usual answer."""
         self.seen.clear()
+        self.alive.set()
         self.respond = self.usual
 
     def _handler(recorder) -> type[BaseHTTPRequestHandler]:  # noqa: N805 -- `self` is the handler's inside
@@ -69,6 +72,12 @@ class Recorder:
                 super().setup()
 
             def answer(self) -> None:
+                if self.path == "/healthz":
+                    recorder.alive.wait(30)
+                    self.send_response(200)
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 seen = Seen(self.command, self.requestline.split(" ")[1], self.headers, body)
                 recorder.seen.append(seen)
