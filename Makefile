@@ -15,7 +15,7 @@ install = $(BIN)/uv pip install --quiet --compile-bytecode --python $(2) --requi
 	$(2) -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help install system up test lint format lock bench bench-flights bench-images package test-all test-browser test-compose test-corpora test-infra test-package test-observability test-one-server test-docs test-soak soak docs clean
+.PHONY: help install system up test lint format lock bench bench-flights bench-images package test-all test-browser test-compose test-corpora test-infra test-package test-observability test-one-server test-docs test-soak soak fuzz docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -92,6 +92,9 @@ test-soak: install ## run the soak for 20 seconds
 
 soak: install ## load the whole system under faults, and check every answer: SOAK_MINUTES=10, SEED=… repeats a run
 	@$(BIN)/python -m tests.soak
+
+fuzz: install ## search for photos that cost most for their bytes: FUZZ_MINUTES=10, SEED=… draws the same first files
+	@$(BIN)/python -m tests.fuzz
 
 lint: install ## check formatting, ruff, mypy, and the import contracts
 	$(BIN)/ruff format --check .

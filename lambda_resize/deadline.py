@@ -62,3 +62,6 @@ class Deadline:
 
     def __exit__(self, *_: object) -> None:
         self._timer.cancel()
+        with self._lock:
+            # The timer and this refer to each other, and the images would keep their pixels until a cycle is found.
+            self._images.clear()

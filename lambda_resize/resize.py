@@ -13,7 +13,7 @@ from lambda_resize.errors import ResizeError
 from lambda_resize.geometry import Size
 from lambda_resize.scaling import Decoded
 from lambda_resize.settings import Limits
-from lambda_resize.sources import Photo, check_pixels, open_photo
+from lambda_resize.sources import Photo, check_held, check_pixels, open_photo
 from prewmanager_presets import Spec
 
 DEFAULT_LIMITS = Limits()
@@ -120,6 +120,7 @@ class _Renderer:
         every_frame = Size(sizes.scaled.width, sizes.scaled.height * photo.frames)
         check_pixels("the scaled image", every_frame, photo.limits.max_source_pixels)
         if photo.frames > 1:
+            check_held(photo, every_frame)
             image, target = animation.render_frames(photo, self._pixels(), sizes, spec), "webp"
         else:
             image = self._scaled(sizes.scaled)

@@ -150,6 +150,13 @@ def check_pixels(what: str, size: Size, limit: int) -> None:
         raise TooLarge(f"{what} has {size.width}x{size.height} pixels, the limit is {limit} in all")
 
 
+def check_held(photo: Photo, scaled: Size) -> None:
+    """Raise `TooLarge` for an animation that takes too much memory, which has its frames decoded and scaled."""
+    held, limit = photo.size.pixels * photo.frames + scaled.pixels, 2 * photo.limits.max_frame_pixels
+    if held > limit:
+        raise TooLarge(f"the animation has {held} pixels, decoded and scaled, the limit is {limit}")
+
+
 def orientation(image: pyvips.Image) -> int:
     """Return the EXIF orientation, 1 if upright; cameras that do not know it write 0 or 9."""
     return _field(image, "orientation", 1)

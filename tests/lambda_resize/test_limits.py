@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +80,31 @@ def test_a_deadline_ends_images_from_before_and_after_it() -> None:
         for image in (before, after):
             with pytest.raises(TimedOut), deadline.translated(), vips.decoding():
                 image.avg()
+
+
+def test_a_deadline_that_is_over_keeps_no_pixels() -> None:
+    """A worker's next photo has all of its memory, although Python has not looked for cycles yet."""
+
+    class Image:
+        """Stands for an image, whose pixels are freed with it."""
+
+    image: Any = Image()
+    freed = weakref.ref(image)
+    with Deadline(3600) as deadline:
+        deadline.watch(image)
+    del image
+    assert freed() is None
+
+
+def test_the_frames_of_an_animation_count_decoded_and_scaled() -> None:
+    """Both are held in memory."""
+    frames = [Image.new("RGB", (100, 100), colour) for colour in ("red", "green", "blue", "white")]
+    data = encode(frames[0], "WEBP", save_all=True, append_images=frames[1:])
+    moving = Spec(width=100, animated=True, format="webp")
+    assert resize(data, moving, Limits(max_frame_pixels=40_000)).width == 100
+    with pytest.raises(TooLarge, match="decoded and scaled"):
+        resize(data, moving, Limits(max_frame_pixels=39_999))
+    assert resize(data, replace(moving, animated=False), Limits(max_frame_pixels=39_999)).width == 100
 
 
 def test_a_photo_for_which_there_is_no_memory_is_too_large() -> None:
