@@ -5,14 +5,16 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
 from devstack.nginx_server import SOURCES, command, effective_environment, render, substitute
-from devstack.programs import ProgramError, find
+from devstack.programs import Program, ProgramError, answers, find, free_ports
 from prewmanager.config.settings import read_settings
 from prewmanager.errors import InvalidSettings
 
@@ -223,6 +225,20 @@ def test_names_are_resolved_again_where_a_resolver_is_given(tmp_path: Path) -> N
     assert "resolver 127.0.0.53 [::1];" in text
     servers = re.findall(r"server (\S+) .* resolve;", text)
     assert servers == ["127.0.0.1:443", *["127.0.0.1:8180", "127.0.0.1:8181"] * 2]
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="the machine has no IPv6")
+def test_a_port_alone_is_open_for_ipv4_and_ipv6(tmp_path: Path) -> None:
+    port = free_ports(1)[0]
+    render(tmp_path, {**MINIMAL, "PREW_NGINX_LISTEN": str(port)})
+    nginx = Program("nginx", [*command(tmp_path), "-g", "daemon off;"], tmp_path / "nginx.log")
+    nginx.wait_ready(lambda: answers(port))
+    try:
+        for host in ("127.0.0.1", "[::1]"):
+            with urlopen(f"http://{host}:{port}/nginx-health") as response:
+                assert response.status == 200
+    finally:
+        nginx.stop()
 
 
 SAMPLE = "${SET} $SET ${UNSET} $UNSET $SETTER $SET/x ${SET}ter $1 $$SET ${SET $ ${} $host"

@@ -76,6 +76,28 @@ def test_s3_answers_conditions_by_304(front: Nginx, service: Recorder, put: Put,
     assert service.seen == []
 
 
+@pytest.mark.parametrize("cache", ["off", "on"])
+def test_conditions_and_ranges_mean_the_same_with_and_without_the_cache(
+    start: StartNginx, s3: S3, service: Recorder, put: Put, cache: str
+) -> None:
+    etag = put("photo/conditions.jpg", BODY)
+    address = {"PREW_NGINX_S3_SERVER": f"127.0.0.1:{s3.port}", "PREW_NGINX_SERVICES": service.address}
+    nginx = start({**address, "PREW_NGINX_CACHE": cache})
+
+    def status(known: str) -> int:
+        return ask(nginx.port, "/photo/conditions.jpg", headers={"If-None-Match": known}).status
+
+    same = ["*", etag, f"W/{etag}", f'"a", {etag}', f'"a",W/{etag}', f'W/"a", "b" , W/{etag}']
+    other = ['"a"', 'W/"a"', '"a", W/"b"', etag.strip('"')[:-1]]
+    assert [status(known) for known in same] == [304] * len(same)
+    assert [status(known) for known in other] == [200] * len(other)
+
+    outside = ask(nginx.port, "/photo/conditions.jpg", headers={"Range": "bytes=900000-"})
+
+    assert (outside.status, outside.problem["status"]) == (416, 416)
+    assert outside.headers.get_all("Content-Range") == [f"bytes */{len(BODY)}"]
+
+
 def test_s3_answers_ranges_by_206_and_416(front: Nginx, put: Put) -> None:
     put("photo/part.jpg", BODY)
 
@@ -85,6 +107,7 @@ def test_s3_answers_ranges_by_206_and_416(front: Nginx, put: Put) -> None:
     assert (part.status, part.body) == (206, BODY[10:20])
     assert part.headers["Content-Range"] == f"bytes 10-19/{len(BODY)}"
     assert (outside.status, outside.problem["title"]) == (416, "Range Not Satisfiable")
+    assert outside.headers.get_all("Content-Range") == [f"bytes */{len(BODY)}"]
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
