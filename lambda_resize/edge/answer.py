@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -59,9 +61,10 @@ def image_response(source: bytes, query: EdgeQuery, settings: EdgeSettings, head
         TooMuch: It has too many pixels, or is too large at every quality.
     """
     limits = Limits(max_source_bytes=settings.max_source_bytes, max_source_pixels=settings.max_source_pixels)
-    smallest = 0
+    end, smallest = time.monotonic() + limits.max_seconds, 0
     for spec in _specs(query):
-        preview = _rendered(source, spec, limits)
+        left = max(0.0, end - time.monotonic())  # for all attempts together: Lambda@Edge has 30 seconds
+        preview = _rendered(source, spec, replace(limits, max_seconds=left))
         response = _response(HTTPStatus.OK, headers, preview.content_type, MAX_AGE)
         response |= {"body": base64.b64encode(preview.data).decode(), "bodyEncoding": "base64"}
         smallest = response_bytes(response)

@@ -15,11 +15,15 @@ import pytest
 from PIL import Image
 
 from benchmarks.images.quality import similarity
+from lambda_resize.edge import answer
 from lambda_resize.edge.answer import response_bytes
 from lambda_resize.edge.errors import SourceMissing
 from lambda_resize.edge.fetch import fetch
 from lambda_resize.edge.handler import respond
 from lambda_resize.edge.settings import EdgeSettings
+from lambda_resize.resize import Preview, resize
+from lambda_resize.settings import Limits
+from prewmanager_presets import Spec
 from tests.lambda_resize.edge_event import DISTRIBUTION, ImageHost, origin_response, reply
 from tests.lambda_resize.pictures import encode, noise
 
@@ -134,6 +138,25 @@ def test_an_image_that_fits_at_no_quality_is_413() -> None:
 
     assert response["status"] == "413"
     assert response_bytes(response) < 2000
+
+
+@pytest.mark.fault("photo-costly")
+def test_all_qualities_together_have_the_time_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each decodes the image again, and Lambda@Edge ends the function after 30 seconds."""
+    left: list[float] = []
+
+    def recorded(source: bytes, spec: Spec, limits: Limits) -> Preview:
+        left.append(limits.max_seconds)
+        return resize(source, spec, limits)
+
+    monkeypatch.setattr(answer, "resize", recorded)
+    data = _noise(900, 900)
+    settings = EdgeSettings(allowed_hosts=("images.example.com",), max_answer_bytes=50_000)
+    response = respond(origin_response({"s": URL, "w": "900", "h": "900"}), settings, lambda _: data)
+    assert response["status"] == "413"
+    assert len(left) == 7
+    assert left == sorted(set(left), reverse=True)
+    assert left[0] <= Limits.max_seconds
 
 
 def _problem(query: dict[str, str] | str, fetch_image: Fetch = _never) -> dict[str, Any]:

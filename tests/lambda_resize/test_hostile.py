@@ -32,7 +32,6 @@ COSTLY: dict[str, Attack] = {
     "GIF of a million frames": lambda: rasters.gif_frames(1_000_000),
     "TIFF of 65,000 pages": lambda: rasters.tiff_directories(65_000),
     "TIFF with pages that share an array": lambda: rasters.tiff_directories(1900, [(324, 4, 50_000, 8)]),
-    "TIFF in a huge tile": lambda: rasters.tiff_tile(30_000),
     "AVIF grid of large tiles": lambda: heifs.small_grid_of_large_tiles(1024, 12),
     "HEIC grid of large tiles": lambda: heifs.small_grid_of_large_tiles(1024, 12, kind=b"hvc1"),
     "AVIF with a large alpha": lambda: heifs.large_alpha(2048),

@@ -46,9 +46,10 @@ async def test_with_only_the_runtime_it_renders_a_preview_from_s3_to_s3(task: Pa
 
 
 def test_it_has_the_functions_modules_and_none_of_edge_service_or_tests(task: Path) -> None:
-    packed = {path.name for path in (task / "lambda_resize").rglob("*.py")}
+    packed = {path.relative_to(task) for path in (task / "lambda_resize").rglob("*.py")}
+    ours = {path.relative_to(ROOT) for path in (ROOT / "lambda_resize").rglob("*.py")}
 
-    assert packed == {path.name for path in (ROOT / "lambda_resize").glob("*.py")}
+    assert packed == {path for path in ours if "edge" not in path.parts}
     assert not (task / "lambda_resize" / "edge").exists()
     assert (task / "prewmanager_presets" / "fields.py").exists()
     assert not (task / "prewmanager").exists()

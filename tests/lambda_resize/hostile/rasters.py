@@ -132,14 +132,3 @@ def tiff_directories(count: int, extra: Sequence[tuple[int, int, int, int]] = ()
         after = first + (index + 1) * size if index + 1 < count else 0
         pages.append(struct.pack("<H", len(table) // 12) + table + struct.pack("<I", after))
     return b"II*\0" + struct.pack("<I", first) + bytes(64) + b"".join(pages)
-
-
-def tiff_tile(side: int) -> bytes:
-    """Return a TIFF of 64x64 pixels that are in one tile of `side` a side."""
-    packed = zlib.compress(bytes(1 << 20), 9)
-    entries = [
-        (256, 3, 1, 64), (257, 3, 1, 64), (258, 3, 1, 8), (259, 3, 1, 8), (262, 3, 1, 1), (277, 3, 1, 1),
-        (322, 4, 1, side), (323, 4, 1, side), (324, 4, 1, 8), (325, 4, 1, len(packed)),
-    ]  # fmt: skip
-    table = b"".join(struct.pack("<HHII", *entry) for entry in entries)
-    return b"II*\0" + struct.pack("<I", 8 + len(packed)) + packed + struct.pack("<H", len(entries)) + table + bytes(4)
