@@ -13,11 +13,13 @@ MAX_PARTS = {
     "GIF frames": 10_000,
     "GIF blocks": 1_000_000,  # of 255 bytes, so 255 MB
     "HEIF items": 1_000,  # libheif's own limit; 200 megapixels in tiles of 512 are 763
+    "HEIF references": 10_000,
     "HEIF boxes": 10_000,
     "AV1 units": 10_000,
     "TIFF directories": 2_000,
     "TIFF entries": 100_000,
     "SVG elements": 100_000,  # with those that `use` repeats
+    "SVG references": 10_000,
     "SVG levels": 256,  # libxml2's own limit
 }
 # JPEG scans x pixels, as a multiple of the limit of a frame. Encoders write 4 to 20 scans, and the limit of a frame is

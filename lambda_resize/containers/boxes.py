@@ -86,7 +86,8 @@ def extents(content: memoryview) -> dict[int, tuple[tuple[int, int], ...]]:
     wide = 4 if version > 1 else 2
     found = {}
     pieces = 0
-    for _ in range(cursor.number(wide)):
+    for place in range(cursor.number(wide)):
+        bounds.check_parts("HEIF boxes", place)
         if not cursor:
             break
         item = cursor.number(wide)
@@ -125,7 +126,8 @@ def properties(content: memoryview) -> dict[int, dict[bytes, memoryview]]:
         cursor = Cursor(entry)
         head = cursor.number(4)
         wide, many = 4 if head >> 24 else 2, head & 1
-        for _ in range(cursor.number(4)):
+        for place in range(cursor.number(4)):
+            bounds.check_parts("HEIF boxes", place)
             if not cursor:
                 break
             own = found.setdefault(cursor.number(wide), {})

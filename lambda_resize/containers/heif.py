@@ -34,8 +34,10 @@ class _Pictures:
         self._parts = dict(boxes.children(meta))
         self._made_of: dict[int, list[int]] = defaultdict(list)
         self._belong_to: dict[int, list[int]] = defaultdict(list)
+        used = 0
         for kind, source, targets in boxes.references(self._part(b"iref")):
-            bounds.check_parts("HEIF items", len(targets))
+            used += len(targets)
+            bounds.check_parts("HEIF references", used)
             if kind == b"dimg":
                 self._made_of[source] += targets
             if kind == b"auxl":

@@ -5,22 +5,27 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Mapping
+from itertools import chain, islice
 from xml.parsers import expat
 
 from lambda_resize.containers import bounds
 from lambda_resize.errors import TooLarge
 
 _GZIP = b"\x1f\x8b"
-_MAX_BYTES = 10_000_000  # uncompressed
+_MAX_BYTES = 5_000_000  # uncompressed
 _REFERENCE = re.compile(r"#([^\"')\s]+)")
 _PRIMITIVE = re.compile(r"fe[A-Z]")
 _PRIMITIVE_COUNTS = 2_000  # elements: a primitive works on all pixels
+# Those whose work for a pixel grows with their attributes: one of them may take a minute.
+_BOUNDLESS = frozenset({"feConvolveMatrix", "feDiffuseLighting", "feMorphology", "feSpecularLighting", "feTurbulence"})
 _MAX_DEPTH = 20  # also where an element repeats itself
 
 
 def checked(data: bytes, _max_frame_pixels: int) -> bytes:
     """Return the file. Raises `TooLarge`, see `bounds`."""
     text = _inflated(data)
+    if len(text) > _MAX_BYTES:
+        raise TooLarge(f"more than {_MAX_BYTES} bytes of SVG")
     outline = _Outline()
     outline.read(text)
     bounds.check_parts("SVG elements", outline.drawn())
@@ -31,12 +36,9 @@ def _inflated(data: bytes) -> bytes:
     if not data.startswith(_GZIP):
         return data
     try:
-        text = zlib.decompressobj(wbits=31).decompress(data, _MAX_BYTES + 1)
+        return zlib.decompressobj(wbits=31).decompress(data, _MAX_BYTES + 1)
     except zlib.error:
         return b""
-    if len(text) > _MAX_BYTES:
-        raise TooLarge(f"more than {_MAX_BYTES} bytes of SVG")
-    return text
 
 
 class _Outline:
@@ -46,6 +48,7 @@ class _Outline:
         self._open: list[str] = []
         self._elements = {"": 0}
         self._targets: dict[str, list[str]] = {"": []}
+        self._references = 0
         self._style = False
         self._filters = self._styled = False
 
@@ -83,6 +86,8 @@ class _Outline:
 
     def _starts(self, name: str, attributes: Mapping[str, str]) -> None:
         name = name.rpartition(":")[2]
+        if name in _BOUNDLESS:
+            raise TooLarge(f"SVG with {name}")
         primitive = bool(_PRIMITIVE.match(name))
         self._filters |= primitive
         self._style = name == "style"
@@ -91,7 +96,10 @@ class _Outline:
         self._targets.setdefault(own, [])
         self._open.append(own)
         bounds.check_parts("SVG levels", len(self._open))
-        targets = [found for value in attributes.values() for found in _REFERENCE.findall(value)]
+        found = chain.from_iterable(map(_REFERENCE.finditer, attributes.values()))
+        targets = [each[1] for each in islice(found, bounds.MAX_PARTS["SVG references"] + 1)]
+        self._references += len(targets)
+        bounds.check_parts("SVG references", self._references)
         for inside in {"", *self._open}:
             self._elements[inside] += _PRIMITIVE_COUNTS if primitive else 1
             self._targets[inside] += targets

@@ -32,6 +32,7 @@ from prewmanager.errors import (
     ResizerFailed,
 )
 from prewmanager.resizing.contract import ResizeContract
+from prewmanager.resizing.limits import RetryingResizer
 from prewmanager.telemetry.metrics import Metrics
 from tests.support.certificates import self_signed
 from tests.support.fakes import job
@@ -183,6 +184,24 @@ async def test_one_attempt_is_one_invocation(answer: Answer, failure: type[Previ
     async with endpoint.running() as url, _resizer(url, "f", read_s=0.2) as resizer:
         with pytest.raises(failure):
             await resizer.resize(job())
+
+    assert endpoint.calls == 1
+
+
+async def _sandbox_ended(_: web.Request) -> web.Response:
+    """Lambda's answer for a function that runs longer than its timeout."""
+    text = (
+        '{"errorType": "Sandbox.Timedout", "errorMessage": "RequestId: 1-2 Error: Task timed out after 10.00 seconds"}'
+    )
+    return web.Response(text=text, headers={"X-Amz-Function-Error": "Unhandled"})
+
+
+@pytest.mark.fault("photo-slow")
+async def test_a_sandbox_that_is_ended_is_the_photos_timeout_and_not_asked_again() -> None:
+    endpoint = Endpoint(_sandbox_ended)
+    async with endpoint.running() as url, _resizer(url, "f", read_s=5) as resizer:
+        with pytest.raises(DeadlineExceeded):
+            await RetryingResizer(resizer, within_s=10).resize(job())
 
     assert endpoint.calls == 1
 

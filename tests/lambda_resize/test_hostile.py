@@ -37,15 +37,18 @@ COSTLY: dict[str, Attack] = {
     "AVIF with a large alpha": lambda: heifs.large_alpha(2048),
     "AVIF with items that share their bytes": lambda: heifs.shared_items(240, 1_000_000),
     "AVIF item of many frames": lambda: heifs.many_frames(1024, 200),
+    "AVIF of a million places": lambda: heifs.many_places(1_000_000),
     "AVIF made of itself": lambda: heifs.made_of_itself(20),
 }
 DRAWINGS: dict[str, Attack] = {
     "use in use": lambda: drawings.nested_use(5),
     "use of itself": lambda: drawings.svg('<g id="a"><use xlink:href="#a"/><use xlink:href="#a"/></g>'),
+    "filter whose work grows with its radius": lambda: drawings.morphology(2904),
     "filters": lambda: drawings.filters(100),
     "filters of a style sheet": drawings.styled_filters,
     "deep": lambda: drawings.svg("<g>" * 1000 + "</g>" * 1000),
     "entities": drawings.entities,
+    "references": lambda: drawings.svg(f'<rect fill="{"#a " * 3_000_000}"/>'),
     "compressed": lambda: zlib.compress(drawings.svg(" " * 20_000_000), 9, 31),
 }
 # Their preview is rendered all the same, and at little cost.

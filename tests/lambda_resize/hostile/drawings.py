@@ -22,6 +22,16 @@ def filters(count: int, side: int = 4000) -> bytes:
     return svg(f'<filter id="f">{steps}</filter><rect width="{side}" height="{side}" filter="url(#f)"/>', side)
 
 
+def morphology(radius: int) -> bytes:
+    """Return a drawing with a filter that looks at `radius` squared pixels for each; found by the fuzzer."""
+    step = f'<feMorphology operator="dilate" radius="{radius}"/>'
+    return svg(
+        f'<filter id="f" x="-1" y="-1" width="9" height="9">{step}</filter>'
+        '<rect width="315" height="209" filter="url(#f)"/>',
+        1518,
+    )
+
+
 def styled_filters() -> bytes:
     """Return a drawing whose filter is chosen by a style sheet, for any number of elements."""
     return svg(

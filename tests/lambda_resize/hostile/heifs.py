@@ -171,3 +171,10 @@ def made_of_itself(levels: int) -> bytes:
         Part(b"grid", (64, 64), grid(1, 10, (64, 64)), made_of=[number + 1] * 10) for number in range(1, levels + 1)
     ]
     return heif([*steps, Part(b"av01", (64, 64), data, properties)])
+
+
+def many_places(count: int) -> bytes:
+    """Return a file that says `count` times where an item is, and which properties it has."""
+    places = full(b"iloc", b"\0\0", struct.pack(">I", count), bytes(8 * count), version=2)
+    properties = box(b"iprp", box(b"ipco"), full(b"ipma", struct.pack(">I", count), bytes(3 * count)))
+    return box(b"ftyp", b"avif", bytes(4), b"mif1") + full(b"meta", full(b"pitm", b"\0\1"), places, properties)
