@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 
-from lambda_resize.errors import Missing, ResizeError, StorageFailed
+from lambda_resize.errors import Forbidden, Missing, ResizeError, StorageFailed, Throttled
 from lambda_resize.request import Output, ResizeRequest
 from lambda_resize.resize import Preview, resize_many
 from lambda_resize.settings import Settings
@@ -45,11 +45,12 @@ def _is_unchanged(photo: StoredPhoto, request: ResizeRequest, storage: Storage) 
 
     If it changed earlier, `cleaner` may have handled the event before these previews were written, and they would stay
     stale for ever. If it changes later, `cleaner` deletes them. If the photo is gone, this deletes them and raises
-    `Missing`; if S3 fails, they stay.
+    `Missing`; if S3 fails or refuses, they stay. Where S3 does not say whether it is gone, it is: a moment ago these
+    credentials could read it.
     """
     try:
         return storage.etag(request.src_bucket, request.src_key) == photo.etag
-    except StorageFailed:
+    except (StorageFailed, Throttled, Forbidden):
         return True
     except Missing:
         _delete_all(request, storage)

@@ -3,7 +3,8 @@
     ResizeError
     ├── InvalidRequest   invalid       a field of the event is missing or out of bounds
     ├── Missing          missing       the object does not exist in S3 (404)
-    ├── Forbidden        forbidden     S3 refused (403); without s3:ListBucket, also for a missing object
+    │   └── Hidden           missing       S3 refused (403) to say whether it exists; the answer has `denied`
+    ├── Forbidden        forbidden     S3 refused (403) an object that exists, or the credentials
     ├── StorageFailed    storage       S3 does not answer, or answers with another error
     ├── Throttled        throttled     S3 asks for fewer requests (SlowDown)
     ├── Unsupported      unsupported   not an image, or its format is not accepted
@@ -24,6 +25,11 @@ class ResizeError(Exception):
 
     kind: ClassVar[str]
 
+    def answer(self) -> dict[str, object]:
+        """Return the failure's fields of an answer."""
+        denied = {"denied": True} if isinstance(self, Hidden) else {}
+        return {"status": False, "error": str(self), "kind": self.kind, **denied}
+
 
 class InvalidRequest(ResizeError):
     """A field of the event is missing or invalid; the message begins with its name."""
@@ -35,6 +41,10 @@ class Missing(ResizeError):
     """The photo does not exist."""
 
     kind = "missing"
+
+
+class Hidden(Missing):
+    """The photo does not exist, or these credentials may not read it: without s3:ListBucket, S3 answers alike."""
 
 
 class Forbidden(ResizeError):

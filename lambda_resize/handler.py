@@ -47,7 +47,8 @@ def handler(event: object, context: Any) -> dict[str, object]:
         bytes, `width`, `height`, `etag`, `cache_control`, `fingerprint` and `timings` in milliseconds; `thumbhash`
         (base64) and `also` (by preset name, each like an answer without data) if the request contains them, and
         `unknown`, the names of fields that this version does not know; or `status` false with `kind` and `error`,
-        which is for the log. Both have `cold_start`, `duration_ms` and, in Lambda, `memory_mb`.
+        which is for the log, and `denied` if S3 does not say whether the photo exists. Both have `cold_start`,
+        `duration_ms` and, in Lambda, `memory_mb`.
     """
     invocation = Invocation(event, context)
     entry = dict(invocation.ids)
@@ -57,7 +58,7 @@ def handler(event: object, context: Any) -> dict[str, object]:
         entry |= {"dst": f"{request.dst_bucket}/{request.main.dst_key}"}
         answer = render_batch(request, _storage(), replace(SETTINGS, limits=_limits(context)))
     except ResizeError as error:
-        answer = {"status": False, "error": str(error), "kind": error.kind}
+        answer = error.answer()
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # noqa: BLE001 -- a panic in obstore's Rust is not an Exception, and needs an answer too

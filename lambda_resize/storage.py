@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store
 
-from lambda_resize.errors import Forbidden, Missing, StorageFailed, Throttled, TooLarge
+from lambda_resize.errors import Forbidden, Hidden, Missing, StorageFailed, Throttled, TooLarge
 
 # S3 shows them as x-amz-meta-preset-fingerprint and so on.
 FINGERPRINT = "preset-fingerprint"
@@ -33,7 +34,12 @@ REQUEST_TIMEOUT = timedelta(seconds=15)
 MAX_RETRIES = 2
 RETRY_WINDOW = timedelta(seconds=5)  # no retry begins after it
 
+# How long an answer to "may these credentials list this bucket?" counts.
+LISTING_KNOWN_S = 300
+LAST_KEY = "\U0010ffff"
+
 # In obstore's text of S3's answer.
+_DENIED = "<Code>AccessDenied</Code>"
 _THROTTLING = re.compile(r"SlowDown|status code: (429|503)|\b(429 Too Many Requests|503 Service Unavailable)\b")
 
 
@@ -60,6 +66,7 @@ class Storage:
         self._region = region
         self._object_acl = object_acl
         self._stores: dict[str, S3Store] = {}
+        self._may_list: dict[str, tuple[bool, float]] = {}
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], *, object_acl: str | None = None) -> Self:
@@ -73,11 +80,11 @@ class Storage:
 
         Raises:
             TooLarge: It has more than `max_bytes` bytes.
-            Missing: The object does not exist.
+            Missing: The object does not exist; `Hidden`, where S3 refuses to say so.
             Forbidden: S3 refused.
             StorageFailed: S3 failed, or the bucket does not exist.
         """
-        with _translated(f"{bucket}/{key}"):
+        with self._reading(bucket, key):
             found = obstore.get(self._store(bucket), key)
             size = found.meta["size"]
             if size > max_bytes:
@@ -86,7 +93,7 @@ class Storage:
 
     def etag(self, bucket: str, key: str) -> str:
         """Return the object's current ETag. Raises what `read` raises, except `TooLarge`."""
-        with _translated(f"{bucket}/{key}"):
+        with self._reading(bucket, key):
             return obstore.head(self._store(bucket), key)["e_tag"] or ""
 
     def delete(self, bucket: str, key: str) -> None:
@@ -122,6 +129,33 @@ class Storage:
         with _translated(f"{bucket}/{key}", writing=True):
             result = obstore.put(self._store(bucket), key, data, attributes=attributes, use_multipart=False)
         return result["e_tag"] or ""
+
+    @contextmanager
+    def _reading(self, bucket: str, key: str) -> Iterator[None]:
+        """Translate the errors of a read, and find out what a 403 means, which S3 sends for a missing object, too."""
+        try:
+            with _translated(f"{bucket}/{key}"):
+                yield
+        except Forbidden as error:
+            # The answer to a HEAD has no body, and so no code.
+            unclear = _DENIED in str(error) or "<Code>" not in str(error)
+            if unclear and not self._lists(bucket):
+                text = "missing or not readable: S3 does not say which without s3:ListBucket"
+                raise Hidden(f"{bucket}/{key}: {text}") from error
+            raise
+
+    def _lists(self, bucket: str) -> bool:
+        """Whether S3 shows these credentials which objects exist, as far as is known."""
+        allowed, until = self._may_list.get(bucket, (True, 0.0))
+        if time.monotonic() >= until:
+            try:
+                # Without a prefix, as S3 checks it for a missing object; after the last key, for an empty answer.
+                next(iter(obstore.list(self._store(bucket), offset=LAST_KEY)), None)
+                allowed = True
+            except BaseError as error:
+                allowed = _DENIED not in str(error)
+            self._may_list[bucket] = (allowed, time.monotonic() + LISTING_KNOWN_S)
+        return allowed
 
     def _store(self, bucket: str) -> S3Store:
         if bucket not in self._stores:

@@ -33,7 +33,7 @@ from prewmanager.adapters.redis.quota import RedisQuota
 from prewmanager.adapters.redis.relay import RedisRelay
 from prewmanager.adapters.redis.server_info import watching_evictions
 from prewmanager.config.settings import Settings
-from prewmanager.errors import PhotoMissing, PhotoRejected, failure_classes
+from prewmanager.errors import PhotoHidden, PhotoMissing, PhotoRejected, failure_classes
 from prewmanager.flights.coalescer import Coalescer
 from prewmanager.flights.flight import FlightParts
 from prewmanager.flights.lease import Lifetimes, Timing
@@ -254,7 +254,9 @@ def _timing(settings: Settings) -> Timing:
 def _lifetimes(settings: Settings) -> Lifetimes:
     by_kind = {}
     for kind, failure in failure_classes().items():
-        if issubclass(failure, PhotoMissing):
+        if issubclass(failure, PhotoHidden):
+            by_kind[kind] = settings.missing_ttl / 6
+        elif issubclass(failure, PhotoMissing):
             by_kind[kind] = settings.missing_ttl
         elif issubclass(failure, PhotoRejected):
             by_kind[kind] = settings.rejected_ttl

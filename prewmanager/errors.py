@@ -9,6 +9,7 @@ PrewError
 ├── CacheUnavailable         nginx's cache or CloudFront could not be purged
 └── PreviewFailed            the outcome of a flight: it has a kind, and every waiter gets it
     ├── PhotoMissing             missing
+    │   └── PhotoHidden              hidden: clients see `missing`
     ├── PhotoRejected            (no preview can be rendered from the photo)
     │   ├── PhotoUnsupported         unsupported
     │   ├── PhotoCorrupt             corrupt
@@ -78,6 +79,12 @@ class PhotoMissing(PreviewFailed):
     """The photo does not exist."""
 
     kind = "missing"
+
+
+class PhotoHidden(PhotoMissing):
+    """The photo does not exist, or may not be read: S3 does not say which to credentials that may not list."""
+
+    kind = "hidden"
 
 
 class PhotoRejected(PreviewFailed):

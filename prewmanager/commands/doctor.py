@@ -14,7 +14,7 @@ from prewmanager.adapters.aws.s3_permissions import S3Permissions
 from prewmanager.app import innermost_resizer
 from prewmanager.commands.checks import Finding, State, failed, ok
 from prewmanager.commands.checks.bucket import check_photos, check_previews
-from prewmanager.commands.checks.function import INVOKE, MAKES, check_invoke, check_makes
+from prewmanager.commands.checks.function import INVOKE, MAKES, check_invoke, check_makes, check_missing
 from prewmanager.commands.checks.redis import check_redis
 from prewmanager.commands.checks.replicas import check_replicas
 from prewmanager.commands.checks.request_path import check_port, check_request_path
@@ -74,6 +74,7 @@ async def _check_function(settings: Settings, photo: str, permissions: S3Permiss
             invoked = ok(INVOKE, f"PREW_LAMBDA_FUNCTION is not set: {name}")
         try:
             previews = object_reader(settings, settings.preview_bucket_name)
-            return [invoked, *await check_makes(resizer, settings, photo, previews, permissions)]
+            makes = await check_makes(resizer, settings, photo, previews, permissions)
+            return [invoked, *makes, *(await check_missing(resizer, settings) if photo else [])]
         except PrewError as error:
             return [invoked, failed(MAKES, str(error), "see the findings about previews")]

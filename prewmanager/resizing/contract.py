@@ -20,6 +20,7 @@ from prewmanager.errors import (
     DeadlineExceeded,
     Overloaded,
     PhotoCorrupt,
+    PhotoHidden,
     PhotoMissing,
     PhotoTooLarge,
     PhotoUnsupported,
@@ -95,6 +96,7 @@ class ResizeContract:
             raise ResizerFailed(f"the function's response is not one of the contract: {str(response)[:200]}")
         if not response["status"]:
             failure = _FAILURES.get(str(response.get("kind")), ResizerFailed)
+            failure = PhotoHidden if failure is PhotoMissing and response.get("denied") is True else failure
             raise failure(str(response.get("error", "the function gave no reason")), _RETRY_AFTER_S.get(failure))
         body = _decoded(response.get("data"))
         size = len(body) if body is not None else response.get("size")

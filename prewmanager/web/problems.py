@@ -56,7 +56,8 @@ def problem(error: Exception, path: str) -> web.Response:
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         retry_after_s = error.retry_after_s if isinstance(error, PreviewFailed) else None
         headers["Retry-After"] = str(max(1, math.ceil(retry_after_s or 1)))
-    return _response(status, title, headers, getattr(error, "kind", None))
+    kind = PhotoMissing.kind if isinstance(error, PhotoMissing) else getattr(error, "kind", None)
+    return _response(status, title, headers, kind)
 
 
 def _response(status: HTTPStatus, title: str, headers: dict[str, str], kind: str | None = None) -> web.Response:

@@ -13,6 +13,7 @@ from prewmanager.errors import (
     DeadlineExceeded,
     Overloaded,
     PhotoCorrupt,
+    PhotoHidden,
     PhotoMissing,
     PhotoTooLarge,
     PhotoUnsupported,
@@ -90,6 +91,13 @@ def test_an_answer_without_data_is_in_the_bucket() -> None:
 def test_each_kind_is_a_failure_of_its_own(kind: str, failure: type[PreviewFailed]) -> None:
     with pytest.raises(failure):
         CONTRACT.result(example("response_failed") | {"kind": kind}, JOB)
+
+
+@pytest.mark.parametrize(("kind", "failure"), [("missing", PhotoHidden), ("corrupt", PhotoCorrupt)])
+def test_a_photo_that_may_be_denied_is_a_missing_one_of_its_own_kind(kind: str, failure: type[PreviewFailed]) -> None:
+    """An older service reads the same answer as `missing`."""
+    with pytest.raises(failure):
+        CONTRACT.result(example("response_failed") | {"kind": kind, "denied": True}, JOB)
 
 
 def test_a_failure_of_the_first_source_system_has_no_kind() -> None:

@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestServer
 from devstack.backends import S3, s3_client
 from prewmanager.adapters.aws.s3_store import S3PreviewStore, s3_store
 from prewmanager.errors import StorageFailed
+from tests.support.private_listing import private_listing
 
 ODD = "prew/card/クズ箱/a b+c%20d#e?f'g\"[h].jpg"
 
@@ -169,3 +170,22 @@ async def test_a_stream_that_cannot_go_on_is_a_storage_failure(
             [piece async for piece in pieces]
 
     assert len(starts) <= 12
+
+
+@pytest.mark.fault("s3-private-listing")
+@pytest.mark.parametrize("lists", [True, False])
+async def test_a_403_is_a_missing_preview_only_where_listings_are_denied(
+    s3: S3, monkeypatch: pytest.MonkeyPatch, *, lists: bool
+) -> None:
+    _environment(monkeypatch, s3)
+    with private_listing(s3, lists=lists) as proxy:
+        proxy.denied.add("prew/card/denied.jpg")
+        store = _make(s3.bucket, proxy.s3.endpoint)
+        for read in (store.find, store.head, store.find):
+            if lists:
+                with pytest.raises(StorageFailed):
+                    await read("prew/card/denied.jpg")
+            else:
+                assert await read("prew/card/denied.jpg") is None
+            assert await read("prew/card/none.jpg") is None
+        assert proxy.requests[f"GET /{s3.bucket}"] == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Iterator
 from email.utils import formatdate
 from pathlib import Path
@@ -26,6 +27,7 @@ from prewmanager_presets import Preset
 from tests.commands.conftest import Shop, environment_of
 from tests.commands.fork_server import ForkServer
 from tests.support.gated_lambda import GatedLambda, failed, function_error
+from tests.support.private_listing import private_listing
 from tests.support.site import ROOT, nginx_variables
 
 Findings = dict[str, dict[str, str]]
@@ -63,7 +65,7 @@ async def test_a_healthy_site_has_nothing_wrong(shop: Shop, function: GatedLambd
 
     assert _failed(findings) == set()
     assert findings["function: makes a preview"]["state"] == "ok"
-    assert function.calls == 1
+    assert list(function.invocations.values()) == [1, 1]
     assert shop.keys() == before
 
 
@@ -89,6 +91,22 @@ async def test_a_redis_that_is_down_is_reported_with_its_host_but_not_its_passwo
     assert _failed(findings) == {"redis"}
     assert "127.0.0.1:1" in findings["redis"]["detail"]
     assert "secret" not in str(findings)
+
+
+@pytest.mark.parametrize("lists", [True, False])
+@pytest.mark.fault("s3-private-listing")
+async def test_doctor_says_whether_s3_separates_missing_photos_from_denied_ones(
+    shop: Shop, function: GatedLambda, *, lists: bool
+) -> None:
+    shop.put("photo/a.jpg")
+    function.script.extend([failed("unsupported")] if lists else [])
+    function.script.append(failed("missing", denied=not lists))
+    with private_listing(shop.s3, lists=lists) as proxy:
+        findings = await asyncio.to_thread(shop.run, "doctor", "--json", AWS_ENDPOINT_URL_S3=proxy.s3.endpoint)
+    states = {each["check"]: each["state"] for each in json.loads(findings.stdout)}
+
+    assert findings.returncode == 0
+    assert states["function: missing photos"] == states["previews: list"] == ("ok" if lists else "skipped")
 
 
 @pytest.mark.usefixtures("function")

@@ -18,6 +18,7 @@ from lambda_resize.settings import Settings
 from lambda_resize.storage import Storage, StoredPhoto
 from tests.contract_examples.examples import example
 from tests.lambda_resize.pictures import encode
+from tests.support.private_listing import private_listing
 
 PHOTO = "photo/changing.jpg"
 PREVIEWS = ("prew/card/changing.jpg", "prew/thumb/changing.jpg")
@@ -126,3 +127,21 @@ def test_a_failed_check_does_not_fail_the_preview(client: Any, request_: ResizeR
 
     assert answer["status"] is True
     assert client.head_object(Bucket="photos", Key=PREVIEWS[0])["ContentLength"] == answer["size"]
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.fault("s3-private-listing")
+@pytest.mark.parametrize("lists", [True, False])
+def test_a_photo_that_is_denied_after_writing(s3: S3, client: Any, request_: ResizeRequest, *, lists: bool) -> None:
+    """Without the right to list, it is gone; with it, S3 refuses one photo, and its previews are no fault of that."""
+    with private_listing(s3, lists=lists) as proxy:
+        storage = Changed(endpoint=proxy.s3.endpoint, region=s3.region)
+        storage.times = 1
+        storage.change = lambda _: proxy.denied.add(PHOTO)
+        if lists:
+            assert render_batch(request_, storage, Settings())["status"] is True
+        else:
+            with pytest.raises(Missing):
+                render_batch(request_, storage, Settings())
+
+    assert _stored(client) == (set(PREVIEWS) if lists else set())

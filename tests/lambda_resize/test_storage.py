@@ -17,8 +17,9 @@ import pytest
 
 from devstack.backends import S3, s3_client
 from lambda_resize import storage as storage_module
-from lambda_resize.errors import Forbidden, Missing, StorageFailed, Throttled, TooLarge
+from lambda_resize.errors import Forbidden, Hidden, Missing, StorageFailed, Throttled, TooLarge
 from lambda_resize.storage import Storage, unset_empty_variables
+from tests.support.private_listing import PrivateListing, private_listing
 
 KEYS = [
     "a b.jpg",
@@ -302,3 +303,42 @@ def test_an_s3_that_asks_for_fewer_requests_is_throttled(
         with pytest.raises(Throttled):
             storage.write("photos", "prew/card/a.jpg", b"x", **HEADERS)
         server.shutdown()
+
+
+def _through(proxy: PrivateListing) -> Storage:
+    return Storage(endpoint=proxy.s3.endpoint, region=proxy.s3.region)
+
+
+def _listings(proxy: PrivateListing) -> int:
+    return proxy.requests[f"GET /{proxy.s3.bucket}"]
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.fault("s3-private-listing")
+def test_a_403_without_the_right_to_list_is_a_missing_photo(s3: S3) -> None:
+    """S3 says the same of both, and one listing tells that for all photos."""
+    with private_listing(s3) as proxy:
+        storage = _through(proxy)
+        for read in (lambda key: storage.read(s3.bucket, key, 100), lambda key: storage.etag(s3.bucket, key)):
+            for key in ("photo/none", "photo/none-either"):
+                with pytest.raises(Hidden):
+                    read(key)
+        assert _listings(proxy) == 1
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.fault("s3-private-listing")
+def test_a_403_with_the_right_to_list_is_a_refusal(s3: S3) -> None:
+    """Otherwise lost rights would pass for an empty bucket."""
+    with private_listing(s3, lists=True) as proxy:
+        proxy.denied.add("photo/denied")
+        storage = _through(proxy)
+        for _ in range(2):
+            with pytest.raises(Forbidden):
+                storage.read(s3.bucket, "photo/denied", 100)
+        with pytest.raises(Forbidden):
+            storage.etag(s3.bucket, "photo/denied")
+        with pytest.raises(Missing) as caught:
+            storage.read(s3.bucket, "photo/none", 100)
+        assert not isinstance(caught.value, Hidden)
+        assert _listings(proxy) == 1

@@ -14,6 +14,7 @@ from prewmanager.errors import (
     DeadlineExceeded,
     Overloaded,
     PhotoCorrupt,
+    PhotoHidden,
     PhotoMissing,
     PhotoTooLarge,
     PhotoUnsupported,
@@ -222,6 +223,7 @@ async def test_a_client_that_leaves_before_a_large_preview_is_no_defect(
     [
         (PhotoMissing("secret"), 404, "missing"),
         (PhotoUnsupported("secret"), 422, "unsupported"),
+        (PhotoHidden("secret"), 404, "missing"),
         (PhotoCorrupt("secret"), 422, "corrupt"),
         (PhotoTooLarge("secret"), 422, "too_large"),
         (Overloaded("secret", 7.2), 503, "throttled"),

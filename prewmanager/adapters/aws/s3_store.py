@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,10 @@ _RESUMPTIONS = 5
 # The resize function's names in the object's metadata.
 _FINGERPRINT, _THUMBHASH = "preset-fingerprint", "thumbhash"
 _CONNECT = timedelta(seconds=1)
+_DENIED = "<Code>AccessDenied</Code>"
+# How long an answer to "may these credentials list this bucket?" counts.
+_LISTING_KNOWN_S = 300
+_LAST_KEY = "\U0010ffff"
 
 
 def s3_store(bucket: str, *, region: str, endpoint_url: str | None, timeout_s: float) -> S3Store:
@@ -48,11 +53,12 @@ class S3PreviewStore:
         """`max_body_bytes` is the largest preview that is read into memory; larger ones are streamed."""
         self._store = store
         self._max_body_bytes = max_body_bytes
+        self._may_list, self._may_list_until = True, 0.0
 
     async def find(self, key: str) -> Made | None:
         """Return the preview under this key, or None, with one GET. Raises `StorageFailed`."""
         try:
-            with _translated(key):
+            async with self._reading(key):
                 got = await self._store.get_async(key)
                 large = got.meta["size"] > self._max_body_bytes
                 body = None if large else bytes(await got.bytes_async())
@@ -96,12 +102,39 @@ class S3PreviewStore:
     async def head(self, key: str) -> ObjectHead | None:
         """Return this object's metadata, or None if it does not exist. Raises `StorageFailed`."""
         try:
-            with _translated(key):
+            async with self._reading(key):
                 got = await self._store.get_async(key, options={"head": True})
         except FileNotFoundError:
             return None
         made = _made(got.meta, got.attributes, None)
         return ObjectHead(made, got.meta["last_modified"], got.attributes.get(_FINGERPRINT))
+
+    @asynccontextmanager
+    async def _reading(self, key: str) -> AsyncIterator[None]:
+        """Raise `FileNotFoundError` for a 403, too, where S3 answers it to a missing object: without s3:ListBucket."""
+        try:
+            with _translated(key):
+                yield
+        except StorageFailed as error:
+            refused = isinstance(error.__cause__, PermissionDeniedError)
+            # The answer to a HEAD has no body, and so no code.
+            unclear = _DENIED in error.detail or "<Code>" not in error.detail
+            if refused and unclear and not await self._lists():
+                raise FileNotFoundError(key) from error
+            raise
+
+    async def _lists(self) -> bool:
+        """Whether S3 shows these credentials which objects exist, as far as is known."""
+        if time.monotonic() >= self._may_list_until:
+            try:
+                # Without a prefix, as S3 checks it for a missing object; after the last key, for an empty answer.
+                async for _ in self._store.list(offset=_LAST_KEY):
+                    break
+                self._may_list = True
+            except BaseError as error:
+                self._may_list = _DENIED not in str(error)
+            self._may_list_until = time.monotonic() + _LISTING_KNOWN_S
+        return self._may_list
 
     async def ping(self) -> None:
         """Return when the bucket answers, with or without the permission to list it. Raises `StorageFailed`."""

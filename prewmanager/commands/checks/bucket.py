@@ -42,12 +42,15 @@ async def check_previews(permissions: S3Permissions, bucket: str, prefix: str) -
     read, deleted = await permissions.read(unused), await permissions.delete(unused)
     variable = "PREW_PREVIEW_BUCKET"
     # S3 answers NoSuchKey only to credentials that may list, and AccessDenied to all others.
-    read = S3Answer() if read.code == "NoSuchKey" else read
+    hidden = listed.code in _DENIED and read.code in _DENIED
+    read = S3Answer() if read.code == "NoSuchKey" or hidden else read
     objects = f"{bucket}/{prefix}/*"
     deletion = _permission("previews: delete", deleted, bucket, f"s3:DeleteObject on {objects}", variable)
+    listing = _permission("previews: list", listed, bucket, f"s3:ListBucket on {bucket}", variable)
+    detail = "not allowed; S3 answers 403 to a missing preview, and to one that may not be read"
     findings = [
-        _permission("previews: list", listed, bucket, f"s3:ListBucket on {bucket}", variable),
-        _permission("previews: read", read, bucket, f"s3:GetObject and s3:ListBucket on {objects}", variable),
+        skipped(listing.check, detail, listing.fix) if hidden else listing,
+        _permission("previews: read", read, bucket, f"s3:GetObject on {objects}", variable),
         _for_commands(deletion, deleted),
     ]
     found = (item["Key"] for item in listed.content.get("Contents", ()))

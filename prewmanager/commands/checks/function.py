@@ -10,12 +10,12 @@ from prewmanager.app import ReadyResizer
 from prewmanager.commands.checks import Finding, failed, ok, skipped
 from prewmanager.commands.checks.bucket import DOCTOR
 from prewmanager.config.settings import Settings
-from prewmanager.errors import PhotoMissing, PhotoRejected, PreviewFailed
+from prewmanager.errors import PhotoHidden, PhotoMissing, PhotoRejected, PreviewFailed
 from prewmanager.previews.catalogue import Preview
 from prewmanager.previews.ports import ObjectReader
 from prewmanager.resizing.render import RenderJob
 
-INVOKE, MAKES = "function: invoke", "function: makes a preview"
+INVOKE, MAKES, MISSING = "function: invoke", "function: makes a preview", "function: missing photos"
 _FIXES = {
     "missing": "it reads another bucket or S3 than this command: set the function's AWS_REGION and AWS_ENDPOINT_URL_S3",
     "storage": "allow the function's own role s3:GetObject on photos, s3:PutObject on previews, and s3:ListBucket",
@@ -53,15 +53,8 @@ async def check_makes(
     job = RenderJob(Preview(DOCTOR, preset, f"{settings.source_prefix}/{name}", key))
     try:
         made = (await resizer.resize(job)).made
-    except PhotoMissing as error:
-        if photo:
-            return [failed(MAKES, str(error), _FIXES["missing"])]
-        return [skipped(MAKES, "it answers, and may read photos; no photo is stored to render", "upload a photo")]
-    except PhotoRejected as error:
-        return [skipped(MAKES, f"it answers, but cannot render {photo}: {error}", "upload another photo")]
     except PreviewFailed as error:
-        kind = error.kind if settings.lambda_function else f"{error.kind} by workers"
-        return [failed(MAKES, f"{error.kind}: {error}", _FIXES.get(kind) or _FIXES.get(error.kind, _FIXES["failed"]))]
+        return _not_made(error, photo, settings)
     found = await previews.head(key)
     deleted = await permissions.delete(key)
     if found is None:
@@ -72,3 +65,44 @@ async def check_makes(
     if deleted.code:
         findings.append(failed("function: cleaned up", f"{key}: {deleted.code}", "delete it, or allow s3:DeleteObject"))
     return findings
+
+
+async def check_missing(resizer: ReadyResizer, settings: Settings) -> list[Finding]:
+    """Check whether S3 tells the function of a photo that it does not exist."""
+    key = f"{DOCTOR}/none.jpg"
+    preset = next(iter(settings.variants.values()))
+    preview = Preview(DOCTOR, preset, f"{settings.source_prefix}/{key}", f"{settings.preview_prefix}/{DOCTOR}/{key}")
+    try:
+        await resizer.resize(RenderJob(preview))
+    except PhotoHidden:
+        return [_hidden()]
+    except PhotoMissing:
+        return [ok(MISSING, "S3 tells them from those that may not be read")]
+    except PreviewFailed:
+        return []  # another finding says what fails
+    return []
+
+
+def _not_made(error: PreviewFailed, photo: str, settings: Settings) -> list[Finding]:
+    match error:
+        case PhotoHidden() if not photo:
+            return [skipped(MAKES, "it answers; no photo can be listed to render", "upload a photo"), _hidden()]
+        case PhotoHidden():
+            return [failed(MAKES, str(error), _fix(settings, "storage"))]
+        case PhotoMissing() if not photo:
+            return [skipped(MAKES, "it answers, and may read photos; no photo is stored to render", "upload a photo")]
+        case PhotoRejected():
+            return [skipped(MAKES, f"it answers, but cannot render {photo}: {error}", "upload another photo")]
+        case PhotoMissing():
+            return [failed(MAKES, str(error), _FIXES["missing"])]
+    return [failed(MAKES, f"{error.kind}: {error}", _fix(settings, error.kind))]
+
+
+def _hidden() -> Finding:
+    detail = "S3 answers 403, as for one that may not be read: 404, cached for a sixth of PREW_MISSING_TTL"
+    return skipped(MISSING, detail, "allow the function s3:ListBucket, and S3 tells the two apart")
+
+
+def _fix(settings: Settings, kind: str) -> str:
+    by_workers = None if settings.lambda_function else _FIXES.get(f"{kind} by workers")
+    return by_workers or _FIXES.get(kind, _FIXES["failed"])
