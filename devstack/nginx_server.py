@@ -43,9 +43,11 @@ def start_nginx(
     """
     port = port or free_ports(1)[0]
     local = {"PREW_NGINX_LISTEN": f"{LOOPBACK}:{port}", "PREW_NGINX_ACCESS_LOG": str(folder / "access.json")}
-    render(folder, {**variables, **local})
+    environment = render(folder, {**variables, **local})
     add_locations(folder, locations or {})
-    program = Program("nginx", [*command(folder), "-g", "daemon off;"], folder / "nginx.log")
+    watched = ["sh", "-c", '"$0" "$$" && exec "$@"', str(SOURCES / "cache-watch.sh")]
+    argv = [*watched, *command(folder), "-g", "daemon off;"]
+    program = Program("nginx", argv, folder / "nginx.log", {**os.environ, **environment})
     program.wait_ready(lambda: answers(port))
     return Nginx(program, port, folder / "access.json")
 
@@ -58,8 +60,11 @@ def command(folder: Path) -> list[str]:
     return [find("nginx"), "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", "stderr"]
 
 
-def render(folder: Path, variables: Mapping[str, str]) -> None:
-    """Write the configuration for these variables into `folder`, as the official image's entry point does."""
+def render(folder: Path, variables: Mapping[str, str]) -> dict[str, str]:
+    """Write the configuration for these variables into `folder`, as the official image's entry point does.
+
+    Returns the variables as the entry point's scripts extend them.
+    """
     local = {
         "PREW_NGINX_STATE_PATH": str(folder / "state"),
         "PREW_NGINX_ERROR_PICTURE": str(SOURCES / "static" / "404.jpg"),
@@ -73,6 +78,7 @@ def render(folder: Path, variables: Mapping[str, str]) -> None:
         target = folder / template.relative_to(templates).with_suffix("")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(substitute(template.read_text(), environment))
+    return environment
 
 
 def add_locations(folder: Path, locations: Mapping[str, str]) -> None:

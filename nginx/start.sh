@@ -1,0 +1,9 @@
+#!/bin/sh
+# Runs nginx, "$@", outside of the image, on a configuration that is rendered already.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+for script in "$here"/docker-entrypoint.d/*.envsh; do
+    . "$script"
+done
+"$here/cache-watch.sh" "$$"
+exec "$@"
