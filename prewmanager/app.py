@@ -34,6 +34,7 @@ from prewmanager.adapters.redis.relay import RedisRelay
 from prewmanager.adapters.redis.server_info import watching_evictions
 from prewmanager.config.settings import Settings
 from prewmanager.errors import PhotoHidden, PhotoMissing, PhotoRejected, failure_classes
+from prewmanager.flights.ability import Ability
 from prewmanager.flights.coalescer import Coalescer
 from prewmanager.flights.flight import FlightParts
 from prewmanager.flights.lease import Lifetimes, Timing
@@ -94,6 +95,7 @@ async def running_service(settings: Settings, store: ReadyStore | None = None) -
             observer=watch or metrics,
             timing=_timing(settings),
             lifetimes=_lifetimes(settings),
+            ability=Ability(),
             memory=ResultMemory(_RESULTS_IN_MEMORY * settings.max_result_bytes, metrics.results_hold),
         )
         coalescer = Coalescer(

@@ -93,6 +93,11 @@ class Coalescer:
         known.span.joined()
         return known, True
 
+    @property
+    def is_able(self) -> bool:
+        """Whether this process can render, as its last flights found."""
+        return bool(self._parts.ability)
+
     def in_flight(self) -> list[InFlight]:
         """The flights of this process now."""
         return [InFlight(each.preview, len(each.waiters), each.seconds) for each in self._flights.values()]

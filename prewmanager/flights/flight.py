@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import structlog
 
 from prewmanager.errors import DeadlineExceeded, PreviewFailed, ReplicaFailed, ResizerFailed, StorageFailed
+from prewmanager.flights.ability import Ability
 from prewmanager.flights.lease import Lifetimes, Timing, kept
 from prewmanager.flights.memory import ResultMemory
 from prewmanager.flights.ports import Batch, FlightObserver, FlightStore, Lease
@@ -44,6 +45,7 @@ class FlightParts:
     timing: Timing
     lifetimes: Lifetimes
     memory: ResultMemory
+    ability: Ability
 
 
 class Flight:
@@ -123,6 +125,7 @@ class Flight:
     async def _leave_to_others(self, error: ReplicaFailed) -> FlightResult:
         """Return the result of a replica that renders instead or, where none does, this one's failure."""
         _log.warning("flight.left_to_others", key=self._preview.preview_key, error=error.detail)
+        self._parts.ability.failed()
         await asyncio.sleep(self._parts.timing.others_s)
         acquired = await self._acquire()
         if isinstance(acquired, FlightResult):

@@ -4,6 +4,8 @@ GET, HEAD /prew/<preset>/<key>    the preview
 GET /healthz                      200 while the process is alive
 GET /readyz                       200 when S3 and Lambda answer, 503 otherwise; names each dependency, Redis too,
                                   without which the service is ready but degraded
+GET, HEAD /-/able                 200 while the process can render; 503 for five seconds after a fault of its own: nginx
+                                  asks before each miss, and then goes to another replica
 GET /metrics                      for Prometheus
 GET /-/fingerprints               the fingerprint of each preset, to compare replicas
 GET /-/presets                    the contact sheet, if it is enabled
@@ -63,6 +65,7 @@ def make_app(service: Service) -> web.Application:
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/readyz", _readyz)
     app.router.add_get("/metrics", _metrics)
+    app.router.add_get("/-/able", _able)
     app.router.add_get("/-/fingerprints", _fingerprints)
     if service.sheet is not None:
         service.sheet.add_to(app)
@@ -84,6 +87,11 @@ async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamRe
 
 async def _healthz(_: web.Request) -> web.Response:
     return web.json_response({"status": "alive"})
+
+
+async def _able(request: web.Request) -> web.Response:
+    is_able = request.app[SERVICE].coalescer.is_able
+    return web.json_response({"able": is_able}, status=HTTPStatus.OK if is_able else HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 async def _readyz(request: web.Request) -> web.Response:

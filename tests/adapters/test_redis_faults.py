@@ -378,10 +378,10 @@ async def test_a_failover_behind_one_address_is_followed(tmp_path: Path) -> None
 
 @pytest.mark.fault("busy-process")
 async def test_waiting_for_a_slot_is_no_failure_of_redis(redis_server: Redis) -> None:
-    """2,000 flights at once through 64 slots, with 30 ms for each command."""
+    """2,000 flights at once through 64 slots, with 50 ms for each command."""
     changes: list[bool] = []
-    proxy = FaultProxy(redis_server.port, delay_s=0.03)
-    async with proxy.running() as url, connect(url, timeout_s=0.3, on_change=changes.append) as client:
+    proxy = FaultProxy(redis_server.port, delay_s=0.05)
+    async with proxy.running() as url, connect(url, timeout_s=1, on_change=changes.append) as client:
         assert isinstance(client, RedisClient)
         await client.flushall()
         one, other = redis_flight_store(client), redis_flight_store(client)

@@ -46,6 +46,7 @@ class Recorder:
         self.connections = 0
         self.alive = threading.Event()  # what it waits for before it says that it is alive
         self.alive.set()
+        self.able = True
         self.server = _Server((LOOPBACK, 0), self._handler())
 
     @property
@@ -61,6 +62,7 @@ class Recorder:
         """Clear the recorded requests, and restore the usual answer."""
         self.seen.clear()
         self.alive.set()
+        self.able = True
         self.respond = self.usual
 
     def _handler(recorder) -> type[BaseHTTPRequestHandler]:  # noqa: N805 -- `self` is the handler's inside
@@ -72,9 +74,9 @@ class Recorder:
                 super().setup()
 
             def answer(self) -> None:
-                if self.path == "/healthz":
+                if self.path == "/-/able":
                     recorder.alive.wait(30)
-                    self.send_response(200)
+                    self.send_response(200 if recorder.able else 503)
                     self.send_header("Content-Length", "0")
                     self.end_headers()
                     return

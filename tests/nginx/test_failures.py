@@ -214,6 +214,20 @@ def test_a_frozen_replica_is_found_by_its_silence(
     assert frozen.seen == []
 
 
+@pytest.mark.fault("replica-unable")
+def test_a_replica_that_cannot_render_is_left_out(
+    start: StartNginx, bucket: Recorder, replicas: list[Recorder]
+) -> None:
+    bucket.respond = lambda _: Reply(404)
+    unable, able = replicas
+    nginx = start({"PREW_NGINX_S3_SERVER": bucket.address, "PREW_NGINX_SERVICES": f"{unable.address} {able.address}"})
+    unable.able = False
+
+    assert {ask(nginx.port, f"/prew/card/{number}.jpg").body for number in range(20)} == {b"from two"}
+    able.able = False
+    assert ask(nginx.port, "/prew/card/a.jpg").body[:5] == b"from "
+
+
 @pytest.mark.fault("replica-frozen")
 def test_replicas_that_are_all_too_slow_to_say_so_are_asked(
     start: StartNginx, bucket: Recorder, replicas: list[Recorder]

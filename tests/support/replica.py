@@ -13,6 +13,7 @@ from yarl import URL
 
 from prewmanager.adapters.memory_store import MemoryFlightStore
 from prewmanager.errors import failure_classes
+from prewmanager.flights.ability import Ability
 from prewmanager.flights.coalescer import Coalescer
 from prewmanager.flights.flight import FlightParts
 from prewmanager.flights.lease import Lifetimes, Timing
@@ -68,6 +69,7 @@ class InMemoryReplica:
             timing=timing,
             lifetimes=Lifetimes(30, dict.fromkeys(failure_classes(), failures_s)),
             memory=ResultMemory(memory_bytes),
+            ability=Ability(),
         )
         self.coalescer = Coalescer(
             parts,

@@ -18,6 +18,7 @@ from prewmanager.errors import (
     PhotoMissing,
     PhotoTooLarge,
     PhotoUnsupported,
+    ReplicaFailed,
     ResizerFailed,
     StorageFailed,
 )
@@ -73,6 +74,16 @@ async def test_a_version_that_the_client_has_is_not_sent_again(site: WebReplica,
 
     assert response.status == status
     assert response.headers["ETag"] == f'"{etag}"'
+
+
+@pytest.mark.fault("replica-unable")
+async def test_a_replica_says_for_a_while_that_it_cannot_render(site: WebReplica) -> None:
+    before = await site.get("/-/able")
+    site.resizer.error = ReplicaFailed("no credentials")
+    failed = await site.get("/prew/card/a.jpg")
+    after = await site.get("/-/able")
+
+    assert [response.status for response in (before, failed, after)] == [200, 502, 503]
 
 
 @pytest.mark.fault("s3-cut")
