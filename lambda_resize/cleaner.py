@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
+from lambda_resize.settings import unset_empty_variables
+
 SOURCE_ETAG = "source-etag"  # as in `storage`, which is not imported because it loads obstore
 _BATCH_SIZE = 1000  # keys in one DeleteObjects request
 
@@ -79,4 +81,5 @@ def _delete(bucket: str, keys: list[str]) -> None:
 def _s3() -> Any:
     import boto3  # noqa: PLC0415 -- part of Lambda's runtime, and only this handler uses it
 
+    unset_empty_variables(os.environ)
     return boto3.client("s3")

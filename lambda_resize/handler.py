@@ -20,8 +20,8 @@ from lambda_resize.batch import render_batch
 from lambda_resize.errors import ResizeError
 from lambda_resize.invocation import Invocation
 from lambda_resize.request import parse
-from lambda_resize.settings import Limits, Settings
-from lambda_resize.storage import Storage, unset_empty_variables
+from lambda_resize.settings import Limits, Settings, unset_empty_variables
+from lambda_resize.storage import Storage
 
 SETTINGS = Settings.from_environment(os.environ)  # at import, so that an invalid value aborts startup
 vips.allow_svg(allowed=SETTINGS.allow_svg)

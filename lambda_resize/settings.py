@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Self
+from urllib.parse import urlsplit
 
 MIB = 1024 * 1024
 
@@ -19,6 +20,8 @@ CANNED_ACLS = frozenset(
         "bucket-owner-full-control",
     }
 )
+
+ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 
 FLAGS: Mapping[str, bool] = {"": False, "false": False, "0": False, "true": True, "1": True}
 
@@ -70,8 +73,11 @@ class Settings:
         An unset or empty variable means the default.
 
         Raises:
-            SettingsError: A value is not a whole number from 1, not a canned ACL, or neither true nor false.
+            SettingsError: A value is not a whole number from 1, not a canned ACL, neither true nor false, or an
+                endpoint of AWS's SDK that is no address.
         """
+        for name in ENDPOINTS:
+            _check_address(environ, name)
         return cls(
             limits=Limits(
                 max_source_bytes=_positive(environ, "RESIZE_MAX_SOURCE_BYTES", Limits.max_source_bytes),
@@ -83,6 +89,26 @@ class Settings:
             object_acl=_canned_acl(environ, "RESIZE_OBJECT_ACL"),
             allow_svg=_flag(environ, "RESIZE_ALLOW_SVG"),
         )
+
+
+def unset_empty_variables(environ: MutableMapping[str, str]) -> None:
+    """Unset empty variables of AWS's SDK, which compose files and templates set instead of leaving them unset.
+
+    The SDK and obstore would use an empty endpoint as an address, and send an empty token.
+    """
+    for name in [each for each, value in environ.items() if each.startswith("AWS_") and not value]:
+        del environ[name]
+
+
+def _check_address(environ: Mapping[str, str], name: str) -> None:
+    text = environ.get(name, "")
+    try:
+        parts = urlsplit(text)
+        is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if text and not is_address:
+        raise SettingsError(f"{name}: must begin with http:// or https://, such as http://minio:9000")
 
 
 def _positive(environ: Mapping[str, str], name: str, default: int) -> int:

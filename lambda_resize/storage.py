@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,9 +21,6 @@ from lambda_resize.errors import Forbidden, Hidden, Missing, StorageFailed, Thro
 FINGERPRINT = "preset-fingerprint"
 THUMBHASH = "thumbhash"
 SOURCE_ETAG = "source-etag"  # without its quotes; `cleaner` reads it
-
-# Compose files and templates set these to an empty value instead of leaving them unset.
-OPTIONAL_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN")
 
 # If S3 is down, a call must fail well within the service's deadline: refused connections fail within 0.3 s, an
 # unreachable S3 within 4 s, one that accepts connections and does not answer within 9 s (two reads of 4 s; with an ACL,
@@ -73,7 +70,7 @@ class Storage:
         """Use the endpoint of `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL`, else AWS's own, and the SDK's region."""
         endpoint = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
         region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
-        return cls(endpoint=endpoint, region=region, object_acl=object_acl)
+        return cls(endpoint=endpoint and endpoint.rstrip("/"), region=region, object_acl=object_acl)
 
     def read(self, bucket: str, key: str, max_bytes: int) -> StoredPhoto:
         """Return the whole object; its size is checked before its body is read.
@@ -215,13 +212,6 @@ class Storage:
         )
         # boto3 itself reads the region only from AWS_DEFAULT_REGION.
         return boto3.Session(region_name=self._region).client("s3", endpoint_url=self._endpoint, config=config)
-
-
-def unset_empty_variables(environ: MutableMapping[str, str]) -> None:
-    """Unset empty variables: obstore would use an empty endpoint as an address, and send an empty token."""
-    for name in OPTIONAL_VARIABLES:
-        if environ.get(name) == "":
-            del environ[name]
 
 
 @contextmanager

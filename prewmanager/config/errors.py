@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AliasChoices, BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from prewmanager_presets import Preset, definitions
@@ -38,9 +39,22 @@ def _line(details: ErrorDetails, environ: Mapping[str, str], model: type[BaseMod
     where = [str(part) for part in details["loc"] if part != "[key]"]
     if not where:  # the message of a check across several settings names them itself
         return _reason(details)
-    field = model.model_fields.get(where[0]) if len(where) == 1 else None
+    field = _field(where[0], model) if len(where) == 1 else None
     meaning = f" ({field.description})" if field and field.description else ""
-    return f"{_variable(where, environ)}: {_reason(details)}{meaning}"
+    # What may be a secret, or part of an address with one, is not repeated.
+    shows_value = field is None or field.repr
+    return f"{_variable(where, environ)}: {_reason(details, shows_value=shows_value)}{meaning}"
+
+
+def _field(name: str, model: type[BaseModel]) -> FieldInfo | None:
+    """Return the field of this name, or of this variable, where that is AWS's or OpenTelemetry's."""
+    by_variable = {
+        choice: field
+        for field in model.model_fields.values()
+        if isinstance(field.validation_alias, AliasChoices)
+        for choice in field.validation_alias.choices
+    }
+    return model.model_fields.get(name) or by_variable.get(name)
 
 
 def _variable(where: list[str], environ: Mapping[str, str]) -> str:
@@ -56,7 +70,7 @@ def _variable(where: list[str], environ: Mapping[str, str]) -> str:
     return f"{PREFIX}{where[0]}".upper() + f" (at {'.'.join(where[1:])})"
 
 
-def _reason(details: ErrorDetails) -> str:
+def _reason(details: ErrorDetails, *, shows_value: bool = True) -> str:
     given = details.get("input")
     kind = details["type"]
     if kind == "missing":
@@ -71,4 +85,4 @@ def _reason(details: ErrorDetails) -> str:
             "beginning with a letter, at most 32 characters"
         )
     message = details["msg"].replace("Input should", "should")
-    return f"{message}, but is {given!r}" if isinstance(given, str | int | float) else message
+    return f"{message}, but is {given!r}" if shows_value and isinstance(given, str | int | float) else message

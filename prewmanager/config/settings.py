@@ -12,15 +12,39 @@ from functools import cached_property
 from importlib.util import find_spec
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, FilePath, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    Field,
+    FilePath,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from prewmanager.config.environment import malformed, meaningless
 from prewmanager.config.errors import explain, unknown_variables
 from prewmanager.config.presets import ParsedPreset, PresetName
 from prewmanager.errors import InvalidSettings
 from prewmanager.previews.variants import all_variants
 from prewmanager.redis_address import parse
 from prewmanager_presets import Preset
+
+# S3's names of today and, with capitals and underscores, of before 2018.
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
+_ARN = re.compile(r"arn:aws[a-z-]*:lambda:([a-z0-9-]+):\d{12}:function:[A-Za-z0-9_:$-]+")
+_FUNCTION = re.compile(r"(\d{12}:function:)?[A-Za-z0-9_-]+(:[A-Za-z0-9_$-]+)?")
+
+
+def _is_a_bucket(name: str) -> str:
+    if _BUCKET.fullmatch(name):
+        return name
+    without = re.sub(r"^[a-z0-9]+://|[\"' ]", "", name).partition("/")[0]
+    hint = f", such as {without}" if _BUCKET.fullmatch(without) else ""
+    raise ValueError(f"must be the bucket's name alone, without an address, a path or quotes{hint}")
+
 
 Seconds = Annotated[float, Field(gt=0, le=900)]
 Rate = Annotated[float, Field(gt=0)]
@@ -29,6 +53,8 @@ Bytes = Annotated[int, Field(ge=0)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Name = Annotated[str, StringConstraints(min_length=1)]
 LogLevel = Literal["debug", "info", "warning", "error"]
+Endpoint = Annotated[str, AfterValidator(lambda address: address.rstrip("/"))]
+Bucket = Annotated[str, AfterValidator(_is_a_bucket)]
 Prefix = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
 
 
@@ -48,8 +74,8 @@ class Settings(BaseSettings):
         description="the presets, as one JSON object or field by field: `PREW_PRESETS__CARD__WIDTH=720`"
     )
 
-    source_bucket: Name = Field(description="the bucket of the photos")
-    preview_bucket: Name | None = Field(None, description="bucket of the previews; unset: that of the photos")
+    source_bucket: Bucket = Field(description="the bucket of the photos")
+    preview_bucket: Bucket | None = Field(None, description="bucket of the previews; unset: that of the photos")
     source_prefix: Prefix = Field("photo", description="first path segment of photos")
     preview_prefix: Prefix = Field("prew", description="first path segment of previews")
     cache_control: str = Field("public, max-age=31536000", description="`Cache-Control` of stored previews")
@@ -74,6 +100,7 @@ class Settings(BaseSettings):
     )
     redis_password_file: FilePath | None = Field(
         None,
+        repr=False,
         description="file with Redis's password, read for each connection, so that a rotated one needs no restart; "
         "unset: the password in `PREW_REDIS_URL`",
     )
@@ -117,12 +144,12 @@ class Settings(BaseSettings):
     aws_region: str = Field(
         "us-east-1", validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION"), description="AWS region"
     )
-    s3_endpoint: str | None = Field(
+    s3_endpoint: Endpoint | None = Field(
         None,
         validation_alias=AliasChoices("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
         description="endpoint of another S3 than Amazon's, addressed path-style",
     )
-    lambda_endpoint: str | None = Field(
+    lambda_endpoint: Endpoint | None = Field(
         None,
         validation_alias=AliasChoices("AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL"),
         description="endpoint of another Lambda than Amazon's",
@@ -131,6 +158,7 @@ class Settings(BaseSettings):
     otlp_endpoint: Annotated[str, StringConstraints(pattern=r"^https?://.+")] | None = Field(
         None,
         validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
+        repr=False,
         description="OpenTelemetry collector for traces, by OTLP over HTTP; unset: no traces",
     )
 
@@ -154,6 +182,13 @@ class Settings(BaseSettings):
     def _is_an_address(cls, value: str | None) -> str | None:
         if value is not None:
             parse(value)
+        return value
+
+    @field_validator("lambda_function")
+    @classmethod
+    def _is_a_function(cls, value: str | None) -> str | None:
+        if value is not None and not (_FUNCTION.fullmatch(value) or _ARN.fullmatch(value)):
+            raise ValueError("must be the name of a function, such as prew-resize, or its ARN")
         return value
 
     @field_validator("cache_control")
@@ -185,6 +220,16 @@ class Settings(BaseSettings):
             raise ValueError(_too_long(self, "fallback_after", "must be shorter than", "wait_timeout"))
         if self.proxy_read_timeout <= self.wait_timeout:
             raise ValueError(_too_short(self, "proxy_read_timeout", "must be longer than", "wait_timeout"))
+        return self
+
+    @model_validator(mode="after")
+    def _is_in_the_region(self) -> Settings:
+        arn = _ARN.fullmatch(self.lambda_function or "")
+        if arn and self.lambda_endpoint is None and arn[1] != self.aws_region:
+            raise ValueError(
+                f"PREW_LAMBDA_FUNCTION is in {arn[1]}, but AWS_REGION is {self.aws_region}: set AWS_REGION={arn[1]}, "
+                "or name a function in that region"
+            )
         return self
 
     @model_validator(mode="after")
@@ -229,8 +274,13 @@ def _is_installed(module: str) -> bool:
 
 
 def read_settings() -> Settings:
-    """Read and validate the environment's settings. Raises `InvalidSettings`, with all errors."""
-    lines = unknown_variables(os.environ, Settings)
+    """Read and validate the environment's settings, and unset what means nothing there, which the AWS SDK reads too.
+
+    Raises `InvalidSettings`, with all errors.
+    """
+    for name in meaningless(os.environ):
+        del os.environ[name]
+    lines = [*malformed(os.environ), *unknown_variables(os.environ, Settings)]
     if not lines:
         try:
             return Settings()

@@ -76,6 +76,15 @@ async def test_invalid_settings_are_findings(shop: Shop) -> None:
     assert "PREW_LOCK_TTL=10" in findings["settings"]["detail"]
 
 
+@pytest.mark.fault("settings-invalid")
+async def test_an_empty_endpoint_is_an_unset_one_for_every_client(guarded: Shop) -> None:
+    """For the SDK, for obstore, and in the worker processes that render."""
+    changed = {"AWS_ENDPOINT_URL_S3": "", "AWS_ENDPOINT_URL": f"{guarded.s3.endpoint}/"}
+    findings = await _examine(guarded, exit_code=0, **changed)
+
+    assert findings["function: makes a preview"]["state"] == "ok"
+
+
 async def test_a_wrong_bucket_is_reported_with_its_variable(shop: Shop, function: GatedLambda) -> None:
     findings = await _examine(shop, PREW_SOURCE_BUCKET="no-such-bucket", PREW_PREVIEW_BUCKET=shop.bucket)
 

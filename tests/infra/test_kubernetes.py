@@ -51,6 +51,13 @@ def _rendered() -> list[Resource]:
     return list(yaml.safe_load_all(done.stdout))
 
 
+@pytest.mark.fault("service-links")
+@pytest.mark.parametrize("name", ["prewmanager", "nginx"])
+def test_pods_get_no_service_links(name: str) -> None:
+    """A Service named prew-redis would set PREW_REDIS_PORT."""
+    assert _pod(name)["enableServiceLinks"] is False
+
+
 @pytest.fixture(name="check")
 def _check() -> Check:
     """Raise `ValueError` if Kubernetes would refuse a resource."""

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from lambda_resize.settings import Limits, Settings, SettingsError
+from lambda_resize.settings import Limits, Settings, SettingsError, unset_empty_variables
 
 
 def test_defaults_need_no_variable() -> None:
@@ -41,6 +41,9 @@ def test_each_variable_sets_its_own_field() -> None:
         ("RESIZE_OBJECT_ACL", "public"),
         ("RESIZE_MAX_SECONDS", "0.5"),
         ("RESIZE_ALLOW_SVG", "yes please"),
+        ("AWS_ENDPOINT_URL_S3", "minio:9000"),
+        ("AWS_ENDPOINT_URL", "http://"),
+        ("AWS_ENDPOINT_URL", "http://minio:port"),
     ],
 )
 def test_a_wrong_value_is_an_error_of_its_variable(name: str, value: str) -> None:
@@ -57,3 +60,11 @@ def test_an_invalid_value_fails_the_import_of_the_handler() -> None:
     )
     assert started.returncode != 0
     assert "RESIZE_MAX_DATA_BYTES: 'many'" in started.stderr
+
+
+def test_empty_variables_of_the_sdk_count_as_unset() -> None:
+    """The SDK and obstore would take an empty endpoint for an address."""
+    environ = {"AWS_ENDPOINT_URL_S3": "", "AWS_SESSION_TOKEN": "", "AWS_ENDPOINT_URL": "http://s3", "OTHER": ""}
+    Settings.from_environment(environ)
+    unset_empty_variables(environ)
+    assert environ == {"AWS_ENDPOINT_URL": "http://s3", "OTHER": ""}

@@ -18,7 +18,7 @@ import pytest
 from devstack.backends import S3, s3_client
 from lambda_resize import storage as storage_module
 from lambda_resize.errors import Forbidden, Hidden, Missing, StorageFailed, Throttled, TooLarge
-from lambda_resize.storage import Storage, unset_empty_variables
+from lambda_resize.storage import Storage
 from tests.support.private_listing import PrivateListing, private_listing
 
 KEYS = [
@@ -247,13 +247,6 @@ def test_both_clients_work_in_the_region_of_either_variable(monkeypatch: pytest.
     storage = Storage.from_environment(os.environ)
     assert dict(storage._store("photos").config)["region"] == "eu-north-1"
     assert storage._boto3_client.meta.region_name == "eu-north-1"
-
-
-def test_empty_variables_count_as_unset() -> None:
-    """Only those that the AWS SDKs treat so."""
-    environ = {"AWS_ENDPOINT_URL_S3": "", "AWS_SESSION_TOKEN": "", "AWS_ENDPOINT_URL": "http://s3", "OTHER": ""}
-    unset_empty_variables(environ)
-    assert environ == {"AWS_ENDPOINT_URL": "http://s3", "OTHER": ""}
 
 
 def test_the_slow_client_is_not_imported_without_need() -> None:

@@ -15,6 +15,8 @@ from prewmanager.config.settings import Settings, read_settings
 from prewmanager.errors import InvalidSettings
 from prewmanager_presets import Preset
 
+ARN = "arn:aws:lambda"
+ADDRESS = "must be an address that begins with http:// or https://, such as http://minio:9000"
 Read = Callable[..., Settings]
 GOOD = {"PREW_SOURCE_BUCKET": "photos", "PREW_PRESETS__CARD__WIDTH": "720"}
 
@@ -121,6 +123,26 @@ def test_variables_of_other_programs_are_ignored(read: Read) -> None:
         ({"PREW_REDIS_URL": "redis+sentinel://host"}, "PREW_REDIS_URL: must end with the name of the set"),
         ({"PREW_REDIS_URL": "redis+sentinel://host/previews/x"}, "PREW_REDIS_URL: must end with the name of the set"),
         ({"PREW_SOURCE_PREFIX": "a/b"}, "PREW_SOURCE_PREFIX: "),
+        ({"PREW_SOURCE_BUCKET": '"photos"'}, "PREW_SOURCE_BUCKET: has quotes around its value"),
+        ({"PREW_CACHE_CONTROL": "'no-cache'"}, "PREW_CACHE_CONTROL: has quotes around its value"),
+        ({"AWS_REGION": '"eu-west-1"'}, "AWS_REGION: has quotes around its value"),
+        ({"PREW_SOURCE_BUCKET": "s3://photos"}, "PREW_SOURCE_BUCKET: must be the bucket's name alone, without an add"),
+        (
+            {"PREW_SOURCE_BUCKET": "photos/"},
+            "PREW_SOURCE_BUCKET: must be the bucket's name alone, without an address, ",
+        ),
+        ({"PREW_PREVIEW_BUCKET": "photos/prew"}, "PREW_PREVIEW_BUCKET: must be the bucket's name alone, without an a"),
+        ({"PREW_LAMBDA_FUNCTION": "https://x.lambda-url.us-east-1.on.aws/"}, "PREW_LAMBDA_FUNCTION: must be the name"),
+        (
+            {"PREW_LAMBDA_FUNCTION": f"{ARN}:eu-west-1:123456789012:function:prew-resize"},
+            "PREW_LAMBDA_FUNCTION is in eu-west-1, but AWS_REGION is us-east-1: set AWS_REGION=eu-west-1, or",
+        ),
+        ({"AWS_ENDPOINT_URL_S3": "minio:9000"}, f"AWS_ENDPOINT_URL_S3: {ADDRESS}"),
+        ({"AWS_ENDPOINT_URL_S3": "http://"}, f"AWS_ENDPOINT_URL_S3: {ADDRESS}"),
+        ({"AWS_ENDPOINT_URL": "ftp://minio"}, f"AWS_ENDPOINT_URL: {ADDRESS}"),
+        ({"AWS_ENDPOINT_URL_LAMBDA": "http://minio:x"}, f"AWS_ENDPOINT_URL_LAMBDA: {ADDRESS}"),
+        ({"AWS_ENDPOINT_URL_CLOUDFRONT": "/cloudfront"}, f"AWS_ENDPOINT_URL_CLOUDFRONT: {ADDRESS}"),
+        ({"AWS_ENDPOINT_URL_S3": "http://a:b@minio"}, "AWS_ENDPOINT_URL_S3: must be an address alone; credentials are"),
         ({"PREW_CACHE_CONTROL": "a\r\nb"}, "PREW_CACHE_CONTROL: has a character that is invalid in an HTTP header"),
         (
             {"PREW_LOCK_TTL": "10"},
@@ -165,6 +187,68 @@ def test_a_wrong_setting_is_one_line(read: Read, variables: dict[str, str], line
     assert len(lines) == 1
     assert lines[0].startswith(line)
     assert "\n" not in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("PREW_REDIS_URL", '"redis://:hunter2@host:6379/0"'),
+        ("PREW_REDIS_URL", "redis://:hunter2@host:port/0"),
+        ("PREW_REDIS_URL", "hunter2"),
+        ("PREW_REDIS_PASSWORD_FILE", "hunter2"),
+        ("AWS_ENDPOINT_URL_S3", "http://user:hunter2@host"),
+        ("AWS_ENDPOINT_URL_S3", "user:hunter2@host"),
+        ("AWS_SECRET_ACCESS_KEY", "'hunter2'"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "user:hunter2@collector"),
+        ("PREW_HUNTER", "hunter2"),
+    ],
+)
+@pytest.mark.fault("secret-in-setting")
+def test_a_wrong_setting_that_may_hold_a_secret_is_not_repeated(read: Read, variable: str, value: str) -> None:
+    lines = _lines(read, **(GOOD | {variable: value}))
+
+    assert len(lines) == 1
+    assert lines[0].startswith(f"{variable}: ")
+    assert "hunter2" not in lines[0]
+
+
+@pytest.mark.parametrize("name", ["photos", "my.photos-2", "Old_Bucket", "123"])
+def test_valid_bucket_names(read: Read, name: str) -> None:
+    assert read(**(GOOD | {"PREW_SOURCE_BUCKET": name})).source_bucket == name
+
+
+@pytest.mark.parametrize("function", ["prew-resize", "prew-resize:live", f"{ARN}:us-east-1:123456789012:function:f:1"])
+def test_a_function_has_a_name_or_an_arn_of_the_region(read: Read, function: str) -> None:
+    assert read(**GOOD, PREW_LAMBDA_FUNCTION=function).lambda_function == function
+
+
+def test_an_emulated_function_has_an_arn_of_any_region(read: Read) -> None:
+    arn = f"{ARN}:eu-west-1:123456789012:function:f"
+    assert read(**GOOD, PREW_LAMBDA_FUNCTION=arn, AWS_ENDPOINT_URL_LAMBDA="http://lambda").lambda_function == arn
+
+
+def test_an_empty_endpoint_is_an_unset_one_for_the_sdk_too(read: Read) -> None:
+    settings = read(**GOOD, AWS_ENDPOINT_URL_S3="", AWS_ENDPOINT_URL="http://all/", AWS_SESSION_TOKEN="")
+
+    assert settings.s3_endpoint == settings.lambda_endpoint == "http://all"
+    assert {name for name in os.environ if name.startswith("AWS_")} == {"AWS_ENDPOINT_URL"}
+
+
+@pytest.mark.fault("service-links")
+@pytest.mark.parametrize("service", ["PREW", "PREW_REDIS", "PREW_NGINX", "PREW_PRESETS"])
+def test_service_links_of_kubernetes_are_no_settings(read: Read, service: str) -> None:
+    links = {
+        f"{service}_PORT": "tcp://10.0.0.1:6379",
+        f"{service}_PORT_6379_TCP": "tcp://10.0.0.1:6379",
+        f"{service}_PORT_6379_TCP_ADDR": "10.0.0.1",
+        f"{service}_PORT_6379_TCP_PORT": "6379",
+        f"{service}_PORT_6379_TCP_PROTO": "tcp",
+        f"{service}_SERVICE_HOST": "10.0.0.1",
+        f"{service}_SERVICE_PORT": "6379",
+        f"{service}_SERVICE_PORT_REDIS": "6379",
+    }
+
+    assert read(**GOOD, **links).port == 8180
 
 
 def test_two_wrong_settings_are_two_lines(read: Read) -> None:

@@ -38,7 +38,8 @@ def s3_store(bucket: str, *, region: str, endpoint_url: str | None, timeout_s: f
     """
     config: S3Config = {"bucket": bucket, "region": region}
     if endpoint_url:
-        config |= {"endpoint": endpoint_url, "virtual_hosted_style_request": False}
+        # Not as `endpoint`: obstore prefers the environment's AWS_ENDPOINT_URL_S3 to it.
+        config |= {"aws_endpoint_url_s3": endpoint_url, "virtual_hosted_style_request": False}
     return S3Store(
         config=config,
         client_options={"allow_http": True, "connect_timeout": _CONNECT, "timeout": timedelta(seconds=timeout_s)},

@@ -1,0 +1,56 @@
+"""The environment as a whole, before its values are read: what means nothing, and what cannot work in any variable."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+# Kubernetes sets these in each container for each Service of the namespace, such as one named prew-redis.
+_SERVICE_LINK = re.compile(
+    r"PREW(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
+)
+_SERVICE_LINK_PORT = re.compile(r"PREW(_[A-Z0-9_]+)?_PORT")
+_SERVICE_LINK_ADDRESS = re.compile(r"(tcp|udp|sctp)://\S+")
+_ENDPOINT = "AWS_ENDPOINT_URL"
+
+
+def meaningless(environ: Mapping[str, str]) -> list[str]:
+    """Return the variables that stand for nothing: Kubernetes' service links, and empty ones of AWS's SDK.
+
+    The SDK and obstore take an empty endpoint for an address, and an empty token for a token.
+    """
+    return [name for name, value in environ.items() if (name.startswith("AWS_") and not value) or _is_link(name, value)]
+
+
+def _is_link(name: str, value: str) -> bool:
+    has_address = _SERVICE_LINK_PORT.fullmatch(name) and _SERVICE_LINK_ADDRESS.fullmatch(value)
+    return bool(has_address or _SERVICE_LINK.fullmatch(name))
+
+
+def malformed(environ: Mapping[str, str]) -> list[str]:
+    """Return a line for each variable whose value has quotes around it, or is no address; it repeats no value."""
+    lines = []
+    for name, value in sorted(environ.items()):
+        if not name.startswith(("PREW_", "AWS_")):
+            continue
+        if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+            lines.append(f"{name}: has quotes around its value, which are part of it: remove them")
+        elif name.startswith(_ENDPOINT) and (fault := _endpoint_fault(value)):
+            lines.append(f"{name}: {fault}")
+    return lines
+
+
+def _endpoint_fault(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        is_address = (
+            parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        )
+    except ValueError:
+        is_address = False
+    if not is_address or any(character.isspace() for character in value):
+        return "must be an address that begins with http:// or https://, such as http://minio:9000; unset: Amazon's"
+    if parts.username or parts.password or parts.query or parts.fragment:
+        return "must be an address alone; credentials are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    return ""
