@@ -32,6 +32,7 @@ from prewmanager.adapters.redis.notifications import RedisNotifications
 from prewmanager.adapters.redis.quota import RedisQuota
 from prewmanager.adapters.redis.relay import RedisRelay
 from prewmanager.adapters.redis.server_info import watching_evictions
+from prewmanager.adapters.redis.sites import announcing
 from prewmanager.config.settings import Settings
 from prewmanager.errors import PhotoHidden, PhotoMissing, PhotoRejected, failure_classes
 from prewmanager.flights.ability import Ability
@@ -197,7 +198,7 @@ async def _shared(settings: Settings, metrics: Metrics, tracing: Tracing) -> Asy
         )
         yield _Shared(alone, own_quota, {})
         return
-    namespace = settings.preview_bucket_name
+    namespace = settings.namespace
     async with connect(
         settings.redis_url, on_change=metrics.redis_is, password_file=settings.redis_password_file
     ) as redis:
@@ -215,7 +216,11 @@ async def _shared(settings: Settings, metrics: Metrics, tracing: Tracing) -> Asy
         if rate is not None and own_quota is not None:
             quota = FallbackQuota(RedisQuota(redis, namespace, rate, settings.resize_burst), own_quota)
         metrics.redis_is(up=True)
-        async with notifications.listening(), watching_evictions(redis, metrics.redis_has_evicted):
+        async with (
+            notifications.listening(),
+            watching_evictions(redis, metrics.redis_has_evicted),
+            announcing(redis, f"{namespace}/{settings.preview_prefix}", settings.site),
+        ):
             shared = FallbackFlightStore(
                 tracing.flight_store(flight_store), alone, lease_s=settings.lease, on_alone=metrics.flight_is_alone
             )

@@ -15,7 +15,7 @@ from prewmanager.app import innermost_resizer
 from prewmanager.commands.checks import Finding, State, failed, ok
 from prewmanager.commands.checks.bucket import check_photos, check_previews
 from prewmanager.commands.checks.function import INVOKE, MAKES, check_invoke, check_makes, check_missing
-from prewmanager.commands.checks.redis import check_redis
+from prewmanager.commands.checks.redis import check_redis, check_sites
 from prewmanager.commands.checks.replicas import check_replicas
 from prewmanager.commands.checks.request_path import check_port, check_request_path
 from prewmanager.commands.output import print_json, print_table
@@ -45,6 +45,7 @@ async def examine(settings: Settings, url: str) -> list[Finding]:
     findings = [
         await check_port(settings.host, settings.port),
         *await check_redis(settings.redis_url, settings.redis_password_file),
+        *await check_sites(settings),
     ]
     async with s3_client(region=settings.aws_region, endpoint_url=settings.s3_endpoint) as client:
         previews = S3Permissions(client, settings.preview_bucket_name)

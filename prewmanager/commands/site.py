@@ -53,7 +53,7 @@ async def open_result_cache(settings: Settings) -> AsyncIterator[ResultCache | N
         yield None
         return
     async with connect(settings.redis_url, timeout_s=5, password_file=settings.redis_password_file) as redis:
-        cached_results = RedisResultCache(redis, namespace=settings.preview_bucket_name)
+        cached_results = RedisResultCache(redis, namespace=settings.namespace)
         await cached_results.ping()
         yield cached_results
 

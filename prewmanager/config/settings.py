@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from functools import cached_property
+from hashlib import sha256
 from importlib.util import find_spec
 from typing import Annotated, Literal
 
@@ -26,25 +27,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from prewmanager.config.environment import malformed, meaningless
 from prewmanager.config.errors import explain, unknown_variables
+from prewmanager.config.names import bucket_name, function_name, namespace_of, region_of
 from prewmanager.config.presets import ParsedPreset, PresetName
 from prewmanager.errors import InvalidSettings
 from prewmanager.previews.variants import all_variants
 from prewmanager.redis_address import parse
 from prewmanager_presets import Preset
-
-# S3's names of today and, with capitals and underscores, of before 2018.
-_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
-_ARN = re.compile(r"arn:aws[a-z-]*:lambda:([a-z0-9-]+):\d{12}:function:[A-Za-z0-9_:$-]+")
-_FUNCTION = re.compile(r"(\d{12}:function:)?[A-Za-z0-9_-]+(:[A-Za-z0-9_$-]+)?")
-
-
-def _is_a_bucket(name: str) -> str:
-    if _BUCKET.fullmatch(name):
-        return name
-    without = re.sub(r"^[a-z0-9]+://|[\"' ]", "", name).partition("/")[0]
-    hint = f", such as {without}" if _BUCKET.fullmatch(without) else ""
-    raise ValueError(f"must be the bucket's name alone, without an address, a path or quotes{hint}")
-
 
 Seconds = Annotated[float, Field(gt=0, le=900)]
 Rate = Annotated[float, Field(gt=0)]
@@ -54,7 +42,8 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 Name = Annotated[str, StringConstraints(min_length=1)]
 LogLevel = Literal["debug", "info", "warning", "error"]
 Endpoint = Annotated[str, AfterValidator(lambda address: address.rstrip("/"))]
-Bucket = Annotated[str, AfterValidator(_is_a_bucket)]
+Bucket = Annotated[str, AfterValidator(bucket_name)]
+Function = Annotated[str, AfterValidator(function_name)]
 Prefix = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
 
 
@@ -120,7 +109,7 @@ class Settings(BaseSettings):
         1024 * 1024, description="largest preview that Redis and memory hold; larger ones are streamed from S3"
     )
 
-    lambda_function: Name | None = Field(
+    lambda_function: Function | None = Field(
         None, description="the resize function's name or ARN; unset: worker processes of the service render"
     )
     lambda_timeout: Seconds = Field(10, description="the function's time-out, as set in AWS")
@@ -184,13 +173,6 @@ class Settings(BaseSettings):
             parse(value)
         return value
 
-    @field_validator("lambda_function")
-    @classmethod
-    def _is_a_function(cls, value: str | None) -> str | None:
-        if value is not None and not (_FUNCTION.fullmatch(value) or _ARN.fullmatch(value)):
-            raise ValueError("must be the name of a function, such as prew-resize, or its ARN")
-        return value
-
     @field_validator("cache_control")
     @classmethod
     def _is_a_header(cls, value: str) -> str:
@@ -224,10 +206,10 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _is_in_the_region(self) -> Settings:
-        arn = _ARN.fullmatch(self.lambda_function or "")
-        if arn and self.lambda_endpoint is None and arn[1] != self.aws_region:
+        region = region_of(self.lambda_function or "")
+        if region and self.lambda_endpoint is None and region != self.aws_region:
             raise ValueError(
-                f"PREW_LAMBDA_FUNCTION is in {arn[1]}, but AWS_REGION is {self.aws_region}: set AWS_REGION={arn[1]}, "
+                f"PREW_LAMBDA_FUNCTION is in {region}, but AWS_REGION is {self.aws_region}: set AWS_REGION={region}, "
                 "or name a function in that region"
             )
         return self
@@ -252,6 +234,21 @@ class Settings(BaseSettings):
     def preview_bucket_name(self) -> str:
         """The bucket of the previews, which is that of the photos if none is set."""
         return self.preview_bucket or self.source_bucket
+
+    @property
+    def namespace(self) -> str:
+        """What separates this site's keys in Redis from those of others: the previews' bucket, and whose it is.
+
+        Amazon has each name once, other stores have theirs.
+        """
+        return namespace_of(self.preview_bucket_name, self.s3_endpoint)
+
+    @property
+    def site(self) -> str:
+        """What replicas of one site have in common, and two sites have not, for messages."""
+        presets = sha256("".join(each.fingerprint for each in self.variants.values()).encode()).hexdigest()[:8]
+        where = self.s3_endpoint or "Amazon's S3"
+        return f"photos in {self.source_bucket}/{self.source_prefix} at {where}, presets {presets}"
 
 
 def _too_short(settings: Settings, name: str, relation: str, other: str) -> str:

@@ -16,7 +16,7 @@ from uuid import uuid4
 import pytest
 
 from devstack.backends import S3, Redis, s3_client
-from devstack.programs import find, ignore_no_signal
+from devstack.programs import LOOPBACK, find, ignore_no_signal
 from tests.commands.fork_server import ForkServer
 from tests.support.gated_lambda import GatedLambda
 
@@ -30,6 +30,11 @@ class Shop:
     client: Any
     command_line: ForkServer
     environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def namespace(self) -> str:
+        """What its keys in Redis begin with."""
+        return f"{self.bucket}@{LOOPBACK}:{self.s3.port}"
 
     def put(self, *keys: str, body: bytes = b"picture", fingerprint: str | None = None) -> None:
         """Store objects under these keys."""

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from redis import Redis as BlockingRedis
 
 import devstack.backends
 from devstack.backends import S3, Redis, s3_client, start_redis, start_s3
@@ -26,6 +27,7 @@ from prewmanager.commands.checks.bucket import check_photos
 from prewmanager_presets import Preset
 from tests.commands.conftest import Shop, environment_of
 from tests.commands.fork_server import ForkServer
+from tests.support.fakes import until_reported
 from tests.support.gated_lambda import GatedLambda, failed, function_error
 from tests.support.private_listing import private_listing
 from tests.support.site import ROOT, nginx_variables
@@ -406,3 +408,15 @@ def test_the_table_has_each_finding_with_its_fix(shop: Shop) -> None:
 
     assert done.returncode == 1
     assert "check PREW_REDIS_URL" in done.stdout
+
+
+@pytest.mark.usefixtures("function")
+@pytest.mark.fault("two-sites-one-redis")
+async def test_another_site_with_the_same_names_in_redis_is_reported(shop: Shop, redis_server: Redis) -> None:
+    async with shop.serving(PREW_SOURCE_PREFIX="pictures"):
+        with BlockingRedis.from_url(redis_server.url) as redis:
+            await until_reported(lambda: any(redis.scan_iter(f"prew:site:{shop.namespace}/prew/*")))
+        findings = await _examine(shop)
+
+    assert _failed(findings) == {"redis sites"}
+    assert f"photos in {shop.bucket}/pictures at {shop.s3.endpoint}" in findings["redis sites"]["detail"]

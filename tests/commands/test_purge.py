@@ -23,7 +23,7 @@ def _redis(redis_server: Redis, shop: Shop) -> Iterator[BlockingRedis]:
 
 
 def _flight(shop: Shop, key: str) -> str:
-    return f"prew:flight:{shop.bucket}/{key}@0123456789ab"
+    return f"prew:flight:{shop.namespace}/{key}@0123456789ab"
 
 
 def test_nothing_is_deleted_without_yes(shop: Shop, redis: BlockingRedis) -> None:
@@ -60,7 +60,7 @@ def test_a_flight_keeps_its_lease(shop: Shop, redis: BlockingRedis) -> None:
 
 def test_results_of_another_bucket_stay(shop: Shop, redis: BlockingRedis) -> None:
     """Two sites may share a Redis."""
-    redis.set(f"prew:flight:{shop.bucket}2/prew/card/a.jpg@0123456789ab", b"result:{}\n")
+    redis.set(f"prew:flight:2{shop.namespace}/prew/card/a.jpg@0123456789ab", b"result:{}\n")
 
     assert shop.json("purge", "card", "--yes")["cached_results"] == 0
 

@@ -101,7 +101,7 @@ async def test_a_cached_result_is_no_repair(shop: Shop, function: GatedLambda, r
     shop.put_later("photo/a.jpg", than="prew/card/a.jpg")
     with BlockingRedis.from_url(redis_server.url) as redis:
         header = b'{"content_type":"image/jpeg","size":3,"etag":"","cache_control":null,"carried":true}'
-        redis.set(f"prew:flight:{shop.bucket}/prew/card/a.jpg@{now}", b"result:" + header + b"\nold", ex=60)
+        redis.set(f"prew:flight:{shop.namespace}/prew/card/a.jpg@{now}", b"result:" + header + b"\nold", ex=60)
     report = await shop.run_beside("stale", "card", "--fix")
 
     assert report["done"] == {"made": 1}

@@ -251,6 +251,21 @@ def test_service_links_of_kubernetes_are_no_settings(read: Read, service: str) -
     assert read(**GOOD, **links).port == 8180
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "namespace"),
+    [
+        ("", "photos"),
+        ("https://s3.eu-west-1.amazonaws.com", "photos"),
+        ("https://bucket.vpce-1.s3.cn-north-1.vpce.amazonaws.com.cn", "photos"),
+        ("http://minio:9000/", "photos@minio:9000"),
+        ("https://amazonaws.com.example.org", "photos@amazonaws.com.example.org"),
+    ],
+)
+@pytest.mark.fault("two-sites-one-redis")
+def test_a_bucket_of_another_s3_has_other_names_in_redis(read: Read, endpoint: str, namespace: str) -> None:
+    assert read(**GOOD, AWS_ENDPOINT_URL_S3=endpoint).namespace == namespace
+
+
 def test_two_wrong_settings_are_two_lines(read: Read) -> None:
     lines = _lines(read, **GOOD, PREW_PORT="0", PREW_LEASE="-1")
 

@@ -65,7 +65,7 @@ class RedisResultCache:
 
     async def _names(self, wanted: Wanted) -> AsyncIterator[bytes]:
         """Yield the keys of flights whose preview is wanted; SCAN may return one twice."""
-        pattern = f"{_literal(self._prefix)}*"
+        pattern = f"{literal(self._prefix)}*"
         try:
             async for name in self._redis.scan_iter(match=pattern, count=_SCAN_COUNT):
                 if wanted(name.decode().removeprefix(self._prefix).rpartition("@")[0]):
@@ -74,6 +74,6 @@ class RedisResultCache:
             raise FlightStoreUnavailable(f"Redis's keys could not be listed: {error}") from error
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     """Return a SCAN pattern that matches this text alone."""
     return "".join(f"\\{each}" if each in "*?[]\\" else each for each in text)

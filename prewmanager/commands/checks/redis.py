@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from prewmanager.adapters.redis.connect import connect
 from prewmanager.adapters.redis.server_info import ServerInfo, examine
+from prewmanager.adapters.redis.sites import sites
 from prewmanager.commands.checks import Finding, failed, ok, skipped
+from prewmanager.config.settings import Settings
 from prewmanager.errors import FlightStoreUnavailable
 from prewmanager.redis_address import parse
 
+SITES = "redis sites"
 _MIN_VERSION = (7, 0)
 _TIMEOUT_S = 3.0
 _MEMORY_FIX = "raise Redis's maxmemory, or set its maxmemory-policy to volatile-ttl: what flights write has a TTL"
@@ -25,6 +29,27 @@ async def check_redis(url: str | None, password_file: Path | None = None) -> lis
         fix = "check PREW_REDIS_URL and its password, that Redis runs, and that the network lets this machine connect"
         return [failed("redis", f"{host}: {error}", fix)]
     return [ok("redis", f"{host} answers"), _version(info), _memory(info), _writes(info)]
+
+
+async def check_sites(settings: Settings) -> list[Finding]:
+    """Check that no other site has the same names in Redis: the two would give each other's previews away."""
+    if settings.redis_url is None:
+        return []
+    namespace = f"{settings.namespace}/{settings.preview_prefix}"
+    try:
+        async with connect(
+            settings.redis_url, timeout_s=_TIMEOUT_S, password_file=settings.redis_password_file
+        ) as redis:
+            others = [each for each in await sites(redis, namespace) if each != settings.site]
+    except (FlightStoreUnavailable, ValueError):
+        return []  # another finding says why
+    if others:
+        fix = (
+            "give one of them a Redis or a preview bucket of its own; if it is this site with other presets, restart "
+            "all replicas with the same, and ask again after a minute"
+        )
+        return [failed(SITES, f"{namespace} is also used by: {'; '.join(others)}; here: {settings.site}", fix)]
+    return [ok(SITES, f"{namespace} is this site's alone")]
 
 
 def _version(info: ServerInfo) -> Finding:
