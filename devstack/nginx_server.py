@@ -45,7 +45,7 @@ def start_nginx(
     local = {"PREW_NGINX_LISTEN": f"{LOOPBACK}:{port}", "PREW_NGINX_ACCESS_LOG": str(folder / "access.json")}
     environment = render(folder, {**variables, **local})
     add_locations(folder, locations or {})
-    watched = ["sh", "-c", '"$0" "$$" && exec "$@"', str(SOURCES / "cache-watch.sh")]
+    watched = ["sh", "-c", 'sh "$0" "$$" && exec "$@"', str(SOURCES / "cache-watch.sh")]
     argv = [*watched, *command(folder), "-g", "daemon off;"]
     program = Program("nginx", argv, folder / "nginx.log", {**os.environ, **environment})
     program.wait_ready(lambda: answers(port))

@@ -7,7 +7,7 @@ if [ "${1:-}" = nginx ]; then
     for script in /docker-entrypoint.d/*-prewmanager-*.envsh; do
         . "$script"
     done
-    /prewmanager-cache-watch.sh "$$"
+    sh /prewmanager-cache-watch.sh "$$"
     # nginx looks for included files beside its configuration.
     ln -sfn /etc/nginx/snippets "$NGINX_ENVSUBST_OUTPUT_DIR/snippets"
 fi

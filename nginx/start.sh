@@ -5,5 +5,5 @@ here=$(cd "$(dirname "$0")" && pwd)
 for script in "$here"/docker-entrypoint.d/*.envsh; do
     . "$script"
 done
-"$here/cache-watch.sh" "$$"
+sh "$here/cache-watch.sh" "$$"
 exec "$@"
