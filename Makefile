@@ -15,7 +15,7 @@ install = $(BIN)/uv pip install --quiet --compile-bytecode --python $(2) --requi
 	$(2) -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help install system up test lint format lock bench bench-flights bench-images package test-all test-browser test-compose test-corpora test-infra test-package test-observability test-one-server test-docs test-soak soak fuzz docs clean
+.PHONY: help install system up test lint format lock bench bench-flights bench-images package test-all test-browser test-compose test-corpora test-current test-infra test-package test-observability test-one-server test-docs test-soak soak fuzz docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ test-infra: install .venv/.installed-infra $(CHECKOV_STAMP) ## lint templates, m
 	$(BIN)/hadolint nginx/Dockerfile containers/*.Dockerfile
 	.local/checkov/bin/checkov --config-file infra/.checkov.yaml --directory infra
 	$(BIN)/python -m pytest tests/infra $(ARGS)
+
+test-current: install ## run the suites on the current Python, nginx, Valkey and Redis, of Debian's next release (ARGS="valkey nginx")
+	$(BIN)/python -m tests.current $(ARGS)
 
 test-corpora: install ## render previews of the test images of Pillow, thumbor and pypng (50 MB from PyPI)
 	PREW_TEST_CORPORA=1 $(BIN)/python -m pytest tests/lambda_resize/test_trials.py $(ARGS)

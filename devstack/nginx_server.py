@@ -96,7 +96,9 @@ def effective_environment(variables: Mapping[str, str]) -> dict[str, str]:
     """
     scripts = sorted((SOURCES / "docker-entrypoint.d").glob("*.envsh"))
     sourced = "; ".join(f'. "{script}"' for script in scripts)
-    environment = {"PATH": os.environ.get("PATH", os.defpath), **variables}
+    # Where nginx's modules are is a matter of the machine, like PATH.
+    given = {name: os.environ[name] for name in ("PATH", "PREW_NGINX_JS_MODULE") if name in os.environ}
+    environment = given | dict(variables)
     done = subprocess.run(
         ["sh", "-eu", "-c", f"{sourced}; env -0"], env=environment, capture_output=True, text=True, check=False
     )

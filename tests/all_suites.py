@@ -44,6 +44,10 @@ def _always() -> str:
     return ""
 
 
+def _why_no_apt() -> str:
+    return "" if shutil.which("apt-get") else "apt-get is not here"
+
+
 def _why_no_chromium() -> str:
     return "" if shutil.which("chromium") or shutil.which("apt-get") else "neither Chromium nor apt-get is here"
 
@@ -74,6 +78,7 @@ SUITES: dict[str, Callable[[], str]] = {
     "test-infra": _always,
     "test-observability": _always,
     "test-corpora": _always,
+    "test-current": _why_no_apt,
     "test-browser": _why_no_chromium,
     "test-package": _why_no_package,
     "test-compose": _why_no_compose,
