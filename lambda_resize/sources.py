@@ -9,7 +9,7 @@ from typing import Any, cast
 import pyvips
 
 from lambda_resize import containers, heic, vips
-from lambda_resize.containers import icc
+from lambda_resize.containers import gif, icc
 from lambda_resize.deadline import Deadline
 from lambda_resize.errors import Corrupt, TooLarge, Unsupported
 from lambda_resize.geometry import Size
@@ -132,7 +132,7 @@ def open_photo(data: bytes, deadline: Deadline, limits: Limits, *, animated: boo
 
     Raises:
         Unsupported: Not an image, or its format is not accepted.
-        Corrupt: The header cannot be read.
+        Corrupt: The header cannot be read, or an animation that is to be kept ends early.
         TooLarge: More bytes or pixels than the limits allow, or more work than these suggest.
     """
     if len(data) > limits.max_source_bytes:
@@ -140,6 +140,8 @@ def open_photo(data: bytes, deadline: Deadline, limits: Limits, *, animated: boo
     found = source_format(data)
     data = containers.checked(data, found, limits.max_frame_pixels)
     photo = Photo(data, found, 1, best_effort, deadline, limits)
+    if animated and found == "gif" and not best_effort and not gif.is_whole(data):
+        raise Corrupt("gif: it ends within a frame")
     frames = _field(photo.image, "n-pages", 1) if animated and photo.format in MOVING else 1
     return photo if frames == 1 else Photo(data, found, frames, best_effort, deadline, limits)
 

@@ -10,6 +10,21 @@ _FRAME, _EXTENSION = 0x2C, 0x21
 
 def checked(data: bytes, _max_frame_pixels: int) -> bytes:
     """Return the file. Raises `TooLarge`, see `bounds`."""
+    _end_of_blocks(data)
+    return data
+
+
+def is_whole(data: bytes) -> bool:
+    """Whether the file ends after a block, rather than inside one: libvips renders the frames it finds, without error.
+
+    What follows the trailer, or anything that begins no block, is left to the decoder; so is a missing trailer, which
+    every decoder tolerates. Raises `TooLarge`, see `bounds`.
+    """
+    return _end_of_blocks(data) <= len(data)
+
+
+def _end_of_blocks(data: bytes) -> int:
+    """Return where the last block ends: beyond the file, if the file ends within it."""
     at = _FIRST + _colours(data, 10)
     frames = blocks = 0
     while at < len(data) and data[at] in {_FRAME, _EXTENSION}:
@@ -19,14 +34,12 @@ def checked(data: bytes, _max_frame_pixels: int) -> bytes:
             at += 11 + _colours(data, at + 9)  # its description, and the size of LZW's codes
         else:
             at += 2
-        while at < len(data):
+        while at < len(data) and data[at]:
             blocks += 1
             bounds.check_parts("GIF blocks", blocks)
-            length = data[at]
-            at += 1 + length
-            if not length:
-                break
-    return data
+            at += 1 + data[at]
+        at += 1  # the empty block that ends a frame or an extension
+    return at
 
 
 def _colours(data: bytes, at: int) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from lambda_resize.errors import TimedOut, TooLarge
+from lambda_resize.errors import Corrupt, TimedOut, TooLarge
 from lambda_resize.resize import resize
 from lambda_resize.settings import Limits
 from prewmanager_presets import Spec
@@ -93,3 +93,24 @@ def test_the_pixels_of_all_frames_count_when_read_and_when_written() -> None:
 def test_a_deadline_ends_an_animation_between_two_frames() -> None:
     with pytest.raises(TimedOut):
         resize(animation("GIF"), Spec(width=20, animated=True), Limits(max_seconds=0))
+
+
+@pytest.mark.fault("animation-truncated")
+@pytest.mark.parametrize("part", [0.35, 0.6, 0.99])
+def test_an_animation_that_ends_early_is_corrupt_except_at_best_effort(part: float) -> None:
+    pictures = [Image.effect_noise((80, 40), 90).convert("RGB") for _ in range(10)]
+    whole = encode(pictures[0], "GIF", save_all=True, append_images=pictures[1:])
+    truncated = whole[: int(len(whole) * part)]
+    with pytest.raises(Corrupt, match="ends within"):
+        resize(truncated, Spec(width=20, animated=True))
+    kept = resize(truncated, Spec(width=20, animated=True, best_effort=True))
+
+    assert len(frames(kept.data)) <= 10
+    assert len(frames(resize(truncated, Spec(width=20)).data)) == 1  # its first frame is whole
+    assert len(frames(resize(whole, Spec(width=20, animated=True)).data)) == 10
+
+
+@pytest.mark.parametrize("ending", [b"", b";;", b"; trailing"])
+def test_a_whole_animation_may_lack_its_trailer_or_have_more(ending: bytes) -> None:
+    data = animation("GIF").removesuffix(b";") + ending
+    assert len(frames(resize(data, Spec(width=20, animated=True)).data)) == 3
