@@ -1,9 +1,9 @@
 """The function behind the bucket's events: deletes the previews of a photo that was overwritten or removed.
 
 The event is EventBridge's for S3 ("Object Created", "Object Deleted"; docs.aws.amazon.com/AmazonS3/latest/userguide/
-ev-events.html), whose keys are plain, not percent-encoded. Deleting a missing object is no error, so an event that is
-delivered twice does nothing the second time. A preview that was already rendered from the new photo has its ETag, and
-stays.
+ev-events.html), whose keys are plain, not percent-encoded. It only says that the photo may have changed: events come
+late, twice, and in any order. So each preview is compared with the photo as it is now, and deleted only where it was
+rendered from another one.
 """
 
 from __future__ import annotations
@@ -11,30 +11,28 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
+from http import HTTPStatus
 from typing import Any
 
 from lambda_resize.settings import unset_empty_variables
 
 SOURCE_ETAG = "source-etag"  # as in `storage`, which is not imported because it loads obstore
-_BATCH_SIZE = 1000  # keys in one DeleteObjects request
 
 logger = logging.getLogger(__name__)
 logger.setLevel(logging.INFO)  # Lambda's runtime leaves the root logger at WARNING
 
 
 class CleanerError(Exception):
-    """S3 did not delete every preview; EventBridge retries the event."""
+    """S3 did not delete every outdated preview; EventBridge retries the event."""
 
 
 def handler(event: Mapping[str, Any], _context: Any) -> dict[str, object]:
-    """Delete the previews of the event's photo in every preset of the bucket, including those of earlier settings.
-
-    Previews that were rendered from the photo as it is after the event stay.
+    """Delete the outdated previews of the event's photo in every preset, including those of earlier settings.
 
     Reads `PREW_PREVIEW_BUCKET` (default: the event's), `PREW_SOURCE_PREFIX` and `PREW_PREVIEW_PREFIX`. Raises
-    `CleanerError`.
+    `CleanerError`, after all presets.
     """
     detail = event["detail"]
     source = os.environ.get("PREW_SOURCE_PREFIX") or "photo"
@@ -42,14 +40,20 @@ def handler(event: Mapping[str, Any], _context: Any) -> dict[str, object]:
     if not key.startswith(f"{source}/"):
         return {"deleted": []}
     bucket = os.environ.get("PREW_PREVIEW_BUCKET") or detail["bucket"]["name"]
-    name = key.removeprefix(f"{source}/")
-    # The event of a deletion may name the deleted object's ETag.
-    etag = detail["object"].get("etag") if event["detail-type"] == "Object Created" else None
-    previews = [f"{folder}{name}" for folder in _preset_folders(bucket)]
-    previews = [preview for preview in previews if not (etag and _is_rendered_from(etag, bucket, preview))]
-    _delete(bucket, previews)
-    logger.info(json.dumps({"photo": key, "event": event["detail-type"], "deleted": previews}, ensure_ascii=False))
-    return {"deleted": previews}
+    photo = partial(_photo_etag, event)
+    deleted, failures = [], []
+    for folder in _preset_folders(bucket):
+        preview = folder + key.removeprefix(f"{source}/")
+        try:
+            if _delete_outdated(bucket, preview, photo):
+                deleted.append(preview)
+        except _s3().exceptions.ClientError as error:
+            failures.append(f"{bucket}/{preview}: {error}")
+    entry = {"photo": key, "event": event["detail-type"], "deleted": deleted, "failures": failures}
+    logger.info(json.dumps(entry, ensure_ascii=False))
+    if failures:
+        raise CleanerError(f"{failures[0]}, and {len(failures) - 1} more")
+    return {"deleted": deleted}
 
 
 def _preset_folders(bucket: str) -> Iterator[str]:
@@ -60,21 +64,56 @@ def _preset_folders(bucket: str) -> Iterator[str]:
         yield from (folder["Prefix"] for folder in page.get("CommonPrefixes", []))
 
 
-def _is_rendered_from(etag: str, bucket: str, key: str) -> bool:
-    """Whether the preview was rendered from the photo with this ETag; False if S3 answers with an error."""
-    try:
-        found = _s3().head_object(Bucket=bucket, Key=key)
-    except _s3().exceptions.ClientError:
+def _delete_outdated(bucket: str, key: str, photo_etag: Callable[[], str | None]) -> bool:
+    """Delete the preview if it was rendered from another photo than the current one; return whether it was.
+
+    The preview is read before the photo, so that a photo that is uploaded meanwhile cannot make a preview outdated that
+    is its own; and only what was read is deleted, not what was stored in its place since.
+    """
+    preview = _head(bucket, key)
+    if preview is None:
         return False
-    return bool(found["Metadata"].get(SOURCE_ETAG) == etag)
+    etag = photo_etag()
+    if etag is not None and preview["Metadata"].get(SOURCE_ETAG) == etag:
+        return False
+    try:
+        _s3().delete_object(Bucket=bucket, Key=key, IfMatch=preview["ETag"])
+    except _s3().exceptions.ClientError as error:
+        if _status(error) == HTTPStatus.PRECONDITION_FAILED:
+            return False
+        if _status(error) != HTTPStatus.NOT_IMPLEMENTED:
+            raise
+        _s3().delete_object(Bucket=bucket, Key=key)  # a store without conditional deletions
+    return True
 
 
-def _delete(bucket: str, keys: list[str]) -> None:
-    for start in range(0, len(keys), _BATCH_SIZE):
-        objects = [{"Key": key} for key in keys[start : start + _BATCH_SIZE]]
-        answer = _s3().delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
-        if errors := answer.get("Errors"):
-            raise CleanerError(f"{bucket}: {errors[0]['Key']}: {errors[0]['Code']}, and {len(errors) - 1} more")
+def _photo_etag(event: Mapping[str, Any]) -> str | None:
+    """Return the photo's current ETag without its quotes, None if it is gone; what the event says if S3 refuses."""
+    found = event["detail"]["object"]
+    try:
+        photo = _head(event["detail"]["bucket"]["name"], found["key"])
+    except _s3().exceptions.ClientError as error:
+        if _status(error) != HTTPStatus.FORBIDDEN:
+            raise
+        # A role of an earlier template. The event of a deletion may name the deleted object's ETag.
+        etag = found.get("etag") if event["detail-type"] == "Object Created" else None
+        return str(etag) if etag else None
+    return None if photo is None else str(photo["ETag"]).strip('"')
+
+
+def _head(bucket: str, key: str) -> dict[str, Any] | None:
+    """Return what S3 says about an object, None if there is none."""
+    try:
+        found: dict[str, Any] = _s3().head_object(Bucket=bucket, Key=key)
+    except _s3().exceptions.ClientError as error:
+        if _status(error) == HTTPStatus.NOT_FOUND:
+            return None
+        raise
+    return found
+
+
+def _status(error: Any) -> int:
+    return int(error.response["ResponseMetadata"]["HTTPStatusCode"])
 
 
 @cache

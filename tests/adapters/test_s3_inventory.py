@@ -11,6 +11,7 @@ from devstack.backends import S3
 from devstack.backends import s3_client as blocking_client
 from prewmanager.adapters.aws.s3_inventory import S3Inventory, s3_client
 from prewmanager.errors import StorageFailed
+from tests.support.strict_store import strict_store
 
 
 @pytest.fixture(name="client")
@@ -90,3 +91,12 @@ async def test_a_missing_bucket_is_an_error(client: Any) -> None:
         await anext(inventory.folders("p/"))
     with pytest.raises(StorageFailed, match="NoSuchBucket"):
         await inventory.delete(["p/a"])
+
+
+@pytest.mark.fault("s3-checksums")
+async def test_a_store_that_demands_content_md5_deletes(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in s3.aws_environment().items():
+        monkeypatch.setenv(name, value)
+    with strict_store() as url:
+        async with s3_client(region=s3.region, endpoint_url=url) as client:
+            await S3Inventory(client, "photos", deletes_under="prew/").delete(["prew/card/a.jpg"])

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -20,6 +20,7 @@ from lambda_resize import storage as storage_module
 from lambda_resize.errors import Forbidden, Hidden, Missing, StorageFailed, Throttled, TooLarge
 from lambda_resize.storage import Storage
 from tests.support.private_listing import PrivateListing, private_listing
+from tests.support.strict_store import strict_store
 
 KEYS = [
     "a b.jpg",
@@ -335,3 +336,52 @@ def test_a_403_with_the_right_to_list_is_a_refusal(s3: S3) -> None:
             storage.read(s3.bucket, "photo/none", 100)
         assert not isinstance(caught.value, Hidden)
         assert _listings(proxy) == 1
+
+
+@pytest.mark.fault("s3-checksums")
+@pytest.mark.parametrize("object_acl", [None, "public-read"])
+def test_a_store_that_refuses_the_sdks_checksums_is_written_to(object_acl: str | None, environment: None) -> None:
+    del environment
+    with strict_store() as url:
+        storage = Storage(endpoint=url, region="eu-central-1", object_acl=object_acl)
+        assert storage.write("photos", "prew/card/a.jpg", b"x", **HEADERS) == '"9dd4e461268c8034f5c8564e155c67a6"'
+
+
+class Page(BaseHTTPRequestHandler):
+    """A proxy that answers every request with a page of its own."""
+
+    headers_of_page: ClassVar[dict[str, str]] = {}
+
+    def do_GET(self) -> None:
+        body = b"<!doctype html><title>Maintenance</title>"
+        self.send_response(200)
+        for name, value in self.headers_of_page.items():
+            self.send_header(name, value.format(size=len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the standard library's
+        pass
+
+
+@pytest.mark.fault("s3-page")
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Length": "{size}", "Content-Type": "text/html"},
+        {"Content-Length": "{size}", "Last-Modified": "Thu, 26 Nov 2026 18:00:00 GMT"},
+        {"ETag": '"0123"'},
+    ],
+)
+def test_a_page_instead_of_a_photo_is_the_stores_fault(
+    headers: dict[str, str], environment: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del environment
+    monkeypatch.setattr(Page, "headers_of_page", headers)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            with pytest.raises(StorageFailed):
+                Storage(endpoint=f"http://127.0.0.1:{server.server_port}").read("photos", "photo/a.jpg", 1000)
+        finally:
+            server.shutdown()

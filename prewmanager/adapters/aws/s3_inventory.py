@@ -6,7 +6,9 @@ buckets have such keys.
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
@@ -18,6 +20,7 @@ from prewmanager.errors import StorageFailed
 from prewmanager.previews.inventory import ListedPage, StoredObject
 
 MAX_BATCH = 1000  # keys in one DeleteObjects request, S3's limit
+_SDK_CHECKSUMS = ("x-amz-checksum-", "x-amz-sdk-checksum-")
 
 
 class S3Inventory:
@@ -88,10 +91,21 @@ async def s3_client(*, region: str, endpoint_url: str | None, max_connections: i
         connect_timeout=3,
         read_timeout=60,
         s3={"addressing_style": "path" if endpoint_url else "auto"},
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
     )
     session = aioboto3.Session()
     async with session.client("s3", region_name=region, endpoint_url=endpoint_url, config=config) as client:
+        client.meta.events.register("before-sign.s3.DeleteObjects", _with_content_md5)
         yield client
+
+
+def _with_content_md5(request: Any, **_: object) -> None:
+    """Replace the SDK's CRC32 by the checksum that every store knows: some demand it, some refuse the other."""
+    for name in [each for each in request.headers if each.lower().startswith(_SDK_CHECKSUMS)]:
+        del request.headers[name]
+    digest = hashlib.md5(request.body, usedforsecurity=False).digest()
+    request.headers["Content-MD5"] = base64.b64encode(digest).decode()
 
 
 @contextlib.contextmanager
