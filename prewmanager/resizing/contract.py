@@ -122,6 +122,8 @@ class ResizeContract:
                 continue
             try:
                 yield preview.preset_name, replace(self._made(response), body=None, thumbhash=thumbhash)
+            except ResizerFailed:
+                continue  # says nothing of the photo: whoever waits for the companion has it rendered by itself
             except PreviewFailed as error:
                 yield preview.preset_name, Failure.of(error)
 

@@ -192,3 +192,14 @@ def test_a_header_that_would_split_the_answer_is_ignored(field: str) -> None:
     made = CONTRACT.result(example("response_full") | {field: "a\r\nX-Evil: 1"}, JOB).made
 
     assert "Evil" not in made.etag + str(made.cache_control)
+
+
+@pytest.mark.fault("companion-unclear")
+@pytest.mark.parametrize(
+    "response", [{"status": True, "size": 3}, {"status": "yes"}, "x", {"status": False, "kind": "internal"}]
+)
+def test_a_companion_with_an_unclear_answer_is_left_to_a_flight_of_its_own(response: object) -> None:
+    job = RenderJob(JOB.preview, (CATALOGUE.resolve("/prew/hero/a/b.jpg"),))
+    result = CONTRACT.result(example("response_full") | {"also": {"hero": response}}, job)
+
+    assert result.companions == {}
