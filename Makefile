@@ -90,7 +90,7 @@ test-one-server: install ## follow docs/how-to/one-server.md in namespaces with 
 test-docs: install .venv/.installed-docs ## run the documents' commands on a local system, and build the site
 	PREW_TEST_DOCS=1 $(BIN)/python -m pytest tests/docs $(ARGS)
 
-test-soak: install ## run the soak for 20 seconds
+test-soak: install ## run the soak for half a minute
 	PREW_TEST_SOAK=1 $(BIN)/python -m pytest tests/soak $(ARGS)
 
 soak: install ## load the whole system under faults, and check every answer: SOAK_MINUTES=10, SEED=… repeats a run

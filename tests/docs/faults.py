@@ -56,6 +56,10 @@ class Promise:
     allowed: Sequence[str] | None = None
     allowed_stored: Sequence[str] | None = None
 
+    def allows(self, *, stored: bool) -> Sequence[str]:
+        """Return what a client may see that asks for what S3 has, or for anything else."""
+        return self.allowed_stored if stored and self.allowed_stored is not None else self.allowed or ()
+
     @property
     def in_soak(self) -> str:
         """Return what the page says of the soak."""

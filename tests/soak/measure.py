@@ -36,8 +36,8 @@ class Bound:
 
 
 # Memory is kept by allocators and grows by the number of connections that were open at once; those to Redis and Lambda
-# are kept. The service's S3 client
-# closes what is idle for 90 s, at times only after twice that, so that those connections have a bound of their own.
+# are kept. The service's S3 client closes what is idle for 90 s, at times only after twice that: its connections have a
+# bound of their own.
 MEMORY, KEPT = "RSS, MB", "connections kept to S3"
 BOUNDS = {
     MEMORY: Bound(0.25, 25),

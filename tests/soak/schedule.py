@@ -56,12 +56,7 @@ class Schedule:
     def allowed(self, start: float, end: float, *, stored: bool = False) -> set[str]:
         """Return what clients may see in this time, by the words of outcomes; `stored`: of what S3 has."""
         near = [self._promises[fault.name] for fault in self._near(start, end)]
-        narrower = [each.allowed_stored if stored else None for each in near]
-        return {
-            word
-            for each, less in zip(near, narrower, strict=True)
-            for word in (less if less is not None else each.allowed) or ()
-        }
+        return {word for promise in near for word in promise.allows(stored=stored)}
 
     def near(self, start: float, end: float) -> str:
         """Return the names of the faults whose effects this time may show."""
