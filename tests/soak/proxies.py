@@ -15,6 +15,7 @@ from yarl import URL
 from devstack.programs import LOOPBACK
 
 _CHUNK = 65_536
+_BACKLOG = 4096  # a burst finds no queue that is full
 _OF_THIS_HOP = {"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "proxy-connection"}
 # The client would otherwise add its own, or decode and re-encode bodies.
 _ADDED_BY_AIOHTTP = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
@@ -36,7 +37,7 @@ class TcpProxy:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Self]:
         """Listen at `port` while the block runs."""
-        server = await asyncio.start_server(self._serve, LOOPBACK, 0)
+        server = await asyncio.start_server(self._serve, LOOPBACK, 0, backlog=_BACKLOG)
         self.port = int(server.sockets[0].getsockname()[1])
         try:
             yield self
@@ -138,7 +139,7 @@ class HttpProxy:
         async with ClientSession(
             connector=connector, timeout=timeout, auto_decompress=False, cookie_jar=DummyCookieJar()
         ) as self._session:
-            site = web.TCPSite(runner, LOOPBACK, 0)
+            site = web.TCPSite(runner, LOOPBACK, 0, backlog=_BACKLOG)
             await site.start()
             self.port = int(runner.addresses[0][1])
             try:
