@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from prewmanager.adapters.local_resizer import LocalResizer
 from prewmanager.errors import DeadlineExceeded, PhotoFatal, PhotoMissing, ResizerFailed
 from prewmanager.previews.outcome import Made
 from prewmanager.resizing.contract import ResizeContract
+from prewmanager.resizing.limits import RetryingResizer
 from tests.support.fakes import job
 
 CONTRACT = ResizeContract("photos", "photos", "photo", "prew", "max-age=60")
@@ -48,6 +50,15 @@ def asks_for_memory(_: dict[str, Any]) -> None:
 
     with vips.decoding():
         pyvips.Image.black(60_000, 60_000).copy_memory()
+
+
+def dies_once(event: dict[str, Any]) -> dict[str, object]:
+    """Ends its first process like the kernel's OOM killer."""
+    first = Path(os.environ["DIES_ONCE"])
+    if not first.exists():
+        first.touch()
+        dies(event)
+    return {"status": True, "content_type": "image/jpeg", "data": "/9j/4AAQ"}
 
 
 def gets_sigterm(_: dict[str, Any]) -> None:
@@ -95,6 +106,18 @@ async def test_a_worker_that_dies_is_replaced(resizer: LocalResizer, monkeypatch
             await resizer.resize(job())
     with pytest.raises(PhotoMissing):
         await resizer.resize(job("/prew/card/no-such.jpg"))
+
+
+@pytest.mark.fault("sandbox-killed")
+async def test_a_worker_that_is_killed_once_costs_no_photo_its_preview(
+    resizer: LocalResizer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DIES_ONCE", str(tmp_path / "died"))
+    monkeypatch.setattr(local_resizer, "_resize", dies_once)
+    result = await RetryingResizer(resizer, within_s=30).resize(job())
+
+    assert (tmp_path / "died").exists()
+    assert result.made.content_type == "image/jpeg"
 
 
 @pytest.mark.fault("worker-terminated")
