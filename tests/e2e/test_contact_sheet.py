@@ -16,6 +16,7 @@ from devstack.backends import S3, Redis, s3_client
 from devstack.lambda_server import Lambda
 from devstack.programs import LOOPBACK
 from prewmanager.adapters.redis.relay import RELAY_CHANNEL
+from prewmanager.config.names import namespace_of
 from tests.lambda_resize.pictures import encode
 from tests.support.asking import Answer, ask
 from tests.support.fakes import until_reported
@@ -92,7 +93,10 @@ def test_nginx_serves_nothing_of_the_contact_sheet(shown: Site, path: str) -> No
 
 
 async def test_viewers_of_one_replica_receive_the_flights_of_another(shown: Site, redis_server: Redis) -> None:
-    key, channel = f"prew/card/sheet/none-{os.getpid()}.jpg", f"{RELAY_CHANNEL}{shown.s3.bucket}"
+    key, channel = (
+        f"prew/card/sheet/none-{os.getpid()}.jpg",
+        f"{RELAY_CHANNEL}{namespace_of(shown.s3.bucket, shown.s3.endpoint)}",
+    )
     async with ClientSession() as session:
         address = f"http://{LOOPBACK}:{shown.ports[0]}/-/presets/flights"
         async with session.get(address) as one, session.get(address) as two:
