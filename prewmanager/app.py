@@ -33,6 +33,7 @@ from prewmanager.adapters.redis.quota import RedisQuota
 from prewmanager.adapters.redis.relay import RedisRelay
 from prewmanager.adapters.redis.server_info import watching_evictions
 from prewmanager.adapters.redis.sites import announcing
+from prewmanager.config.names import is_amazons
 from prewmanager.config.settings import Settings
 from prewmanager.errors import PhotoHidden, PhotoMissing, PhotoRejected, failure_classes
 from prewmanager.flights.ability import Ability
@@ -57,6 +58,7 @@ from prewmanager.web.contact_sheet.routes import ContactSheet
 from prewmanager.web.contact_sheet.watch import FlightWatch
 from prewmanager.web.ports import PreviewProvider, Probe, Relay
 
+_UNSEEN_S = 10.0  # Amazon's S3 shows at once what was written; some stores need seconds
 _RESULTS_IN_MEMORY = 64  # of the largest size at once; further ones are streamed from S3
 _log = structlog.get_logger(__name__)
 
@@ -134,7 +136,7 @@ def _store(settings: Settings) -> S3PreviewStore:
         endpoint_url=settings.s3_endpoint,
         timeout_s=settings.invoke_timeout / 3,
     )
-    return S3PreviewStore(bucket, max_body_bytes=settings.max_result_bytes)
+    return S3PreviewStore(bucket, max_body_bytes=settings.max_result_bytes, unseen_s=_unseen_s(settings))
 
 
 @contextlib.asynccontextmanager
@@ -269,4 +271,9 @@ def _lifetimes(settings: Settings) -> Lifetimes:
             by_kind[kind] = settings.rejected_ttl
         else:
             by_kind[kind] = settings.transient_ttl
-    return Lifetimes(settings.result_ttl, by_kind)
+    return Lifetimes(settings.result_ttl, by_kind, _unseen_s(settings))
+
+
+def _unseen_s(settings: Settings) -> float:
+    """Return how many seconds after a preview was written the bucket may not show it yet."""
+    return 0.0 if is_amazons(settings.s3_endpoint) else _UNSEEN_S

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -51,11 +52,15 @@ class MemoryFlightStore:
         """Take part in a flight."""
         return contextlib.nullcontext()
 
-    async def evict(self, key: str, completed: Completed) -> None:
+    async def evict(self, key: str, completed: Completed, *, left_s: float = math.inf) -> bool:
         """Delete this outcome if it is still the cached one."""
         flight = self._flights.get(key)
-        if flight is not None and flight.outcome is completed.outcome:
-            del self._flights[key]
+        if flight is None or flight.outcome is not completed.outcome:
+            return True
+        if flight.expires - self._clock() > left_s:
+            return False
+        del self._flights[key]
+        return True
 
     async def wait_for_change(self, key: str, timeout_s: float) -> None:
         """Return when the flight has completed, after `timeout_s` at the latest."""

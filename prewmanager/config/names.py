@@ -34,7 +34,12 @@ def region_of(function: str) -> str:
     return arn[1] if arn else ""
 
 
+def is_amazons(endpoint: str | None) -> bool:
+    """Whether an S3 endpoint, None for the default, is Amazon's, which shows at once what it has stored."""
+    host = urlsplit(endpoint or "").netloc
+    return not host or bool(_AMAZON.search(host))
+
+
 def namespace_of(bucket: str, endpoint: str | None) -> str:
     """Return a bucket's name among those of all stores: Amazon has each name once, others have names of their own."""
-    host = urlsplit(endpoint or "").netloc
-    return bucket if not host or _AMAZON.search(host) else f"{bucket}@{host}"
+    return bucket if is_amazons(endpoint) else f"{bucket}@{urlsplit(endpoint or '').netloc}"

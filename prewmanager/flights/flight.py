@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -138,7 +138,8 @@ class Flight:
     async def _checked(self, completed: Completed) -> FlightResult | None:
         """Check that a cached preview is still stored; evict the result and return None where it is not.
 
-        A request that did not wait for the result comes from nginx because S3 had no preview: it may have been purged.
+        A request that did not wait for the result comes from nginx because S3 had no preview: it may have been purged,
+        or the store shows it late. In doubt it is served, and nobody keeps it.
         """
         if not isinstance(completed.outcome, Made):
             return self._result(completed.outcome)
@@ -148,10 +149,12 @@ class Flight:
             except StorageFailed as error:
                 self._log_failed_check(error)
                 return self._result(completed.outcome)
-        if found is None:
-            await self._parts.flight_store.evict(self._preview.flight_key, completed)
+        if found is not None:
+            return self._result(found, Source.FOUND)
+        seen_s = self._parts.lifetimes.made_s - self._parts.lifetimes.unseen_s
+        if await self._parts.flight_store.evict(self._preview.flight_key, completed, left_s=seen_s):
             return None
-        return self._result(found, Source.FOUND)
+        return self._result(replace(completed.outcome, cache_control="no-store"))
 
     async def _render(self, batch: Batch) -> tuple[FlightResult, Mapping[str, Outcome]]:
         """Render the preview and its companions, unless S3 has it: it may have been written since nginx asked."""

@@ -31,10 +31,14 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Lifetimes:
-    """How long results stay cached, in seconds: previews, and failures by kind."""
+    """How long results stay cached, in seconds: previews, and failures by kind.
+
+    `unseen_s`: for how long the bucket may not show a preview that was just made.
+    """
 
     made_s: float
     by_kind: dict[str, float]
+    unseen_s: float = 0.0
 
     @property
     def longest_s(self) -> float:

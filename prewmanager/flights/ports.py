@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Coroutine, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
@@ -50,8 +51,11 @@ class FlightStore(Protocol):
         """Return when a watched flight may have changed, after `timeout_s` at the latest. It may return early."""
         ...
 
-    async def evict(self, key: str, completed: Completed) -> None:
-        """Delete an outcome that is no longer true, unless a later version has replaced it. Never raises."""
+    async def evict(self, key: str, completed: Completed, *, left_s: float = math.inf) -> bool:
+        """Delete an outcome that is no longer true, unless a later version has replaced it. Never raises.
+
+        It stays, and False is returned, where more than `left_s` seconds of its life are left.
+        """
         ...
 
 

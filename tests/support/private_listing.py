@@ -15,6 +15,7 @@ from devstack.backends import S3
 from devstack.programs import LOOPBACK
 
 _REFUSAL = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+_ABSENT = b"<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message></Error>"
 _MISSING, _DENIED = 404, 403
 
 
@@ -23,13 +24,23 @@ class PrivateListing:
     """A proxy in front of a real S3.
 
     `denied` are keys that may not be read; `lists` allows listings, and then a missing object is 404. `requests` counts
-    by method and path.
+    by method and path. Objects below `unseen` are missing, as in a store that shows late what was written.
     """
 
     s3: S3
     lists: bool = False
     denied: set[str] = field(default_factory=set)
+    unseen: str | None = None
     requests: Counter[str] = field(default_factory=Counter)
+
+    def refused(self, method: str, bucket: str, key: str) -> int:
+        """Return the status with which the proxy answers by itself, or 0."""
+        if method not in {"GET", "HEAD"}:
+            return 0
+        if self.unseen is not None and key.startswith(self.unseen):
+            return _MISSING
+        is_listing = bool(bucket) and not key
+        return _DENIED if key in self.denied or (is_listing and not self.lists) else 0
 
 
 @contextlib.contextmanager
@@ -44,9 +55,9 @@ def private_listing(s3: S3, *, lists: bool = False) -> Iterator[PrivateListing]:
             proxy.requests[f"{self.command} {url.path}"] += 1
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             bucket, _, key = url.path.strip("/").partition("/")
-            is_listing = self.command == "GET" and bool(bucket) and not key
-            if key in proxy.denied or (is_listing and not proxy.lists):
-                return self._reply(_DENIED, {}, _REFUSAL)
+            refused = proxy.refused(self.command, bucket, key)
+            if refused:
+                return self._reply(refused, {}, _REFUSAL if refused == _DENIED else _ABSENT)
             connection = http.client.HTTPConnection(LOOPBACK, s3.port, timeout=10)
             connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
             for name, value in self.headers.items():

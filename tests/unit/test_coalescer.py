@@ -74,9 +74,10 @@ class CachingStore(MemoryFlightStore):
     async def acquire(self, key: str) -> Lease | Completed | Held:
         return Completed(self.cached) if self.cached else await super().acquire(key)
 
-    async def evict(self, key: str, completed: Completed) -> None:  # noqa: ARG002 -- it has one flight
+    async def evict(self, key: str, completed: Completed, *, left_s: float = 0) -> bool:  # noqa: ARG002 -- one flight
         assert completed.outcome is self.cached
         self.cached = None
+        return True
 
 
 @pytest.mark.parametrize(("waiters", "answered"), [(1, 1), (2, 0), (600, 0)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -50,10 +51,14 @@ def s3_store(bucket: str, *, region: str, endpoint_url: str | None, timeout_s: f
 class S3PreviewStore:
     """Reads previews from S3."""
 
-    def __init__(self, store: S3Store, *, max_body_bytes: int) -> None:
-        """`max_body_bytes` is the largest preview that is read into memory; larger ones are streamed."""
+    def __init__(self, store: S3Store, *, max_body_bytes: int, unseen_s: float = 0.0) -> None:
+        """`max_body_bytes` is the largest preview that is read into memory; larger ones are streamed.
+
+        `unseen_s`: for how long the store may not show a preview that was just written.
+        """
         self._store = store
         self._max_body_bytes = max_body_bytes
+        self._unseen_s = unseen_s
         self._may_list, self._may_list_until = True, 0.0
 
     async def find(self, key: str) -> Made | None:
@@ -68,17 +73,27 @@ class S3PreviewStore:
         return _made(got.meta, got.attributes, body)
 
     async def stream(self, key: str) -> tuple[Made, AsyncIterator[bytes]]:
-        """Return the preview under this key in pieces. Raises `StorageFailed`, also if it does not exist.
+        """Return the preview under this key in pieces. Raises `StorageFailed`, also if it does not appear.
 
         Where a connection breaks in between, the rest is read on another one, as long as the object is the same. Where
         that fails too, the iterator raises `StorageFailed`.
         """
-        try:
-            with _translated(key):
-                got = await self._store.get_async(key)
-        except FileNotFoundError as error:
-            raise _failed(key, error) from error
+        got = await self._shown(key)
         return _made(got.meta, got.attributes, None), self._pieces(got, key)
+
+    async def _shown(self, key: str) -> GetResult:
+        """Read an object that was written, as soon as the store shows it."""
+        loop, pause_s = asyncio.get_running_loop(), 0.05
+        ends = loop.time() + self._unseen_s
+        while True:
+            try:
+                with _translated(key):
+                    return await self._store.get_async(key)
+            except FileNotFoundError as error:
+                if loop.time() + pause_s > ends:
+                    raise _failed(key, error) from error
+            await asyncio.sleep(pause_s)
+            pause_s = min(1.0, 2 * pause_s)
 
     async def _pieces(self, got: GetResult, key: str) -> AsyncIterator[bytes]:
         # obstore resumes by itself, but once only.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -48,10 +49,10 @@ class TracedFlightStore:
         """Take part in a flight; this sends nothing."""
         return self._inner.watching(key)
 
-    async def evict(self, key: str, completed: Completed) -> None:
+    async def evict(self, key: str, completed: Completed, *, left_s: float = math.inf) -> bool:
         """Evict an outcome whose preview is gone."""
         with _request(self._tracer, "redis evict", **_REDIS):
-            await self._inner.evict(key, completed)
+            return await self._inner.evict(key, completed, left_s=left_s)
 
     async def wait_for_change(self, key: str, timeout_s: float) -> None:
         """Wait for the process that has the lease."""

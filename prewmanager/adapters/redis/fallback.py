@@ -7,6 +7,7 @@ calls fail at once (`circuit_breaker`).
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator
 
 import structlog
@@ -72,9 +73,9 @@ class FallbackFlightStore:
         """Wait in the store that last said that the lease is held."""
         await (self._shared if self._held.get(key) else self._alone).wait_for_change(key, timeout_s)
 
-    async def evict(self, key: str, completed: Completed) -> None:
+    async def evict(self, key: str, completed: Completed, *, left_s: float = math.inf) -> bool:
         """Evict an outcome from the store that it is in."""
-        await (self._shared if completed.version else self._alone).evict(key, completed)
+        return await (self._shared if completed.version else self._alone).evict(key, completed, left_s=left_s)
 
 
 class FallbackQuota:

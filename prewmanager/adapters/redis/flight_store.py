@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import secrets
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -83,7 +84,8 @@ return 1
 """
 # The version, which is how a value begins, distinguishes a result from the next one under the same key.
 _EVICT = """
-if redis.call('GETRANGE', KEYS[1], 0, #ARGV[1] - 1) ~= ARGV[1] then return 0 end
+if redis.call('GETRANGE', KEYS[1], 0, #ARGV[1] - 1) ~= ARGV[1] then return 1 end
+if ARGV[2] ~= '' and redis.call('PTTL', KEYS[1]) > tonumber(ARGV[2]) then return 0 end
 return redis.call('DEL', KEYS[1])
 """
 
@@ -151,10 +153,14 @@ class RedisFlightStore:
         """Take part in a flight: notifications about it are recorded."""
         return self._notifications.expecting(self._prefix + key)
 
-    async def evict(self, key: str, completed: Completed) -> None:
+    async def evict(self, key: str, completed: Completed, *, left_s: float = math.inf) -> bool:
         """Delete an outcome that is still this version; while Redis is away, its TTL does that."""
+        left_ms = "" if math.isinf(left_s) else max(0, round(left_s * 1000))
+        evicted: object = True
         with _logged():
-            await self._evict(self._prefix + key, completed.version, failed="a result could not be evicted")
+            args = (completed.version, left_ms)
+            evicted = await self._evict(self._prefix + key, *args, failed="a result could not be evicted")
+        return bool(evicted)
 
     async def wait_for_change(self, key: str, timeout_s: float) -> None:
         """Return when a notification about the flight came, after `timeout_s` at the latest."""
