@@ -34,11 +34,12 @@ def service_environment(
     }
 
 
-def function_environment(settings: LocalSettings, s3: S3) -> dict[str, str]:
-    """Return the environment of the functions; as on AWS, the prefixes are the only settings of the service in it."""
+def function_environment(settings: LocalSettings, s3: S3, service_port: int) -> dict[str, str]:
+    """Return the environment of the functions; as on AWS, only the prefixes and the service's address are of it."""
     others = {name: value for name, value in settings.environment.items() if not name.startswith("PREW_")}
     prefixes = {"PREW_SOURCE_PREFIX": settings.source_prefix, "PREW_PREVIEW_PREFIX": settings.preview_prefix}
-    return others | prefixes | _NO_METADATA | s3.aws_environment()
+    service = {"PREW_SERVICE_URL": f"http://{LOOPBACK}:{service_port}"}
+    return others | prefixes | service | _NO_METADATA | s3.aws_environment()
 
 
 def nginx_variables(settings: LocalSettings, s3: S3, service_ports: list[int], www: str) -> dict[str, str]:

@@ -21,7 +21,9 @@ CLEANER_HANDLER = "lambda_resize.cleaner.handler@30"
 _QUEUE_WAIT_S = 4
 
 
-def start_functions(root: Path, folder: Path, settings: LocalSettings, s3: S3, *, port: int | None = None) -> Lambda:
+def start_functions(
+    root: Path, folder: Path, settings: LocalSettings, s3: S3, service_port: int, *, port: int | None = None
+) -> Lambda:
     """Start the Lambda emulator with the resize function, the cleaner and the edge function, imported from `root`."""
     edges = edge.function_environment(folder, settings.port, root / "edge.json", {})
     options = (
@@ -31,7 +33,9 @@ def start_functions(root: Path, folder: Path, settings: LocalSettings, s3: S3, *
         f"--task-root={root}",
     )
     handlers = {settings.function: RESIZE_HANDLER, CLEANER: CLEANER_HANDLER, edge.FUNCTION: edge.HANDLER}
-    return start_lambda(folder, handlers, *options, port=port, env=function_environment(settings, s3) | edges)
+    return start_lambda(
+        folder, handlers, *options, port=port, env=function_environment(settings, s3, service_port) | edges
+    )
 
 
 def start_s3_events(folder: Path, function: Lambda, port: int) -> Program:

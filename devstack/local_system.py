@@ -57,10 +57,11 @@ class LocalSystem:
         redis_url = self._start_redis()
         events_port = free_ports(1)[0] if self._settings.function else None
         s3 = self._start_s3(events_port)
-        function = self._start_lambda(s3, events_port)
+        ports = free_ports(self._settings.replicas)
+        function = self._start_lambda(s3, events_port, ports[0])
         cloudfront = self._start_cloudfront(function)
         self._load_photos(s3)
-        ports = self._start_services(s3, redis_url, function)
+        self._start_services(ports, s3, redis_url, function)
         page = self._start_page(s3, ports)
         nginx = self._start_nginx(nginx_variables(self._settings, s3, ports, page), cloudfront)
         self.endpoints = {
@@ -115,14 +116,14 @@ class LocalSystem:
             program.wait_done()
         return folder
 
-    def _start_lambda(self, s3: S3, events_port: int | None) -> Lambda | None:
+    def _start_lambda(self, s3: S3, events_port: int | None, service_port: int) -> Lambda | None:
         if events_port is None:
             self._say("lambda", "none, since PREW_LAMBDA_FUNCTION is empty; no S3 events and no edge either")
             return None
         folder = self._own_folder("lambda")
 
         def start(port: int | None = None) -> Lambda:
-            return start_functions(self._root, folder, self._settings, s3, port=port)
+            return start_functions(self._root, folder, self._settings, s3, service_port, port=port)
 
         function = start()
         self._watch(function.program, lambda: start(function.port).program)
@@ -160,9 +161,8 @@ class LocalSystem:
             self._say("cloudfront", f"{nginx.url}{edge.PREFIX}/")
         return nginx
 
-    def _start_services(self, s3: S3, redis_url: str, function: Lambda | None) -> list[int]:
+    def _start_services(self, ports: list[int], s3: S3, redis_url: str, function: Lambda | None) -> None:
         log = self._own_folder("log")
-        ports = free_ports(self._settings.replicas)
         for number, port in enumerate(ports, 1):
             environment = service_environment(self._settings, port=port, redis_url=redis_url, s3=s3, function=function)
 
@@ -174,7 +174,6 @@ class LocalSystem:
             url = f"http://{LOOPBACK}:{port}"
             watched.program.wait_ready(functools.partial(is_ok, f"{url}/readyz"))
             self._say(watched.program.name, url)
-        return ports
 
     def _start_page(self, s3: S3, service_ports: list[int]) -> str:
         """Start the server of the page at `/`; return its address."""

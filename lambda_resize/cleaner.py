@@ -3,7 +3,7 @@
 The event is EventBridge's for S3 ("Object Created", "Object Deleted"; docs.aws.amazon.com/AmazonS3/latest/userguide/
 ev-events.html), whose keys are plain, not percent-encoded. It only says that the photo may have changed: events come
 late, twice, and in any order. So each preview is compared with the photo as it is now, and deleted only where it was
-rendered from another one.
+rendered from another one. Then the service evicts what it has cached of the photo, such as that it is missing.
 """
 
 from __future__ import annotations
@@ -14,10 +14,14 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
 from http import HTTPStatus
+from http.client import HTTPException
 from typing import Any
+from urllib.parse import quote
+from urllib.request import Request, urlopen
 
 from lambda_resize.settings import unset_empty_variables
 
+_SERVICE_S = 5
 SOURCE_ETAG = "source-etag"  # as in `storage`, which is not imported because it loads obstore
 
 logger = logging.getLogger(__name__)
@@ -31,8 +35,9 @@ class CleanerError(Exception):
 def handler(event: Mapping[str, Any], _context: Any) -> dict[str, object]:
     """Delete the outdated previews of the event's photo in every preset, including those of earlier settings.
 
-    Reads `PREW_PREVIEW_BUCKET` (default: the event's), `PREW_SOURCE_PREFIX` and `PREW_PREVIEW_PREFIX`. Raises
-    `CleanerError`, after all presets.
+    Reads `PREW_PREVIEW_BUCKET` (default: the event's), `PREW_SOURCE_PREFIX`, `PREW_PREVIEW_PREFIX` and
+    `PREW_SERVICE_URL`, the address of a replica or of all (default: the service is not asked). Raises `CleanerError`,
+    after all presets.
     """
     detail = event["detail"]
     source = os.environ.get("PREW_SOURCE_PREFIX") or "photo"
@@ -49,11 +54,26 @@ def handler(event: Mapping[str, Any], _context: Any) -> dict[str, object]:
                 deleted.append(preview)
         except _s3().exceptions.ClientError as error:
             failures.append(f"{bucket}/{preview}: {error}")
+    service = os.environ.get("PREW_SERVICE_URL")
+    if service:
+        try:
+            _evict(service, key)
+        except (OSError, HTTPException) as error:
+            failures.append(f"{service}: {error}")
     entry = {"photo": key, "event": event["detail-type"], "deleted": deleted, "failures": failures}
     logger.info(json.dumps(entry, ensure_ascii=False))
     if failures:
         raise CleanerError(f"{failures[0]}, and {len(failures) - 1} more")
     return {"deleted": deleted}
+
+
+def _evict(service: str, key: str) -> None:
+    """Have the service evict what is cached of a photo, in all replicas. Raises `OSError` or `HTTPException`."""
+    url = f"{service.rstrip('/')}/-/results/{quote(key)}"
+    if not url.startswith(("http://", "https://")):
+        raise OSError("PREW_SERVICE_URL must begin with http:// or https://")
+    with urlopen(Request(url, method="DELETE"), timeout=_SERVICE_S):  # noqa: S310 -- checked above
+        pass
 
 
 def _preset_folders(bucket: str) -> Iterator[str]:

@@ -23,19 +23,21 @@ import structlog
 from prewmanager.adapters.aws.lambda_client import open_lambda_client
 from prewmanager.adapters.aws.lambda_resizer import LambdaResizer
 from prewmanager.adapters.aws.s3_store import S3PreviewStore, s3_store
+from prewmanager.adapters.memory_faults import MemoryPhotoFaults
 from prewmanager.adapters.memory_quota import MemoryQuota
 from prewmanager.adapters.memory_store import MemoryFlightStore
 from prewmanager.adapters.redis.connect import connect
 from prewmanager.adapters.redis.fallback import FallbackFlightStore, FallbackQuota
 from prewmanager.adapters.redis.flight_store import CHANNEL, RedisFlightStore
 from prewmanager.adapters.redis.notifications import RedisNotifications
+from prewmanager.adapters.redis.photo_faults import FallbackPhotoFaults, RedisPhotoFaults
 from prewmanager.adapters.redis.quota import RedisQuota
 from prewmanager.adapters.redis.relay import RedisRelay
 from prewmanager.adapters.redis.server_info import watching_evictions
 from prewmanager.adapters.redis.sites import announcing
 from prewmanager.config.names import is_amazons
 from prewmanager.config.settings import Settings
-from prewmanager.errors import PhotoHidden, PhotoMissing, PhotoRejected, failure_classes
+from prewmanager.errors import PhotoRejected, PhotoTooSlow, failure_classes
 from prewmanager.flights.ability import Ability
 from prewmanager.flights.coalescer import Coalescer
 from prewmanager.flights.flight import FlightParts
@@ -48,7 +50,9 @@ from prewmanager.previews.ports import PreviewStore
 from prewmanager.resizing.contract import ResizeContract
 from prewmanager.resizing.limits import ConcurrencyLimitedResizer, RateLimitedResizer, RetryingResizer
 from prewmanager.resizing.load import Load
-from prewmanager.resizing.ports import CostMeter, Quota, Resizer
+from prewmanager.resizing.photo_faults import FaultTimes
+from prewmanager.resizing.photos import PhotoFaultsResizer, Photos
+from prewmanager.resizing.ports import CostMeter, PhotoFaults, Quota, Resizer
 from prewmanager.telemetry.metrics import Metrics
 from prewmanager.telemetry.tracing import NoTracing, Tracing
 from prewmanager.web.app import Service
@@ -81,7 +85,7 @@ async def running_service(settings: Settings, store: ReadyStore | None = None) -
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(metrics.flush)
         tracing = await stack.enter_async_context(_tracing(settings))
-        store = store or _store(settings)
+        store = store or _store(settings, settings.preview_bucket_name)
         traced = tracing.store(store)
         load = Load(
             settings.max_invocations if settings.lambda_function else settings.resize_workers,
@@ -89,12 +93,14 @@ async def running_service(settings: Settings, store: ReadyStore | None = None) -
         )
         resizer = await stack.enter_async_context(innermost_resizer(settings, metrics.costs))
         shared = await stack.enter_async_context(_shared(settings, metrics, tracing))
+        photos = Photos(shared.photo_faults, _store(settings, settings.source_bucket))
         watch = FlightWatch(metrics, Replica.this(settings.port), shared.relay) if settings.contact_sheet else None
         catalogue = Catalogue(settings.variants, settings.source_prefix, settings.preview_prefix)
         parts = FlightParts(
             flight_store=shared.flight_store,
             store=traced,
-            resizer=_limited(tracing.resizer(resizer), load, shared.quota, settings),
+            photos=photos,
+            resizer=_limited(PhotoFaultsResizer(tracing.resizer(resizer), photos), load, shared.quota, settings),
             observer=watch or metrics,
             timing=_timing(settings),
             lifetimes=_lifetimes(settings),
@@ -129,9 +135,9 @@ async def _tracing(settings: Settings) -> AsyncIterator[Tracing]:
         yield tracing
 
 
-def _store(settings: Settings) -> S3PreviewStore:
+def _store(settings: Settings, bucket_name: str) -> S3PreviewStore:
     bucket = s3_store(
-        settings.preview_bucket_name,
+        bucket_name,
         region=settings.aws_region,
         endpoint_url=settings.s3_endpoint,
         timeout_s=settings.invoke_timeout / 3,
@@ -183,6 +189,7 @@ class _Shared:
     """What replicas share, with its readiness probes."""
 
     flight_store: FlightStore
+    photo_faults: PhotoFaults
     quota: Quota | None
     probes: dict[str, Probe]
     relay: Relay | None = None
@@ -191,14 +198,15 @@ class _Shared:
 @contextlib.asynccontextmanager
 async def _shared(settings: Settings, metrics: Metrics, tracing: Tracing) -> AsyncIterator[_Shared]:
     """Open the flight store and quota: in Redis with this process's memory as fallback, or in memory alone."""
-    alone = MemoryFlightStore(lease_s=settings.lock_ttl)
+    alone, times = MemoryFlightStore(lease_s=settings.lock_ttl), _fault_times(settings)
+    faults_alone = MemoryPhotoFaults(times)
     rate = settings.max_resizes_per_second
     own_quota = None if rate is None else MemoryQuota(rate, settings.resize_burst)
     if settings.redis_url is None:
         _log.warning(
             "flight_store.in_memory", reason="PREW_REDIS_URL is not set", coalescing="inside this process only"
         )
-        yield _Shared(alone, own_quota, {})
+        yield _Shared(alone, faults_alone, own_quota, {})
         return
     namespace = settings.namespace
     async with connect(
@@ -227,7 +235,8 @@ async def _shared(settings: Settings, metrics: Metrics, tracing: Tracing) -> Asy
                 tracing.flight_store(flight_store), alone, lease_s=settings.lease, on_alone=metrics.flight_is_alone
             )
             relay = RedisRelay(redis, namespace=namespace) if settings.contact_sheet else None
-            yield _Shared(shared, quota, {"redis": flight_store}, relay)
+            faults = FallbackPhotoFaults(RedisPhotoFaults(redis, namespace=namespace, times=times), faults_alone)
+            yield _Shared(shared, faults, quota, {"redis": flight_store}, relay)
 
 
 @contextlib.asynccontextmanager
@@ -261,17 +270,22 @@ def _timing(settings: Settings) -> Timing:
 
 
 def _lifetimes(settings: Settings) -> Lifetimes:
-    by_kind = {}
+    # What every preset of a photo has in common is kept under the photo's own key (`_fault_times`).
+    times, by_kind = _fault_times(settings).by_kind, {}
     for kind, failure in failure_classes().items():
-        if issubclass(failure, PhotoHidden):
-            by_kind[kind] = settings.missing_ttl / 6
-        elif issubclass(failure, PhotoMissing):
-            by_kind[kind] = settings.missing_ttl
-        elif issubclass(failure, PhotoRejected):
+        if kind in times:
+            by_kind[kind] = min(settings.transient_ttl, times[kind])
+        elif issubclass(failure, PhotoRejected) and failure is not PhotoTooSlow:
             by_kind[kind] = settings.rejected_ttl
         else:
             by_kind[kind] = settings.transient_ttl
     return Lifetimes(settings.result_ttl, by_kind, _unseen_s(settings))
+
+
+def _fault_times(settings: Settings) -> FaultTimes:
+    return FaultTimes(
+        missing_s=settings.missing_ttl, hidden_s=settings.missing_ttl / 6, changed_s=settings.invoke_timeout
+    )
 
 
 def _unseen_s(settings: Settings) -> float:

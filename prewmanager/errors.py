@@ -14,10 +14,12 @@ PrewError
     │   ├── PhotoUnsupported         unsupported
     │   ├── PhotoCorrupt             corrupt
     │   ├── PhotoTooLarge            too_large
+    │   ├── PhotoTooSlow             too_slow
     │   └── PhotoFatal               crashed
     └── Transient                (another try may succeed soon)
         ├── Overloaded               throttled
         ├── DeadlineExceeded         timeout
+        │   └── PhotoTimedOut            timed_out: clients see `timeout`
         ├── ResizerFailed            failed
         │   └── ReplicaFailed        failed: by a fault of this process
         └── StorageFailed            storage
@@ -109,6 +111,12 @@ class PhotoTooLarge(PhotoRejected):
     kind = "too_large"
 
 
+class PhotoTooSlow(PhotoRejected):
+    """Renderings of the photo have timed out several times; it is tried again after `retry_after_s`."""
+
+    kind = "too_slow"
+
+
 class PhotoFatal(PhotoRejected):
     """The image killed the process that rendered it: a crash, or too little memory.
 
@@ -132,6 +140,12 @@ class DeadlineExceeded(Transient):
     """The preview was not rendered before its deadline."""
 
     kind = "timeout"
+
+
+class PhotoTimedOut(DeadlineExceeded):
+    """Rendering the photo took longer than the resizer allows."""
+
+    kind = "timed_out"
 
 
 class ResizerFailed(Transient):

@@ -11,7 +11,7 @@ from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
 
-from prewmanager.errors import DeadlineExceeded, PhotoFatal, PreviewFailed, ReplicaFailed, ResizerFailed
+from prewmanager.errors import PhotoFatal, PhotoTimedOut, PreviewFailed, ReplicaFailed, ResizerFailed
 from prewmanager.resizing.contract import ResizeContract
 from prewmanager.resizing.render import RenderJob, RenderResult
 
@@ -72,7 +72,7 @@ class LocalResizer:
             work = self._pool.schedule(_resize, args=(request,), timeout=self._timeout_s)
             response = await asyncio.wrap_future(work)
         except WorkerTimeoutError as error:
-            raise DeadlineExceeded(f"the worker took longer than {self._timeout_s} s and was stopped") from error
+            raise PhotoTimedOut(f"the worker took longer than {self._timeout_s} s and was stopped") from error
         except ProcessExpired as error:
             raise _death(error) from error
         except RuntimeError as error:  # the pool is broken, or being closed

@@ -52,10 +52,10 @@ class MemoryFlightStore:
         """Take part in a flight."""
         return contextlib.nullcontext()
 
-    async def evict(self, key: str, completed: Completed, *, left_s: float = math.inf) -> bool:
+    async def evict(self, key: str, completed: Completed | None, *, left_s: float = math.inf) -> bool:
         """Delete this outcome if it is still the cached one."""
         flight = self._flights.get(key)
-        if flight is None or flight.outcome is not completed.outcome:
+        if flight is None or flight.outcome is None or (completed and flight.outcome is not completed.outcome):
             return True
         if flight.expires - self._clock() > left_s:
             return False

@@ -120,6 +120,8 @@ async def run(settings: Settings, request: PurgeRequest, *, yes: bool, as_json: 
         if cached_results is not None:
             evict_or_count = cached_results.evict if yes else cached_results.count
             results = await evict_or_count(lambda key: any(each.has(key) for each in found))
+            if yes and request.photo:
+                await cached_results.evict_fault(request.photo)
         copies = await purge_caches(settings, found, request.nginx_cache, really=yes)
     _show(purged, results, copies, yes=yes, as_json=as_json)
     return 0

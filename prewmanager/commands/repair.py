@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from prewmanager.app import running_service
 from prewmanager.commands.freshness import FreshPreviews, Stale
 from prewmanager.commands.rendering import Done, Renderer
-from prewmanager.commands.site import Buckets, catalogue_of, object_reader, open_result_cache, settings_for_rendering
+from prewmanager.commands.site import Buckets, catalogue_of, object_reader, settings_for_rendering
 from prewmanager.config.settings import Settings
+from prewmanager.flights.coalescer import Coalescer
 from prewmanager.previews.catalogue import Preview
 from prewmanager.previews.outcome import Failure
-from prewmanager.previews.ports import Inventory, ObjectReader, ResultCache
+from prewmanager.previews.ports import Inventory, ObjectReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +24,15 @@ class Repairer:
     renderer: Renderer
     photos: ObjectReader
     previews: Inventory
-    cached_results: ResultCache | None
+    coalescer: Coalescer
 
     async def repair(self, preview: Preview, stale: Stale) -> Done | Failure | None:
         """Render the preview again, or delete it if its photo is gone; None if the photo is back.
 
-        Raises `StorageFailed`, `FlightStoreUnavailable`.
+        Raises `StorageFailed`.
         """
-        if self.cached_results is not None:
-            # Otherwise the flight would return an earlier result.
-            await self.cached_results.evict_flight(preview.flight_key)
+        # Otherwise the flight would return an earlier result.
+        await self.coalescer.evict([preview])
         if stale is not Stale.PHOTO_GONE:
             return await self.renderer.render(preview)
         # The photo may have been uploaded since it was listed.
@@ -44,11 +44,9 @@ class Repairer:
 
 @contextlib.asynccontextmanager
 async def open_repairer(settings: Settings, buckets: Buckets, at_once: int) -> AsyncIterator[Repairer]:
-    """Open a repairer that works on `at_once` previews. Raises `FlightStoreUnavailable`."""
+    """Open a repairer that works on `at_once` previews."""
     photos = object_reader(settings, settings.source_bucket)
     fresh = FreshPreviews(object_reader(settings, settings.preview_bucket_name), photos, catalogue_of(settings))
-    async with (
-        open_result_cache(settings) as cached_results,
-        running_service(settings_for_rendering(settings, at_once), fresh) as service,
-    ):
-        yield Repairer(Renderer(service.coalescer, settings.transient_ttl), photos, buckets.previews, cached_results)
+    async with running_service(settings_for_rendering(settings, at_once), fresh) as service:
+        renderer = Renderer(service.coalescer, settings.transient_ttl)
+        yield Repairer(renderer, photos, buckets.previews, service.coalescer)

@@ -98,6 +98,19 @@ class Coalescer:
         """Whether this process can render, as its last flights found."""
         return bool(self._parts.ability)
 
+    async def photo_changed(self, previews: Sequence[Preview]) -> None:
+        """Evict what is cached of a photo that was uploaded or removed, given its previews in all presets.
+
+        Renderings that run now may fail by the earlier photo; they are repeated.
+        """
+        for photo_key in {each.photo_key for each in previews}:
+            await self._parts.photos.changed(photo_key)
+        await self.evict(previews)
+
+    async def evict(self, previews: Sequence[Preview]) -> None:
+        """Evict the cached results of these previews; those in flight go on."""
+        await asyncio.gather(*(self._parts.flight_store.evict(each.flight_key, None) for each in previews))
+
     def in_flight(self) -> list[InFlight]:
         """The flights of this process now."""
         return [InFlight(each.preview, len(each.waiters), each.seconds) for each in self._flights.values()]

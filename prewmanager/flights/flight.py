@@ -27,6 +27,7 @@ from prewmanager.flights.result import Completed, FlightResult, Held, Stopwatch
 from prewmanager.previews.catalogue import Preview
 from prewmanager.previews.outcome import Failure, Made, Outcome, Source
 from prewmanager.previews.ports import PreviewStore
+from prewmanager.resizing.photos import Photos
 from prewmanager.resizing.ports import Resizer
 from prewmanager.resizing.render import RenderJob
 
@@ -40,6 +41,7 @@ class FlightParts:
 
     flight_store: FlightStore
     store: PreviewStore
+    photos: Photos
     resizer: Resizer
     observer: FlightObserver
     timing: Timing
@@ -161,9 +163,11 @@ class Flight:
         try:
             async with asyncio.timeout(self._parts.timing.invoke_s):
                 with self._stopwatch.step("s3"):
-                    found = await batch.acquire_during(self._existing())
+                    found, fault = await batch.acquire_during(self._known())
                 if found is not None:
                     return self._result(found, Source.FOUND), {}
+                if fault is not None:
+                    return self._result(fault), {}
                 with self._stopwatch.step("lambda"):
                     rendered = await self._parts.resizer.resize(RenderJob(self._preview, batch.previews))
                 return self._result(rendered.made, Source.MADE), rendered.companions
@@ -177,6 +181,10 @@ class Flight:
             _log.exception("flight.crashed", key=self._preview.preview_key)
             failure = CRASHED
         return self._result(failure), {}
+
+    async def _known(self) -> tuple[Made | None, Failure | None]:
+        """Return the stored preview, and the known fault of its photo."""
+        return await asyncio.gather(self._existing(), self._parts.photos.fault(self._preview.photo_key))
 
     async def _existing(self) -> Made | None:
         try:

@@ -51,8 +51,10 @@ class FlightStore(Protocol):
         """Return when a watched flight may have changed, after `timeout_s` at the latest. It may return early."""
         ...
 
-    async def evict(self, key: str, completed: Completed, *, left_s: float = math.inf) -> bool:
+    async def evict(self, key: str, completed: Completed | None, *, left_s: float = math.inf) -> bool:
         """Delete an outcome that is no longer true, unless a later version has replaced it. Never raises.
+
+        `completed` None stands for whatever outcome there is; a lease stays.
 
         It stays, and False is returned, where more than `left_s` seconds of its life are left.
         """

@@ -72,6 +72,16 @@ class Catalogue:
             raise InvalidKey(f"the key is longer than {MAX_KEY_BYTES} bytes")
         return Preview(preset_name, self.presets[preset_name], photo_key, preview_key)
 
+    def of_photo(self, photo_key: str) -> list[Preview]:
+        """Return the previews of a photo in all presets and variants.
+
+        Raises `InvalidKey` if the key is not below the source prefix, or a preview's would be longer than S3 allows.
+        """
+        prefix, _, photo = photo_key.partition("/")
+        if prefix != self.source_prefix or not photo:
+            raise InvalidKey(f"not a photo's key: it begins with {self.source_prefix}/")
+        return [self.preview(name, photo) for name in self.presets]
+
     def companions(self, preview: Preview) -> list[Preview]:
         """Return a preview's companions: for each preset that its own names, the matching variant."""
         names = dict.fromkeys(like(preview.preset_name, each, self.presets) for each in preview.preset.companions)

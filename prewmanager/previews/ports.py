@@ -67,6 +67,6 @@ class ResultCache(Protocol):
         """Delete these results, not leases, and return their number. Raises `FlightStoreUnavailable`."""
         ...
 
-    async def evict_flight(self, flight_key: str) -> None:
-        """Delete the result of one flight, unless it is in flight. Raises `FlightStoreUnavailable`."""
+    async def evict_fault(self, photo_key: str) -> None:
+        """Delete what is known of a photo, such as that it is missing. Raises `FlightStoreUnavailable`."""
         ...

@@ -17,11 +17,11 @@ import pybase64
 import structlog
 
 from prewmanager.errors import (
-    DeadlineExceeded,
     Overloaded,
     PhotoCorrupt,
     PhotoHidden,
     PhotoMissing,
+    PhotoTimedOut,
     PhotoTooLarge,
     PhotoUnsupported,
     PreviewFailed,
@@ -41,7 +41,7 @@ _FAILURES: dict[str, type[PreviewFailed]] = {
     "too_large": PhotoTooLarge,
     "forbidden": StorageFailed,
     "storage": StorageFailed,
-    "timeout": DeadlineExceeded,
+    "timeout": PhotoTimedOut,
     "throttled": Overloaded,
 }
 _RETRY_AFTER_S: dict[type[PreviewFailed], float] = {Overloaded: 1.0}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -12,10 +13,14 @@ from prewmanager.previews.outcome import Made, Outcome
 
 @dataclass(frozen=True, slots=True)
 class RenderJob:
-    """The preview to render, and the companions to render from the same decoded photo."""
+    """The preview to render, and the companions to render from the same decoded photo.
+
+    `created` is on the clock of `time.monotonic`.
+    """
 
     preview: Preview
     companions: tuple[Preview, ...] = ()
+    created: float = field(default_factory=time.monotonic, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

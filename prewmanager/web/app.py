@@ -8,6 +8,7 @@ GET, HEAD /-/able                 200 while the process can render; 503 for five
                                   asks before each miss, and then goes to another replica
 GET /metrics                      for Prometheus
 GET /-/fingerprints               the fingerprint of each preset, to compare replicas
+DELETE /-/results/<photo's key>   evicts what is cached of a photo that was uploaded or removed; 204
 GET /-/presets                    the contact sheet, if it is enabled
 """
 
@@ -22,8 +23,9 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from prewmanager.errors import InvalidKey
 from prewmanager.flights.coalescer import Coalescer
-from prewmanager.previews.catalogue import Catalogue
+from prewmanager.previews.catalogue import Catalogue, decode_path
 from prewmanager.previews.ports import PreviewStore
 from prewmanager.telemetry.metrics import Metrics
 from prewmanager.web.contact_sheet.routes import ContactSheet
@@ -32,6 +34,7 @@ from prewmanager.web.previews import PreviewHandler
 from prewmanager.web.problems import problem
 
 PROBE_TIMEOUT_S = 3.0
+_RESULTS = "/-/results/"
 _log = structlog.get_logger(__name__)
 
 
@@ -67,6 +70,7 @@ def make_app(service: Service) -> web.Application:
     app.router.add_get("/metrics", _metrics)
     app.router.add_get("/-/able", _able)
     app.router.add_get("/-/fingerprints", _fingerprints)
+    app.router.add_delete(f"{_RESULTS}{{photo:.+}}", _photo_changed)
     if service.sheet is not None:
         service.sheet.add_to(app)
     # Everything else, newlines included: the handler reads the raw path.
@@ -117,6 +121,16 @@ async def _answers(name: str, probe: Probe) -> bool:
 async def _fingerprints(request: web.Request) -> web.Response:
     presets = request.app[SERVICE].catalogue.presets
     return web.json_response({name: preset.fingerprint for name, preset in presets.items()})
+
+
+async def _photo_changed(request: web.Request) -> web.Response:
+    service = request.app[SERVICE]
+    try:
+        previews = service.catalogue.of_photo(decode_path(request.raw_path.removeprefix(_RESULTS.rstrip("/"))))
+    except InvalidKey as error:
+        return problem(error, request.raw_path)
+    await service.coalescer.photo_changed(previews)
+    return web.Response(status=HTTPStatus.NO_CONTENT)
 
 
 async def _metrics(request: web.Request) -> web.Response:

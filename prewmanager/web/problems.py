@@ -56,8 +56,14 @@ def problem(error: Exception, path: str) -> web.Response:
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         retry_after_s = error.retry_after_s if isinstance(error, PreviewFailed) else None
         headers["Retry-After"] = str(max(1, math.ceil(retry_after_s or 1)))
-    kind = PhotoMissing.kind if isinstance(error, PhotoMissing) else getattr(error, "kind", None)
-    return _response(status, title, headers, kind)
+    return _response(status, title, headers, _kind(error))
+
+
+def _kind(error: PrewError) -> str | None:
+    """Return the kind that clients see: some differ for the log and the metrics alone."""
+    if isinstance(error, PhotoMissing | DeadlineExceeded):
+        return PhotoMissing.kind if isinstance(error, PhotoMissing) else DeadlineExceeded.kind
+    return getattr(error, "kind", None)
 
 
 def _response(status: HTTPStatus, title: str, headers: dict[str, str], kind: str | None = None) -> web.Response:

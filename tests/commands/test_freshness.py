@@ -103,7 +103,7 @@ async def test_streams_and_probes_go_to_the_wrapped_bucket() -> None:
 def _repairer(photos: FakeBucket, previews: FakeInventory) -> Repairer:
     replica = InMemoryReplica()
     replica.resizer.gate.set()
-    return Repairer(Renderer(replica.coalescer, 2), photos, previews, None)
+    return Repairer(Renderer(replica.coalescer, 2), photos, previews, replica.coalescer)
 
 
 async def test_a_preview_is_deleted_unless_its_photo_is_back_by_then() -> None:

@@ -8,6 +8,7 @@ import pytest
 from redis import Redis as BlockingRedis
 
 from devstack.backends import Redis
+from prewmanager.adapters.redis.photo_faults import photo_name
 from tests.commands.conftest import Shop
 from tests.support.many_objects import put_many
 
@@ -47,6 +48,17 @@ def test_yes_deletes_the_presets_previews_and_results(shop: Shop, redis: Blockin
     assert shop.keys() == {"photo/a.jpg", f"photo/{ODD}", "prew/thumb/a.jpg"}
     assert redis.get(_flight(shop, "prew/card/a.jpg")) is None
     assert redis.get(_flight(shop, "prew/thumb/a.jpg")) is not None
+
+
+def test_what_is_known_of_a_photo_goes_with_its_previews(shop: Shop, redis: BlockingRedis) -> None:
+    known = {name: photo_name(shop.namespace, f"photo/{name}.jpg") for name in "ab"}
+    for name in known.values():
+        redis.set(name, b"missing")
+    shop.json("purge", "--photo", "photo/a.jpg")
+    assert redis.get(known["a"]) == b"missing"
+    shop.json("purge", "--photo", "photo/a.jpg", "--yes")
+
+    assert [redis.get(known[name]) for name in "ab"] == [None, b"missing"]
 
 
 def test_a_flight_keeps_its_lease(shop: Shop, redis: BlockingRedis) -> None:

@@ -99,13 +99,17 @@ def test_an_empty_function_name_means_worker_processes(env_file: Path, some_s3: 
     assert "AWS_ENDPOINT_URL_LAMBDA" not in environment
 
 
-def test_functions_get_credentials_and_of_the_services_settings_only_the_prefixes(env_file: Path, some_s3: S3) -> None:
+def test_functions_get_credentials_and_of_the_service_only_prefixes_and_address(env_file: Path, some_s3: S3) -> None:
     settings = read_local_settings(env_file, {"RESIZE_MAX_DATA_BYTES": "100"})
-    environment = function_environment(settings, some_s3)
+    environment = function_environment(settings, some_s3, 8001)
 
     assert (environment["RESIZE_MAX_DATA_BYTES"], environment["AWS_ACCESS_KEY_ID"]) == ("100", some_s3.access_key)
     prefixes = {name: value for name, value in environment.items() if name.startswith("PREW_")}
-    assert prefixes == {"PREW_SOURCE_PREFIX": "photo", "PREW_PREVIEW_PREFIX": "prew"}
+    assert prefixes == {
+        "PREW_SOURCE_PREFIX": "photo",
+        "PREW_PREVIEW_PREFIX": "prew",
+        "PREW_SERVICE_URL": "http://127.0.0.1:8001",
+    }
 
 
 def test_nginx_gets_all_replicas_the_bucket_and_the_users_variables(env_file: Path, some_s3: S3) -> None:

@@ -21,6 +21,9 @@ from redis.asyncio import Redis as RedisClient
 from devstack.backends import S3, start_redis
 from devstack.programs import free_ports
 from prewmanager.adapters.redis.flight_store import CHANNEL
+from prewmanager.adapters.redis.photo_faults import photo_name
+from prewmanager.config.names import namespace_of
+from tests.support.asking import ask
 from tests.support.fakes import until_reported
 from tests.support.gated_lambda import GatedLambda, failed, refused, throttled
 from tests.support.site import RunSite, Site
@@ -380,18 +383,18 @@ async def test_a_photo_uploaded_after_its_failure_was_cached_appears_after_the_t
     async with run_faulty(PREW_MISSING_TTL="1") as part:
         part.function.gate.set()
         part.function.script.extend([failed("missing"), failed("missing")])
-        waits, deleted = _photo("waits"), _photo("deleted")
-        before = [await _ask_replica(part.site, 0, path) for path in (waits, deleted)]
-        async with RedisClient.from_url(part.redis.url, decode_responses=True) as client:
-            keys = [key async for key in client.scan_iter(match=f"prew:flight:photos*{deleted}@*")]
-            assert len(keys) == 1
-            await client.delete(*keys)
-        at_once = await _ask_replica(part.site, 1, deleted)
+        waits, evicted = _photo("waits"), _photo("evicted")
+        before = [await _ask_replica(part.site, 0, path) for path in (waits, evicted)]
+        photo = evicted.removeprefix("/prew/card/")
+        done = await asyncio.to_thread(ask, part.site.ports[0], f"/-/results/photo/{photo}", "DELETE")
+        at_once = await _ask_replica(part.site, 1, evicted)
         with redis.Redis.from_url(part.redis.url) as asking:
-            await until_reported(lambda: not any(asking.scan_iter(match=f"prew:flight:photos*{waits}@*")))
+            name = photo_name(namespace_of(part.site.s3.bucket, part.site.s3.endpoint), f"photo/{waits[11:]}")
+            assert asking.get(name) == b"missing"
+            await until_reported(lambda: not asking.exists(name))
         in_time = await _ask_replica(part.site, 1, waits)
 
-    assert [status for status, _, _ in before] == [404, 404]
+    assert ([status for status, _, _ in before], done.status) == ([404, 404], 204)
     assert (at_once[0], in_time[0]) == (200, 200)
 
 

@@ -25,13 +25,14 @@ PATH = "a%20b/%C3%BC%2B%25.jpg"
 def _site(redis_server: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The system with an S3 that sends events."""
     folder = tmp_path_factory.mktemp("events")
-    port = free_ports(1)[0]
+    port, *service_ports = free_ports(3)
     s3 = start_s3(folder, bucket="watched", events=Events(f"http://{LOOPBACK}:{port}/"))
     handlers = {FUNCTION: RESIZE_HANDLER, CLEANER: CLEANER_HANDLER}
     options = ("--concurrency=2", "--queue-wait=10", "--timeout=10", f"--task-root={ROOT}")
-    function = start_lambda(folder, handlers, *options, env=os.environ | s3.aws_environment())
+    service = {"PREW_SERVICE_URL": f"http://{LOOPBACK}:{service_ports[0]}"}
+    function = start_lambda(folder, handlers, *options, env=os.environ | s3.aws_environment() | service)
     events = start_s3_events(folder, function, port)
-    with Site(folder, s3, redis_server, function, replicas=1) as site:
+    with Site(folder, s3, redis_server, function, replicas=2, ports=service_ports) as site:
         yield site
     for program in (events, function.program):
         program.stop()
@@ -102,3 +103,27 @@ def test_a_removed_photo_has_no_previews_left(site: Site) -> None:
 
     assert (made, site.get("/prew/card/gone.jpg").status) == ((50, "made"), 404)
     assert site.stored("prew/card/gone.jpg") is None
+
+
+@pytest.mark.fault("photo-uploaded-late")
+def test_a_photo_that_was_missing_appears_with_its_event(site: Site) -> None:
+    """Whatever its variants and replicas have found before."""
+    paths = ["/prew/card/late.jpg", "/prew/thumb/late.jpg", "/prew/card/late.jpg"]
+    missing = [site.get(path).status for path in paths]
+    with _cleaned(site, 1):
+        site.put("late.jpg", _photo(50))
+
+    assert missing == [404] * 3
+    assert [site.get(path).status for path in paths] == [200] * 3
+
+
+@pytest.mark.fault("photo-uploaded-late")
+def test_a_corrupt_photo_that_was_replaced_appears_with_its_event(site: Site) -> None:
+    with _cleaned(site, 1):
+        site.put("repaired.jpg", b"no picture")
+    corrupt = [site.get(f"/prew/{preset}/repaired.jpg").status for preset in ("card", "thumb")]
+    with _cleaned(site, 1):
+        site.put("repaired.jpg", _photo(50))
+
+    assert corrupt == [422, 422]
+    assert [site.get(f"/prew/{preset}/repaired.jpg").status for preset in ("card", "thumb")] == [200, 200]

@@ -149,3 +149,17 @@ def test_a_failed_deletion_is_an_error_after_the_others(s3: S3, bucket: str, mon
         cleaner.handler(eventbridge_event(bucket, "photo/a.jpg"), None)
 
     assert _keys(s3, bucket) == {"prew/card/a.jpg"}
+
+
+@pytest.mark.fault("event-fails")
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "ftp://127.0.0.1", "file:///etc", "127.0.0.1:8080"])
+def test_a_service_that_cannot_be_asked_is_an_error_after_the_deletions(
+    s3: S3, bucket: str, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    """Otherwise the photo would stay missing for a while."""
+    s3_client(s3).put_object(Bucket=bucket, Key="prew/card/a.jpg", Body=b"x")
+    monkeypatch.setenv("PREW_SERVICE_URL", url)
+    with pytest.raises(cleaner.CleanerError, match=url.split(":", maxsplit=1)[0]):
+        cleaner.handler(eventbridge_event(bucket, "photo/a.jpg"), None)
+
+    assert _keys(s3, bucket) == set()

@@ -95,6 +95,18 @@ class FakeStore:
         return found, pieces()
 
 
+class FakePhotoReader:
+    """A bucket of photos that counts its existence checks, and knows what the test says."""
+
+    def __init__(self) -> None:
+        self.existing: dict[str, bool] = {}
+        self.checks = 0
+
+    async def exists(self, key: str) -> bool | None:
+        self.checks += 1
+        return self.existing.get(key)
+
+
 class FakePages:
     """A listing of photos with these names, which records its requests; a token is the number of the next key."""
 

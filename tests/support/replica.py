@@ -11,6 +11,7 @@ from aiohttp import ClientResponse, ClientSession
 from aiohttp.test_utils import TestServer
 from yarl import URL
 
+from prewmanager.adapters.memory_faults import MemoryPhotoFaults
 from prewmanager.adapters.memory_store import MemoryFlightStore
 from prewmanager.errors import failure_classes
 from prewmanager.flights.ability import Ability
@@ -25,13 +26,15 @@ from prewmanager.previews.catalogue import Catalogue
 from prewmanager.previews.ports import PreviewStore
 from prewmanager.previews.variants import all_variants
 from prewmanager.resizing.load import Load
+from prewmanager.resizing.photo_faults import FaultTimes
+from prewmanager.resizing.photos import PhotoFaultsResizer, Photos
 from prewmanager.resizing.ports import Resizer
 from prewmanager.telemetry.metrics import Metrics
 from prewmanager.telemetry.tracing import NoSpans, NoTracing, Tracing
 from prewmanager.web.app import Service, make_app
 from prewmanager.web.ports import PreviewProvider, Probe
 from prewmanager_presets import Preset
-from tests.support.fakes import CATALOGUE, FakeStore, GatedResizer, RecordingObserver, until
+from tests.support.fakes import CATALOGUE, FakePhotoReader, FakeStore, GatedResizer, RecordingObserver, until
 
 TIMING = Timing(lease_s=0.3, lock_ttl_s=3, invoke_s=5, wait_s=10, first_poll_s=0.001, longest_poll_s=0.005)
 
@@ -61,10 +64,13 @@ class InMemoryReplica:
         self.store = store or FakeStore()
         self.resizer = GatedResizer(self.store, error)
         self.observer = RecordingObserver()
+        self.photo_reader = FakePhotoReader()
+        photos = Photos(MemoryPhotoFaults(FaultTimes(60, 10, 15)), self.photo_reader)
         parts = FlightParts(
             flight_store=self.flight_store,
             store=traced_store(self.store),
-            resizer=traced_resizer(self.resizer),
+            photos=photos,
+            resizer=PhotoFaultsResizer(traced_resizer(self.resizer), photos),
             observer=observer or self.observer,
             timing=timing,
             lifetimes=Lifetimes(30, dict.fromkeys(failure_classes(), failures_s)),

@@ -76,7 +76,8 @@ class Function(Protocol):
 class Site:
     """A site that runs while its block is open.
 
-    `redis` or `function` None: the service works without. `settings` are further variables of the service.
+    `redis` or `function` None: the service works without. `settings` are further variables of the service;
+    `ports`, if they are given, those of its replicas.
     """
 
     folder: Path
@@ -87,11 +88,12 @@ class Site:
     replicas: int = 1
     settings: Mapping[str, str] = field(default_factory=dict)
     nginx_variables: Mapping[str, str] = field(default_factory=dict)
+    ports: list[int] = field(default_factory=list)
 
     def __enter__(self) -> Self:
         self._number = next(_numbers)
         self._exits = contextlib.ExitStack()
-        self.ports = free_ports(self.replicas)
+        self.ports = self.ports or free_ports(self.replicas)
         self.services = [self._start_service(port) for port in self.ports]
         self._exits.callback(self._stop_services)
         for replica in range(self.replicas):

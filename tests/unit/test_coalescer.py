@@ -74,7 +74,8 @@ class CachingStore(MemoryFlightStore):
     async def acquire(self, key: str) -> Lease | Completed | Held:
         return Completed(self.cached) if self.cached else await super().acquire(key)
 
-    async def evict(self, key: str, completed: Completed, *, left_s: float = 0) -> bool:  # noqa: ARG002 -- one flight
+    async def evict(self, key: str, completed: Completed | None, *, left_s: float = 0) -> bool:  # noqa: ARG002 -- one flight
+        assert completed is not None
         assert completed.outcome is self.cached
         self.cached = None
         return True

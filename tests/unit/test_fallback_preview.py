@@ -115,7 +115,7 @@ async def test_waiters_get_one_fallback_preview_and_the_flight_goes_on() -> None
     replica.resizer.gate.set()
     await until(lambda: bool(replica.observer.flights))
     await until(lambda: not replica.coalescer.in_flight())
-    after = await replica.ask_for()
+    after = await InMemoryReplica(catalogue=CATALOGUE, store=replica.store).ask()
 
     assert {(answer.source, answer.made.body) for answer in [*answers, late]} == {(Source.FALLBACK, b"thumb")}
     assert {answer.made.cache_control for answer in answers} == {FALLBACK_CACHE_CONTROL}

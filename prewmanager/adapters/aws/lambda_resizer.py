@@ -9,7 +9,15 @@ import orjson
 from botocore.exceptions import BotoCoreError
 
 from prewmanager.adapters.aws.lambda_client import LambdaClient, Reply, error_message
-from prewmanager.errors import DeadlineExceeded, Overloaded, PhotoFatal, PreviewFailed, ReplicaFailed, ResizerFailed
+from prewmanager.errors import (
+    DeadlineExceeded,
+    Overloaded,
+    PhotoFatal,
+    PhotoTimedOut,
+    PreviewFailed,
+    ReplicaFailed,
+    ResizerFailed,
+)
 from prewmanager.resizing.contract import ResizeContract, invocation_cost
 from prewmanager.resizing.ports import CostMeter
 from prewmanager.resizing.render import InvocationCost, RenderJob, RenderResult
@@ -100,7 +108,7 @@ def _function_error(body: bytes) -> PreviewFailed:
     """Translate the error of a function that raised, died or timed out; only the message reveals a time-out."""
     text = body[:2000].decode(errors="replace")
     if "Task timed out after" in text:
-        return DeadlineExceeded(text)
+        return PhotoTimedOut(text)
     return PhotoFatal(text) if _error_type(body) == _DEAD else ResizerFailed(text)
 
 

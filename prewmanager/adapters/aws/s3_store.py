@@ -125,6 +125,17 @@ class S3PreviewStore:
         made = _made(got.meta, got.attributes, None)
         return ObjectHead(made, got.meta["last_modified"], got.attributes.get(_FINGERPRINT))
 
+    async def exists(self, key: str) -> bool | None:
+        """Whether there is an object under this key; None where S3 does not say, as to who may not read or list."""
+        try:
+            with _translated(key):
+                await self._store.get_async(key, options={"head": True})
+        except FileNotFoundError:
+            return False
+        except StorageFailed:
+            return None
+        return True
+
     @asynccontextmanager
     async def _reading(self, key: str) -> AsyncIterator[None]:
         """Raise `FileNotFoundError` for a 403, too, where S3 answers it to a missing object: without s3:ListBucket."""

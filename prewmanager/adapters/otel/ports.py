@@ -49,7 +49,7 @@ class TracedFlightStore:
         """Take part in a flight; this sends nothing."""
         return self._inner.watching(key)
 
-    async def evict(self, key: str, completed: Completed, *, left_s: float = math.inf) -> bool:
+    async def evict(self, key: str, completed: Completed | None, *, left_s: float = math.inf) -> bool:
         """Evict an outcome whose preview is gone."""
         with _request(self._tracer, "redis evict", **_REDIS):
             return await self._inner.evict(key, completed, left_s=left_s)

@@ -73,8 +73,10 @@ class FallbackFlightStore:
         """Wait in the store that last said that the lease is held."""
         await (self._shared if self._held.get(key) else self._alone).wait_for_change(key, timeout_s)
 
-    async def evict(self, key: str, completed: Completed, *, left_s: float = math.inf) -> bool:
-        """Evict an outcome from the store that it is in."""
+    async def evict(self, key: str, completed: Completed | None, *, left_s: float = math.inf) -> bool:
+        """Evict an outcome from the store that it is in, or any from both."""
+        if completed is None:
+            return all([await store.evict(key, None, left_s=left_s) for store in (self._alone, self._shared)])
         return await (self._shared if completed.version else self._alone).evict(key, completed, left_s=left_s)
 
 

@@ -84,7 +84,9 @@ return 1
 """
 # The version, which is how a value begins, distinguishes a result from the next one under the same key.
 _EVICT = """
-if redis.call('GETRANGE', KEYS[1], 0, #ARGV[1] - 1) ~= ARGV[1] then return 1 end
+if ARGV[1] == '' then
+  if redis.call('GETRANGE', KEYS[1], 0, 7) == 'blocked:' then return 1 end
+elseif redis.call('GETRANGE', KEYS[1], 0, #ARGV[1] - 1) ~= ARGV[1] then return 1 end
 if ARGV[2] ~= '' and redis.call('PTTL', KEYS[1]) > tonumber(ARGV[2]) then return 0 end
 return redis.call('DEL', KEYS[1])
 """
@@ -153,12 +155,12 @@ class RedisFlightStore:
         """Take part in a flight: notifications about it are recorded."""
         return self._notifications.expecting(self._prefix + key)
 
-    async def evict(self, key: str, completed: Completed, *, left_s: float = math.inf) -> bool:
-        """Delete an outcome that is still this version; while Redis is away, its TTL does that."""
+    async def evict(self, key: str, completed: Completed | None, *, left_s: float = math.inf) -> bool:
+        """Delete an outcome, if it is still this version; while Redis is away, its TTL does that."""
         left_ms = "" if math.isinf(left_s) else max(0, round(left_s * 1000))
         evicted: object = True
         with _logged():
-            args = (completed.version, left_ms)
+            args = (completed.version if completed else b"", left_ms)
             evicted = await self._evict(self._prefix + key, *args, failed="a result could not be evicted")
         return bool(evicted)
 

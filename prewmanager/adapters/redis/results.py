@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from prewmanager.adapters.redis.client import Script, translated
 from prewmanager.adapters.redis.flight_store import KEY_PREFIX
+from prewmanager.adapters.redis.photo_faults import photo_name
 from prewmanager.errors import FlightStoreUnavailable
 from prewmanager.previews.inventory import Wanted
 
@@ -31,6 +32,7 @@ class RedisResultCache:
     def __init__(self, redis: Redis | RedisCluster, *, namespace: str) -> None:
         """`namespace` is the flight store's."""
         self._redis = redis
+        self._namespace = namespace
         self._prefix = f"{KEY_PREFIX}{namespace}/"
         self._completed = Script(redis, _COMPLETED)
 
@@ -42,9 +44,9 @@ class RedisResultCache:
         """Delete them, and return how many; leases are left alone. Raises `FlightStoreUnavailable`."""
         return await self._each(wanted, "evict")
 
-    async def evict_flight(self, flight_key: str) -> None:
-        """Delete the result of one flight, unless it is in flight. Raises `FlightStoreUnavailable`."""
-        await self._run([f"{self._prefix}{flight_key}".encode()], "evict")
+    async def evict_fault(self, photo_key: str) -> None:
+        """Delete what is known of a photo, such as that it is missing. Raises `FlightStoreUnavailable`."""
+        await translated(self._redis.delete(photo_name(self._namespace, photo_key)), "a photo's fault was not deleted")
 
     async def ping(self) -> None:
         """Return when Redis answers. Raises `FlightStoreUnavailable`."""

@@ -20,7 +20,8 @@ _FIXES = {
     "missing": "it reads another bucket or S3 than this command: set the function's AWS_REGION and AWS_ENDPOINT_URL_S3",
     "storage": "allow the function's own role s3:GetObject on photos, s3:PutObject on previews, and s3:ListBucket",
     "storage by workers": "allow these credentials s3:GetObject on photos, s3:PutObject on previews, and s3:ListBucket",
-    "timeout": "raise the function's memory, which is also its CPU, or its time-out, and PREW_LAMBDA_TIMEOUT with it",
+    "timeout": "raise PREW_INVOKE_TIMEOUT above the function's time-out",
+    "timed_out": "raise the function's memory, which is also its CPU, or its time-out, and PREW_LAMBDA_TIMEOUT with it",
     "throttled": "raise Lambda's concurrency limit, or lower PREW_MAX_INVOCATIONS",
     "failed": "see the function's log; check that its package is this project's, for its architecture",
 }
