@@ -94,13 +94,14 @@ async def running_service(settings: Settings, store: ReadyStore | None = None) -
         resizer = await stack.enter_async_context(innermost_resizer(settings, metrics.costs))
         shared = await stack.enter_async_context(_shared(settings, metrics, tracing))
         photos = Photos(shared.photo_faults, _store(settings, settings.source_bucket))
+        recording = PhotoFaultsResizer(tracing.resizer(resizer), photos, slow_s=settings.lambda_timeout / 2)
         watch = FlightWatch(metrics, Replica.this(settings.port), shared.relay) if settings.contact_sheet else None
         catalogue = Catalogue(settings.variants, settings.source_prefix, settings.preview_prefix)
         parts = FlightParts(
             flight_store=shared.flight_store,
             store=traced,
             photos=photos,
-            resizer=_limited(PhotoFaultsResizer(tracing.resizer(resizer), photos), load, shared.quota, settings),
+            resizer=_limited(recording, load, shared.quota, settings),
             observer=watch or metrics,
             timing=_timing(settings),
             lifetimes=_lifetimes(settings),
@@ -161,7 +162,7 @@ async def innermost_resizer(settings: Settings, cost_meter: CostMeter) -> AsyncI
         from prewmanager.adapters.local_resizer import LocalResizer  # noqa: PLC0415 -- see above
 
         _log.warning("resizer.in_process", reason="PREW_LAMBDA_FUNCTION is not set", workers=settings.resize_workers)
-        local = LocalResizer(contract, workers=settings.resize_workers, timeout_s=settings.invoke_timeout)
+        local = LocalResizer(contract, workers=settings.resize_workers, timeout_s=settings.lambda_timeout)
         async with contextlib.aclosing(local):
             yield local
         return

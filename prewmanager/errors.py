@@ -18,6 +18,7 @@ PrewError
     │   └── PhotoFatal               crashed
     └── Transient                (another try may succeed soon)
         ├── Overloaded               throttled
+        │   └── QuotaExceeded            throttled: for this client
         ├── DeadlineExceeded         timeout
         │   └── PhotoTimedOut            timed_out: clients see `timeout`
         ├── ResizerFailed            failed
@@ -134,6 +135,10 @@ class Overloaded(Transient):
     """Lambda throttles requests, or this process has reached a limit."""
 
     kind = "throttled"
+
+
+class QuotaExceeded(Overloaded):
+    """The quota of resizes, or this client's share of it, is used up. Another client's request may be allowed."""
 
 
 class DeadlineExceeded(Transient):

@@ -10,8 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextvars import ContextVar
+from ipaddress import IPv4Address, ip_address, ip_network
 
 REQUEST_ID_HEADER = "X-Request-Id"
+CLIENT_HEADER = "X-Forwarded-For"
+_IPV6_PREFIX = 64  # of which one client may have all addresses
 # The pattern of nginx/templates/prewmanager/paths.conf: these characters cannot forge a log line.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
@@ -35,6 +38,20 @@ def request_id() -> str | None:
 def set_traceparent(traceparent: str) -> None:
     """Make this span, in W3C's `traceparent` format, the parent of what this task calls next."""
     _traceparent.set(traceparent)
+
+
+def client_network() -> str:
+    """Return the current request's client: its IPv4 address, or the network (/64) of its IPv6 one; empty if unknown.
+
+    nginx appends the address to `X-Forwarded-For`; what a client wrote there itself is further left.
+    """
+    try:
+        address = ip_address(headers().get(CLIENT_HEADER, "").rpartition(",")[2].strip())
+    except ValueError:
+        return ""
+    if isinstance(address, IPv4Address):
+        return str(address)
+    return str(address.ipv4_mapped or ip_network((address, _IPV6_PREFIX), strict=False))
 
 
 def context_fields() -> dict[str, str]:

@@ -112,7 +112,9 @@ class Settings(BaseSettings):
     lambda_function: Function | None = Field(
         None, description="the resize function's name or ARN; unset: worker processes of the service render"
     )
-    lambda_timeout: Seconds = Field(10, description="the function's time-out, as set in AWS")
+    lambda_timeout: Seconds = Field(
+        10, description="the function's time-out, as set in AWS; without Lambda, that of a worker"
+    )
     invoke_timeout: Seconds = Field(15, description="longest time for the existence check and the resize together")
     max_resizes_per_second: Rate | None = Field(
         None, description="most resizes a second over all replicas; above: 503. Unset: no limit"

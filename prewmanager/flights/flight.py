@@ -18,7 +18,14 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from prewmanager.errors import DeadlineExceeded, PreviewFailed, ReplicaFailed, ResizerFailed, StorageFailed
+from prewmanager.errors import (
+    DeadlineExceeded,
+    PreviewFailed,
+    QuotaExceeded,
+    ReplicaFailed,
+    ResizerFailed,
+    StorageFailed,
+)
 from prewmanager.flights.ability import Ability
 from prewmanager.flights.lease import Lifetimes, Timing, kept
 from prewmanager.flights.memory import ResultMemory
@@ -77,6 +84,8 @@ class Flight:
                         yield result
                 except ReplicaFailed as error:
                     acquired = await self._leave_to_others(error)
+                except QuotaExceeded as error:
+                    acquired = self._result(Failure.of(error))
             if isinstance(acquired, FlightResult):
                 yield acquired
 
@@ -113,7 +122,7 @@ class Flight:
 
     @contextlib.asynccontextmanager
     async def _rendered(self, lease: Lease) -> AsyncIterator[FlightResult]:
-        """Render and yield the result, then complete the lease; it is released where that raises `ReplicaFailed`.
+        """Render and yield the result, then complete the lease; release it where only this process or client fails.
 
         A takeover late in the flight has as much time as any other: its result serves those who ask next.
         """
@@ -171,7 +180,7 @@ class Flight:
                 with self._stopwatch.step("lambda"):
                     rendered = await self._parts.resizer.resize(RenderJob(self._preview, batch.previews))
                 return self._result(rendered.made, Source.MADE), rendered.companions
-        except ReplicaFailed:
+        except (ReplicaFailed, QuotaExceeded):
             raise
         except TimeoutError:
             failure = Failure.of(DeadlineExceeded("the resizer did not answer before the invoke deadline"))

@@ -11,7 +11,8 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 
-from prewmanager.errors import Overloaded, PhotoFatal
+from prewmanager.errors import Overloaded, PhotoFatal, QuotaExceeded
+from prewmanager.request_context import client_network
 from prewmanager.resizing.load import Load
 from prewmanager.resizing.ports import Quota, Resizer
 from prewmanager.resizing.render import RenderJob, RenderResult
@@ -87,15 +88,15 @@ class RetryingResizer:
 
 
 class RateLimitedResizer:
-    """Resizes at the quota's rate, over all replicas, so that made-up names cannot run up a bill."""
+    """Resizes at the quota's rate, over all replicas; the client whose request started a flight uses its share."""
 
     def __init__(self, inner: Resizer, quota: Quota) -> None:
         self._inner = inner
         self._quota = quota
 
     async def resize(self, job: RenderJob) -> RenderResult:
-        """Resize where the quota allows it. Raises `Overloaded` with the seconds until it does."""
-        wait_s = await self._quota.consume()
+        """Resize where the quota allows it. Raises `QuotaExceeded` with the seconds until it does."""
+        wait_s = await self._quota.consume(client_network())
         if wait_s > 0:
-            raise Overloaded("the quota of resizes is used up", wait_s)
+            raise QuotaExceeded("the quota of resizes, or this client's share, is used up", wait_s)
         return await self._inner.resize(job)

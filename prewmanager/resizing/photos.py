@@ -74,9 +74,11 @@ class Photos:
 class PhotoFaultsResizer:
     """Records the faults that renderings reveal, and renders again a photo that has changed during a rendering."""
 
-    def __init__(self, inner: Resizer, photos: Photos) -> None:
+    def __init__(self, inner: Resizer, photos: Photos, *, slow_s: float) -> None:
+        """`slow_s`: a rendering that has lasted so long when its flight's deadline ends it counts as a time-out."""
         self._inner = inner
         self._photos = photos
+        self._slow_s = slow_s
 
     async def resize(self, job: RenderJob) -> RenderResult:
         """Resize. Raises what the resizer raises, or the photo's known fault."""
@@ -84,6 +86,10 @@ class PhotoFaultsResizer:
         began = time.monotonic()
         try:
             rendered = await self._inner.resize(job)
+        except asyncio.CancelledError:
+            if time.monotonic() - began >= self._slow_s:
+                await self._photos.has_failed(job, PhotoTimedOut(), began)
+            raise
         except (PhotoMissing, PhotoRejected, PhotoTimedOut) as error:
             if await self._photos.has_failed(job, error, began):
                 raise

@@ -47,10 +47,13 @@ class PhotoReader(Protocol):
 
 
 class Quota(Protocol):
-    """A bound on the rate of resizes."""
+    """A bound on the rate of resizes, of which each client has a share."""
 
-    async def consume(self) -> float:
-        """Use one resize of the quota and return 0, or return the seconds until there is one, using nothing."""
+    async def consume(self, client: str) -> float:
+        """Use one resize of the quota and return 0, or return the seconds until there is one, using nothing.
+
+        `client` is empty if it is unknown: then the whole quota is there for it.
+        """
         ...
 
 

@@ -34,7 +34,9 @@ def _in_memory() -> Quotas:
 
 def _in_redis(client: RedisClient) -> Quotas:
     async def pass_time(seconds: float) -> None:
-        await client.incrby(f"{QUOTA_KEY_PREFIX}photos", round(-seconds * 1_000_000))
+        key = f"{QUOTA_KEY_PREFIX}photos"
+        for field in await client.hkeys(key):
+            await client.hincrby(key, field, round(-seconds * 1_000_000))
 
     return Quotas(lambda per_second, burst: RedisQuota(client, "photos", per_second, burst), pass_time)
 
@@ -51,7 +53,7 @@ async def _quotas(any_redis: RedisClient | None) -> AsyncIterator[Quotas]:
 
 async def test_a_burst_is_granted_and_no_more(quotas: Quotas) -> None:
     quota = quotas.make(0.5, 5)
-    waits = await asyncio.gather(*(quota.consume() for _ in range(20)))
+    waits = await asyncio.gather(*(quota.consume("") for _ in range(20)))
 
     assert waits.count(0) == 5
     assert all(1.5 < wait <= 2.0 for wait in waits if wait)
@@ -59,17 +61,17 @@ async def test_a_burst_is_granted_and_no_more(quotas: Quotas) -> None:
 
 async def test_after_the_returned_time_there_is_one_and_just_one(quotas: Quotas) -> None:
     quota = quotas.make(0.05, 1)
-    assert await quota.consume() == 0
-    await quotas.pass_time(await quota.consume())
+    assert await quota.consume("") == 0
+    await quotas.pass_time(await quota.consume(""))
 
-    assert await quota.consume() == 0
-    assert await quota.consume() > 0
+    assert await quota.consume("") == 0
+    assert await quota.consume("") > 0
 
 
 async def test_what_is_refused_costs_nothing(quotas: Quotas) -> None:
     quota = quotas.make(0.1, 1)
-    await quota.consume()
-    waits = [await quota.consume() for _ in range(50)]
+    await quota.consume("")
+    waits = [await quota.consume("") for _ in range(50)]
 
     assert waits[0] <= 10
     assert waits[-1] <= waits[0]
@@ -87,9 +89,59 @@ def test_the_long_run_is_the_rate() -> None:
 
 
 def _consume(quota: MemoryQuota) -> float:
-    taking = quota.consume()
+    taking = quota.consume("")
     try:
         taking.send(None)
     except StopIteration as done:
         return float(done.value)
     raise AssertionError
+
+
+@pytest.mark.fault("client-greedy")
+async def test_a_client_that_asks_for_all_leaves_a_quarter_for_others(quotas: Quotas) -> None:
+    quota = quotas.make(0.01, 20)
+    greedy = [await quota.consume("greedy") for _ in range(50)]
+    other = [await quota.consume("other") for _ in range(3)]
+
+    assert greedy.count(0) == 15
+    assert other == [0, 0, 0]
+
+
+@pytest.mark.fault("client-greedy")
+async def test_in_the_long_run_each_client_gets_its_share_and_all_get_the_whole_rate(quotas: Quotas) -> None:
+    quota = quotas.make(1, 20)
+    granted = {"greedy": 0, "other": 0}
+    for _ in range(200):
+        await quotas.pass_time(0.5)
+        granted["other"] += await quota.consume("other") == 0
+        for _ in range(5):
+            granted["greedy"] += await quota.consume("greedy") == 0
+
+    assert 110 <= sum(granted.values()) <= 121
+    assert granted["other"] >= 45
+
+
+async def test_a_client_alone_gets_the_whole_rate(quotas: Quotas) -> None:
+    quota = quotas.make(1, 20)
+    granted = 0
+    for _ in range(200):
+        await quotas.pass_time(0.5)
+        granted += await quota.consume("alone") == 0
+
+    assert 99 <= granted <= 121
+
+
+async def test_after_the_returned_time_a_client_gets_one(quotas: Quotas) -> None:
+    quota = quotas.make(0.01, 20)
+    while not (wait_s := await quota.consume("greedy")):
+        pass
+    await quotas.pass_time(wait_s + 0.01)
+
+    assert await quota.consume("greedy") == 0
+
+
+async def test_clients_beyond_a_thousand_share_one_place(quotas: Quotas) -> None:
+    quota = quotas.make(0.001, 5000)
+    first = [await quota.consume(f"client {number}") for number in range(1200)]
+
+    assert first.count(0) == 1200

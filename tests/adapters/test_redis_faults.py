@@ -175,9 +175,9 @@ async def test_without_redis_the_quota_counts_per_process(tmp_path: Path) -> Non
     server = start_redis(tmp_path)
     async with _client(server.url) as client:
         quota = FallbackQuota(RedisQuota(client, "photos", 0.01, 1), MemoryQuota(0.01, 1))
-        shared = [await quota.consume(), await quota.consume()]
+        shared = [await quota.consume(""), await quota.consume("")]
         server.program.kill()
-        alone = [await quota.consume(), await quota.consume()]
+        alone = [await quota.consume(""), await quota.consume("")]
 
     assert shared[0] == alone[0] == 0
     assert min(shared[1], alone[1]) > 90

@@ -171,8 +171,8 @@ async def test_the_quota_of_a_cluster(cluster: list[Redis]) -> None:
     async with connect(f"redis+cluster://{LOOPBACK}:{cluster[0].port}") as redis:
         quota = RedisQuota(redis, "photos", 1, 2)
 
-        assert [await quota.consume(), await quota.consume()] == [0, 0]
-        assert await quota.consume() > 0
+        assert [await quota.consume(""), await quota.consume("")] == [0, 0]
+        assert await quota.consume("") > 0
 
 
 @pytest.fixture(name="sentinel")

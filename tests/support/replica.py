@@ -70,7 +70,7 @@ class InMemoryReplica:
             flight_store=self.flight_store,
             store=traced_store(self.store),
             photos=photos,
-            resizer=PhotoFaultsResizer(traced_resizer(self.resizer), photos),
+            resizer=PhotoFaultsResizer(traced_resizer(self.resizer), photos, slow_s=1),
             observer=observer or self.observer,
             timing=timing,
             lifetimes=Lifetimes(30, dict.fromkeys(failure_classes(), failures_s)),

@@ -8,7 +8,15 @@ from typing import NoReturn
 import pytest
 
 from prewmanager.adapters.memory_store import MemoryFlightStore
-from prewmanager.errors import DeadlineExceeded, Overloaded, PhotoMissing, ReplicaFailed, ResizerFailed, StorageFailed
+from prewmanager.errors import (
+    DeadlineExceeded,
+    Overloaded,
+    PhotoMissing,
+    QuotaExceeded,
+    ReplicaFailed,
+    ResizerFailed,
+    StorageFailed,
+)
 from prewmanager.flights.lease import Timing
 from prewmanager.flights.ports import Lease
 from prewmanager.flights.result import Answer, Completed, Held
@@ -408,3 +416,16 @@ async def test_waiters_do_not_wait_for_the_flight_store_to_complete() -> None:
     assert (first.source, second.source) == (Source.MADE, Source.JOINED)
     assert len(replica.resizer.calls) == 1
     assert replica.observer.waiters == 0
+
+
+async def test_a_client_beyond_its_quota_leaves_the_flight_to_others() -> None:
+    flight_store = MemoryFlightStore()
+    greedy = InMemoryReplica(flight_store, error=QuotaExceeded("", 7))
+    greedy.resizer.gate.set()
+    with pytest.raises(Overloaded) as caught:
+        await greedy.ask()
+    other = InMemoryReplica(flight_store)
+    other.resizer.gate.set()
+
+    assert caught.value.retry_after_s == 7
+    assert (await other.ask()).source is Source.MADE

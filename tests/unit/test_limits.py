@@ -151,7 +151,7 @@ async def test_a_used_up_quota_is_overloaded_until_there_is_more() -> None:
     waits = iter([0.0, 1.5])
 
     class Quota:
-        async def consume(self) -> float:
+        async def consume(self, client: str) -> float:  # noqa: ARG002 -- there is one
             return next(waits)
 
     limited = ConcurrencyLimitedResizer(RetryingResizer(scripted, within_s=1), Load(at_once=1), max_wait_s=1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from prewmanager.adapters.memory_faults import MemoryPhotoFaults
@@ -9,7 +11,7 @@ from prewmanager.errors import PhotoCorrupt, PhotoMissing, PhotoTimedOut, PhotoT
 from prewmanager.resizing.photo_faults import FaultTimes
 from prewmanager.resizing.photos import PhotoFaultsResizer, Photos
 from prewmanager.resizing.render import RenderJob, RenderResult
-from tests.support.fakes import FakeClock, FakePhotoReader, job, made
+from tests.support.fakes import FakeClock, FakePhotoReader, GatedResizer, job, made
 from tests.support.replica import InMemoryReplica
 
 TIMES = FaultTimes(missing_s=60, hidden_s=10, changed_s=15)
@@ -104,10 +106,10 @@ async def test_a_photo_that_has_changed_is_rendered_again_once(error: PreviewFai
     photos = _photos()
     again = ScriptedResizer(error)
     await photos.changed("photo/a.jpg")
-    await PhotoFaultsResizer(again, photos).resize(job())
+    await PhotoFaultsResizer(again, photos, slow_s=0).resize(job())
     twice = ScriptedResizer(error, error)
     with pytest.raises(type(error)):
-        await PhotoFaultsResizer(twice, photos).resize(job())
+        await PhotoFaultsResizer(twice, photos, slow_s=0).resize(job())
 
     assert (again.calls, twice.calls) == (2, 2)
 
@@ -122,8 +124,32 @@ async def test_a_job_that_has_queued_learns_that_the_photo_is_too_slow() -> None
         await faults.record("photo/a.jpg", "timed_out", 10)
         clock.now += 20
     with pytest.raises(PhotoTooSlow):
-        await PhotoFaultsResizer(resizer, photos).resize(queued)
+        await PhotoFaultsResizer(resizer, photos, slow_s=0).resize(queued)
     assert resizer.calls == 0
-    await PhotoFaultsResizer(resizer, photos).resize(fresh)
+    await PhotoFaultsResizer(resizer, photos, slow_s=0).resize(fresh)
 
     assert resizer.calls == 1
+
+
+@pytest.mark.fault("photo-too-slow")
+@pytest.mark.parametrize(("slow_s", "known"), [(0.0, "too_slow"), (100.0, None)])
+async def test_a_rendering_that_its_flights_deadline_ends_counts_if_it_was_long(
+    slow_s: float, known: str | None
+) -> None:
+    """One that has queued before it began meets the deadline of its flight before its own limit."""
+    clock = FakeClock()
+    faults = MemoryPhotoFaults(TIMES, clock)
+    resizer = GatedResizer()
+    for _ in range(2):
+        rendering = asyncio.create_task(
+            PhotoFaultsResizer(resizer, Photos(faults, FakePhotoReader()), slow_s=slow_s).resize(job())
+        )
+        await resizer.entered.wait()
+        resizer.entered.clear()
+        rendering.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await rendering
+        clock.now += 20
+    fault = await faults.known("photo/a.jpg")
+
+    assert (fault.kind if fault else None) == known

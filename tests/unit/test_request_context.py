@@ -40,6 +40,21 @@ def test_any_other_id_is_dropped(given: str) -> None:
     assert apart(request_context.context_fields, {"X-Request-Id": given}) == {}
 
 
+@pytest.mark.parametrize(
+    ("given", "client"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("made-up, 198.51.100.1, 192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("192.0.2.7, unix:", ""),
+        ("", ""),
+    ],
+)
+def test_the_client_is_the_address_that_nginx_has_appended(given: str, client: str) -> None:
+    assert apart(request_context.client_network, {"X-Forwarded-For": given}) == client
+
+
 def test_work_for_nobody_has_no_id() -> None:
     assert contextvars.Context().run(request_context.context_fields) == {}
 

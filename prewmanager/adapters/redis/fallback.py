@@ -87,9 +87,9 @@ class FallbackQuota:
         self._shared = shared
         self._alone = alone
 
-    async def consume(self) -> float:
+    async def consume(self, client: str) -> float:
         """Consume from the quota over all processes, or from this one's."""
         try:
-            return await self._shared.consume()
+            return await self._shared.consume(client)
         except FlightStoreUnavailable:
-            return await self._alone.consume()
+            return await self._alone.consume(client)
