@@ -38,6 +38,7 @@ LAST_KEY = "\U0010ffff"
 # In obstore's text of S3's answer.
 _DENIED = "<Code>AccessDenied</Code>"
 _THROTTLING = re.compile(r"SlowDown|status code: (429|503)|\b(429 Too Many Requests|503 Service Unavailable)\b")
+_CODE = re.compile(r"<Code>(\w+)</Code>")
 
 
 @dataclass(frozen=True)
@@ -231,12 +232,16 @@ def _translated(name: str, *, writing: bool = False) -> Iterator[None]:
             raise StorageFailed(f"{name}: the bucket does not exist") from error
         raise Missing(f"{name}: the object does not exist") from error
     except (PermissionDeniedError, UnauthenticatedError) as error:
-        raise Forbidden(f"{name}: {_first_line(error)}") from error
+        raise Forbidden(f"{name}: {_reason(error)}") from error
     except (BaseError, ValueError, OSError) as error:
         if _THROTTLING.search(str(error)):
-            raise Throttled(f"{name}: {_first_line(error)}") from error
-        raise StorageFailed(f"{name}: {_first_line(error)}") from error
+            raise Throttled(f"{name}: {_reason(error)}") from error
+        raise StorageFailed(f"{name}: {_reason(error)}") from error
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).split("\n", 1)[0][:300]
+def _reason(error: Exception) -> str:
+    """Return the first line of an error, and S3's code, which stands further below."""
+    text = str(error)
+    code = _CODE.search(text)
+    first = text.split("\n", 1)[0].split(": <?xml", 1)[0][:300]
+    return f"{first}: {code[1]}" if code else first

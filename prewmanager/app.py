@@ -36,8 +36,8 @@ from prewmanager.adapters.redis.relay import RedisRelay
 from prewmanager.adapters.redis.server_info import watching_evictions
 from prewmanager.adapters.redis.sites import announcing
 from prewmanager.config.names import is_amazons
-from prewmanager.config.settings import Settings
-from prewmanager.errors import PhotoRejected, PhotoTooSlow, failure_classes
+from prewmanager.config.settings import Settings, is_installed
+from prewmanager.errors import InvalidSettings, PhotoRejected, PhotoTooSlow, failure_classes
 from prewmanager.flights.ability import Ability
 from prewmanager.flights.coalescer import Coalescer
 from prewmanager.flights.flight import FlightParts
@@ -158,6 +158,7 @@ async def innermost_resizer(settings: Settings, cost_meter: CostMeter) -> AsyncI
         thumbhash=settings.thumbhash,
     )
     if settings.lambda_function is None:
+        require_workers(settings)
         # Imported only here: the worker processes' dependencies are optional, and a service with Lambda needs none.
         from prewmanager.adapters.local_resizer import LocalResizer  # noqa: PLC0415 -- see above
 
@@ -176,6 +177,14 @@ async def innermost_resizer(settings: Settings, cost_meter: CostMeter) -> AsyncI
     )
     async with opened as client:
         yield LambdaResizer(client, contract, cost_meter)
+
+
+def require_workers(settings: Settings) -> None:
+    """Raise `InvalidSettings` if previews are to be rendered by worker processes, and what these need is missing."""
+    missing = [name for name in ("pebble", "pyvips") if not is_installed(name)]
+    if settings.lambda_function is None and missing:
+        needs = f"PREW_LAMBDA_FUNCTION is not set, and {' and '.join(missing)} not installed, which workers need"
+        raise InvalidSettings([f"{needs}: pip install 'prewmanager[resize]', or set it to a function's name"])
 
 
 def _limited(innermost: Resizer, load: Load, quota: Quota | None, settings: Settings) -> Resizer:

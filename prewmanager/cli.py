@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import tempfile
 from collections.abc import Coroutine
 from pathlib import Path
@@ -22,6 +23,7 @@ from prewmanager.errors import InvalidSettings, PrewError
 
 EXIT_FAILED = 1
 EXIT_SETTINGS = 2
+EXIT_TERMINATED = 128 + signal.SIGTERM  # as a shell reports it
 
 Presets = Annotated[
     list[str] | None, typer.Argument(metavar="PRESET", help="Presets, or variants such as card.avif, by name.")
@@ -71,10 +73,14 @@ def serve(
             folder = exits.enter_context(tempfile.TemporaryDirectory(prefix="prewmanager-"))
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         # Imported here, so that the other commands start at once.
+        from prewmanager.app import require_workers  # noqa: PLC0415 -- see above
         from prewmanager.server import listen, run  # noqa: PLC0415 -- see above
 
         try:
+            require_workers(settings)
             sock = listen(settings)
+        except InvalidSettings as error:
+            _stop(error)
         except OSError as error:
             typer.echo(
                 f"prewmanager: cannot listen on PREW_HOST={settings.host} PREW_PORT={settings.port}: "
@@ -226,17 +232,25 @@ def doctor(
 
 
 def _end(command: Coroutine[Any, Any, int]) -> NoReturn:
-    """Run a command and exit with its exit code."""
+    """Run a command and exit with its exit code; SIGTERM ends it like Ctrl-C, after the flights that it has begun."""
     from prewmanager.telemetry.logging import configure_logging  # noqa: PLC0415 -- slow to import
 
     configure_logging("warning")
     try:
-        raise typer.Exit(asyncio.run(command))
+        raise typer.Exit(asyncio.run(_until_terminated(command)))
+    except asyncio.CancelledError:
+        raise typer.Exit(EXIT_TERMINATED) from None
     except InvalidSettings as error:
         _stop(error)
     except PrewError as error:
         typer.echo(f"prewmanager: {error}", err=True)
         raise typer.Exit(EXIT_FAILED) from None
+
+
+async def _until_terminated(command: Coroutine[Any, Any, int]) -> int:
+    task = asyncio.ensure_future(command)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await task
 
 
 def _settings() -> Settings:

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from prewmanager.adapters.aws.s3_inventory import s3_client
 from prewmanager.adapters.aws.s3_permissions import S3Permissions
 from prewmanager.app import innermost_resizer
-from prewmanager.commands.checks import Finding, State, failed, ok
+from prewmanager.commands.checks import Finding, State, credentials_fix, failed, ok
 from prewmanager.commands.checks.bucket import check_photos, check_previews
 from prewmanager.commands.checks.function import INVOKE, MAKES, check_invoke, check_makes, check_missing
 from prewmanager.commands.checks.redis import check_redis, check_sites
@@ -65,8 +65,9 @@ async def _check_function(settings: Settings, photo: str, permissions: S3Permiss
     async with AsyncExitStack() as stack:
         try:
             resizer = await stack.enter_async_context(innermost_resizer(settings, Metrics().costs))
-        except ImportError as error:
-            return [failed(INVOKE, str(error), "pip install prewmanager[resize], or set PREW_LAMBDA_FUNCTION")]
+        except InvalidSettings as error:
+            what, _, fix = str(error).partition(": ")
+            return [failed(INVOKE, what, fix)]
         if settings.lambda_function:
             invoked = await check_invoke(resizer, name)
             if invoked.state is State.FAILED:
@@ -78,4 +79,5 @@ async def _check_function(settings: Settings, photo: str, permissions: S3Permiss
             makes = await check_makes(resizer, settings, photo, previews, permissions)
             return [invoked, *makes, *(await check_missing(resizer, settings) if photo else [])]
         except PrewError as error:
-            return [invoked, failed(MAKES, str(error), "see the findings about previews")]
+            fix = credentials_fix(str(error)) or "see the findings about previews"
+            return [invoked, failed(MAKES, str(error), fix)]

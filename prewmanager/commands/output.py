@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.filesize import decimal
+from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -23,6 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 OnItem = Callable[[], None]
+_UNBOUNDED = 1_000_000  # columns
 
 
 def print_json(value: object) -> None:
@@ -31,18 +33,27 @@ def print_json(value: object) -> None:
 
 
 def print_table(rows: Sequence[Mapping[str, object]]) -> None:
-    """Print dictionaries with the same keys; a column named bytes is shown in kB, MB and so on."""
+    """Print dictionaries with the same keys; a column named bytes is shown in kB, MB and so on.
+
+    Cells are text and never markup. A terminal folds what is too wide for it; in a pipe or file each row is one line,
+    as wide as it needs.
+    """
     if not rows:
         return
-    table = Table(*rows[0])
+    table = Table()
+    for name in rows[0]:
+        table.add_column(Text(name), overflow="fold")
     for row in rows:
-        table.add_row(*(_shown(name, value) for name, value in row.items()))
-    Console().print(table)
+        table.add_row(*(Text(_printable(_shown(name, value))) for name, value in row.items()))
+    console = Console()
+    if not console.is_terminal:
+        console.width = Measurement.get(console, console.options.update(max_width=_UNBOUNDED), table).maximum
+    console.print(table)
 
 
 def print_line(text: str) -> None:
-    """Print a line for people."""
-    Console().print(text, markup=False, highlight=False)
+    """Print a line for people, unbroken."""
+    print(_printable(text))  # noqa: T201 -- the command's output
 
 
 class _Rate(ProgressColumn):
@@ -73,9 +84,16 @@ def readable_size(size: int) -> str:
 def _shown(name: str, value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M}"
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     return readable_size(value) if name == "bytes" and isinstance(value, int) else str(value)
+
+
+def _printable(text: str) -> str:
+    """Escape control characters: a key may hold line breaks, or sequences that a terminal obeys."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def _plain(value: object) -> str:

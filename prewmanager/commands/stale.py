@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
+from prewmanager.app import require_workers
 from prewmanager.commands.arguments import Selection
 from prewmanager.commands.concurrency import for_each
 from prewmanager.commands.freshness import Stale, why_stale
@@ -168,9 +169,11 @@ async def check_all(checker: Checker, counted: Sequence[CountedPreset], prefix: 
 async def run(settings: Settings, selection: Selection, *, fix: bool, concurrency: int, as_json: bool) -> int:
     """Run the command and return its exit code, 1 if stale previews are left.
 
-    Raises `InvalidSettings`, `StorageFailed`, `FlightStoreUnavailable`.
+    Raises `InvalidSettings`, `StorageFailed`.
     """
     names = selection.variants(settings)
+    if fix:
+        require_workers(settings)
     async with AsyncExitStack() as stack:
         buckets = await stack.enter_async_context(open_buckets(settings))
         counted = await count(settings, buckets, names, selection.prefix)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
+from prewmanager.commands.checks.bucket import DOCTOR
 from prewmanager.commands.output import OnItem, print_json, print_table, progress
 from prewmanager.commands.site import open_buckets
 from prewmanager.config.settings import Settings
@@ -41,7 +42,8 @@ async def stats(
 
     Calls `on_object` for each preview. Raises `StorageFailed`.
     """
-    unknown = [name async for name in previews.folders(f"{preview_prefix}/") if name not in presets]
+    folders = [name async for name in previews.folders(f"{preview_prefix}/")]
+    unknown = [name for name in folders if name not in presets and name != DOCTOR]
     for name in [*presets, *unknown]:
         found = PresetStats(name, name in presets)
         async for stored in previews.objects(f"{preview_prefix}/{name}/"):

@@ -9,30 +9,44 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from prewmanager.app import running_service
+from prewmanager.app import require_workers, running_service
 from prewmanager.commands.arguments import LIST_REQUEST_USD, CostAssumptions, Selection
 from prewmanager.commands.concurrency import for_each
-from prewmanager.commands.listings import Order, Pair, in_listing_order
+from prewmanager.commands.listings import Order, in_listing_order
 from prewmanager.commands.output import OnItem, print_json, print_line, print_table, progress
+from prewmanager.commands.pictures import is_folder, is_no_picture
 from prewmanager.commands.rendering import RenderCounter, Renderer, RenderReport, addressable
-from prewmanager.commands.site import Buckets, catalogue_of, listings_of, open_buckets, settings_for_rendering
+from prewmanager.commands.site import (
+    Buckets,
+    catalogue_of,
+    listings_of,
+    object_reader,
+    open_buckets,
+    settings_for_rendering,
+)
 from prewmanager.config.settings import Settings
 from prewmanager.previews.catalogue import Preview
 
 _MB_IN_GB = 1024
+State = Literal["stored", "unusable", "skipped"]
+"""Why a photo's preview is not rendered; a skipped one is no photo."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gaps:
-    """The numbers of one preset's photos: all, with their preview stored or missing, and those no request can name."""
+    """The numbers of one preset's photos: all, with their preview stored or missing, and those no request can name.
+
+    `skipped` objects are no pictures, by name and content type, and not among the photos.
+    """
 
     preset: str
     photos: int
     stored: int
     missing: int
     unusable: int
+    skipped: int
 
 
 class CountedPreset(NamedTuple):
@@ -74,24 +88,32 @@ class Warmer:
     async def _count(self, preset: str, on_item: OnItem) -> CountedPreset:
         async def count(order: Order) -> Gaps:
             counts = Counter[str]()
-            async for pair, missing in self._photos(preset, order):
+            async for found in self._photos(preset, order):
                 on_item()
-                counts["stored" if pair.preview else "missing" if missing else "unusable"] += 1
-            return Gaps(preset, counts.total(), counts["stored"], counts["missing"], counts["unusable"])
+                counts[found if isinstance(found, str) else "missing"] += 1
+            photos = counts.total() - counts["skipped"]
+            return Gaps(preset, photos, counts["stored"], counts["missing"], counts["unusable"], counts["skipped"])
 
         return CountedPreset(*await in_listing_order(count))
 
     async def _missing(self, preset: str, order: Order) -> AsyncIterator[Preview]:
-        async for _, missing in self._photos(preset, order):
-            if missing is not None:
-                yield missing
+        async for found in self._photos(preset, order):
+            if isinstance(found, Preview):
+                yield found
 
-    async def _photos(self, preset: str, order: Order) -> AsyncIterator[tuple[Pair, Preview | None]]:
-        """Yield the pairs that have a photo, each with its preview if it is missing and a request can name it."""
+    async def _photos(self, preset: str, order: Order) -> AsyncIterator[Preview | State]:
+        """Yield for each photo its missing preview, or why there is none to render."""
         catalogue = catalogue_of(self.settings)
+        photos = object_reader(self.settings, self.settings.source_bucket)
         async for pair in listings_of(self.settings, self.buckets, preset).pairs(self.prefix, order):
-            if pair.photo is not None:
-                yield pair, None if pair.preview else addressable(catalogue, preset, pair.name)
+            if pair.photo is None or is_folder(pair.photo):
+                continue
+            if pair.preview:
+                yield "stored"
+            elif await is_no_picture(pair.photo, photos):
+                yield "skipped"
+            else:
+                yield addressable(catalogue, preset, pair.name) or "unusable"
 
 
 async def run(
@@ -107,6 +129,8 @@ async def run(
 
     Raises `InvalidSettings`, `StorageFailed`.
     """
+    if not dry_run:
+        require_workers(settings)
     async with open_buckets(settings) as buckets:
         warmer = Warmer(settings, buckets, selection.variants(settings), selection.prefix)
         counted = await warmer.count()

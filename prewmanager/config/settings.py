@@ -156,7 +156,7 @@ class Settings(BaseSettings):
     @field_validator("otlp_endpoint")
     @classmethod
     def _has_otel(cls, value: str | None) -> str | None:
-        if value is not None and not _is_installed("opentelemetry.exporter.otlp.proto.http"):
+        if value is not None and not is_installed("opentelemetry.exporter.otlp.proto.http"):
             raise ValueError("requires an optional dependency: pip install prewmanager[otel], or unset it")
         return value
 
@@ -265,7 +265,8 @@ def _assigned(settings: Settings, name: str) -> str:
     return f"PREW_{name.upper()}={getattr(settings, name):g}"
 
 
-def _is_installed(module: str) -> bool:
+def is_installed(module: str) -> bool:
+    """Whether a module of an optional dependency can be imported."""
     try:
         return find_spec(module) is not None
     except ModuleNotFoundError:  # a parent package is missing

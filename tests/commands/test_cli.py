@@ -57,6 +57,16 @@ def test_presets_as_a_table() -> None:
     assert "fingerprint" in done.stdout
 
 
+def test_presets_in_a_pipe_are_whole() -> None:
+    hero = {
+        "PREW_PRESETS__HERO_OF_THE_FRONT_PAGE__WIDTH": "1600",
+        "PREW_PRESETS__HERO_OF_THE_FRONT_PAGE__FORMAT": "auto",
+    }
+    lines = run("presets", **GOOD, **hero).stdout.splitlines()
+
+    assert sum("hero_of_the_front_page.avif" in line for line in lines) == 1
+
+
 @pytest.mark.fault("settings-invalid")
 def test_invalid_settings_abort_startup_with_one_line() -> None:
     done = run("serve", **GOOD, PREW_LOCK_TTL="10")

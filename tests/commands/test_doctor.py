@@ -288,10 +288,19 @@ async def test_a_wrong_host_for_nginx_is_reported_with_its_variable(
     assert all("PREW_NGINX_S3_HOST" in findings[name]["fix"] for name in wrong)
 
 
-async def test_wrong_credentials_are_not_reported_as_a_missing_permission(guarded: Shop) -> None:
-    findings = await _examine(guarded, AWS_ACCESS_KEY_ID="nobody")
+@pytest.mark.parametrize("wrong", [{"AWS_ACCESS_KEY_ID": "nobody"}, {"AWS_SECRET_ACCESS_KEY": "wrong"}])
+async def test_wrong_credentials_are_not_reported_as_something_else(guarded: Shop, wrong: dict[str, str]) -> None:
+    guarded.put("prew/__doctor__/left.jpg")
+    findings = await _examine(guarded, **wrong)
+    left = guarded.json("stats")
+    guarded.client.delete_object(Bucket=guarded.bucket, Key="prew/__doctor__/left.jpg")
 
-    assert "AWS_ACCESS_KEY_ID" in findings["photos: list"]["fix"]
+    failures = _failed(findings)
+    assert {"photos: list", "previews: list", "previews: read", "function: makes a preview"} <= failures
+    assert {findings[name]["fix"] for name in failures if ":" in name} == {
+        "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine a role"
+    }
+    assert {each["preset"] for each in left} == {"card", "thumb"}
 
 
 async def test_worker_processes_render_the_preview(guarded: Shop) -> None:

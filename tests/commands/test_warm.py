@@ -7,7 +7,9 @@ import signal
 from collections import Counter
 
 import pytest
+from redis import Redis as BlockingRedis
 
+from devstack.backends import Redis
 from devstack.programs import LOOPBACK, free_ports
 from tests.commands.conftest import Shop
 from tests.support.asking import ask
@@ -26,7 +28,9 @@ async def test_missing_previews_are_rendered_and_stored_ones_skipped(shop: Shop,
     shop.put("prew/card/a-b.jpg", "prew/card/a/b.jpg", "prew/card/gone.jpg")
     report = await shop.run_beside("warm", "card")
 
-    assert report["presets"] == [{"preset": "card", "photos": 6, "stored": 2, "missing": 4, "unusable": 0}]
+    assert report["presets"] == [
+        {"preset": "card", "photos": 6, "stored": 2, "missing": 4, "unusable": 0, "skipped": 0}
+    ]
     assert report["done"] == {"made": 4}
     assert function.invocations == Counter(f"photo/{name}" for name in NAMES if name not in {"a-b.jpg", "a/b.jpg"})
     assert shop.keys("prew/card/") == {f"prew/card/{name}" for name in [*NAMES, "gone.jpg"]}
@@ -84,7 +88,7 @@ async def test_names_that_no_request_can_express_are_left_out(shop: Shop, functi
     _photos(shop, ["a.jpg", "folder/", "new\nline.jpg"])
     report = await shop.run_beside("warm", "card")
 
-    assert (report["presets"][0]["unusable"], report["done"]) == (2, {"made": 1})
+    assert (report["presets"][0]["unusable"], report["done"]) == (1, {"made": 1})
     assert function.calls == 1
 
 
@@ -181,3 +185,47 @@ async def test_ctrl_c_waits_for_the_flights_without_a_traceback(shop: Shop, func
     assert warming.returncode == 130
     assert b"Traceback" not in err
     assert shop.keys("prew/") == {name.replace("photo", "prew/card") for name in function.invocations}
+
+
+@pytest.mark.fault("command-killed")
+async def test_sigterm_releases_the_leases_of_what_it_cannot_finish(
+    shop: Shop, function: GatedLambda, redis_server: Redis
+) -> None:
+    _photos(shop, [f"{number}.jpg" for number in range(9)])
+    function.gate.clear()
+    warming = await shop.start(
+        "warm", "card", "--concurrency", "3", PREW_REDIS_URL=redis_server.url, PREW_SHUTDOWN_GRACE="1"
+    )
+    await function.until(lambda: function.in_flight == 3)
+    with BlockingRedis.from_url(redis_server.url) as client:
+        flights = f"prew:flight:{shop.namespace}/*"
+        before = list(client.scan_iter(flights))
+        warming.send_signal(signal.SIGTERM)
+        _, err = await warming.communicate()
+        after = list(client.scan_iter(flights))
+    function.gate.set()
+
+    assert (warming.returncode, err) == (143, b"")
+    assert (len(before), after) == (3, [])
+
+
+@pytest.mark.fault("no-pictures")
+async def test_what_cannot_be_a_picture_is_skipped_and_costs_nothing(shop: Shop, function: GatedLambda) -> None:
+    """Folder markers, what file managers leave, and texts; but not a picture under an odd name, or one of no type."""
+    _photos(shop, ["a.jpg"])
+    typed = {
+        "photo/readme.txt": "text/plain",
+        "photo/page": "text/html",
+        "photo/picture.txt": "image/png",
+        "photo/scan.pdf": "application/octet-stream",
+        "photo/upload-4711": "binary/octet-stream",
+    }
+    for key, content_type in typed.items():
+        shop.client.put_object(Bucket=shop.bucket, Key=key, Body=b"picture", ContentType=content_type)
+    shop.put("photo/.DS_Store", "photo/2024/._b.jpg.tmp", "photo/Thumbs.db")
+    shop.put("photo/empty.jpg", "photo/folder/", body=b"")
+    report = await shop.run_beside("warm", "card")
+
+    (card,) = report["presets"]
+    assert (card["photos"], card["missing"], card["skipped"]) == (3, 3, 7)
+    assert set(function.invocations) == {"photo/a.jpg", "photo/picture.txt", "photo/upload-4711"}

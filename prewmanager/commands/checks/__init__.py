@@ -24,6 +24,37 @@ class Finding:
     fix: str = ""
 
 
+# What AWS's services and SDK call credentials that are missing, wrong, or over.
+_CREDENTIALS = (
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "InvalidSignatureException",
+    "IncompleteSignature",
+    "UnrecognizedClientException",
+    "InvalidClientTokenId",
+    "MissingAuthenticationToken",
+    "ExpiredToken",
+    "InvalidToken",
+    "TokenRefreshRequired",
+    "NoCredentialsError",
+    "Unable to locate credentials",
+    "PartialCredentials",
+    "Partial credentials",
+    "CredentialRetrieval",
+    "ProfileNotFound",
+    "SSO",
+)
+
+
+def credentials_fix(detail: str) -> str | None:
+    """Return how to fix credentials, or a clock, if an error's code or message says that they are what is wrong."""
+    if "RequestTimeTooSkewed" in detail or "Signature expired" in detail:
+        return "set this machine's clock: AWS refuses signatures that are a quarter of an hour off"
+    if any(each in detail for each in _CREDENTIALS):
+        return "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine a role"
+    return None
+
+
 def ok(check: str, detail: str) -> Finding:
     """Build the finding of a check that passed."""
     return Finding(check, State.OK, detail)

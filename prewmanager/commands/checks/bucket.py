@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 
 from prewmanager.adapters.aws.s3_permissions import S3Answer, S3Permissions
-from prewmanager.commands.checks import Finding, failed, ok, skipped
+from prewmanager.commands.checks import Finding, credentials_fix, failed, ok, skipped
 
 # No preset can have this name, so no preview of a site is stored under it.
 DOCTOR = "__doctor__"
@@ -66,12 +66,8 @@ def _permission(check: str, answer: S3Answer, bucket: str, permission: str, vari
             fix = f"{bucket}: set {variable} to an existing bucket, and AWS_REGION to its region"
         case code if code in _DENIED:
             fix = f"allow these credentials {permission}"
-        case "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "ExpiredToken" | "InvalidToken" | "NoCredentialsError":
-            fix = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine a role"
-        case "RequestTimeTooSkewed":
-            fix = "set this machine's clock: S3 refuses signatures that are a quarter of an hour off"
-        case _:
-            fix = "check AWS_ENDPOINT_URL_S3 (unset for Amazon's) and AWS_REGION"
+        case code:
+            fix = credentials_fix(detail) or "check AWS_ENDPOINT_URL_S3 (unset for Amazon's) and AWS_REGION"
     return failed(check, detail, fix)
 
 
@@ -85,7 +81,9 @@ def _for_commands(finding: Finding, answer: S3Answer) -> Finding:
 def _clock(answer: S3Answer) -> Finding:
     if answer.skew_s is None:
         return skipped("clock", "S3's answer has no date")
-    detail = f"S3's clock is {answer.skew_s:+.0f} s from this machine's"
+    skew_s = round(answer.skew_s)
+    detail = f"S3's clock is {abs(skew_s)} s {'ahead of' if skew_s > 0 else 'behind'} this machine's"
+    detail = detail if skew_s else "S3's clock and this machine's agree"
     if abs(answer.skew_s) > _MAX_SKEW_S:
         fix = "set this machine's clock by NTP: S3 refuses signatures that are a quarter of an hour off"
         return failed("clock", detail, fix)

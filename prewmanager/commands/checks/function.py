@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from prewmanager.adapters.aws.s3_permissions import S3Permissions
 from prewmanager.app import ReadyResizer
-from prewmanager.commands.checks import Finding, failed, ok, skipped
+from prewmanager.commands.checks import Finding, credentials_fix, failed, ok, skipped
 from prewmanager.commands.checks.bucket import DOCTOR
 from prewmanager.config.settings import Settings
 from prewmanager.errors import PhotoHidden, PhotoMissing, PhotoRejected, PreviewFailed
@@ -37,7 +37,7 @@ async def check_invoke(resizer: ReadyResizer, name: str) -> Finding:
             fix = "set PREW_LAMBDA_FUNCTION to the name or ARN of a function in AWS_REGION"
         if "AccessDeniedException" in detail:
             fix = f"allow these credentials lambda:InvokeFunction on {name}"
-        return failed(INVOKE, detail, fix)
+        return failed(INVOKE, detail, credentials_fix(detail) or fix)
     return ok(INVOKE, name)
 
 
@@ -55,6 +55,7 @@ async def check_makes(
     try:
         made = (await resizer.resize(job)).made
     except PreviewFailed as error:
+        await permissions.delete(key)  # a function that has timed out may have stored it
         return _not_made(error, photo, settings)
     found = await previews.head(key)
     deleted = await permissions.delete(key)
@@ -96,7 +97,9 @@ def _not_made(error: PreviewFailed, photo: str, settings: Settings) -> list[Find
             return [skipped(MAKES, f"it answers, but cannot render {photo}: {error}", "upload another photo")]
         case PhotoMissing():
             return [failed(MAKES, str(error), _FIXES["missing"])]
-    return [failed(MAKES, f"{error.kind}: {error}", _fix(settings, error.kind))]
+    # The workers have this command's credentials, a function has those of its role.
+    own = credentials_fix(str(error)) if settings.lambda_function is None else None
+    return [failed(MAKES, f"{error.kind}: {error}", own or _fix(settings, error.kind))]
 
 
 def _hidden() -> Finding:
