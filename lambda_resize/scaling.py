@@ -21,18 +21,28 @@ class Decoded:
         image: The photo as stored, possibly on its side; all frames one below the other.
         width: The photo's whole width in pixels of `image`: 1362½ if a decoder halves 2725 and drops the last half.
         height: Likewise, of one frame.
+        frames: Those of an animation that is in memory.
     """
 
     image: pyvips.Image
     width: Fraction
     height: Fraction
+    frames: tuple[pyvips.Image, ...] = ()
 
     def in_memory(self) -> Decoded:
-        """Decode into memory, so that pixels can be read more than once and in any order."""
-        return replace(self, image=self.image.copy_memory())
+        """Decode into memory, so that pixels can be read more than once and in any order.
+
+        An animation is copied frame by frame: libvips would hold all of them twice.
+        """
+        count = self.image.height // self.image.get_page_height()
+        if count == 1:
+            return replace(self, image=self.image.copy_memory())
+        return replace(self, frames=tuple(self.frame(number).copy_memory() for number in range(count)))
 
     def frame(self, number: int) -> pyvips.Image:
         """Return one frame, counted from 0."""
+        if self.frames:
+            return self.frames[number]
         height = self.image.get_page_height()
         return self.image.crop(0, number * height, self.image.width, height)
 

@@ -39,7 +39,8 @@ class Limits:
         max_source_pixels: Width x height of the photo, and of the scaled photo. The default accepts the largest phone
             cameras (108 megapixels). Of an animation, all frames that are read count.
         max_frame_pixels: Width x height of a photo whose decoder must hold all of it at once: a progressive
-            JPEG, an interlaced PNG, WebP, AVIF, HEIC, GIF. The default keeps each of them below 1 GB.
+            JPEG, an interlaced PNG, WebP, AVIF, HEIC, GIF. The default keeps each of them below 1 GB; AVIF takes
+            twice the memory of the others, and may have half as many.
         max_seconds: Time for decoding, scaling and encoding; in Lambda at most the remaining time less one second.
     """
 

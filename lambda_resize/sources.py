@@ -22,6 +22,7 @@ MAX_BANDS = 5  # CMYK and transparency; a TIFF may declare thousands, each of wh
 MAX_SIDE = 65_535
 WHOLE_FRAME = frozenset({"webp", "gif", "heif"})  # decoders that hold the whole frame, as all do if it is interlaced
 MOVING = frozenset({"webp", "gif"})
+HELD_FRAMES = 2.4  # of the largest size, of four bytes a pixel, fit into 1 GB
 PROFILE = "icc-profile-data"
 TRANSPOSED = frozenset({5, 6, 7, 8})  # EXIF orientations of photos stored on their side
 
@@ -154,9 +155,10 @@ def check_pixels(what: str, size: Size, limit: int) -> None:
 
 def check_held(photo: Photo, scaled: Size) -> None:
     """Raise `TooLarge` for an animation that takes too much memory, which has its frames decoded and scaled."""
-    held, limit = photo.size.pixels * photo.frames + scaled.pixels, 2 * photo.limits.max_frame_pixels
+    held = photo.size.pixels * photo.frames + 2 * scaled.pixels  # the encoder copies them
+    limit = int(HELD_FRAMES * photo.limits.max_frame_pixels)
     if held > limit:
-        raise TooLarge(f"the animation has {held} pixels, decoded and scaled, the limit is {limit}")
+        raise TooLarge(f"the animation holds {held} pixels, decoded and scaled, the limit is {limit}")
 
 
 def orientation(image: pyvips.Image) -> int:

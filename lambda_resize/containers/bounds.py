@@ -18,15 +18,19 @@ MAX_PARTS = {
     "AV1 units": 10_000,
     "TIFF directories": 2_000,
     "TIFF entries": 100_000,
-    "SVG elements": 100_000,  # with those that `use` repeats
+    "SVG elements": 100_000,  # with those that `use` repeats, and what counts as several, see below
     "SVG references": 10_000,
     "SVG levels": 256,  # libxml2's own limit
 }
+# What counts as that many elements of SVG, since it works on all pixels: a step of a filter, a mask, another layer.
+FILTER_ELEMENTS, MASK_ELEMENTS, LAYER_ELEMENTS = 2_000, 500, 20
+VERTICES_OF_AN_ELEMENT = 2  # of a path
+PIXELS_OF_AN_ELEMENT = 250  # of a picture inside a drawing; all together have 25 megapixels at most
 # JPEG scans x pixels, as a multiple of the limit of a frame. Encoders write 4 to 20 scans, and the limit of a frame is
 # for the largest.
 SCANS_OF_A_FRAME = 50
 # Pixels of all pictures that a frame is made of, likewise: tiles and blocks stand out over its edge.
-TILES_OF_A_FRAME = 1.25
+TILES_OF_A_FRAME = 1.1
 # A part of a file that several others point at is read for each; of real files, nothing is.
 MAX_SHARING = 4
 SLACK_BYTES = 1_000_000

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from lambda_resize.containers import bounds
+from lambda_resize.errors import Corrupt
 
+# Boxes that may be in another only once. Of several, this code and a decoder might read different ones.
+_ONCE = frozenset({b"pitm", b"iinf", b"iloc", b"iprp", b"iref", b"idat", b"ipco"})
+_SIZE = b"ispe"
 _PLAIN = 8  # a header: size and name
 _WIDE = 16  # with a size of 64 bits
 
@@ -18,12 +23,20 @@ class Item:
     Attributes:
         kind: Of its coding, such as `av01`, or `grid`.
         properties: The boxes that are associated with it, by name; of several with one name the last.
-        extents: Where its bytes are in the file: first and length.
+        extents: Where its bytes are.
     """
 
     kind: bytes = b""
     properties: dict[bytes, memoryview] = field(default_factory=dict)
-    extents: tuple[tuple[int, int], ...] = ()
+    extents: tuple[Extent, ...] = ()
+
+
+class Extent(NamedTuple):
+    """A piece of an item: of the file, or of the box `idat`."""
+
+    at: int
+    length: int
+    inside: bool
 
 
 class Cursor:
@@ -63,28 +76,44 @@ def children(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
         at = end
 
 
+def parts(data: memoryview) -> dict[bytes, memoryview]:
+    """Return the boxes by name. Raises `Corrupt` if one is there twice that may be there once."""
+    found: dict[bytes, memoryview] = {}
+    for name, content in children(data):
+        if name in _ONCE and name in found:
+            raise Corrupt(f"heif: {name.decode()} twice")
+        found[name] = content
+    return found
+
+
 def kinds(content: memoryview) -> dict[int, bytes]:
     """Return the kind of each item, from `iinf`."""
     version = content[0] if content else 0
-    found = {}
+    found: dict[int, bytes] = {}
     for name, entry in children(content[6 if version == 0 else 8 :]):
         if name == b"infe" and entry:
             cursor = Cursor(entry)
             wide = cursor.number(4) >> 24 > 2  # noqa: PLR2004 -- from version 3 on
             item = cursor.number(4 if wide else 2)
             cursor.number(2)
+            _check_new(item, found)
             found[item] = cursor.name()
     return found
 
 
-def extents(content: memoryview) -> dict[int, tuple[tuple[int, int], ...]]:
-    """Return where each item's bytes are, from `iloc`; those in `idat` begin at -1."""
+def _check_new(item: int, found: Collection[int]) -> None:
+    if item in found:
+        raise Corrupt(f"heif: item {item} twice")
+
+
+def extents(content: memoryview) -> dict[int, tuple[Extent, ...]]:
+    """Return where each item's bytes are, from `iloc`. Raises `Corrupt` if it says so twice."""
     cursor = Cursor(content)
     version = cursor.number(4) >> 24
     sizes = cursor.number(2)
     offset, length, base, index = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15, sizes & 15 if version else 0
     wide = 4 if version > 1 else 2
-    found = {}
+    found: dict[int, tuple[Extent, ...]] = {}
     pieces = 0
     for place in range(cursor.number(wide)):
         bounds.check_parts("HEIF boxes", place)
@@ -100,7 +129,8 @@ def extents(content: memoryview) -> dict[int, tuple[tuple[int, int], ...]]:
             bounds.check_parts("HEIF boxes", pieces)
             cursor.number(index)
             at = start + cursor.number(offset)
-            own.append((at if method == 0 else -1, cursor.number(length)))
+            own.append(Extent(at, cursor.number(length), inside=method == 1))
+        _check_new(item, found)
         found[item] = tuple(own)
     return found
 
@@ -116,9 +146,8 @@ def references(content: memoryview) -> Iterator[tuple[bytes, int, tuple[int, ...
 
 
 def properties(content: memoryview) -> dict[int, dict[bytes, memoryview]]:
-    """Return the properties of each item, from `iprp`."""
-    parts = dict(children(content))
-    declared = list(children(parts.get(b"ipco", memoryview(b""))))
+    """Return the properties of each item, from `iprp`. Raises `Corrupt` if an item has two sizes."""
+    declared = list(children(parts(content).get(b"ipco", memoryview(b""))))
     found: dict[int, dict[bytes, memoryview]] = {}
     for name, entry in children(content):
         if name != b"ipma":
@@ -134,5 +163,8 @@ def properties(content: memoryview) -> dict[int, dict[bytes, memoryview]]:
             for _ in range(cursor.number(1)):
                 index = cursor.number(2) & 0x7FFF if many else cursor.number(1) & 0x7F
                 if 0 < index <= len(declared):
-                    own.update([declared[index - 1]])
+                    kind, value = declared[index - 1]
+                    if kind == _SIZE and kind in own:
+                        raise Corrupt("heif: an item of two sizes")
+                    own[kind] = value
     return found

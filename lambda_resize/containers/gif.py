@@ -6,6 +6,7 @@ from lambda_resize.containers import bounds
 
 _FIRST = 13  # after the signature and the screen's description
 _FRAME, _EXTENSION = 0x2C, 0x21
+_COMMENT = b"\xfe"  # the kind of an extension
 
 
 def checked(data: bytes, _max_frame_pixels: int) -> bytes:
@@ -32,8 +33,10 @@ def _end_of_blocks(data: bytes) -> int:
             frames += 1
             bounds.check_parts("GIF frames", frames)
             at += 11 + _colours(data, at + 9)  # its description, and the size of LZW's codes
-        else:
+        elif data[at + 1 : at + 2] == _COMMENT:
             at += 2
+        else:  # libnsgif reads the first block even if it is empty
+            at += 3 + int.from_bytes(data[at + 2 : at + 3])
         while at < len(data) and data[at]:
             blocks += 1
             bounds.check_parts("GIF blocks", blocks)

@@ -1,4 +1,4 @@
-"""TIFF: its reader visits each directory to count the pages, and reads the values of each."""
+"""TIFF: its reader visits each directory to count the pages, reads the values of each, and holds strips whole."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from lambda_resize.containers import bounds
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _BIG = 43  # the version of BigTIFF
+_WIDTH, _HEIGHT, _BITS, _COLOURS, _CHANNELS, _ROWS, _PLANES, _TILED = 256, 257, 258, 262, 277, 278, 284, 322
+_YCBCR, _SEPARATE = 6, 2  # values of _COLOURS and _PLANES
+_BYTES_OF_A_PIXEL = 4  # in a strip of the largest frame
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class _Layout:
         return 4 + 2 * self.offset
 
 
-def checked(data: bytes, _max_frame_pixels: int) -> bytes:
+def checked(data: bytes, max_frame_pixels: int) -> bytes:
     """Return the file. Raises `TooLarge`, see `bounds`."""
     order: Literal["little", "big"] = "little" if data.startswith(b"II") else "big"
     layout = _Layout(order, 8 if int.from_bytes(data[2:4], order) == _BIG else 4)
@@ -46,6 +49,9 @@ def checked(data: bytes, _max_frame_pixels: int) -> bytes:
         bounds.check_parts("TIFF entries", entries)
         starts = range(first, first + count * layout.entry, layout.entry)
         read += sum(_size(layout, data, start) for start in starts)
+        if len(seen) == 1:
+            strip = _strip(layout, data, starts)
+            bounds.check_work("a strip", strip // _BYTES_OF_A_PIXEL, max_frame_pixels)
         at = layout.number(data, starts.stop, layout.offset)
     bounds.check_shared("TIFF entries", read, len(data))
     return data
@@ -55,3 +61,19 @@ def _size(layout: _Layout, data: bytes, entry: int) -> int:
     """Return how many bytes an entry's values take; 0 if there are not so many, which its reader notices."""
     size = _SIZES.get(layout.number(data, entry + 2, 2), 0) * layout.number(data, entry + 4, layout.offset)
     return size if size <= len(data) else 0
+
+
+def _strip(layout: _Layout, data: bytes, entries: range) -> int:
+    """Return the bytes of a strip that libvips holds whole; others it reads row by row."""
+    values: dict[int, int] = {}
+    for entry in entries:
+        tag, kind, count = (layout.number(data, entry + at, size) for at, size in ((0, 2), (2, 2), (4, layout.offset)))
+        width = _SIZES.get(kind, 0)
+        place = entry + 4 + layout.offset
+        if width * count > layout.offset:
+            place = layout.number(data, place, layout.offset)
+        values[tag] = max(values.get(tag, 0), layout.number(data, place, width))
+    if values.get(_TILED) or (values.get(_PLANES) != _SEPARATE and values.get(_COLOURS) != _YCBCR):
+        return 0
+    rows = min(values.get(_HEIGHT, 0), values.get(_ROWS) or values.get(_HEIGHT, 0))
+    return rows * values.get(_WIDTH, 0) * max(1, values.get(_CHANNELS, 1)) * -(-values.get(_BITS, 1) // 8)

@@ -38,7 +38,6 @@ SVG = (
         ("TIFF", {}, False),
         ("WEBP", {}, True),
         ("GIF", {}, True),
-        ("AVIF", {}, True),
     ],
 )
 def test_a_frame_that_must_be_held_has_its_own_limit(file_format: str, options: dict[str, Any], *, whole: bool) -> None:
@@ -49,6 +48,14 @@ def test_a_frame_that_must_be_held_has_its_own_limit(file_format: str, options: 
             resize(data, SMALL, Limits(max_frame_pixels=9_999))
     else:
         assert resize(data, SMALL, Limits(max_frame_pixels=9_999)).width == 20
+
+
+def test_an_avif_may_have_about_half_as_many_pixels() -> None:
+    """Decoding one takes 15 to 18 bytes for each, a HEIC 7 to 10."""
+    data = encode(Image.new("RGB", (100, 100)), "AVIF")
+    assert resize(data, SMALL, Limits(max_frame_pixels=20_000)).width == 20
+    with pytest.raises(TooLarge, match="to be decoded"):
+        resize(data, SMALL, Limits(max_frame_pixels=18_000))
 
 
 def test_an_interlaced_png_counts_as_a_whole_frame() -> None:
@@ -101,10 +108,10 @@ def test_the_frames_of_an_animation_count_decoded_and_scaled() -> None:
     frames = [Image.new("RGB", (100, 100), colour) for colour in ("red", "green", "blue", "white")]
     data = encode(frames[0], "WEBP", save_all=True, append_images=frames[1:])
     moving = Spec(width=100, animated=True, format="webp")
-    assert resize(data, moving, Limits(max_frame_pixels=40_000)).width == 100
+    assert resize(data, moving, Limits(max_frame_pixels=50_000)).width == 100
     with pytest.raises(TooLarge, match="decoded and scaled"):
-        resize(data, moving, Limits(max_frame_pixels=39_999))
-    assert resize(data, replace(moving, animated=False), Limits(max_frame_pixels=39_999)).width == 100
+        resize(data, moving, Limits(max_frame_pixels=49_999))
+    assert resize(data, replace(moving, animated=False), Limits(max_frame_pixels=49_999)).width == 100
 
 
 def test_a_photo_for_which_there_is_no_memory_is_too_large() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import pillow_heif
@@ -23,7 +23,7 @@ class Part:
 
     Attributes:
         kind: Of its coding.
-        size: What it claims to be.
+        size: What it claims to be, nothing if it is 0.
         data: Its bytes; those of `Part.shares` if that is not 0.
         properties: Further boxes.
         made_of: Numbers of the items that it is made of.
@@ -51,6 +51,11 @@ def full(name: bytes, *content: bytes, version: int = 0) -> bytes:
     return box(name, struct.pack(">I", version << 24), *content)
 
 
+def extent(width: int, height: int) -> bytes:
+    """Return the box of a picture's size."""
+    return full(b"ispe", struct.pack(">II", width, height))
+
+
 @cache
 def coded(width: int, height: int, *, kind: bytes = b"av01") -> tuple[bytes, tuple[bytes, ...]]:
     """Return a picture in one colour, as AV1 or HEVC: its bytes, and the properties that decoding needs."""
@@ -64,19 +69,19 @@ def coded(width: int, height: int, *, kind: bytes = b"av01") -> tuple[bytes, tup
     parts = dict(boxes.children(dict(boxes.children(file))[b"meta"][4:]))
     number = int.from_bytes(parts[b"pitm"][4:6])
     item = Item(b"", boxes.properties(parts[b"iprp"])[number], boxes.extents(parts[b"iloc"])[number])
-    data = b"".join(bytes(file[at : at + length]) for at, length in item.extents)
+    data = b"".join(bytes(file[each.at : each.at + each.length]) for each in item.extents)
     kept = (b"av1C", b"hvcC", b"pixi", b"colr")
     return data, tuple(box(name, bytes(item.properties[name])) for name in kept if name in item.properties)
 
 
-def heif(parts: Sequence[Part], brand: bytes = b"avif") -> bytes:
-    """Return a file; its first part is the primary item."""
+def heif(parts: Sequence[Part], brand: bytes = b"avif", *, again: Sequence[bytes] = ()) -> bytes:
+    """Return a file; its first part is the primary item. `again` are boxes that follow those of the same names."""
     head = box(b"ftyp", brand, bytes(4), b"mif1", brand, b"miaf")
-    size = len(head) + len(_meta(parts, 0))
-    return head + _meta(parts, size + 8) + box(b"mdat", *(part.data for part in parts))
+    size = len(head) + len(_meta(parts, 0, again))
+    return head + _meta(parts, size + 8, again) + box(b"mdat", *(part.data for part in parts))
 
 
-def _meta(parts: Sequence[Part], start: int) -> bytes:
+def _meta(parts: Sequence[Part], start: int, again: Sequence[bytes]) -> bytes:
     entries = b"".join(
         full(b"infe", struct.pack(">HH", number, 0), part.kind, b"\0", version=2)
         for number, part in enumerate(parts, 1)
@@ -89,6 +94,7 @@ def _meta(parts: Sequence[Part], start: int) -> bytes:
         full(b"iinf", struct.pack(">H", len(parts)), entries),
         _properties(parts),
         full(b"iref", *_references(parts)),
+        *again,
     )
 
 
@@ -106,7 +112,7 @@ def _properties(parts: Sequence[Part]) -> bytes:
     linked = []
     for number, part in enumerate(parts, 1):
         alpha = (full(b"auxC", ALPHA),) if part.belongs_to else ()
-        own = (full(b"ispe", struct.pack(">II", *part.size)), *part.properties, *alpha)
+        own = (*((extent(*part.size),) if any(part.size) else ()), *part.properties, *alpha)
         declared += [each for each in own if each not in declared]
         index = bytes(0x80 | (declared.index(each) + 1) for each in own)
         linked.append(struct.pack(">HB", number, len(index)) + index)
@@ -175,6 +181,57 @@ def made_of_itself(levels: int) -> bytes:
 
 def many_places(count: int) -> bytes:
     """Return a file that says `count` times where an item is, and which properties it has."""
-    places = full(b"iloc", b"\0\0", struct.pack(">I", count), bytes(8 * count), version=2)
+    items = b"".join(struct.pack(">IHHH", number, 0, 0, 0) for number in range(count))
+    places = full(b"iloc", b"\0\0", struct.pack(">I", count), items, version=2)
     properties = box(b"iprp", box(b"ipco"), full(b"ipma", struct.pack(">I", count), bytes(3 * count)))
     return box(b"ftyp", b"avif", bytes(4), b"mif1") + full(b"meta", full(b"pitm", b"\0\1"), places, properties)
+
+
+def deep(width: int, height: int) -> Part:
+    """Return an item of 10 bits a channel whose colours have the full resolution."""
+    return Part(b"av01", (width, height), properties=(box(b"av1C", b"\x81\x20\x40\0"),))
+
+
+def contradiction(name: str, side: int = 2048, count: int = 16) -> bytes:
+    """Return a picture of large tiles that says one thing twice, secondly what is harmless; libheif reads the first."""
+    data, properties = coded(side, side)
+    small, small_properties = coded(64, 64)
+    tile = Part(b"av01", (side, side), data, properties)
+    whole = Part(b"grid", (64, 64), grid(count, count, (64, 64)), made_of=[2] * count * count)
+    harmless = Part(b"av01", (64, 64), small, small_properties)
+    if name == "ispe":
+        return heif([whole, replace(tile, properties=(*properties, extent(64, 64)))])
+    again = {
+        "iref": full(b"iref"),
+        "iprp": _properties([whole, replace(tile, size=(64, 64)), harmless]),
+        "pitm": full(b"pitm", struct.pack(">H", 3)),
+        "iloc": full(b"iloc", b"\x44\0", bytes(2)),
+        "iinf": full(b"iinf", bytes(2)),
+    }
+    return heif([whole, tile, harmless], again=[again[name]])
+
+
+def without_size(side: int) -> bytes:
+    """Return a picture whose alpha does not say how large it is."""
+    data, properties = coded(64, 64)
+    alpha, alpha_properties = coded(side, side)
+    return heif(
+        [Part(b"av01", (64, 64), data, properties), Part(b"av01", (0, 0), alpha, alpha_properties, belongs_to=1)]
+    )
+
+
+def frames_inside(count: int) -> bytes:
+    """Return a picture whose item has `count` frames, which are in `idat`, after as many zeros."""
+    data, properties = coded(1024, 1024)
+    stream = data * count
+    place = struct.pack(">HHHHII", 1, 1, 0, 1, len(stream), len(stream))
+    meta = full(
+        b"meta",
+        full(b"hdlr", bytes(4), b"pict", bytes(13)),
+        full(b"pitm", struct.pack(">H", 1)),
+        full(b"iloc", b"\x44\0", struct.pack(">H", 1), place, version=1),
+        full(b"iinf", struct.pack(">H", 1), full(b"infe", struct.pack(">HH", 1, 0), b"av01", b"\0", version=2)),
+        _properties([Part(b"av01", (1024, 1024), properties=properties)]),
+        box(b"idat", bytes(len(stream)), stream),
+    )
+    return box(b"ftyp", b"avif", bytes(4), b"mif1", b"avif", b"miaf") + meta + box(b"mdat")

@@ -81,6 +81,19 @@ def jpeg_scans(width: int, height: int, scans: int) -> bytes:
     return b"\xff\xd8" + tables + codes + first + later * scans + b"\xff\xd9"
 
 
+def jpeg_hidden_scans(width: int, height: int, scans: int) -> bytes:
+    """Return a JPEG with restarts whose later scans are each within what looks like a segment.
+
+    libjpeg, in search of a restart, skips a reserved marker and goes on at the next one, without regard to a length.
+    """
+    plain = jpeg_scans(width, height, 0)
+    start = plain.index(b"\xff\xda")
+    later = _segment(0xDA, bytes([1, 1, 0, 1, 63, 0]))
+    hidden = _segment(0x02, later)
+    first = _segment(0xDA, bytes([1, 1, 0, 0, 0, 0])) + bytes(2)
+    return plain[:start] + _segment(0xDD, struct.pack(">H", 64)) + first + hidden * scans + b"\xff\xd9"
+
+
 def jpeg_markers(count: int) -> bytes:
     """Return a JPEG with many comments."""
     plain = saved("JPEG")
@@ -116,6 +129,27 @@ def gif_frames(count: int) -> bytes:
     """Return a GIF with frames of one pixel."""
     frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x4c\x01\0"
     return b"GIF89a" + struct.pack("<HHBBB", 64, 64, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff" + frame * count + b"\x3b"
+
+
+def gif_hidden_frames(count: int) -> bytes:
+    """Return a GIF with frames after an extension whose first block is empty, and which libnsgif reads on."""
+    plain = gif_frames(count)
+    at = plain.index(b"\x2c")
+    return plain[:at] + b"\x21\xf9\0\1a\0" + plain[at:]
+
+
+def tiff_planes(side: int) -> bytes:
+    """Return a TIFF of four planes of 16 bits, each in one strip, which all are the same bytes."""
+    packed = zlib.compress(bytes(2 * side * side), 9)
+    at = 8 + len(packed)
+    arrays = struct.pack("<4I", *[8] * 4) + struct.pack("<4I", *[len(packed)] * 4)
+    entries = [
+        (256, 3, 1, side), (257, 3, 1, side), (258, 3, 1, 16), (259, 3, 1, 8), (262, 3, 1, 2), (273, 4, 4, at),
+        (277, 3, 1, 4), (278, 4, 1, side), (279, 4, 4, at + 16), (284, 3, 1, 2), (338, 3, 1, 2),
+    ]  # fmt: skip
+    table = b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    head = b"II*\0" + struct.pack("<I", at + len(arrays))
+    return head + packed + arrays + struct.pack("<H", len(entries)) + table + bytes(4)
 
 
 def tiff_directories(count: int, extra: Sequence[tuple[int, int, int, int]] = ()) -> bytes:
