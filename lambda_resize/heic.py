@@ -2,38 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pyvips
 
 from lambda_resize.deadline import Deadline
 from lambda_resize.errors import Corrupt, Unsupported
+from lambda_resize.geometry import Size
 
 
-def decode(data: bytes, deadline: Deadline) -> pyvips.Image:
-    """Decode a HEIC file's primary image, upright, with 8 bits a channel and its profile.
+class Heic:
+    """A HEIC file's primary image, whose header was read."""
 
-    libde265 cannot be stopped; what the file makes it do is bounded beforehand, by `lambda_resize.containers.heif`.
+    def __init__(self, data: bytes) -> None:
+        """Read the header, by pi-heif: libvips refuses files of more than 256 items, as panoramas of phones have.
 
-    Raises:
-        TimedOut: The time was up before or after it.
-        Unsupported: pi-heif is not installed.
-        Corrupt: The file cannot be decoded.
-    """
+        Raises:
+            Unsupported: pi-heif is not installed.
+            Corrupt: The header cannot be read.
+        """
+        try:
+            import pi_heif  # noqa: PLC0415 -- takes 60 ms and loads Pillow, for this one format
+        except ImportError as error:
+            raise Unsupported("HEIC (HEVC) requires pi-heif, which is not installed") from error
+        with _translated("header"):
+            self._picture = pi_heif.open_heif(data, convert_hdr_to_8bit=True, bgr_mode=False)
+        self.size = Size(*self._picture.size)
+
+    @property
+    def bits(self) -> int:
+        """Bits of a channel, as stored."""
+        return int(self._picture.info["bit_depth"])
+
+    def decode(self, deadline: Deadline) -> pyvips.Image:
+        """Decode it, upright, with 8 bits a channel and its profile.
+
+        libde265 cannot be stopped; what the file makes it do is bounded beforehand, by `lambda_resize.containers.heif`.
+
+        Raises:
+            TimedOut: The time was up before or after it.
+            Corrupt: The file cannot be decoded.
+        """
+        picture = self._picture
+        deadline.check()
+        with _translated("pixels"):
+            pixels, bands, profile = bytes(picture.data), len(picture.mode), picture.info.get("icc_profile")
+        deadline.check()
+        # Rows are padded; cropping to the image's true width removes the padding.
+        stride = picture.stride // bands
+        image = pyvips.Image.new_from_memory(pixels, stride, self.size.height, bands, "uchar").crop(0, 0, *self.size)
+        image = image.copy(interpretation="b-w" if bands < 3 else "srgb")  # noqa: PLR2004 -- red, green, blue
+        if profile:
+            image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
+        return image
+
+
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
     try:
-        import pi_heif  # noqa: PLC0415 -- takes 60 ms and loads Pillow, for this one format
-    except ImportError as error:
-        raise Unsupported("HEIC (HEVC) requires pi-heif, which is not installed") from error
-    deadline.check()
-    try:
-        picture = pi_heif.open_heif(data, convert_hdr_to_8bit=True, bgr_mode=False)
-        pixels, bands, profile = bytes(picture.data), len(picture.mode), picture.info.get("icc_profile")
+        yield
     except (ValueError, EOFError, OSError, SyntaxError, RuntimeError) as error:  # libheif's binding raises all of these
-        raise Corrupt(f"pixels of heic: {error}") from error
-    deadline.check()
-    width, height = picture.size
-    # Rows are padded; cropping to the image's true width removes the padding.
-    stride = picture.stride // bands
-    image = pyvips.Image.new_from_memory(pixels, stride, height, bands, "uchar").crop(0, 0, width, height)
-    image = image.copy(interpretation="b-w" if bands < 3 else "srgb")  # noqa: PLR2004 -- red, green, blue
-    if profile:
-        image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
-    return image
+        raise Corrupt(f"{what} of heic: {error}") from error

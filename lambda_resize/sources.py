@@ -8,11 +8,12 @@ from typing import Any, cast
 
 import pyvips
 
-from lambda_resize import containers, heic, vips
-from lambda_resize.containers import gif, icc
+from lambda_resize import containers, vips
+from lambda_resize.containers import gif, heif, icc
 from lambda_resize.deadline import Deadline
 from lambda_resize.errors import Corrupt, TooLarge, Unsupported
 from lambda_resize.geometry import Size
+from lambda_resize.heic import Heic
 from lambda_resize.settings import Limits
 
 TIFF_MAGIC = (b"II*\0", b"MM\0*")
@@ -91,10 +92,19 @@ class Photo:
     @cached_property
     def image(self) -> pyvips.Image:
         """The photo at its full size; HEIC is already decoded, upright and with 8 bits a channel."""
+        if self.format == "heif" and heif.is_hevc(self.data):
+            photo = Heic(self.data)
+            self._check(photo.size, photo.size, whole=True, deep=photo.bits > 8)  # noqa: PLR2004 -- a byte
+            return _with_tamed_profile(photo.decode(self.deadline))
         header = self.open()
-        self._check(header)
-        if self.format == "heif" and header.get("heif-compression") != "av1":
-            return _with_tamed_profile(heic.decode(self.data, self.deadline))
+        if header.bands > MAX_BANDS:
+            raise Unsupported(f"{header.bands} channels")
+        self._check(
+            Size(header.width, header.height),
+            Size(header.width, header.get_page_height()),
+            whole=self.format in WHOLE_FRAME or bool(_field(header, "interlaced", 0)),
+            deep=header.format != "uchar",
+        )
         return header
 
     @property
@@ -112,20 +122,21 @@ class Photo:
         """The size after the EXIF orientation is applied."""
         return Size(*reversed(self.size)) if self.transposed else self.size
 
-    def _check(self, header: pyvips.Image) -> None:
-        """Reject a photo that is too large, before decoding; `header` has all frames one below the other."""
-        if header.bands > MAX_BANDS:
-            raise Unsupported(f"{header.bands} channels")
-        check_pixels("the image", Size(header.width, header.height), self.limits.max_source_pixels)
-        if max(header.width, header.get_page_height()) > MAX_SIDE:
-            raise TooLarge(f"the image has {header.width}x{header.height} pixels, the limit of a side is {MAX_SIDE}")
-        if self.format in WHOLE_FRAME or _field(header, "interlaced", 0):
-            frame = Size(header.width, header.get_page_height())
-            check_pixels(f"the image, {self.format} to be decoded whole,", frame, self._frame_pixels(header))
+    def _check(self, frames: Size, frame: Size, *, whole: bool, deep: bool) -> None:
+        """Reject a photo that is too large, before decoding.
 
-    def _frame_pixels(self, header: pyvips.Image) -> int:
-        """Return the limit of a frame; 16 bits a channel take twice the memory and the time."""
-        return self.limits.max_frame_pixels // (1 if header.format == "uchar" else 2)
+        Args:
+            frames: All of them, one below the other.
+            frame: One of them.
+            whole: Whether its decoder holds all of it.
+            deep: Whether it has 16 bits a channel, which take twice the memory and the time.
+        """
+        check_pixels("the image", frames, self.limits.max_source_pixels)
+        if max(frame) > MAX_SIDE:
+            raise TooLarge(f"the image has {frames.width}x{frames.height} pixels, the limit of a side is {MAX_SIDE}")
+        if whole:
+            limit = self.limits.max_frame_pixels // (2 if deep else 1)
+            check_pixels(f"the image, {self.format} to be decoded whole,", frame, limit)
 
 
 def open_photo(data: bytes, deadline: Deadline, limits: Limits, *, animated: bool, best_effort: bool) -> Photo:

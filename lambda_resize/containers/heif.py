@@ -13,7 +13,7 @@ _DERIVED = frozenset({b"grid", b"iovl", b"iden"})
 _DEPTH = 4  # of pictures made of pictures; phones have two levels
 _AUXILIARIES = 2  # their pixels, as a multiple of their picture's: an alpha, a gain map, depth
 _SMALL = 1_000_000  # pixels that any auxiliary may have
-_SIZE, _AV1 = b"ispe", b"av01"
+_SIZE, _AV1, _HEVC = b"ispe", b"av01", frozenset({b"hvc1", b"hev1"})
 _DEPTH_AT, _FULL = 17, 3  # in `hvcC`: bits above 8, after the colours' resolution, of which this is the full one
 
 
@@ -31,6 +31,12 @@ def checked(data: bytes, max_frame_pixels: int) -> bytes:
         if name == b"meta":
             _Pictures(data, content[4:]).check(max_frame_pixels)
     return data
+
+
+def is_hevc(data: bytes) -> bool:
+    """Whether the primary picture, or what it is made of, is HEVC: the picture is HEIC."""
+    metas = [content for name, content in boxes.children(memoryview(data)) if name == b"meta"]
+    return bool(metas) and _Pictures(data, metas[-1][4:]).coding in _HEVC
 
 
 class _Pictures:
@@ -60,6 +66,14 @@ class _Pictures:
         auxiliary = sum(self._pixels(each, 0) for each in self._belong_to[primary])
         largest = max(_SMALL, _AUXILIARIES * self._pixels(primary, 0))
         bounds.check_work("alpha and the like", auxiliary, min(largest, limit))
+
+    @property
+    def coding(self) -> bytes:
+        """The kind of the primary item, or of the first that it is made of."""
+        number = self._primary
+        for _ in range(_DEPTH):
+            number = next(iter(self._made_of[number]), number)
+        return self._items.get(number, Item()).kind
 
     @property
     def _primary(self) -> int:

@@ -16,6 +16,7 @@ from lambda_resize.errors import Corrupt, TooLarge
 from lambda_resize.resize import resize
 from lambda_resize.settings import Limits
 from prewmanager_presets import Spec
+from tests.lambda_resize.hostile import heifs
 from tests.lambda_resize.pictures import colour, difference, exif, furthest, halves, noise, rendered, stored
 
 decoded = partial(rendered, width=40, format="png")
@@ -35,6 +36,16 @@ def test_a_heic_photo_is_decoded_to_the_last_pixel(width: int) -> None:
     assert image.size == (width, 50)
     for x, painted in {1: (255, 0, 0), width - 2: (0, 0, 255)}.items():
         assert furthest(colour(image, x, 25), painted) < 12
+
+
+def test_a_panorama_of_a_phone_has_hundreds_of_tiles() -> None:
+    """Libvips refuses more than 256 items, and the largest photos of phones have as many."""
+    data, properties = heifs.coded(64, 64, kind=b"hvc1")
+    canvas = (20 * 64 - 2, 20 * 64 - 2)
+    whole = heifs.Part(b"grid", canvas, heifs.grid(20, 20, canvas), made_of=range(2, 402))
+    image = decoded(heifs.heif([whole, *[heifs.Part(b"hvc1", (64, 64), data, properties)] * 400], b"heic"))
+    assert image.size == (40, 40)
+    assert furthest(colour(image, 39, 39), (255, 0, 0)) < 12
 
 
 def test_keep_renders_heic_as_avif() -> None:
