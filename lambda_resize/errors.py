@@ -4,7 +4,8 @@
     ├── InvalidRequest   invalid       a field of the event is missing or out of bounds
     ├── Missing          missing       the object does not exist in S3 (404)
     │   └── Hidden           missing       S3 refused (403) to say whether it exists; the answer has `denied`
-    ├── Forbidden        forbidden     S3 refused (403) an object that exists, or the credentials
+    ├── Forbidden        forbidden     S3 refused (403) an object that exists
+    │   └── Unauthenticated  credentials   S3 refused the credentials, or there are none
     ├── StorageFailed    storage       S3 does not answer, or answers with another error
     ├── Throttled        throttled     S3 asks for fewer requests (SlowDown)
     ├── Unsupported      unsupported   not an image, or its format is not accepted
@@ -57,6 +58,12 @@ class StorageFailed(ResizeError):
     """S3 could not be reached or failed, or the bucket does not exist."""
 
     kind = "storage"
+
+
+class Unauthenticated(Forbidden):
+    """S3 refuses the credentials themselves, or there are none: wrong, expired, or signed by a clock that is off."""
+
+    kind = "credentials"
 
 
 class Throttled(ResizeError):

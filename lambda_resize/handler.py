@@ -29,7 +29,7 @@ vips.allow_svg(allowed=SETTINGS.allow_svg)
 RESERVED_SECONDS = 1.0  # of Lambda's remaining time, for the write and the answer
 MIN_SECONDS = 0.1
 
-ALARMING = frozenset({"storage", "forbidden", "internal"})  # kinds that an operator should act on
+ALARMING = frozenset({"storage", "forbidden", "credentials", "internal"})  # kinds that an operator should act on
 
 logger = logging.getLogger(__name__)
 logger.setLevel(logging.INFO)  # Lambda's runtime leaves the root logger at WARNING

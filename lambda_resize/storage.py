@@ -15,7 +15,8 @@ import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store
 
-from lambda_resize.errors import Forbidden, Hidden, Missing, StorageFailed, Throttled, TooLarge
+from lambda_resize.credentials import SdkCredentials, provider
+from lambda_resize.errors import Forbidden, Hidden, Missing, StorageFailed, Throttled, TooLarge, Unauthenticated
 
 # S3 shows them as x-amz-meta-preset-fingerprint and so on.
 FINGERPRINT = "preset-fingerprint"
@@ -38,6 +39,11 @@ LAST_KEY = "\U0010ffff"
 # In obstore's text of S3's answer.
 _DENIED = "<Code>AccessDenied</Code>"
 _THROTTLING = re.compile(r"SlowDown|status code: (429|503)|\b(429 Too Many Requests|503 Service Unavailable)\b")
+# What S3 and the SDK call credentials that are wrong, over, or missing, and a clock that is off.
+_CREDENTIALS = re.compile(
+    "InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|InvalidToken|TokenRefreshRequired|RequestTimeTooSkewed"
+    "|NoCredentials|Unable to locate credentials|CredentialRetrieval"
+)
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 
 
@@ -52,14 +58,19 @@ class StoredPhoto:
 class Storage:
     """Reads, writes and deletes objects of any bucket, through one client for each bucket.
 
-    Credentials come from the same sources as the AWS SDKs': `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
-    `AWS_SESSION_TOKEN`, or the container's or instance's role. Nothing is opened before the first call, so a process
-    may fork after creating a Storage, but not after using it.
+    Nothing is opened before the first call, so a process may fork after creating a Storage, but not after using it.
     """
 
     def __init__(
-        self, *, endpoint: str | None = None, region: str | None = None, object_acl: str | None = None
+        self,
+        *,
+        endpoint: str | None = None,
+        region: str | None = None,
+        object_acl: str | None = None,
+        credentials: SdkCredentials | None = None,
     ) -> None:
+        """`credentials` None: those of the environment."""
+        self._credentials = credentials
         self._endpoint = endpoint
         self._region = region
         self._object_acl = object_acl
@@ -71,7 +82,12 @@ class Storage:
         """Use the endpoint of `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL`, else AWS's own, and the SDK's region."""
         endpoint = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
         region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
-        return cls(endpoint=endpoint and endpoint.rstrip("/"), region=region, object_acl=object_acl)
+        return cls(
+            endpoint=endpoint and endpoint.rstrip("/"),
+            region=region,
+            object_acl=object_acl,
+            credentials=provider(environ),
+        )
 
     def read(self, bucket: str, key: str, max_bytes: int) -> StoredPhoto:
         """Return the whole object; its size is checked before its body is read.
@@ -168,6 +184,7 @@ class Storage:
             self._stores[bucket] = S3Store(
                 bucket,
                 **named,
+                credential_provider=self._credentials,
                 virtual_hosted_style_request=virtual_hosted,
                 client_options={
                     "allow_http": (self._endpoint or "").startswith("http://"),
@@ -197,6 +214,7 @@ class Storage:
         except ClientError as error:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
             kind = {401: Forbidden, 403: Forbidden, 429: Throttled, 503: Throttled}.get(status, StorageFailed)
+            kind = Unauthenticated if _CREDENTIALS.search(str(error)) else kind
             raise kind(f"{bucket}/{key}: {error}") from error
         except BotoCoreError as error:
             raise StorageFailed(f"{bucket}/{key}: {error}") from error
@@ -232,8 +250,11 @@ def _translated(name: str, *, writing: bool = False) -> Iterator[None]:
             raise StorageFailed(f"{name}: the bucket does not exist") from error
         raise Missing(f"{name}: the object does not exist") from error
     except (PermissionDeniedError, UnauthenticatedError) as error:
-        raise Forbidden(f"{name}: {_reason(error)}") from error
+        refused = Unauthenticated if _CREDENTIALS.search(str(error)) else Forbidden
+        raise refused(f"{name}: {_reason(error)}") from error
     except (BaseError, ValueError, OSError) as error:
+        if _CREDENTIALS.search(str(error)):
+            raise Unauthenticated(f"{name}: {_reason(error)}") from error
         if _THROTTLING.search(str(error)):
             raise Throttled(f"{name}: {_reason(error)}") from error
         raise StorageFailed(f"{name}: {_reason(error)}") from error

@@ -24,6 +24,7 @@ PrewError
         ├── ResizerFailed            failed
         │   └── ReplicaFailed        failed: by a fault of this process
         └── StorageFailed            storage
+            └── CredentialsRefused       storage: S3 refuses the resizer's credentials
 """
 
 from __future__ import annotations
@@ -167,6 +168,10 @@ class StorageFailed(Transient):
     """S3 failed, or denied a request that it should allow."""
 
     kind = "storage"
+
+
+class CredentialsRefused(StorageFailed):
+    """S3 refuses the credentials that the resizer has, or it has none."""
 
 
 def failure_classes() -> dict[str, type[PreviewFailed]]:

@@ -11,7 +11,14 @@ from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
 
-from prewmanager.errors import PhotoFatal, PhotoTimedOut, PreviewFailed, ReplicaFailed, ResizerFailed
+from prewmanager.errors import (
+    CredentialsRefused,
+    PhotoFatal,
+    PhotoTimedOut,
+    PreviewFailed,
+    ReplicaFailed,
+    ResizerFailed,
+)
 from prewmanager.resizing.contract import ResizeContract
 from prewmanager.resizing.render import RenderJob, RenderResult
 
@@ -77,7 +84,10 @@ class LocalResizer:
             raise _death(error) from error
         except RuntimeError as error:  # the pool is broken, or being closed
             raise ReplicaFailed(f"no worker can be started: {error}") from error
-        return self._contract.result(response, job)
+        try:
+            return self._contract.result(response, job)
+        except CredentialsRefused as error:  # the workers have this process's
+            raise ReplicaFailed(error.detail) from error
 
     async def ping(self) -> None:
         """Return when the pool accepts work. Raises `ResizerFailed`."""

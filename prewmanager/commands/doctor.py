@@ -13,7 +13,7 @@ from prewmanager.adapters.aws.s3_inventory import s3_client
 from prewmanager.adapters.aws.s3_permissions import S3Permissions
 from prewmanager.app import innermost_resizer
 from prewmanager.commands.checks import Finding, State, credentials_fix, failed, ok
-from prewmanager.commands.checks.bucket import check_photos, check_previews
+from prewmanager.commands.checks.bucket import check_photos, check_previews, check_reader
 from prewmanager.commands.checks.function import INVOKE, MAKES, check_invoke, check_makes, check_missing
 from prewmanager.commands.checks.redis import check_redis, check_sites
 from prewmanager.commands.checks.replicas import check_replicas
@@ -54,6 +54,7 @@ async def examine(settings: Settings, url: str) -> list[Finding]:
         findings += found
         found, preview = await check_previews(previews, settings.preview_bucket_name, settings.preview_prefix)
         findings += found
+        findings.append(await check_reader(object_reader(settings, settings.preview_bucket_name)))
         findings += await _check_function(settings, photo, previews)
     if url:
         findings += await check_request_path(url, photo, preview, settings.preview_prefix, settings.presets)

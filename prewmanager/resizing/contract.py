@@ -17,6 +17,7 @@ import pybase64
 import structlog
 
 from prewmanager.errors import (
+    CredentialsRefused,
     Overloaded,
     PhotoCorrupt,
     PhotoHidden,
@@ -41,6 +42,7 @@ _FAILURES: dict[str, type[PreviewFailed]] = {
     "too_large": PhotoTooLarge,
     "forbidden": StorageFailed,
     "storage": StorageFailed,
+    "credentials": CredentialsRefused,
     "timeout": PhotoTimedOut,
     "throttled": Overloaded,
 }

@@ -20,7 +20,7 @@ from devstack.backends import S3, s3_client
 from lambda_resize.errors import TooLarge
 from prewmanager.adapters import local_resizer
 from prewmanager.adapters.local_resizer import LocalResizer
-from prewmanager.errors import DeadlineExceeded, PhotoFatal, PhotoMissing, ResizerFailed
+from prewmanager.errors import DeadlineExceeded, PhotoFatal, PhotoMissing, ReplicaFailed, ResizerFailed
 from prewmanager.previews.outcome import Made
 from prewmanager.resizing.contract import ResizeContract
 from prewmanager.resizing.limits import RetryingResizer
@@ -59,6 +59,11 @@ def dies_once(event: dict[str, Any]) -> dict[str, object]:
         first.touch()
         dies(event)
     return {"status": True, "content_type": "image/jpeg", "data": "/9j/4AAQ"}
+
+
+def finds_its_credentials_refused(_: dict[str, Any]) -> dict[str, object]:
+    """Answers as the function does then."""
+    return {"status": False, "kind": "credentials", "error": "photos/photo/a.jpg: 403 Forbidden: ExpiredToken"}
 
 
 def gets_sigterm(_: dict[str, Any]) -> None:
@@ -168,3 +173,13 @@ async def test_a_closed_pool_is_not_ready() -> None:
     await resizer.aclose()
     with pytest.raises(ResizerFailed):
         await resizer.ping()
+
+
+@pytest.mark.fault("replica-unable")
+async def test_credentials_that_s3_refuses_are_this_replicas_trouble(
+    resizer: LocalResizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its workers have no others; another replica's may be right."""
+    monkeypatch.setattr(local_resizer, "_resize", finds_its_credentials_refused)
+    with pytest.raises(ReplicaFailed, match="ExpiredToken"):
+        await resizer.resize(job())

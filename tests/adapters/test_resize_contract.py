@@ -10,11 +10,12 @@ import pytest
 
 from prewmanager import request_context
 from prewmanager.errors import (
-    DeadlineExceeded,
+    CredentialsRefused,
     Overloaded,
     PhotoCorrupt,
     PhotoHidden,
     PhotoMissing,
+    PhotoTimedOut,
     PhotoTooLarge,
     PhotoUnsupported,
     PreviewFailed,
@@ -82,7 +83,8 @@ def test_an_answer_without_data_is_in_the_bucket() -> None:
         ("too_large", PhotoTooLarge),
         ("forbidden", StorageFailed),
         ("storage", StorageFailed),
-        ("timeout", DeadlineExceeded),
+        ("timeout", PhotoTimedOut),
+        ("credentials", CredentialsRefused),
         ("throttled", Overloaded),
         ("internal", ResizerFailed),
         ("from_the_future", ResizerFailed),

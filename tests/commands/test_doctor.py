@@ -289,7 +289,7 @@ async def test_a_wrong_host_for_nginx_is_reported_with_its_variable(
 
 
 @pytest.mark.parametrize("wrong", [{"AWS_ACCESS_KEY_ID": "nobody"}, {"AWS_SECRET_ACCESS_KEY": "wrong"}])
-async def test_wrong_credentials_are_not_reported_as_something_else(guarded: Shop, wrong: dict[str, str]) -> None:
+async def test_wrong_credentials_are_not_reported_as_something_else(guarded: Shop, wrong: dict[str, Any]) -> None:
     guarded.put("prew/__doctor__/left.jpg")
     findings = await _examine(guarded, **wrong)
     left = guarded.json("stats")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from obstore.exceptions import BaseError, PermissionDeniedError
 from obstore.store import S3Store
 
+from prewmanager.adapters.aws.credentials import SdkCredentials
 from prewmanager.errors import StorageFailed
 from prewmanager.previews.inventory import ObjectHead
 from prewmanager.previews.outcome import Made
@@ -26,6 +28,7 @@ _RESUMPTIONS = 5
 # The resize function's names in the object's metadata.
 _FINGERPRINT, _THUMBHASH = "preset-fingerprint", "thumbhash"
 _CONNECT = timedelta(seconds=1)
+_CODE = re.compile(r"<Code>(\w+)</Code>")
 _DENIED = "<Code>AccessDenied</Code>"
 # How long an answer to "may these credentials list this bucket?" counts.
 _LISTING_KNOWN_S = 300
@@ -33,7 +36,7 @@ _LAST_KEY = "\U0010ffff"
 
 
 def s3_store(bucket: str, *, region: str, endpoint_url: str | None, timeout_s: float) -> S3Store:
-    """Open a bucket by obstore; credentials come from the same sources as the AWS SDK's.
+    """Open a bucket by obstore, with the AWS SDK's credentials.
 
     An endpoint that is not Amazon's is addressed path-style, since few of them resolve a host name for each bucket.
     """
@@ -43,6 +46,7 @@ def s3_store(bucket: str, *, region: str, endpoint_url: str | None, timeout_s: f
         config |= {"aws_endpoint_url_s3": endpoint_url, "virtual_hosted_style_request": False}
     return S3Store(
         config=config,
+        credential_provider=SdkCredentials(),
         client_options={"allow_http": True, "connect_timeout": _CONNECT, "timeout": timedelta(seconds=timeout_s)},
         retry_config={"max_retries": 1, "retry_timeout": timedelta(seconds=timeout_s)},
     )
@@ -145,7 +149,8 @@ class S3PreviewStore:
         except StorageFailed as error:
             refused = isinstance(error.__cause__, PermissionDeniedError)
             # The answer to a HEAD has no body, and so no code.
-            unclear = _DENIED in error.detail or "<Code>" not in error.detail
+            text = str(error.__cause__)
+            unclear = _DENIED in text or "<Code>" not in text
             if refused and unclear and not await self._lists():
                 raise FileNotFoundError(key) from error
             raise
@@ -203,5 +208,8 @@ def _made(meta: ObjectMeta, attributes: Attributes, body: bytes | None) -> Made:
 
 
 def _failed(key: str, error: BaseException) -> StorageFailed:
-    # The first line is the message; obstore appends the error's source in Rust's notation.
-    return StorageFailed(f"{key}: {str(error).partition(chr(10))[0]}")
+    # The first line is the message; S3's answer and the error's source in Rust's notation follow.
+    text = str(error)
+    code = _CODE.search(text)
+    message = text.partition("\n")[0].partition(": <?xml")[0]
+    return StorageFailed(f"{key}: {message}: {code[1]}" if code else f"{key}: {message}")

@@ -10,6 +10,8 @@ import secrets
 
 from prewmanager.adapters.aws.s3_permissions import S3Answer, S3Permissions
 from prewmanager.commands.checks import Finding, credentials_fix, failed, ok, skipped
+from prewmanager.errors import StorageFailed
+from prewmanager.web.ports import Probe
 
 # No preset can have this name, so no preview of a site is stored under it.
 DOCTOR = "__doctor__"
@@ -55,6 +57,17 @@ async def check_previews(permissions: S3Permissions, bucket: str, prefix: str) -
     ]
     found = (item["Key"] for item in listed.content.get("Contents", ()))
     return findings, next((key for key in found if not key.startswith(f"{prefix}/{DOCTOR}/")), "")
+
+
+async def check_reader(previews: Probe) -> Finding:
+    """Check that previews are read as the service reads them: by another client than the commands' own."""
+    check = "previews: as the service reads them"
+    try:
+        await previews.ping()
+    except StorageFailed as error:
+        fix = "check AWS_ENDPOINT_URL_S3 and AWS_REGION; the other findings are those of the commands' client"
+        return failed(check, str(error), credentials_fix(str(error)) or fix)
+    return ok(check, "S3 answers")
 
 
 def _permission(check: str, answer: S3Answer, bucket: str, permission: str, variable: str) -> Finding:
