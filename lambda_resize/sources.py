@@ -103,7 +103,7 @@ class Photo:
             Size(header.width, header.height),
             Size(header.width, header.get_page_height()),
             whole=self.format in WHOLE_FRAME or bool(_field(header, "interlaced", 0)),
-            deep=header.format != "uchar",
+            deep=header.format != "uchar" or self.format == "heif",
         )
         return header
 
@@ -129,7 +129,7 @@ class Photo:
             frames: All of them, one below the other.
             frame: One of them.
             whole: Whether its decoder holds all of it.
-            deep: Whether it has 16 bits a channel, which take twice the memory and the time.
+            deep: Whether it has 16 bits a channel or is an AVIF, which take twice the memory and the time.
         """
         check_pixels("the image", frames, self.limits.max_source_pixels)
         if max(frame) > MAX_SIDE:

@@ -24,7 +24,7 @@ MAX_PARTS = {
 }
 # What counts as that many elements of SVG, since it works on all pixels: a step of a filter, a mask, another layer.
 FILTER_ELEMENTS, MASK_ELEMENTS, LAYER_ELEMENTS = 2_000, 500, 20
-VERTICES_OF_AN_ELEMENT = 2  # of a path
+CROSSINGS_OF_AN_ELEMENT = 20_000  # of a path's lines, each of which may cross each other
 PIXELS_OF_AN_ELEMENT = 250  # of a picture inside a drawing; all together have 25 megapixels at most
 # JPEG scans x pixels, as a multiple of the limit of a frame. Encoders write 4 to 20 scans, and the limit of a frame is
 # for the largest.

@@ -14,7 +14,7 @@ _DEPTH = 4  # of pictures made of pictures; phones have two levels
 _AUXILIARIES = 2  # their pixels, as a multiple of their picture's: an alpha, a gain map, depth
 _SMALL = 1_000_000  # pixels that any auxiliary may have
 _SIZE, _AV1, _HEVC = b"ispe", b"av01", frozenset({b"hvc1", b"hev1"})
-_DEPTH_AT, _FULL = 17, 3  # in `hvcC`: bits above 8, after the colours' resolution, of which this is the full one
+_COLOURS_AT, _FULL = 16, 3  # in `hvcC`: the colours' resolution, of which this is the full one
 
 
 def checked(data: bytes, max_frame_pixels: int) -> bytes:
@@ -118,12 +118,12 @@ class _Pictures:
 
 
 def _weight(item: Item) -> int:
-    """Return as how many a pixel counts: decoding one of HEVC takes 7 to 10 bytes, of AV1 15 to 18.
+    """Return as how many a pixel counts: decoding one of HEVC takes 7 to 8 bytes, of AV1 15 to 18.
 
-    Those of more than 8 bits whose colours have the full resolution take half as much again.
+    If the colours have the full resolution, HEVC takes up to 15, and AV1 of more than 8 bits 24.
     """
     if item.kind == _AV1:
         flags = bytes(item.properties.get(b"av1C", memoryview(b"")))[2:3]
         return 3 if flags and flags[0] & 0x40 and not flags[0] & 0x0C else 2
     config = bytes(item.properties.get(b"hvcC", memoryview(b"")))
-    return 2 if len(config) > _DEPTH_AT and config[_DEPTH_AT] & 7 and config[_DEPTH_AT - 1] & 3 == _FULL else 1
+    return 2 if len(config) > _COLOURS_AT and config[_COLOURS_AT] & 3 == _FULL else 1

@@ -149,7 +149,7 @@ class _Outline:
         self._adds(sum(map(svg_styles.picture, given.values())))
         vertices = sum(len(_NUMBER.findall(given.get(each, ""))) // 2 for each in ("d", "points"))
         self._vertices += vertices + 1
-        self._adds(vertices // bounds.VERTICES_OF_AN_ELEMENT)
+        self._adds(vertices**2 // bounds.CROSSINGS_OF_AN_ELEMENT)
         found = chain.from_iterable(map(_REFERENCE.finditer, given.values()))
         element.targets += [each[1] for each in islice(found, bounds.MAX_PARTS["SVG references"] + 1)]
         self._references += len(element.targets)
