@@ -15,6 +15,7 @@ import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store
 
+from lambda_resize.content_encoding import decoded
 from lambda_resize.credentials import SdkCredentials, provider
 from lambda_resize.errors import Forbidden, Hidden, Missing, StorageFailed, Throttled, TooLarge, Unauthenticated
 
@@ -90,10 +91,12 @@ class Storage:
         )
 
     def read(self, bucket: str, key: str, max_bytes: int) -> StoredPhoto:
-        """Return the whole object; its size is checked before its body is read.
+        """Return the whole object, decompressed; its size is checked before its body is read.
 
         Raises:
-            TooLarge: It has more than `max_bytes` bytes.
+            TooLarge: It has more than `max_bytes` bytes, as it is stored or decompressed.
+            Unsupported: It is compressed by another method than gzip and deflate.
+            Corrupt: It is not compressed as it says.
             Missing: The object does not exist; `Hidden`, where S3 refuses to say so.
             Forbidden: S3 refused.
             StorageFailed: S3 failed, the bucket does not exist, or the answer is not S3's.
@@ -106,7 +109,8 @@ class Storage:
                 raise StorageFailed(f"{bucket}/{key}: an answer without ETag, which is not S3's")
             if size > max_bytes:
                 raise TooLarge(f"{bucket}/{key}: {size} bytes, the limit is {max_bytes}")
-            return StoredPhoto(bytes(found.bytes()), found.meta["e_tag"])
+            encoding = str(found.attributes.get("Content-Encoding", ""))
+            return StoredPhoto(decoded(bytes(found.bytes()), encoding, max_bytes), found.meta["e_tag"])
 
     def etag(self, bucket: str, key: str) -> str:
         """Return the object's current ETag. Raises what `read` raises, except `TooLarge`."""
@@ -155,10 +159,11 @@ class Storage:
                 yield
         except Forbidden as error:
             # The answer to a HEAD has no body, and so no code.
-            unclear = _DENIED in str(error) or "<Code>" not in str(error)
+            text = str(error.__cause__)
+            unclear = _DENIED in text or "<Code>" not in text
             if unclear and not self._lists(bucket):
-                text = "missing or not readable: S3 does not say which without s3:ListBucket"
-                raise Hidden(f"{bucket}/{key}: {text}") from error
+                reason = "missing or not readable: S3 does not say which without s3:ListBucket"
+                raise Hidden(f"{bucket}/{key}: {reason}") from error
             raise
 
     def _lists(self, bucket: str) -> bool:

@@ -12,9 +12,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import urljoin
 
+from lambda_resize.content_encoding import decoded
 from lambda_resize.edge.address import Address, Resolve, allowed_address, is_public, resolve
-from lambda_resize.edge.errors import Refused, SourceFailed, SourceMissing, SourceSlow, TooMuch
+from lambda_resize.edge.errors import NotAnImage, Refused, SourceFailed, SourceMissing, SourceSlow, TooMuch
 from lambda_resize.edge.settings import EdgeSettings
+from lambda_resize.errors import Corrupt, TooLarge, Unsupported
 
 _OK = 200
 _GONE = frozenset({404, 410})
@@ -46,6 +48,7 @@ def fetch(url: str, settings: EdgeSettings, network: Network) -> bytes:
         Refused: The URL, or one that it redirects to, is not allowed.
         SourceMissing: 404 or 410.
         TooMuch: More than `settings.max_source_bytes`.
+        NotAnImage: It is compressed by a method other than gzip and deflate, or not as it says.
         SourceFailed: No connection, another status, or too many redirects.
         SourceSlow: Not complete within `settings.fetch_timeout_s`, redirects included.
     """
@@ -81,7 +84,9 @@ def _request(address: Address, deadline: float, max_bytes: int, tls: ssl.SSLCont
     try:
         connection.request("GET", address.target, headers=_HEADERS)
         response = connection.getresponse()
-        answer = _Answer(response.status, response.getheader("Location"), _body(response, max_bytes))
+        body = _body(response, max_bytes)
+        body = _decoded(body, response.getheader("Content-Encoding", ""), max_bytes) if body else body
+        answer = _Answer(response.status, response.getheader("Location"), body)
     except (OSError, http.client.HTTPException) as error:
         if time.monotonic() >= deadline or isinstance(error, TimeoutError):
             raise SourceSlow(f"{address.host}: no complete answer in time") from error
@@ -92,6 +97,16 @@ def _request(address: Address, deadline: float, max_bytes: int, tls: ssl.SSLCont
     if time.monotonic() >= deadline:  # a cut connection looks like the end of a body of unknown length
         raise SourceSlow(f"{address.host}: no complete answer in time")
     return answer
+
+
+def _decoded(body: bytes, content_encoding: str, max_bytes: int) -> bytes:
+    """Decode a body that is compressed although that was not asked for. Raises `EdgeError`."""
+    try:
+        return decoded(body, content_encoding, max_bytes)
+    except TooLarge as error:
+        raise TooMuch(str(error)) from error
+    except (Corrupt, Unsupported) as error:
+        raise NotAnImage(str(error)) from error
 
 
 def _body(response: http.client.HTTPResponse, max_bytes: int) -> bytes:

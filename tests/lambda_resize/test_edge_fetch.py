@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import ssl
 import threading
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from lambda_resize.edge.errors import EdgeError, Refused, SourceFailed, SourceMissing, SourceSlow, TooMuch
+from lambda_resize.edge.errors import EdgeError, NotAnImage, Refused, SourceFailed, SourceMissing, SourceSlow, TooMuch
 from lambda_resize.edge.fetch import Network, fetch
 from tests.lambda_resize.edge_event import LOOPBACK, ImageHost, Reply, reply
 from tests.support.certificates import self_signed
@@ -103,6 +104,21 @@ def test_the_checked_address_is_the_one_connected_to(host: ImageHost, monkeypatc
     assert fetch(host.url("/a"), host.settings(), host.network) == b"image"
     assert connected == [(LOOPBACK, host.port)]
     assert host.lookups == 1
+
+
+@pytest.mark.fault("photo-compressed")
+def test_an_answer_that_is_compressed_all_the_same_is_decoded(host: ImageHost) -> None:
+    host.replies = {
+        "/gzip": reply(body=gzip.compress(b"image"), Content_Encoding="gzip"),
+        "/bomb": reply(body=gzip.compress(bytes(9_000_000)), Content_Encoding="gzip"),
+        "/br": reply(body=b"image", Content_Encoding="br"),
+    }
+
+    assert fetch(host.url("/gzip"), host.settings(), host.network) == b"image"
+    with pytest.raises(TooMuch):
+        fetch(host.url("/bomb"), host.settings(max_source_bytes=1_000_000), host.network)
+    with pytest.raises(NotAnImage, match="br"):
+        fetch(host.url("/br"), host.settings(), host.network)
 
 
 def test_redirects_are_limited(host: ImageHost) -> None:
