@@ -20,10 +20,19 @@ from devstack.backends import S3, s3_client
 from lambda_resize.errors import TooLarge
 from prewmanager.adapters import local_resizer
 from prewmanager.adapters.local_resizer import LocalResizer
-from prewmanager.errors import DeadlineExceeded, PhotoFatal, PhotoMissing, ReplicaFailed, ResizerFailed
+from prewmanager.errors import (
+    DeadlineExceeded,
+    PhotoCorrupt,
+    PhotoFatal,
+    PhotoMissing,
+    PhotoTooLarge,
+    ReplicaFailed,
+    ResizerFailed,
+)
 from prewmanager.previews.outcome import Made
 from prewmanager.resizing.contract import ResizeContract
 from prewmanager.resizing.limits import RetryingResizer
+from tests.lambda_resize.hostile import heifs
 from tests.support.fakes import job
 
 CONTRACT = ResizeContract("photos", "photos", "photo", "prew", "max-age=60")
@@ -101,6 +110,21 @@ async def test_a_missing_photo_is_missing(resizer: LocalResizer) -> None:
     await resizer.ping()
     with pytest.raises(PhotoMissing):
         await resizer.resize(job("/prew/card/no-such.jpg"))
+
+
+@pytest.mark.fault("photo-costly")
+async def test_a_worker_refuses_a_costly_photo(resizer: LocalResizer, s3: S3) -> None:
+    attack = heifs.small_grid_of_large_tiles(4096, 4)
+    s3_client(s3).put_object(Bucket=s3.bucket, Key="photo/costly.avif", Body=attack)
+    with pytest.raises(PhotoTooLarge):
+        await resizer.resize(job("/prew/card/costly.avif"))
+
+
+@pytest.mark.fault("photo-ambiguous")
+async def test_a_worker_refuses_a_photo_that_contradicts_itself(resizer: LocalResizer, s3: S3) -> None:
+    s3_client(s3).put_object(Bucket=s3.bucket, Key="photo/twice.avif", Body=heifs.contradiction("iref"))
+    with pytest.raises(PhotoCorrupt):
+        await resizer.resize(job("/prew/card/twice.avif"))
 
 
 @pytest.mark.fault("worker-killed")

@@ -7,6 +7,7 @@ import copy
 import io
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from lambda_resize.resize import Preview, resize
 from lambda_resize.settings import Limits
 from prewmanager_presets import Spec
 from tests.lambda_resize.edge_event import DISTRIBUTION, ImageHost, origin_response, reply
+from tests.lambda_resize.hostile import heifs, rasters
 from tests.lambda_resize.pictures import encode, noise
 
 IMAGES = Path(__file__).parent / "edge_images"
@@ -157,6 +159,20 @@ def test_all_qualities_together_have_the_time_of_one(monkeypatch: pytest.MonkeyP
     assert len(left) == 7
     assert left == sorted(set(left), reverse=True)
     assert left[0] <= Limits.max_seconds
+
+
+@pytest.mark.fault("photo-costly")
+@pytest.mark.fault("photo-ambiguous")
+@pytest.mark.parametrize(
+    ("attack", "status"),
+    [
+        (partial(heifs.small_grid_of_large_tiles, 4096, 4), "413"),
+        (partial(rasters.jpeg_scans, 7000, 7000, 5000), "413"),
+        (partial(heifs.contradiction, "iref"), "422"),
+    ],
+)
+def test_a_costly_image_is_refused(attack: Callable[[], bytes], status: str) -> None:
+    assert _problem({"s": URL}, lambda _: attack())["status"] == status
 
 
 def _problem(query: dict[str, str] | str, fetch_image: Fetch = _never) -> dict[str, Any]:
