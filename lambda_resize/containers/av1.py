@@ -8,7 +8,7 @@ _FRAME_HEADER, _FRAME = 3, 6  # types of units ("OBU")
 
 
 def frames(data: bytes) -> int:
-    """Return how many frames an item has, at least 1."""
+    """Return how many frames there are."""
     at = units = count = 0
     while at < len(data):
         units += 1
@@ -18,7 +18,7 @@ def frames(data: bytes) -> int:
         size, at = _leb128(data, at) if head & 2 else (len(data) - at, at)
         count += head >> 3 & 15 in {_FRAME_HEADER, _FRAME}
         at += size
-    return max(1, count)
+    return count
 
 
 def _leb128(data: bytes, at: int) -> tuple[int, int]:

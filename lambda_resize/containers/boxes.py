@@ -11,7 +11,7 @@ from lambda_resize.errors import Corrupt
 
 # Boxes that may be in another only once. Of several, this code and a decoder might read different ones.
 _ONCE = frozenset({b"pitm", b"iinf", b"iloc", b"iprp", b"iref", b"idat", b"ipco"})
-_SIZE = b"ispe"
+_ONCE_OF_AN_ITEM = frozenset({b"ispe", b"av1C", b"hvcC"})
 _PLAIN = 8  # a header: size and name
 _WIDE = 16  # with a size of 64 bits
 
@@ -146,7 +146,7 @@ def references(content: memoryview) -> Iterator[tuple[bytes, int, tuple[int, ...
 
 
 def properties(content: memoryview) -> dict[int, dict[bytes, memoryview]]:
-    """Return the properties of each item, from `iprp`. Raises `Corrupt` if an item has two sizes."""
+    """Return the properties of each item, from `iprp`. Raises `Corrupt` if an item has two sizes or configurations."""
     declared = list(children(parts(content).get(b"ipco", memoryview(b""))))
     found: dict[int, dict[bytes, memoryview]] = {}
     for name, entry in children(content):
@@ -164,7 +164,7 @@ def properties(content: memoryview) -> dict[int, dict[bytes, memoryview]]:
                 index = cursor.number(2) & 0x7FFF if many else cursor.number(1) & 0x7F
                 if 0 < index <= len(declared):
                     kind, value = declared[index - 1]
-                    if kind == _SIZE and kind in own:
-                        raise Corrupt("heif: an item of two sizes")
+                    if kind in _ONCE_OF_AN_ITEM and kind in own:
+                        raise Corrupt(f"heif: {kind.decode()} twice for an item")
                     own[kind] = value
     return found

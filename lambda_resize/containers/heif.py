@@ -14,6 +14,7 @@ _DEPTH = 4  # of pictures made of pictures; phones have two levels
 _AUXILIARIES = 2  # their pixels, as a multiple of their picture's: an alpha, a gain map, depth
 _SMALL = 1_000_000  # pixels that any auxiliary may have
 _SIZE, _AV1, _HEVC = b"ispe", b"av01", frozenset({b"hvc1", b"hev1"})
+_AV1_CONFIGURATION, _AV1_UNITS = b"av1C", 4  # where its units begin
 _COLOURS_AT, _FULL = 16, 3  # in `hvcC`: the colours' resolution, of which this is the full one
 
 
@@ -108,8 +109,14 @@ class _Pictures:
         width, height = int.from_bytes(size[4:8]), int.from_bytes(size[8:12])
         if not width * height:
             raise Corrupt("heif: a picture without its size")
-        frames = av1.frames(self._bytes(item)) if item.kind == _AV1 else 1
-        return width * height * frames * _weight(item)
+        return width * height * self._frames(item) * _weight(item)
+
+    def _frames(self, item: Item) -> int:
+        """Return how many frames are decoded for an item: libheif puts its configuration before its bytes."""
+        if item.kind != _AV1:
+            return 1
+        configuration = bytes(item.properties.get(_AV1_CONFIGURATION, memoryview(b"")))
+        return max(1, av1.frames(configuration[_AV1_UNITS:]) + av1.frames(self._bytes(item)))
 
     def _bytes(self, item: Item) -> bytes:
         inside = self._part(b"idat")
@@ -123,7 +130,7 @@ def _weight(item: Item) -> int:
     If the colours have the full resolution, HEVC takes up to 15, and AV1 of more than 8 bits 24.
     """
     if item.kind == _AV1:
-        flags = bytes(item.properties.get(b"av1C", memoryview(b"")))[2:3]
+        flags = bytes(item.properties.get(_AV1_CONFIGURATION, memoryview(b"")))[2:3]
         return 3 if flags and flags[0] & 0x40 and not flags[0] & 0x0C else 2
     config = bytes(item.properties.get(b"hvcC", memoryview(b"")))
     return 2 if len(config) > _COLOURS_AT and config[_COLOURS_AT] & 3 == _FULL else 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Literal
 
@@ -65,15 +66,16 @@ def _size(layout: _Layout, data: bytes, entry: int) -> int:
 
 def _strip(layout: _Layout, data: bytes, entries: range) -> int:
     """Return the bytes of a strip that libvips holds whole; others it reads row by row."""
-    values: dict[int, int] = {}
+    found: dict[int, set[int]] = defaultdict(set)  # of a tag that is there twice, libtiff uses the first
     for entry in entries:
         tag, kind, count = (layout.number(data, entry + at, size) for at, size in ((0, 2), (2, 2), (4, layout.offset)))
         width = _SIZES.get(kind, 0)
         place = entry + 4 + layout.offset
         if width * count > layout.offset:
             place = layout.number(data, place, layout.offset)
-        values[tag] = max(values.get(tag, 0), layout.number(data, place, width))
-    if values.get(_TILED) or (values.get(_PLANES) != _SEPARATE and values.get(_COLOURS) != _YCBCR):
+        found[tag].add(layout.number(data, place, width))
+    if found[_TILED] or (_SEPARATE not in found[_PLANES] and _YCBCR not in found[_COLOURS]):
         return 0
-    rows = min(values.get(_HEIGHT, 0), values.get(_ROWS) or values.get(_HEIGHT, 0))
-    return rows * values.get(_WIDTH, 0) * max(1, values.get(_CHANNELS, 1)) * -(-values.get(_BITS, 1) // 8)
+    sizes = {tag: max(found[tag], default=0) for tag in (_WIDTH, _HEIGHT, _ROWS, _CHANNELS, _BITS)}
+    rows = min(sizes[_HEIGHT], sizes[_ROWS] or sizes[_HEIGHT])
+    return rows * sizes[_WIDTH] * max(1, sizes[_CHANNELS]) * -(-max(1, sizes[_BITS]) // 8)

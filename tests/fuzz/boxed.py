@@ -86,6 +86,10 @@ def heif(chance: Chance) -> bytes:
         side = chance.one(_CODED)
         data, properties = heifs.coded(side, side, kind=kind)
         size = (side, side) if not chance.once_in(6) else sides(chance, 20_000)
+        if kind == b"av01" and chance.once_in(4):
+            properties = (heifs.box(b"av1C", properties[0][8:], data * chance.number(0, 120)), *properties[1:])
+        if chance.once_in(8):
+            properties = (*properties, heifs.extent(*sides(chance)))
         coded.append(Part(kind, size, data * chance.number(1, 120), properties))
     derived = [_derived(chance, number, coded) for number in range(1, 1 + chance.number(0, 3))]
     parts = [*derived, *coded]
@@ -95,7 +99,9 @@ def heif(chance: Chance) -> bytes:
             kind, coded[-1].size, b"", coded[-1].properties, belongs_to=chance.number(1, len(parts)), shares=len(parts)
         )
     ]
-    return heifs.heif([*parts, *alpha * number * chance.once_in(2)], b"avif" if kind == b"av01" else b"heic")
+    again = chance.one(((), (), (), (heifs.full(b"iref"),), (heifs.full(b"pitm", b"\0\2"),)))
+    brand = b"avif" if kind == b"av01" else b"heic"
+    return heifs.heif([*parts, *alpha * number * chance.once_in(2)], brand, again=again)
 
 
 def _derived(chance: Chance, number: int, coded: list[Part]) -> Part:

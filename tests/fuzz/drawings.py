@@ -24,9 +24,14 @@ def svg(chance: Chance) -> bytes:
         style = chance.one(
             ("", ' opacity=".5"', ' filter="url(#f)"', f' mask="url(#e{level - 1}m)"', ' clip-path="url(#c)"')
         )
-        uses = f'<use xlink:href="#e{level - 1}" x="{chance.number(0, 50)}"/>' * chance.number(1, 30)
+        uses = f'<use class="a{level}" xlink:href="#e{level - 1}" x="{chance.number(0, 50)}"/>' * chance.number(1, 30)
         defs += [f'<g id="e{level}"{style}>{uses}</g>', f'<mask id="e{level}m"><use xlink:href="#e{level}"/></mask>']
         defs.append(f'<pattern id="e{level}p" width=".01" height=".01"><use xlink:href="#e{level}"/></pattern>')
+    named = "".join(
+        f".a{each}{{{chance.one(('fill', 'mask', 'clip-path', 'marker', 'filter'))}:url(#e{each}{chance.one('mp')})}}"
+        for each in range(1, levels + 1)
+    )
+    defs.append(f"<style>{named * chance.once_in(4)}</style>")
     paint = chance.one(("red", f"url(#e{levels}p)"))
     path = "M0 0" + "L9 900L900 9" * chance.number(1, 20_000)
     content = (

@@ -97,7 +97,7 @@ def _scan(chance: Chance, channels: int, *, progressive: bool) -> bytes:
 def gif(chance: Chance) -> bytes:
     """Return a GIF: a screen, and frames of any size, hardly any of them with all of their pixels."""
     width, height = sides(chance, 20_000)
-    blocks = b""
+    blocks = (b"\x21" + chance.one((b"\xf9", b"\xfe", b"\xff", b"\1")) + b"\0\1a\0") * chance.once_in(6)
     for _ in range(chance.number(1, 4)):
         at, size = sides(chance, 1_000), sides(chance, 20_000)
         control = b"\x21\xf9\4" + bytes([chance.one((0, 4, 8, 12)), 0, 0, 0, 0])

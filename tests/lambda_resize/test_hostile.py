@@ -45,12 +45,13 @@ COSTLY: dict[str, Attack] = {
     "AVIF with items that share their bytes": lambda: heifs.shared_items(240, 1_000_000),
     "AVIF item of many frames": lambda: heifs.many_frames(1024, 200),
     "AVIF item of many frames inside its description": lambda: heifs.frames_inside(200),
+    "AVIF with frames in its configuration": lambda: heifs.frames_in_configuration(200),
     "AVIF of a million places": lambda: heifs.many_places(1_000_000),
     "AVIF made of itself": lambda: heifs.made_of_itself(20),
 }
 # What one part says about cost, and another denies: which of them the decoder believes is not known here.
 UNCLEAR: dict[str, Attack] = {
-    name: partial(heifs.contradiction, name) for name in ("pitm", "iinf", "iloc", "iprp", "iref", "ispe")
+    name: partial(heifs.contradiction, name) for name in ("pitm", "iinf", "iloc", "iprp", "iref", "ispe", "av1C")
 } | {"without its size": lambda: heifs.without_size(2048)}
 DRAWINGS: dict[str, Attack] = {
     "use in use": lambda: drawings.nested_use(5),

@@ -170,6 +170,13 @@ def many_frames(side: int, count: int) -> bytes:
     return heif([Part(b"av01", (side, side), data * count, properties)])
 
 
+def frames_in_configuration(count: int) -> bytes:
+    """Return a picture whose configuration has `count` frames."""
+    data, (configuration, *others) = coded(1024, 1024)
+    longer = box(b"av1C", configuration[8:], data * count)
+    return heif([Part(b"av01", (1024, 1024), data, (longer, *others))])
+
+
 def made_of_itself(levels: int) -> bytes:
     """Return a picture made of pictures made of pictures, each ten times."""
     data, properties = coded(64, 64)
@@ -201,6 +208,8 @@ def contradiction(name: str, side: int = 2048, count: int = 16) -> bytes:
     harmless = Part(b"av01", (64, 64), small, small_properties)
     if name == "ispe":
         return heif([whole, replace(tile, properties=(*properties, extent(64, 64)))])
+    if name == "av1C":
+        return heif([whole, replace(tile, properties=(*properties, *small_properties))])
     again = {
         "iref": full(b"iref"),
         "iprp": _properties([whole, replace(tile, size=(64, 64)), harmless]),
