@@ -1,4 +1,4 @@
-"""TIFF: its reader visits each directory to count the pages, reads the values of each, and holds strips whole."""
+"""TIFF: its reader visits each directory to count the pages, reads the values of each, and holds tiles and strips."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from lambda_resize.containers import bounds
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _BIG = 43  # the version of BigTIFF
-_WIDTH, _HEIGHT, _BITS, _COLOURS, _CHANNELS, _ROWS, _PLANES, _TILED = 256, 257, 258, 262, 277, 278, 284, 322
+_WIDTH, _HEIGHT, _BITS, _COLOURS, _CHANNELS, _ROWS, _PLANES = 256, 257, 258, 262, 277, 278, 284
+_TILE = (322, 323)  # its width and height
 _YCBCR, _SEPARATE = 6, 2  # values of _COLOURS and _PLANES
-_BYTES_OF_A_PIXEL = 4  # in a strip of the largest frame
+_BYTES_OF_A_PIXEL = 8  # of the largest frame: four channels of 16 bits
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ def checked(data: bytes, max_frame_pixels: int) -> bytes:
         starts = range(first, first + count * layout.entry, layout.entry)
         read += sum(_size(layout, data, start) for start in starts)
         if len(seen) == 1:
-            strip = _strip(layout, data, starts)
-            bounds.check_work("a strip", strip // _BYTES_OF_A_PIXEL, max_frame_pixels)
+            held = _held(layout, data, starts)
+            bounds.check_work("tiles or strips at once", held // _BYTES_OF_A_PIXEL, max_frame_pixels)
         at = layout.number(data, starts.stop, layout.offset)
     bounds.check_shared("TIFF entries", read, len(data))
     return data
@@ -64,18 +65,23 @@ def _size(layout: _Layout, data: bytes, entry: int) -> int:
     return size if size <= len(data) else 0
 
 
-def _strip(layout: _Layout, data: bytes, entries: range) -> int:
-    """Return the bytes of a strip that libvips holds whole; others it reads row by row."""
+def _held(layout: _Layout, data: bytes, entries: range) -> int:
+    """Return the bytes that libvips holds at once: two rows of tiles, or a strip twice where it reads no single rows."""
     found: dict[int, set[int]] = defaultdict(set)  # of a tag that is there twice, libtiff uses the first
     for entry in entries:
-        tag, kind, count = (layout.number(data, entry + at, size) for at, size in ((0, 2), (2, 2), (4, layout.offset)))
-        width = _SIZES.get(kind, 0)
+        tag, count = layout.number(data, entry, 2), layout.number(data, entry + 4, layout.offset)
+        width = _SIZES.get(layout.number(data, entry + 2, 2), 0)
         place = entry + 4 + layout.offset
         if width * count > layout.offset:
             place = layout.number(data, place, layout.offset)
         found[tag].add(layout.number(data, place, width))
-    if found[_TILED] or (_SEPARATE not in found[_PLANES] and _YCBCR not in found[_COLOURS]):
-        return 0
-    sizes = {tag: max(found[tag], default=0) for tag in (_WIDTH, _HEIGHT, _ROWS, _CHANNELS, _BITS)}
-    rows = min(sizes[_HEIGHT], sizes[_ROWS] or sizes[_HEIGHT])
-    return rows * sizes[_WIDTH] * max(1, sizes[_CHANNELS]) * -(-max(1, sizes[_BITS]) // 8)
+    sizes = {tag: max(found[tag], default=0) for tag in (*_TILE, _WIDTH, _HEIGHT, _ROWS, _CHANNELS, _BITS)}
+    across, height = sizes[_WIDTH], sizes[_HEIGHT]
+    tile_width, tile_height = (sizes[tag] for tag in _TILE)
+    if tile_width and tile_height:
+        rows, across = min(2, -(-height // tile_height)) * tile_height, -(-across // tile_width) * tile_width
+    elif _SEPARATE in found[_PLANES] or _YCBCR in found[_COLOURS]:
+        rows = 2 * min(height, sizes[_ROWS] or height)
+    else:
+        rows = 0
+    return rows * across * max(1, sizes[_CHANNELS]) * -(-max(1, sizes[_BITS]) // 8)

@@ -38,7 +38,7 @@ MAX_SECONDS = Limits().max_seconds + 1
 MAX_MEGABYTES = 1_000
 MEMORY = 3 << 30
 AT_REST = 60  # megabytes of a process that has rendered something small
-HANGS_AFTER_S = 30
+HANGS_AFTER_S = 60
 KEPT = 12  # of each format
 
 
@@ -131,13 +131,14 @@ def _attempt(data: bytes, spec: Spec) -> tuple[str, float, float]:
     ctypes.CDLL(None).malloc_trim(0)  # what earlier files used is not this one's
     Path("/proc/self/clear_refs").write_text("5")  # begins a new peak
     before = _memory("VmRSS")
-    start = time.monotonic()
+    start, used = time.monotonic(), time.process_time()
     try:
         (made,) = resize_many(data, [spec])
         kind = made.kind if isinstance(made, ResizeError) else "preview"
     except Exception:  # noqa: BLE001 -- the handler would answer `internal`
         kind = "internal"
-    seconds = time.monotonic() - start
+    # On a busy machine what the file used counts, of several processors what passed.
+    seconds = min(time.monotonic() - start, time.process_time() - used)
     return kind, seconds, _memory("VmHWM") - before + AT_REST
 
 

@@ -152,6 +152,20 @@ def tiff_planes(side: int) -> bytes:
     return head + packed + arrays + struct.pack("<H", len(entries)) + table + bytes(4)
 
 
+def tiff_tiles(width: int, height: int, side: int) -> bytes:
+    """Return a TIFF of four channels of 16 bits in tiles, which all are the same bytes."""
+    packed = zlib.compress(bytes(8 * side * side), 9)
+    count, at = -(-width // side) * -(-height // side), 8 + len(packed)
+    arrays = struct.pack(f"<{count}I", *[8] * count) + struct.pack(f"<{count}I", *[len(packed)] * count)
+    entries = [
+        (256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, 16), (259, 3, 1, 8), (262, 3, 1, 2), (277, 3, 1, 4),
+        (322, 4, 1, side), (323, 4, 1, side), (324, 4, count, at), (325, 4, count, at + 4 * count), (338, 3, 1, 2),
+    ]  # fmt: skip
+    table = b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    head = b"II*\0" + struct.pack("<I", at + len(arrays))
+    return head + packed + arrays + struct.pack("<H", len(entries)) + table + bytes(4)
+
+
 def tiff_directories(count: int, extra: Sequence[tuple[int, int, int, int]] = ()) -> bytes:
     """Return a TIFF of many pages of 8x8 pixels, all with the same pixels; `extra` are entries of each page."""
     entries = [
