@@ -1,4 +1,4 @@
-"""TIFF: its reader visits each directory to count the pages, reads the values of each, and holds tiles and strips."""
+"""TIFF: its reader visits each directory to count the pages, reads its values, and holds tiles and strips."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _size(layout: _Layout, data: bytes, entry: int) -> int:
 
 
 def _held(layout: _Layout, data: bytes, entries: range) -> int:
-    """Return the bytes that libvips holds at once: two rows of tiles, or a strip twice where it reads no single rows."""
+    """Return the bytes that libvips holds: two rows of tiles, or a strip twice where it reads no single rows."""
     found: dict[int, set[int]] = defaultdict(set)  # of a tag that is there twice, libtiff uses the first
     for entry in entries:
         tag, count = layout.number(data, entry, 2), layout.number(data, entry + 4, layout.offset)
