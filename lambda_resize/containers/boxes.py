@@ -11,7 +11,8 @@ from lambda_resize.errors import Corrupt
 
 # Boxes that may be in another only once. Of several, this code and a decoder might read different ones.
 _ONCE = frozenset({b"pitm", b"iinf", b"iloc", b"iprp", b"iref", b"idat", b"ipco"})
-_ONCE_OF_AN_ITEM = frozenset({b"ispe", b"av1C", b"hvcC"})
+# Likewise of an item. Its turns and clippings would each take as long as decoding it.
+_ONCE_OF_AN_ITEM = frozenset({b"ispe", b"av1C", b"hvcC", b"irot", b"imir", b"clap", b"iscl"})
 _PLAIN = 8  # a header: size and name
 _WIDE = 16  # with a size of 64 bits
 
@@ -146,7 +147,7 @@ def references(content: memoryview) -> Iterator[tuple[bytes, int, tuple[int, ...
 
 
 def properties(content: memoryview) -> dict[int, dict[bytes, memoryview]]:
-    """Return the properties of each item, from `iprp`. Raises `Corrupt` if an item has two sizes or configurations."""
+    """Return the properties of each item, from `iprp`. Raises `Corrupt` if an item has two of `_ONCE_OF_AN_ITEM`."""
     declared = list(children(parts(content).get(b"ipco", memoryview(b""))))
     found: dict[int, dict[bytes, memoryview]] = {}
     for name, entry in children(content):

@@ -127,10 +127,11 @@ class _Pictures:
 def _weight(item: Item) -> int:
     """Return as how many a pixel counts: decoding one of HEVC takes 7 to 8 bytes, of AV1 15 to 18.
 
-    If the colours have the full resolution, HEVC takes up to 15, and AV1 of more than 8 bits 24.
+    If the colours have the full resolution, HEVC takes up to 15, AV1 21, and of more than 8 bits 24.
     """
     if item.kind == _AV1:
-        flags = bytes(item.properties.get(_AV1_CONFIGURATION, memoryview(b"")))[2:3]
-        return 3 if flags and flags[0] & 0x40 and not flags[0] & 0x0C else 2
+        flags = int.from_bytes(bytes(item.properties.get(_AV1_CONFIGURATION, memoryview(b"")))[2:3])
+        full = not flags & 0x0C
+        return 2 + full + (full and flags & 0x40 > 0)
     config = bytes(item.properties.get(b"hvcC", memoryview(b"")))
     return 2 if len(config) > _COLOURS_AT and config[_COLOURS_AT] & 3 == _FULL else 1

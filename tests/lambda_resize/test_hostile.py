@@ -52,7 +52,7 @@ COSTLY: dict[str, Attack] = {
 }
 # What one part says about cost, and another denies: which of them the decoder believes is not known here.
 UNCLEAR: dict[str, Attack] = {
-    name: partial(heifs.contradiction, name) for name in ("pitm", "iinf", "iloc", "iprp", "iref", "ispe", "av1C")
+    name: partial(heifs.contradiction, name) for name in ("pitm", "iinf", "iloc", "iprp", "iref", "ispe", "av1C", "irot")
 } | {"without its size": lambda: heifs.without_size(2048)}
 DRAWINGS: dict[str, Attack] = {
     "use in use": lambda: drawings.nested_use(5),

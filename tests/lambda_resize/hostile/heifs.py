@@ -208,6 +208,8 @@ def contradiction(name: str, side: int = 2048, count: int = 16) -> bytes:
     harmless = Part(b"av01", (64, 64), small, small_properties)
     if name == "ispe":
         return heif([whole, replace(tile, properties=(*properties, extent(64, 64)))])
+    if name == "irot":
+        return heif([replace(harmless, properties=(*small_properties, *[box(b"irot", b"\1")] * 200))])
     if name == "av1C":
         return heif([whole, replace(tile, properties=(*properties, *small_properties))])
     again = {
