@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 from lambda_resize.containers import bounds, jpeg
 from lambda_resize.errors import TooLarge, Unsupported
 
-_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+_COMMENT = re.compile(r"/\*(?:.*?\*/|.*)", re.DOTALL)  # without an end it is all the rest
 _TARGET = re.compile(r"url\(\s*[\"']?#([^\"')\s]+)", re.IGNORECASE)
 # Each of these draws its element aside, as large as the picture.
 _FUNCTION = re.compile(r"(?<!url)\(")

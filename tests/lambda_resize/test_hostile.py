@@ -52,7 +52,8 @@ COSTLY: dict[str, Attack] = {
 }
 # What one part says about cost, and another denies: which of them the decoder believes is not known here.
 UNCLEAR: dict[str, Attack] = {
-    name: partial(heifs.contradiction, name) for name in ("pitm", "iinf", "iloc", "iprp", "iref", "ispe", "av1C", "irot")
+    name: partial(heifs.contradiction, name)
+    for name in ("pitm", "iinf", "iloc", "iprp", "iref", "ispe", "av1C", "irot")
 } | {"without its size": lambda: heifs.without_size(2048)}
 DRAWINGS: dict[str, Attack] = {
     "use in use": lambda: drawings.nested_use(5),
@@ -213,6 +214,7 @@ PLAIN = {
     "<linearGradient id='g'><stop/></linearGradient>"
     "<clipPath id='c'><rect/></clipPath>" + "<path class='a b' d='M0 0L9 9'/>" * 3000,
     "opacity": "<path opacity='.5' d='M0 0L9 9'/>" * 3000,
+    "comments without an end": f"<rect style='{'/*' * 1_000_000}'/>",
     "a shadow": "<filter id='f'><feGaussianBlur/><feOffset/></filter>" + "<g filter='url(#f)'/>" * 9,
     "text": "<text>words</text>" * 1000,
     "markers": "<marker id='m'><path d='M0 0'/></marker>" + "<path marker-end='url(#m)' d='M0 0L9 9'/>" * 1000,
