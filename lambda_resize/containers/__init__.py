@@ -21,9 +21,11 @@ _CHECKS: Mapping[str, Callable[[bytes, int], bytes]] = {
 def checked(data: bytes, source_format: str, max_frame_pixels: int) -> bytes:
     """Return the photo, without what a decoder would read for nothing.
 
-    A damaged photo is followed as far as it can be; its decoder reports the damage.
+    A damaged photo is followed as far as it can be; its decoder reports the damage, but SVG's is reported here.
 
     Raises:
         TooLarge: Decoding would cost more than `bounds` allow.
+        Corrupt: It contradicts itself about that.
+        Unsupported: It has parts of a kind that is not followed here.
     """
     return _CHECKS[source_format](data, max_frame_pixels)

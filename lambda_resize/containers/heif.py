@@ -7,7 +7,7 @@ from functools import cached_property
 
 from lambda_resize.containers import av1, bounds, boxes
 from lambda_resize.containers.boxes import Item
-from lambda_resize.errors import Corrupt, TooLarge
+from lambda_resize.errors import Corrupt, TooLarge, Unsupported
 
 _DERIVED = frozenset({b"grid", b"iovl", b"iden"})
 _DEPTH = 4  # of pictures made of pictures; phones have two levels
@@ -26,9 +26,12 @@ def checked(data: bytes, max_frame_pixels: int) -> bytes:
 
     Raises:
         TooLarge: See `bounds`.
+        Unsupported: Its description is of a kind that is not followed here.
         Corrupt: It says something twice, or not how large a picture is, so its decoder might find another size.
     """
     for name, content in boxes.children(memoryview(data)):
+        if name == b"mini":  # of 2024: bits that libheif expands to the boxes that are checked here
+            raise Unsupported("heif: its description is minimised")
         if name == b"meta":
             _Pictures(data, content[4:]).check(max_frame_pixels)
     return data

@@ -130,6 +130,15 @@ def test_what_no_preview_needs_is_not_read(name: str) -> None:
     assert found.seconds < SECONDS
 
 
+@pytest.mark.fault("photo-ambiguous")
+@pytest.mark.parametrize("before", [b"", heifs.large_alpha(64)])
+def test_a_heif_with_a_description_that_is_not_followed_is_unsupported(before: bytes) -> None:
+    """Its decoder follows it, and a file may have the other one, too."""
+    data = (before or heifs.box(b"ftyp", b"mif3")) + heifs.box(b"mini", bytes(40))
+    with pytest.raises(Unsupported):
+        containers.checked(data, "heif", FRAME)
+
+
 def test_text_is_dropped_and_colours_stay() -> None:
     kept = b"".join(rasters.chunk(name, bytes(4)) for name in (b"gAMA", b"sRGB"))
     data = rasters.png(8, 8, rasters.text(2) + kept, after=rasters.text(1))
