@@ -50,6 +50,11 @@ COSTLY: dict[str, Attack] = {
     "AVIF of a million places": lambda: heifs.many_places(1_000_000),
     "AVIF made of itself": lambda: heifs.made_of_itself(20),
 }
+# Decoders that take most of the memory for each pixel.
+LARGEST: dict[str, Attack] = {
+    "animation": lambda: rasters.webp_frames(35, 2_000),
+    "AVIF": lambda: heifs.plain(7_040),
+}
 # What one part says about cost, and another denies: which of them the decoder believes is not known here.
 UNCLEAR: dict[str, Attack] = {
     name: partial(heifs.contradiction, name)
@@ -110,6 +115,15 @@ def test_a_drawing_that_would_cost_too_much_is_refused(name: str) -> None:
     found = trial.render(DRAWINGS[name](), svg=True)
     assert found.kind == "too_large"
     assert found.megabytes < MEGABYTES
+
+
+@pytest.mark.fault("photo-costly")
+@pytest.mark.parametrize("name", LARGEST)
+def test_a_photo_of_the_largest_size_stays_below_a_gigabyte(name: str) -> None:
+    found = trial.render(LARGEST[name](), animated=True)
+    assert found.kind == "preview"
+    assert found.megabytes < MEGABYTES
+    assert found.seconds < SECONDS
 
 
 @pytest.mark.fault("photo-ambiguous")

@@ -150,6 +150,12 @@ def large_alpha(side: int) -> bytes:
     )
 
 
+def plain(side: int) -> bytes:
+    """Return a picture in one piece."""
+    data, properties = coded(side, side)
+    return heif([Part(b"av01", (side, side), data, properties)])
+
+
 def lying(side: int, *, kind: bytes = b"av01") -> bytes:
     """Return a picture that claims 64x64 pixels and has `side` a side."""
     data, properties = coded(side, side, kind=kind)

@@ -111,14 +111,14 @@ def saved(file_format: str, size: tuple[int, int] = (64, 64)) -> bytes:
     return buffer.getvalue()
 
 
-def webp_frames(count: int) -> bytes:
-    """Return a WebP with animation frames of one pixel."""
+def webp_frames(count: int, side: int = 64) -> bytes:
+    """Return a clear WebP of `side` pixels a side, with animation frames of one pixel."""
     still = io.BytesIO()
     Image.new("RGB", (1, 1)).save(still, "WEBP", lossless=True)
     pixels = still.getvalue()[12:]
     frame = b"ANMF" + struct.pack("<I", 16 + len(pixels)) + bytes(16) + pixels
     parts = (
-        b"VP8X" + struct.pack("<I", 10) + b"\x02\0\0\0" + (63).to_bytes(3, "little") * 2
+        b"VP8X" + struct.pack("<I", 10) + b"\x12\0\0\0" + (side - 1).to_bytes(3, "little") * 2
         + b"ANIM" + struct.pack("<I", 6) + bytes(6)
         + frame * count
     )  # fmt: skip
