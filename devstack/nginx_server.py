@@ -99,6 +99,8 @@ def effective_environment(variables: Mapping[str, str]) -> dict[str, str]:
     # Where nginx's modules are is a matter of the machine, like PATH.
     given = {name: os.environ[name] for name in ("PATH", "PREW_NGINX_JS_MODULE") if name in os.environ}
     environment = given | dict(variables)
+    # The scripts ask nginx for its version.
+    environment["PATH"] = f"{environment.get('PATH', os.defpath)}:/usr/sbin:/sbin"
     done = subprocess.run(
         ["sh", "-eu", "-c", f"{sourced}; env -0"], env=environment, capture_output=True, text=True, check=False
     )

@@ -39,7 +39,7 @@ class _Server(ThreadingHTTPServer):
 class Recorder:
     """A server on a free port; `respond` is replaceable, and `None` from it breaks the connection."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, host: str = LOOPBACK, port: int = 0) -> None:
         self.name = name
         self.seen: list[Seen] = []
         self.respond: Callable[[Seen], Reply | None] = self.usual
@@ -47,12 +47,13 @@ class Recorder:
         self.alive = threading.Event()  # what it waits for before it says that it is alive
         self.alive.set()
         self.able = True
-        self.server = _Server((LOOPBACK, 0), self._handler())
+        self.host = host
+        self.server = _Server((host, port), self._handler())
 
     @property
     def address(self) -> str:
         """`host:port`."""
-        return f"{LOOPBACK}:{self.server.server_address[1]}"
+        return f"{self.host}:{self.server.server_address[1]}"
 
     def usual(self, _: object) -> Reply:
         """Answer 200, with a body that names this upstream."""
@@ -103,9 +104,9 @@ class Recorder:
 
 
 @contextmanager
-def recording(name: str, tls: SSLContext | None = None) -> Iterator[Recorder]:
-    """Run a recorder inside the block, over TLS if a context is given."""
-    recorder = Recorder(name)
+def recording(name: str, tls: SSLContext | None = None, *, host: str = LOOPBACK, port: int = 0) -> Iterator[Recorder]:
+    """Run a recorder inside the block, over TLS if a context is given, on a free port unless one is given."""
+    recorder = Recorder(name, host, port)
     if tls is not None:
         recorder.server.socket = tls.wrap_socket(recorder.server.socket, server_side=True)
     thread = threading.Thread(target=recorder.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)

@@ -108,6 +108,8 @@ def test_readme_has_exactly_the_variables_of_the_scripts_with_their_defaults() -
     described = {
         "PREW_NGINX_S3_HOST": "the host of `PREW_NGINX_S3_SERVER`",
         "PREW_NGINX_RESOLVER": "`NGINX_LOCAL_RESOLVERS`, or empty",
+        "PREW_NGINX_TLS_KEY": "the same file",
+        "PREW_NGINX_CONNECTIONS": "half of the open files that are allowed, at most `16384`",
     }
     plain = {name: f"`{value}`" if value else "empty" for name, value in defaults.items()}
 
@@ -130,6 +132,9 @@ def test_readme_has_exactly_the_variables_of_the_scripts_with_their_defaults() -
         ("PREW_NGINX_SERVICES", "prewmanager"),
         ("PREW_NGINX_SERVICES", "one:8180 two:x"),
         ("PREW_NGINX_SERVICES", "one:8180;two:8180"),
+        ("PREW_NGINX_CLIENT_REQUESTS", "many"),
+        ("PREW_NGINX_TLS_CERTIFICATE", "/no/such.pem"),
+        ("PREW_NGINX_TLS_KEY", "/no/such.key"),
         ("PREW_NGINX_WWW", "http://page:8x"),
         ("PREW_NGINX_WWW", "http://page:8190/x"),
         ("PREW_NGINX_WWW", "https://page:8190"),
@@ -216,15 +221,6 @@ def test_s3s_host_is_by_default_the_servers_without_the_port() -> None:
     environment = effective_environment({**MINIMAL, "PREW_NGINX_S3_SERVER": "photos.s3.test:443"})
 
     assert environment["PREW_NGINX_S3_HOST"] == "photos.s3.test"
-
-
-def test_names_are_resolved_again_where_a_resolver_is_given(tmp_path: Path) -> None:
-    render(tmp_path, {**MINIMAL, "PREW_NGINX_RESOLVER": "127.0.0.53 [::1]"})
-    text = (tmp_path / "prewmanager" / "upstreams.conf").read_text()
-
-    assert "resolver 127.0.0.53 [::1];" in text
-    servers = re.findall(r"server (\S+) .* resolve;", text)
-    assert servers == ["127.0.0.1:443", *["127.0.0.1:8180", "127.0.0.1:8181"] * 2]
 
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="the machine has no IPv6")
