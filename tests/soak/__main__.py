@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sys
 import time
+from pathlib import Path
 
 from rich.console import Console
 
 from tests.soak.faults import FAULTS
 from tests.soak.report import show
 from tests.soak.run import soak
+
+FOLDER = Path(".local/soak")
 
 
 def main() -> int:
@@ -30,7 +34,9 @@ def main() -> int:
     if not console.is_terminal:
         console = Console(width=160)
     console.print(f"SEED={seed} for {minutes:g} minutes with {clients} clients", highlight=False)
-    result = asyncio.run(soak(minutes * 60, seed, clients, names or None))
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True)
+    result = asyncio.run(soak(FOLDER.absolute(), minutes * 60, seed, clients, names or None))
     show(result, console)
     console.print(f"SEED={seed}", highlight=False)
     return 1 if result.violations else 0

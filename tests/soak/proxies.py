@@ -111,6 +111,8 @@ async def _none(_request: web.Request) -> Trouble | None:
 class HttpProxy:
     """Forwards requests with their paths, headers and bodies unchanged, so that signatures stay valid.
 
+    Clients may take it for the server, or for a proxy before it.
+
     `interfere` says for each request what happens to it, after a pause if it takes one; None: nothing.
     """
 
@@ -163,7 +165,7 @@ class HttpProxy:
 
     async def _forward(self, request: web.Request, body: bytes, *, cut: bool) -> web.StreamResponse:
         headers = [(name, value) for name, value in request.headers.items() if name.lower() not in _OF_THIS_HOP]
-        url = URL(self._upstream + request.raw_path, encoded=True)
+        url = URL(self._upstream + request.raw_path.removeprefix(self._upstream), encoded=True)
         async with self._session.request(
             request.method,
             url,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections import Counter, defaultdict
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -49,10 +48,9 @@ class Result:
     after: Measured = field(default_factory=dict)
 
 
-async def soak(seconds: float, seed: int, clients: int, names: list[str] | None = None) -> Result:
-    """Run the soak for a time, with faults of these names, by default all."""
-    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        return await _Run(Path(folder), seconds, seed, names or list(FAULTS)).run(clients)
+async def soak(folder: Path, seconds: float, seed: int, clients: int, names: list[str] | None = None) -> Result:
+    """Run the soak for a time, with faults of these names, by default all; its logs stay in the folder."""
+    return await _Run(folder, seconds, seed, names or list(FAULTS)).run(clients)
 
 
 class _Run:
@@ -114,9 +112,8 @@ class _Run:
         if wrong:
             near = self._schedule.near(start, end)
             at = f"{start - self._began:.1f} to {end - self._began:.1f} s"
-            self._count(
-                f"{request.kind}: {wrong}", f"{request.method} {request.path} {request.variant} at {at}: {near}"
-            )
+            what = f"{request.method} {request.path} {request.variant} at {at}"
+            self._count(f"{request.kind}: {wrong}", f"{what}{_origin(outcome)}: {near}")
 
     def _count(self, what: str, where: str) -> None:
         self._result.violations[what] += 1
@@ -127,3 +124,11 @@ class _Run:
             for line in log.read_text(errors="replace").splitlines():
                 if any(sign in line for sign in _DEFECTS):
                     self._count("a defect in a replica's log", line[:2000])
+
+
+def _origin(outcome: Outcome) -> str:
+    """Return who answered, and under which id the logs have the request."""
+    if not isinstance(outcome, Answer):
+        return ""
+    source, request_id = outcome.headers.get("x-preview", "no X-Preview"), outcome.headers.get("x-request-id")
+    return f" ({source}, request {request_id})"

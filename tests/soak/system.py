@@ -43,8 +43,10 @@ _POLL_S = 0.1
 class Replica:
     """One process of the service, which is started again when it dies, with its own ways to Redis, S3 and Lambda."""
 
-    def __init__(self, folder: Path, number: int, redis: TcpProxy, s3: HttpProxy, function: HttpProxy) -> None:
-        self.port = free_ports(1)[0]
+    def __init__(  # noqa: PLR0917 -- its own ways to each part
+        self, folder: Path, number: int, port: int, redis: TcpProxy, s3: HttpProxy, function: HttpProxy
+    ) -> None:
+        self.port = port
         self.redis, self.s3, self.function = redis, s3, function
         self.tasks_file = folder / f"tasks-{number}"
         self._folder, self._number = folder, number
@@ -74,6 +76,7 @@ class System:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.replicas: list[Replica] = []
+        self._ports = free_ports(REPLICAS)
         self.redis: Redis
 
     @asynccontextmanager
@@ -144,19 +147,23 @@ class System:
         options = (f"--concurrency={_SANDBOXES}", "--queue-wait=6", "--timeout=10", f"--task-root={ROOT}")
         functions = {FUNCTION: "lambda_resize.handler.handler", CLEANER: "lambda_resize.cleaner.handler@10"}
         through = self.s3.aws_environment() | {"AWS_ENDPOINT_URL_S3": self.function_s3.url}
-        environment = os.environ | through | {"RESIZE_MAX_DATA_BYTES": str(INLINED_BYTES)}
+        # One of the replicas: while it is away, events wait.
+        service = {"PREW_SERVICE_URL": f"http://{LOOPBACK}:{self._ports[0]}"}
+        environment = os.environ | through | service | {"RESIZE_MAX_DATA_BYTES": str(INLINED_BYTES)}
         return start_lambda(self.folder, functions, *options, env=environment)
 
     async def _make_replica(self, number: int, exits: AsyncExitStack) -> Replica:
         redis = await exits.enter_async_context(TcpProxy(self.redis.port).running())
         s3 = await exits.enter_async_context(HttpProxy(self.s3.endpoint).running())
         function = await exits.enter_async_context(HttpProxy(self.function.url).running())
-        return Replica(self.folder, number, redis, s3, function)
+        return Replica(self.folder, number, self._ports[number], redis, s3, function)
 
     def _environment(self, replica: Replica) -> dict[str, str]:
         return {
             **service_environment(self.s3, None, replica.function.url),
-            "AWS_ENDPOINT_URL_S3": replica.s3.url,
+            # Not another address of S3, which is part of the keys in Redis.
+            "HTTP_PROXY": replica.s3.url,
+            "NO_PROXY": f"{LOOPBACK}:{replica.function.port}",
             "PREW_REDIS_URL": f"redis://{LOOPBACK}:{replica.redis.port}/0",
             "PREW_LAMBDA_FUNCTION": FUNCTION,
             "PREW_PORT": str(replica.port),

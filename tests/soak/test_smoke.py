@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -18,10 +19,10 @@ FAULTS = ["redis-slow", "redis-half-open", "redis-full", "redis-read-only", "s3-
 @pytest.mark.fault("redis-read-only")
 @pytest.mark.fault("s3-slow")
 @pytest.mark.fault("nginx-reloaded")
-async def test_a_short_soak_finds_nothing() -> None:
+async def test_a_short_soak_finds_nothing(tmp_path: Path) -> None:
     if not os.environ.get("PREW_TEST_SOAK"):
         pytest.skip("takes more than a minute: `make test-soak`")
-    result = await soak(30, seed=1, clients=8, names=FAULTS)
+    result = await soak(tmp_path, 30, seed=1, clients=8, names=FAULTS)
 
     assert result.violations == {}
     assert result.faults.keys() == set(FAULTS)
