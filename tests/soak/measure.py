@@ -35,14 +35,15 @@ class Bound:
         return after <= before * (1 + self.share) + self.more
 
 
-# Memory is kept by allocators and grows by the number of connections that were open at once; those to Redis and Lambda
-# are kept. The service's S3 client closes what is idle for 90 s, at times only after twice that: its connections have a
-# bound of their own.
-MEMORY, KEPT = "RSS, MB", "connections kept to S3"
+# Memory is kept by allocators and grows by the number of connections that were open at once; those to Lambda are kept,
+# and up to 64 to Redis. The service's S3 client closes what is idle for 90 s, at times only after twice that. These two
+# have bounds of their own.
+MEMORY, KEPT, KEPT_TO_REDIS = "RSS, MB", "connections kept to S3", "connections kept to Redis"
 BOUNDS = {
     MEMORY: Bound(0.25, 25),
     "descriptors": Bound(0, 20),
     KEPT: Bound(0, 100),
+    KEPT_TO_REDIS: Bound(0, 64),
     "tasks": Bound(0, 3),
     "waiting": Bound(0, 0),
     "resizes": Bound(0, 0),
@@ -79,10 +80,11 @@ def _figures(system: System) -> Iterator[tuple[tuple[str, str], float]]:
     for number, replica in enumerate(system.replicas, 1):
         process = f"replica {number}"
         rss, descriptors = _process(replica.program.pid)
-        kept = _connections_to(replica.s3.port)
+        kept, kept_to_redis = _connections_to(replica.s3.port), _connections_to(replica.redis.port)
         yield (process, MEMORY), rss
-        yield (process, "descriptors"), descriptors - kept
+        yield (process, "descriptors"), descriptors - kept - kept_to_redis
         yield (process, KEPT), kept
+        yield (process, KEPT_TO_REDIS), kept_to_redis
         yield (process, "tasks"), _tasks(replica)
         metrics = _metrics(replica)
         yield (process, "waiting"), metrics["prewmanager_waiting"]

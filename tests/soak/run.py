@@ -108,7 +108,9 @@ class _Run:
         self._result.seen[request.kind][outcome.word] += 1
         if not isinstance(outcome, Answer) or outcome.status >= _OURS:
             self._result.errors[self._schedule.near(start, end)][outcome.word] += 1
-        wrong = violation(request, outcome, start, end, self._schedule.allowed(start, end, stored=request.stored))
+        allowed = self._schedule.allowed(start, end, stored=request.stored)
+        known_s = self._schedule.known_s(start, end)
+        wrong = violation(request, outcome, start, end, allowed, known_s=known_s)
         if wrong:
             near = self._schedule.near(start, end)
             at = f"{start - self._began:.1f} to {end - self._began:.1f} s"

@@ -17,6 +17,8 @@ _LASTS_S = (0.5, 4.0)
 _PAUSE_S = (1.0, 5.0)
 # A dead replica's flight is taken over after a lease, and a failure is kept for a while.
 _AFTERMATH_S = TIMES["PREW_LEASE"] + TIMES["PREW_TRANSIENT_TTL"]
+# A replica may be on its own meanwhile.
+_WITHOUT_REDIS = {name for name in FAULTS if name.startswith("redis-")} - {"redis-emptied"}
 
 
 @dataclass
@@ -57,6 +59,11 @@ class Schedule:
         """Return what clients may see in this time, by the words of outcomes; `stored`: of what S3 has."""
         near = [self._promises[fault.name] for fault in self._near(start, end)]
         return {word for promise in near for word in promise.allows(stored=stored)}
+
+    def known_s(self, start: float, end: float) -> float:
+        """Return how long replicas may know what was wrong with a photo: events reach those that have Redis."""
+        without_redis = any(fault.name in _WITHOUT_REDIS for fault in self._near(start, end))
+        return max(TIMES["PREW_MISSING_TTL"], TIMES["PREW_REJECTED_TTL"]) if without_redis else 0.0
 
     def near(self, start: float, end: float) -> str:
         """Return the names of the faults whose effects this time may show."""

@@ -96,6 +96,14 @@ def test_a_fault_allows_its_statuses_and_no_wrong_bytes_in_any_case() -> None:
     assert violation(_card(), _picture(b"old preview"), 26, 27, allowed)
 
 
+def test_a_replica_without_redis_keeps_that_a_photo_was_missing_but_no_picture() -> None:
+    uploaded = Photo("a.jpg", [*NO_PHOTO.versions, Version(OLD, 10, 10, 10)])
+
+    assert violation(_card(uploaded), _error(404), 11, 12, known_s=3) is None
+    assert violation(_card(uploaded), _error(404), 14, 15, known_s=3)
+    assert violation(_card(), _picture(b"old preview"), 26, 27, known_s=3)
+
+
 def test_what_is_allowed_is_that_of_the_faults_of_the_time_and_their_aftermath() -> None:
     schedule = Schedule(Random(1), ["s3-away", "redis-killed"])
     schedule.injected += [Injected("s3-away", 100, 102), Injected("redis-killed", 200, 202)]

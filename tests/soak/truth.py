@@ -95,14 +95,24 @@ Outcome = Answer | Cut | Hanging
 
 
 def violation(
-    request: Request, outcome: Outcome, start: float, end: float, allowed: Collection[str] = ()
+    request: Request,
+    outcome: Outcome,
+    start: float,
+    end: float,
+    allowed: Collection[str] = (),
+    *,
+    known_s: float = 0.0,
 ) -> str | None:
-    """Return what is wrong with an outcome, or None; `allowed` are the words that faults of that time may cause."""
+    """Return what is wrong with an outcome, or None.
+
+    `allowed` are the words that faults of that time may cause; `known_s` says for how long the fault of a photo may be
+    known after the event of its upload.
+    """
     if not isinstance(outcome, Answer):
         return None if outcome.word in allowed else f"the connection {outcome.word}"
     if outcome.status in {OK, PARTIAL, NOT_MODIFIED}:
         return next(_wrong_picture(request, outcome, start, end), None)
-    if outcome.word not in allowed and not _is_right(request, outcome, start, end):
+    if outcome.word not in allowed and not _is_right(request, outcome, start - known_s, end):
         return f"status {outcome.status}{_problem(outcome)}"
     return next(_wrong_error(request, outcome), None)
 
