@@ -22,7 +22,7 @@ PrewError
         ├── DeadlineExceeded         timeout
         │   └── PhotoTimedOut            timed_out: clients see `timeout`
         ├── ResizerFailed            failed
-        │   └── ReplicaFailed        failed: by a fault of this process
+        │   └── ReplicaFailed        unable: clients see `failed`
         └── StorageFailed            storage
             └── CredentialsRefused       storage: S3 refuses the resizer's credentials
 """
@@ -162,6 +162,8 @@ class ResizerFailed(Transient):
 
 class ReplicaFailed(ResizerFailed):
     """This process cannot render, by a fault of its own: credentials, clock, connection. Another one may be able to."""
+
+    kind = "unable"
 
 
 class StorageFailed(Transient):

@@ -18,6 +18,8 @@ from prewmanager.errors import (
     PhotoRejected,
     PreviewFailed,
     PrewError,
+    ReplicaFailed,
+    ResizerFailed,
     UnknownPreset,
 )
 
@@ -32,9 +34,11 @@ STATUSES: list[tuple[type[PrewError], HTTPStatus, str]] = [
     (PhotoMissing, HTTPStatus.NOT_FOUND, "Photo not found"),
     (PhotoRejected, HTTPStatus.UNPROCESSABLE_ENTITY, "Unprocessable photo"),
     (Overloaded, HTTPStatus.SERVICE_UNAVAILABLE, "Overloaded"),
+    (ReplicaFailed, HTTPStatus.SERVICE_UNAVAILABLE, "Preview failed"),
     (DeadlineExceeded, HTTPStatus.GATEWAY_TIMEOUT, "Preview timed out"),
     (PreviewFailed, HTTPStatus.BAD_GATEWAY, "Preview failed"),
 ]
+_SHOWN_ALIKE: tuple[type[PreviewFailed], ...] = (PhotoMissing, DeadlineExceeded, ResizerFailed)
 
 
 def error_name(error: Exception) -> str:
@@ -61,9 +65,8 @@ def problem(error: Exception, path: str) -> web.Response:
 
 def _kind(error: PrewError) -> str | None:
     """Return the kind that clients see: some differ for the log and the metrics alone."""
-    if isinstance(error, PhotoMissing | DeadlineExceeded):
-        return PhotoMissing.kind if isinstance(error, PhotoMissing) else DeadlineExceeded.kind
-    return getattr(error, "kind", None)
+    shown = next((cls for cls in _SHOWN_ALIKE if isinstance(error, cls)), error)
+    return getattr(shown, "kind", None)
 
 
 def _response(status: HTTPStatus, title: str, headers: dict[str, str], kind: str | None = None) -> web.Response:

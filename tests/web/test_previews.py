@@ -83,7 +83,8 @@ async def test_a_replica_says_for_a_while_that_it_cannot_render(site: WebReplica
     failed = await site.get("/prew/card/a.jpg")
     after = await site.get("/-/able")
 
-    assert [response.status for response in (before, failed, after)] == [200, 502, 503]
+    assert [response.status for response in (before, failed, after)] == [200, 503, 503]
+    assert (failed.headers["Retry-After"], (await failed.json())["kind"]) == ("1", "failed")
 
 
 @pytest.mark.fault("s3-cut")
