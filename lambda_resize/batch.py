@@ -44,15 +44,15 @@ def _is_unchanged(photo: StoredPhoto, request: ResizeRequest, storage: Storage) 
     """Whether the photo is still the one that was read, now that its previews are written.
 
     If it changed earlier, `cleaner` may have handled the event before these previews were written, and they would stay
-    stale for ever. If it changes later, `cleaner` deletes them. If the photo is gone, this deletes them and raises
-    `Missing`; if S3 fails or refuses, they stay. Where S3 does not say whether it is gone, it is: a moment ago these
+    stale for ever. If it changes later, `cleaner` deletes them. If the photo is gone, or S3 fails, this deletes them
+    and raises the error; if S3 refuses, they stay. Where S3 does not say whether it is gone, it is: a moment ago these
     credentials could read it.
     """
     try:
         return storage.etag(request.src_bucket, request.src_key) == photo.etag
-    except (StorageFailed, Throttled, Forbidden):
+    except Forbidden:
         return True
-    except Missing:
+    except (StorageFailed, Throttled, Missing):
         _delete_all(request, storage)
         raise
 

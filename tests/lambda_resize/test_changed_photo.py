@@ -121,12 +121,13 @@ class Unwatchable(Storage):
 
 
 @pytest.mark.usefixtures("environment")
-def test_a_failed_check_does_not_fail_the_preview(client: Any, request_: ResizeRequest) -> None:
-    """Both previews are stored by then, and were of the current photo a moment ago."""
-    answer = render_batch(request_, Unwatchable.from_environment(os.environ), Settings())
+@pytest.mark.fault("photo-changed")
+def test_a_photo_that_cannot_be_checked_leaves_no_previews(client: Any, request_: ResizeRequest) -> None:
+    """It may have changed before they were written, and its event been handled: nothing would ever delete them."""
+    with pytest.raises(StorageFailed, match="SlowDown"):
+        render_batch(request_, Unwatchable.from_environment(os.environ), Settings())
 
-    assert answer["status"] is True
-    assert client.head_object(Bucket="photos", Key=PREVIEWS[0])["ContentLength"] == answer["size"]
+    assert _stored(client) == set()
 
 
 @pytest.mark.usefixtures("environment")
