@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 
 from devstack.backends import S3, s3_client
 from prewmanager.adapters.aws.s3_store import S3PreviewStore, s3_store
-from prewmanager.errors import StorageFailed
+from prewmanager.errors import ReplicaFailed, StorageFailed
 from tests.support.private_listing import private_listing
 
 ODD = "prew/card/クズ箱/a b+c%20d#e?f'g\"[h].jpg"
@@ -78,6 +78,16 @@ async def test_a_large_preview_is_found_without_bytes_and_streamed(store: S3Prev
 async def test_streaming_a_missing_preview_fails(store: S3PreviewStore) -> None:
     with pytest.raises(StorageFailed):
         await store.stream("prew/card/missing.jpg")
+
+
+@pytest.mark.fault("replica-unable")
+async def test_a_preview_that_s3_refuses_to_this_replica_may_be_streamed_by_another(
+    s3: S3, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.put_object(Bucket=s3.bucket, Key="prew/card/large.png", Body=b"x" * 2000, ContentType="image/png")
+    _environment(monkeypatch, s3, AWS_SECRET_ACCESS_KEY="wrong")
+    with pytest.raises(ReplicaFailed, match="SignatureDoesNotMatch"):
+        await _make(s3.bucket, s3.endpoint).stream("prew/card/large.png")
 
 
 async def test_the_bucket_answers(store: S3PreviewStore) -> None:

@@ -14,7 +14,7 @@ from obstore.exceptions import BaseError, PermissionDeniedError
 from obstore.store import S3Store
 
 from prewmanager.adapters.aws.credentials import SdkCredentials
-from prewmanager.errors import StorageFailed
+from prewmanager.errors import ReplicaFailed, StorageFailed
 from prewmanager.previews.inventory import ObjectHead
 from prewmanager.previews.outcome import Made
 
@@ -30,6 +30,10 @@ _FINGERPRINT, _THUMBHASH = "preset-fingerprint", "thumbhash"
 _CONNECT = timedelta(seconds=1)
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _DENIED = "<Code>AccessDenied</Code>"
+# What is wrong with this process's credentials or clock.
+_CREDENTIALS = re.compile(
+    "<Code>(InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|InvalidToken|TokenRefreshRequired|RequestTimeTooSkewed)<"
+)
 # How long an answer to "may these credentials list this bucket?" counts.
 _LISTING_KNOWN_S = 300
 _LAST_KEY = "\U0010ffff"
@@ -77,8 +81,9 @@ class S3PreviewStore:
         return _made(got.meta, got.attributes, body)
 
     async def stream(self, key: str) -> tuple[Made, AsyncIterator[bytes]]:
-        """Return the preview under this key in pieces. Raises `StorageFailed`, also if it does not appear.
+        """Return the preview under this key in pieces.
 
+        Raises `StorageFailed`, also if it does not appear, and `ReplicaFailed` if S3 refuses these credentials.
         Where a connection breaks in between, the rest is read on another one, as long as the object is the same. Where
         that fails too, the iterator raises `StorageFailed`.
         """
@@ -96,6 +101,10 @@ class S3PreviewStore:
             except FileNotFoundError as error:
                 if loop.time() + pause_s > ends:
                     raise _failed(key, error) from error
+            except StorageFailed as error:
+                if _CREDENTIALS.search(str(error.__cause__)):
+                    raise ReplicaFailed(error.detail) from error
+                raise
             await asyncio.sleep(pause_s)
             pause_s = min(1.0, 2 * pause_s)
 
