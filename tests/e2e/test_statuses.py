@@ -118,7 +118,7 @@ def test_readiness_names_a_lambda_that_is_away(run_site: RunSite, redis_server: 
     function = start_lambda(tmp_path, handlers, f"--task-root={ROOT}")
     function.program.kill()
     with run_site(redis=redis_server, function=function) as site:
-        check(site.get("/prew/card/status/lambda-away.jpg"), 502, "failed")
+        check(site.get("/prew/card/status/lambda-away.jpg"), 503, "failed")
         ready = ask(site.ports[0], "/readyz")
 
     assert ready.status == 503
