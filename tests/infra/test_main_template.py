@@ -36,7 +36,7 @@ OTHER = {"Bucket": BUCKET, "Key": "other/a.jpg"}
         ("CleanerRole", "get_object", PHOTO, True),
         ("CleanerRole", "put_object", PREVIEW, False),
         ("ServiceRole", "get_object", PREVIEW, True),
-        ("ServiceRole", "get_object", PHOTO, False),
+        ("ServiceRole", "get_object", PHOTO, True),
         ("ServiceRole", "put_object", PREVIEW, False),
         ("ServiceRole", "delete_object", PREVIEW, False),
         ("ServiceRole", "list_objects_v2", {"Bucket": BUCKET}, True),

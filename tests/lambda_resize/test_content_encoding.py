@@ -15,16 +15,21 @@ from lambda_resize.storage import Storage
 BODY = b"picture " * 100
 
 
+def _gzip(data: bytes) -> bytes:
+    """Compress without the time of day, which would be in the tests' names."""
+    return gzip.compress(data, mtime=0)
+
+
 @pytest.mark.usefixtures("environment")
 @pytest.mark.fault("photo-compressed")
 @pytest.mark.parametrize(
     ("encoding", "stored"),
     [
-        ("gzip", gzip.compress(BODY)),
-        ("GZIP", gzip.compress(BODY[:300]) + gzip.compress(BODY[300:])),
+        ("gzip", _gzip(BODY)),
+        ("GZIP", _gzip(BODY[:300]) + _gzip(BODY[300:])),
         ("deflate", zlib.compress(BODY)),
-        ("gzip,aws-chunked", gzip.compress(BODY)),
-        ("deflate, gzip", gzip.compress(zlib.compress(BODY))),
+        ("gzip,aws-chunked", _gzip(BODY)),
+        ("deflate, gzip", _gzip(zlib.compress(BODY))),
         ("aws-chunked", BODY),
         ("identity", BODY),
     ],
@@ -39,7 +44,7 @@ def test_a_photo_that_is_stored_compressed_is_decoded(s3: S3, encoding: str, sto
 @pytest.mark.usefixtures("environment")
 @pytest.mark.fault("photo-compressed")
 def test_a_bomb_is_refused_before_it_is_decompressed(s3: S3) -> None:
-    bomb = gzip.compress(bytes(50_000_000))
+    bomb = _gzip(bytes(50_000_000))
     s3_client(s3).put_object(Bucket=s3.bucket, Key="photo/bomb", Body=bomb, ContentEncoding="gzip")
     with pytest.raises(TooLarge, match="decompressed, more than 1000000 bytes"):
         Storage(endpoint=s3.endpoint, region=s3.region).read(s3.bucket, "photo/bomb", 1_000_000)
@@ -53,9 +58,9 @@ def test_a_bomb_is_refused_before_it_is_decompressed(s3: S3) -> None:
         ("zstd", BODY, Unsupported),
         ("gzip", BODY, Corrupt),
         ("gzip", b"", Corrupt),
-        ("gzip", gzip.compress(BODY)[:-9], Corrupt),
-        ("gzip", gzip.compress(b"") * 101, TooLarge),
-        (", ".join(["gzip"] * 3), gzip.compress(gzip.compress(BODY)), Corrupt),
+        ("gzip", _gzip(BODY)[:-9], Corrupt),
+        ("gzip", _gzip(b"") * 101, TooLarge),
+        (", ".join(["gzip"] * 3), _gzip(_gzip(BODY)), Corrupt),
     ],
 )
 def test_another_encoding_or_a_wrong_one_is_refused_in_words(
