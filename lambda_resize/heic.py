@@ -28,12 +28,8 @@ class Heic:
             raise Unsupported("HEIC (HEVC) requires pi-heif, which is not installed") from error
         with _translated("header"):
             self._picture = pi_heif.open_heif(data, convert_hdr_to_8bit=True, bgr_mode=False)
-        self.size = Size(*self._picture.size)
-
-    @property
-    def bits(self) -> int:
-        """Bits of a channel, as stored."""
-        return int(self._picture.info["bit_depth"])
+            self.size = Size(*self._picture.size)
+            self.bits = int(self._picture.info["bit_depth"])  # of a channel, as stored
 
     def decode(self, deadline: Deadline) -> pyvips.Image:
         """Decode it, upright, with 8 bits a channel and its profile.
@@ -62,5 +58,6 @@ class Heic:
 def _translated(what: str) -> Iterator[None]:
     try:
         yield
-    except (ValueError, EOFError, OSError, SyntaxError, RuntimeError) as error:  # libheif's binding raises all of these
+    # libheif's binding raises all of these, the last for a file without a picture that it can decode.
+    except (ValueError, EOFError, OSError, SyntaxError, RuntimeError, IndexError) as error:
         raise Corrupt(f"{what} of heic: {error}") from error

@@ -85,7 +85,7 @@ class Photo:
             # A source reads the file in place; `new_from_buffer` would copy all of it each time.
             source = pyvips.Source.new_from_memory(self.data)
             image = pyvips.Image.new_from_source(source, "", access="sequential", **options)
-        except pyvips.Error as error:
+        except vips.FAILURES as error:
             raise vips.failure(error, f"header of {self.format}: ") from error
         return self.deadline.watch(_with_tamed_profile(image))
 

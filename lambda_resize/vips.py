@@ -54,9 +54,17 @@ def allow_svg(*, allowed: bool) -> None:
         pyvips.operation_block_set(loader, not allowed)
 
 
-def failure(error: pyvips.Error, what: str = "") -> ResizeError:
+# What pyvips raises when libvips fails: its message may have bytes of the photo, which pyvips fails to decode.
+FAILURES = (pyvips.Error, UnicodeDecodeError)
+
+
+def failure(error: pyvips.Error | UnicodeDecodeError, what: str = "") -> ResizeError:
     """Convert an error of libvips, its message on one line: the photo is damaged, too large or unsupported."""
-    reason = " ".join(str(error).split())
+    text = str(error)
+    if isinstance(error, UnicodeDecodeError):
+        pyvips.vips_lib.vips_error_clear()  # or the next photo's message would have these bytes, too
+        text = error.object.decode(errors="replace")
+    reason = " ".join(text.split())
     if OUT_OF_MEMORY in reason:
         return TooLarge(f"{what}{reason[:300]}")
     kind = Unsupported if UNREADABLE.search(reason) else Corrupt
@@ -74,7 +82,7 @@ def decoding() -> Iterator[None]:
     """
     try:
         yield
-    except pyvips.Error as error:
+    except FAILURES as error:
         raise failure(error) from error
     except MemoryError as error:
         raise TooLarge(f"it needs more memory than there is {error}".rstrip()) from error

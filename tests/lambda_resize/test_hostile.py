@@ -144,6 +144,24 @@ def test_what_no_preview_needs_is_not_read(name: str) -> None:
     assert found.seconds < SECONDS
 
 
+@pytest.mark.fault("photo-damaged")
+def test_an_avif_that_names_a_property_in_no_alphabet_is_corrupt_and_the_next_photo_is_rendered() -> None:
+    """Libheif quotes the kind, which is no text."""
+    plain = heifs.plain(64)
+    with pytest.raises(Corrupt):
+        resize(plain.replace(b"pixi", b"\xff\xfe\xfd\xff"), Spec(width=20))
+    with pytest.raises(Unsupported, match="not a JPEG"):
+        resize(b"nonsense", Spec(width=20))
+    assert resize(plain, Spec(width=20)).width == 20
+
+
+@pytest.mark.fault("photo-damaged")
+def test_a_heic_without_its_configuration_is_corrupt() -> None:
+    data, _ = heifs.coded(64, 64, kind=b"hvc1")
+    with pytest.raises(Corrupt):
+        resize(heifs.heif([heifs.Part(b"hvc1", (64, 64), data)], b"heic"), Spec(width=20))
+
+
 @pytest.mark.fault("photo-ambiguous")
 @pytest.mark.parametrize("before", [b"", heifs.large_alpha(64)])
 def test_a_heif_with_a_description_that_is_not_followed_is_unsupported(before: bytes) -> None:
