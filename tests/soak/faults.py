@@ -23,6 +23,8 @@ Inject = Callable[[System, Random], AbstractAsyncContextManager[None]]
 FAULTS: dict[str, Inject] = {}
 _NOWHERE = ("127.0.0.1", "1")
 _FOREIGN_S, _FOREIGN_KEYS = "4", 10
+# In one step: a replica would put a lease between.
+_LIST = "redis.call('DEL', KEYS[1]) redis.call('RPUSH', KEYS[1], 'an element') redis.call('EXPIRE', KEYS[1], ARGV[1])"
 _TRIES = 200  # to find an invocation in flight
 
 
@@ -103,9 +105,7 @@ async def _unknown_value(system: System, random: Random) -> AsyncGenerator[None]
 @_fault("wrong-type")
 async def _wrong_type(system: System, random: Random) -> AsyncGenerator[None]:
     for key in await _some_flights(system, random):
-        await _command(system, "DEL", key)
-        await _command(system, "RPUSH", key, "an element")
-        await _command(system, "EXPIRE", key, _FOREIGN_S)
+        await _command(system, "EVAL", _LIST, "1", key, _FOREIGN_S)
     yield
 
 

@@ -12,6 +12,7 @@ from tests.soak.library import Library
 from tests.soak.pictures import VARIANTS, damaged
 from tests.soak.truth import Photo, Request
 
+BURST = "burst"
 _BURST = 25
 _CROWD = 200
 _STORED = 6
@@ -122,7 +123,7 @@ class Load:
         await self._clients.send(preview_request("missing preview", photo, self._variant()))
 
     async def _burst(self, count: int = _BURST) -> None:
-        request = preview_request("burst", await self._library.new("burst"), self._variant())
+        request = preview_request(BURST, await self._library.new("burst"), self._variant())
         await asyncio.gather(*(self._clients.send(request) for _ in range(count)))
 
     async def _crowd(self) -> None:

@@ -93,7 +93,7 @@ def _figures(system: System) -> Iterator[tuple[tuple[str, str], float]]:
     yield ("nginx", MEMORY), sum(rss for _, rss, _ in workers)
     yield ("nginx", "descriptors"), sum(descriptors for _, _, descriptors in workers)
     with sync_redis.Redis.from_url(system.redis.url) as client:
-        yield ("Redis", "Redis keys"), float(sum(1 for _ in client.scan_iter(match="prew:*")))
+        yield ("Redis", "Redis keys"), float(client.dbsize())
 
 
 def _process(pid: int) -> tuple[float, int]:

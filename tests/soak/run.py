@@ -14,15 +14,16 @@ from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 from tests.soak.clients import Clients
 from tests.soak.faults import FAULTS
 from tests.soak.library import Library
-from tests.soak.load import Load
+from tests.soak.load import BURST, Load
 from tests.soak.measure import MEMORY, Measured, at_rest, leaks, measure
 from tests.soak.pictures import pictures
-from tests.soak.schedule import Schedule
+from tests.soak.schedule import NO_FAULT, Schedule
 from tests.soak.system import System
 from tests.soak.truth import Answer, Outcome, Request, violation
 
 _OURS = 500
-_DEFECTS = ("flight.crashed", "request.crashed", "Traceback")
+# What no fault explains, by the names of logs.
+_DEFECTS = {"replica-*.log": ("flight.crashed", "request.crashed", "Traceback"), "lambda.log": ('"kind": "internal"',)}
 
 
 @dataclass
@@ -53,6 +54,33 @@ async def soak(folder: Path, seconds: float, seed: int, clients: int, names: lis
     return await _Run(folder, seconds, seed, names or list(FAULTS)).run(clients)
 
 
+class Renderings:
+    """Which previews a burst has had rendered while there was no fault: each is rendered once, over all replicas."""
+
+    def __init__(self) -> None:
+        self._seen: set[tuple[str, str]] = set()
+
+    def repeats(self, request: Request, answer: Answer, near: str) -> bool:
+        """Note an answer, and return whether it is of a second rendering."""
+        if request.kind != BURST or near != NO_FAULT or answer.headers.get("x-preview") != "made":
+            return False
+        preview = (request.path, request.variant)
+        repeats = preview in self._seen
+        self._seen.add(preview)
+        return repeats
+
+
+def defects(folder: Path) -> list[str]:
+    """Return the lines of the logs in a folder that name a defect."""
+    return [
+        line
+        for pattern, signs in _DEFECTS.items()
+        for log in folder.glob(pattern)
+        for line in log.read_text(errors="replace").splitlines()
+        if any(sign in line for sign in signs)
+    ]
+
+
 class _Run:
     def __init__(self, folder: Path, seconds: float, seed: int, names: list[str]) -> None:
         self._system = System(folder)
@@ -60,6 +88,7 @@ class _Run:
         # Their own numbers, so that the sequence of faults does not depend on the order of answers.
         self._schedule = Schedule(Random(seed), names)
         self._random = Random(seed + 1)
+        self._renderings = Renderings()
         self._began = asyncio.get_running_loop().time()
 
     async def run(self, clients: int) -> Result:
@@ -89,10 +118,11 @@ class _Run:
         """Run the load with faults, and compare what is left with what was before."""
         self._began = asyncio.get_running_loop().time()
         done = asyncio.Event()
-        faults = asyncio.create_task(self._schedule.run(self._system, done))
-        await self._load_for(self._result.seconds, load, clients)
-        done.set()
-        await faults
+        # A fault that cannot be injected ends the run: the rest of it would show nothing.
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._schedule.run(self._system, done))
+            await self._load_for(self._result.seconds, load, clients)
+            done.set()
         self._result.after = await at_rest(self._system, self._result.before)
         self._result.faults = self._schedule.counts()
         for leak in leaks(self._result.before, self._result.after):
@@ -117,15 +147,16 @@ class _Run:
             what = f"{request.method} {request.path} {request.variant} at {at}"
             self._count(f"{request.kind}: {wrong}", f"{what}{_origin(outcome)}: {near}")
 
+        if isinstance(outcome, Answer) and self._renderings.repeats(request, outcome, self._schedule.near(start, end)):
+            self._count(f"{request.kind}: rendered once more without a fault", f"{request.path} {request.variant}")
+
     def _count(self, what: str, where: str) -> None:
         self._result.violations[what] += 1
         self._result.first.setdefault(what, where)
 
     def _read_logs(self) -> None:
-        for log in self._system.folder.glob("replica-*.log"):
-            for line in log.read_text(errors="replace").splitlines():
-                if any(sign in line for sign in _DEFECTS):
-                    self._count("a defect in a replica's log", line[:2000])
+        for line in defects(self._system.folder):
+            self._count("a defect in a log", line[:2000])
 
 
 def _origin(outcome: Outcome) -> str:

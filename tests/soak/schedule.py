@@ -13,6 +13,7 @@ from tests.docs.faults import promises
 from tests.soak.faults import FAULTS
 from tests.soak.system import TIMES, System
 
+NO_FAULT = "no fault"
 _LASTS_S = (0.5, 4.0)
 _PAUSE_S = (1.0, 5.0)
 # A dead replica's flight is taken over after a lease, and a failure is kept for a while.
@@ -67,7 +68,7 @@ class Schedule:
 
     def near(self, start: float, end: float) -> str:
         """Return the names of the faults whose effects this time may show."""
-        return ", ".join(fault.name for fault in self._near(start, end)) or "no fault"
+        return ", ".join(fault.name for fault in self._near(start, end)) or NO_FAULT
 
     def counts(self) -> Counter[str]:
         """Return how often each was injected."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -12,8 +13,11 @@ import pytest
 from tests.docs.faults import promises
 from tests.soak.clients import photo_request, preview_request
 from tests.soak.faults import FAULTS
+from tests.soak.load import BURST
+from tests.soak.measure import BOUNDS, KEPT, KEPT_TO_REDIS, MEMORY, leaks
 from tests.soak.pictures import Picture
-from tests.soak.schedule import Injected, Schedule
+from tests.soak.run import Renderings, defects
+from tests.soak.schedule import NO_FAULT, Injected, Schedule
 from tests.soak.truth import Answer, Cut, Hanging, Outcome, Photo, Request, Version, violation
 
 OLD = Picture("old", b"old photo", {"card": frozenset({b"old preview"})})
@@ -118,6 +122,47 @@ def test_for_what_is_stored_less_may_be_allowed() -> None:
 
     assert schedule.allowed(101, 101) == {"502", "503"}
     assert schedule.allowed(101, 101, stored=True) == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "after"),
+    [
+        ("tasks", 8),
+        ("descriptors", 37),
+        ("waiting", 1),
+        ("resizes", 1),
+        ("Redis keys", 5),
+        (MEMORY, 151),
+        (KEPT, 105),
+        (KEPT_TO_REDIS, 69),
+    ],
+)
+def test_what_is_not_back_is_a_leak(name: str, after: float) -> None:
+    before = {("a process", each): 100.0 if each == MEMORY else 4.0 for each in BOUNDS}
+    before["a process", "descriptors"] = 16.0
+    before |= {("a process", each): 0.0 for each in ("waiting", "resizes")}
+
+    assert leaks(before, before) == []
+    assert leaks(before, before | {("a process", name): after}) == [
+        f"a process: {name} {before['a process', name]:.0f} → {after}"
+    ]
+
+
+def test_a_second_rendering_of_a_burst_is_noticed_without_a_fault() -> None:
+    request = preview_request(BURST, CHANGED, "card")
+    made, joined = (Answer(200, {"x-preview": word}, b"") for word in ("made", "joined"))
+
+    renderings = Renderings()
+    assert not renderings.repeats(request, made, "redis-killed")
+    assert [renderings.repeats(request, each, NO_FAULT) for each in (made, joined, made)] == [False, False, True]
+    assert not renderings.repeats(preview_request(BURST, CHANGED, "thumb"), made, NO_FAULT)
+
+
+def test_a_defect_in_a_log_is_noticed(tmp_path: Path) -> None:
+    (tmp_path / "replica-1.log").write_text('{"event": "flight"}\n{"event": "flight.crashed"}\n')
+    (tmp_path / "lambda.log").write_text('Traceback: CleanerError\n{"kind": "internal"}\n')
+
+    assert defects(tmp_path) == ['{"event": "flight.crashed"}', '{"kind": "internal"}']
 
 
 def test_a_seed_is_one_sequence_of_faults() -> None:
