@@ -1,7 +1,7 @@
 """Purges nginx's cache by deleting its files, since nginx itself has no purge.
 
-A file is named by the MD5 of its cache key and contains the key. The key is read from the file, because an object has
-as many keys as its path has percent-encodings. nginx treats a deleted file as a miss.
+A file is named by the MD5 of its cache key and contains the key: the object's, not percent-encoded. nginx treats a
+deleted file as a miss.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import unquote_to_bytes
 
 from prewmanager.errors import CacheUnavailable
 from prewmanager.previews.inventory import Wanted
 
 _NAME = re.compile(r"^[0-9a-f]{32}$")
-# The key follows nginx's own header of some 350 bytes; an encoded key has at most 3,072 bytes.
+# The key follows nginx's own header of some 350 bytes; a key has at most 1,024 bytes.
 _KEY = re.compile(rb"\nKEY: ([^\n]*)\n")
 _HEAD_BYTES = 4096
 
@@ -55,7 +54,7 @@ class NginxCache:
 
 
 def _key(path: Path) -> str | None:
-    """Return a file's cache key, decoded; None if the file is gone by now, or not one of the cache."""
+    """Return a file's cache key; None if the file is gone by now, or not one of the cache."""
     try:
         with path.open("rb") as file:
             found = _KEY.search(file.read(_HEAD_BYTES))
@@ -63,4 +62,4 @@ def _key(path: Path) -> str | None:
         return None
     except OSError as error:
         raise CacheUnavailable(f"{path}: {error.strerror}: run this as nginx's user") from error
-    return None if found is None else unquote_to_bytes(found[1]).decode(errors="replace")
+    return None if found is None else found[1].decode(errors="replace")

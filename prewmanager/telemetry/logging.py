@@ -31,7 +31,23 @@ def configure_logging(level: str) -> None:
         logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=max(threshold, logging.WARNING), format='{"level":"%(levelname)s","logger":"%(name)s"}')
+    handler = logging.StreamHandler()
+    handler.setFormatter(LibrariesLines())
+    logging.basicConfig(level=max(threshold, logging.WARNING), handlers=[handler])
+
+
+class LibrariesLines(logging.Formatter):
+    """One line of JSON for what a library logs; a request that aiohttp cannot parse is no defect, and has no stack."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        event = {"level": record.levelname.lower(), "logger": record.name, "event": record.getMessage()}
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None and type(error).__module__ == "aiohttp.http_exceptions":
+            event |= {"level": "warning", "event": "request.malformed", "detail": str(error)[:200]}
+        elif record.exc_info:
+            event["exception"] = self.formatException(record.exc_info)
+        return json.dumps(event)
 
 
 def _json(event: EventDict, **options: Any) -> bytes:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
 from devstack.backends import S3
 from devstack.nginx_server import Nginx
+from prewmanager.adapters.nginx_cache import NginxCache
 from tests.nginx.conftest import Put, StartNginx
 from tests.nginx.recorder import Recorder, Reply
 from tests.support.asking import Answer, ask
@@ -128,3 +131,44 @@ def test_a_purged_preview_is_missing_once_it_expires(short_lived: Nginx, bucket:
     ask_until(short_lived, "/prew/card/purged.jpg", lambda _: bool(service.seen))
 
     assert service.seen[0].target == "/prew/card/purged.jpg"
+
+
+@pytest.mark.fault("cache-spellings")
+def test_one_object_has_one_entry_however_its_path_is_spelled(cached: Nginx, put: Put) -> None:
+    put("photo/spelled/one+two (3) 100%.jpg", b"picture")
+    plain = "/photo/spelled/one%2Btwo%20(3)%20100%25.jpg"
+    folder = cached.access_log.parent / "state" / "cache"
+    first = ask(cached.port, plain)
+    entries = _files(folder)
+    again = [ask(cached.port, f"/photo/{each}") for each in _encoded("spelled/one+two (3) 100%.jpg")]
+
+    assert first.headers["X-Cache"] == "MISS"
+    assert len(again) > 30
+    assert {(answer.status, answer.headers["X-Cache"], answer.body) for answer in again} == {(200, "HIT", b"picture")}
+    assert _files(folder) == entries
+    assert NginxCache(folder).purge(lambda key: key == "/photos/photo/spelled/one+two (3) 100%.jpg") == 1
+    assert ask(cached.port, plain).headers["X-Cache"] == "MISS"
+
+
+def _files(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob("*") if path.is_file()}
+
+
+def _encoded(name: str) -> list[str]:
+    """Return spellings of a name: each character that may be encoded, alone and with all others, in both cases."""
+    usual = [quote(char, safe="()") for char in name]
+    each = [
+        "".join([*usual[:at], f"%{ord(name[at]):{form}}", *usual[at + 1 :]])
+        for at in range(len(name))
+        for form in ("02X", "02x")
+    ]
+    return list(dict.fromkeys([*each, *("".join(f"%{ord(char):{form}}" for char in name) for form in ("02X", "02x"))]))
+
+
+@pytest.mark.fault("cache-spellings")
+def test_a_plus_that_s3_may_take_for_a_space_is_not_cached(short_lived: Nginx, bucket: Recorder) -> None:
+    path = "/photo/" + "+".join("abcdefghijk") + ".jpg"
+    answers = [ask(short_lived.port, path) for _ in range(2)]
+
+    assert [answer.headers["X-Cache"] for answer in answers] == ["BYPASS"] * 2
+    assert len(bucket.seen) == 2

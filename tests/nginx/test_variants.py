@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 import dukpy
 import pytest
 
@@ -244,3 +246,24 @@ def test_presets_in_json_require_a_variable_that_matches_the_service(variables: 
     """Nginx cannot read JSON."""
     with pytest.raises(ProgramError, match=f"PREW_NGINX_AUTO_PRESETS {message}"):
         scripts(**variables)
+
+
+@pytest.mark.fault("cache-spellings")
+def test_each_variant_has_an_entry_of_its_own_in_the_cache(caching: Nginx, bucket: Recorder) -> None:
+    """Also where the preset's name is encoded: then S3 is asked for no variant, and the cache must know that."""
+    bucket.respond = lambda seen: Reply(200, unquote(seen.target).encode(), {"Content-Type": "image/jpeg"})
+
+    def answers(path: str, accept: str) -> tuple[str, bytes]:
+        answer = ask(caching.port, path, headers={"Accept": accept})
+        return answer.headers["X-Cache"], answer.body
+
+    jpeg, avif = b"/photos/prew/card/own.jpg", b"/photos/prew/card.avif/own.jpg"
+    assert [answers("/prew/card/own.jpg", accept) for accept in ("image/avif", "image/png")] == [
+        ("MISS", avif),
+        ("MISS", jpeg),
+    ]
+    assert [answers(path, "image/avif") for path in ("/prew/card/%6fwn.jpg", "/prew/c%61rd/own.jpg")] == [
+        ("HIT", avif),
+        ("HIT", jpeg),
+    ]
+    assert answers("/prew/card%40/a.jpg", "image/avif")[0] == "MISS"
