@@ -166,7 +166,7 @@ def _encoded(name: str) -> list[str]:
 
 
 @pytest.mark.fault("cache-spellings")
-def test_a_plus_that_s3_may_take_for_a_space_is_not_cached(short_lived: Nginx, bucket: Recorder) -> None:
+def test_a_plus_that_is_a_space_to_s3_is_not_cached(short_lived: Nginx, bucket: Recorder) -> None:
     path = "/photo/" + "+".join("abcdefghijk") + ".jpg"
     answers = [ask(short_lived.port, path) for _ in range(2)]
 
