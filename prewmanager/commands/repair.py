@@ -11,6 +11,7 @@ from prewmanager.commands.freshness import FreshPreviews, Stale
 from prewmanager.commands.rendering import Done, Renderer
 from prewmanager.commands.site import Buckets, catalogue_of, object_reader, settings_for_rendering
 from prewmanager.config.settings import Settings
+from prewmanager.errors import FlightStoreUnavailable
 from prewmanager.flights.coalescer import Coalescer
 from prewmanager.previews.catalogue import Preview
 from prewmanager.previews.outcome import Failure
@@ -31,8 +32,9 @@ class Repairer:
 
         Raises `StorageFailed`.
         """
-        # Otherwise the flight would return an earlier result.
-        await self.coalescer.evict([preview])
+        # Otherwise the flight would return an earlier result; without Redis it has none.
+        with contextlib.suppress(FlightStoreUnavailable):
+            await self.coalescer.evict([preview])
         if stale is not Stale.PHOTO_GONE:
             return await self.renderer.render(preview)
         # The photo may have been uploaded since it was listed.

@@ -101,14 +101,17 @@ class Coalescer:
     async def photo_changed(self, previews: Sequence[Preview]) -> None:
         """Evict what is cached of a photo that was uploaded or removed, given its previews in all presets.
 
-        Renderings that run now may fail by the earlier photo; they are repeated.
+        Renderings that run now may fail by the earlier photo; they are repeated. Raises `FlightStoreUnavailable`, after
+        what this process has cached is evicted.
         """
-        for photo_key in {each.photo_key for each in previews}:
-            await self._parts.photos.changed(photo_key)
-        await self.evict(previews)
+        try:
+            for photo_key in {each.photo_key for each in previews}:
+                await self._parts.photos.changed(photo_key)
+        finally:
+            await self.evict(previews)
 
     async def evict(self, previews: Sequence[Preview]) -> None:
-        """Evict the cached results of these previews; those in flight go on."""
+        """Evict the cached results of these previews; those in flight go on. Raises `FlightStoreUnavailable`."""
         await asyncio.gather(*(self._parts.flight_store.evict(each.flight_key, None) for each in previews))
 
     def in_flight(self) -> list[InFlight]:

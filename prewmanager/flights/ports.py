@@ -52,9 +52,10 @@ class FlightStore(Protocol):
         ...
 
     async def evict(self, key: str, completed: Completed | None, *, left_s: float = math.inf) -> bool:
-        """Delete an outcome that is no longer true, unless a later version has replaced it. Never raises.
+        """Delete an outcome that is no longer true, unless a later version has replaced it.
 
-        `completed` None stands for whatever outcome there is; a lease stays.
+        `completed` None stands for whatever outcome there is; a lease stays. Only that raises `FlightStoreUnavailable`,
+        where the store cannot be asked.
 
         It stays, and False is returned, where more than `left_s` seconds of its life are left.
         """

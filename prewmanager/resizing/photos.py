@@ -39,7 +39,7 @@ class Photos:
         return failure
 
     async def changed(self, photo_key: str) -> None:
-        """Take the photo for another one from now on. Never raises."""
+        """Take the photo for another one from now on. Raises `FlightStoreUnavailable`."""
         await self._faults.changed(photo_key)
 
     async def recheck(self, job: RenderJob) -> None:

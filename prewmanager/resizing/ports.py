@@ -34,7 +34,10 @@ class PhotoFaults(Protocol):
         ...
 
     async def changed(self, photo_key: str) -> None:
-        """Take the photo for another one; failures of renderings that run now are not recorded."""
+        """Take the photo for another one; failures of renderings that run now are not recorded.
+
+        Raises `FlightStoreUnavailable`.
+        """
         ...
 
 

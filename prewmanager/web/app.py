@@ -8,7 +8,8 @@ GET, HEAD /-/able                 200 while the process can render; 503 for five
                                   asks before each miss, and then goes to another replica
 GET /metrics                      for Prometheus
 GET /-/fingerprints               the fingerprint of each preset, to compare replicas
-DELETE /-/results/<photo's key>   evicts what is cached of a photo that was uploaded or removed; 204
+DELETE /-/results/<photo's key>   evicts what is cached of a photo that was uploaded or removed: 204; 503 while
+                                  Redis is away
 GET /-/presets                    the contact sheet, if it is enabled
 """
 
@@ -23,7 +24,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from prewmanager.errors import InvalidKey
+from prewmanager.errors import FlightStoreUnavailable, InvalidKey, Overloaded
 from prewmanager.flights.coalescer import Coalescer
 from prewmanager.previews.catalogue import Catalogue, decode_path
 from prewmanager.previews.ports import PreviewStore
@@ -129,7 +130,11 @@ async def _photo_changed(request: web.Request) -> web.Response:
         previews = service.catalogue.of_photo(decode_path(request.raw_path.removeprefix(_RESULTS.rstrip("/"))))
     except InvalidKey as error:
         return problem(error, request.raw_path)
-    await service.coalescer.photo_changed(previews)
+    try:
+        await service.coalescer.photo_changed(previews)
+    except FlightStoreUnavailable as error:
+        _log.warning("flight_store.unavailable", error=str(error))
+        return problem(Overloaded("Redis cannot be asked"), request.raw_path)
     return web.Response(status=HTTPStatus.NO_CONTENT)
 
 

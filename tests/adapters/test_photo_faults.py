@@ -13,6 +13,7 @@ from devstack.backends import Redis
 from prewmanager.adapters.memory_faults import MemoryPhotoFaults
 from prewmanager.adapters.redis.connect import connect
 from prewmanager.adapters.redis.photo_faults import PHOTO_KEY_PREFIX, FallbackPhotoFaults, RedisPhotoFaults
+from prewmanager.errors import FlightStoreUnavailable
 from prewmanager.previews.outcome import Failure
 from prewmanager.resizing.photo_faults import FaultTimes
 from prewmanager.resizing.ports import PhotoFaults
@@ -158,7 +159,8 @@ async def test_without_redis_a_process_knows_what_it_has_found_itself() -> None:
         faults = FallbackPhotoFaults(RedisPhotoFaults(redis, namespace="photos", times=TIMES), alone)
         assert await faults.record(PHOTO, "missing")
         found = await faults.known(PHOTO)
-        await faults.changed(PHOTO)
+        with pytest.raises(FlightStoreUnavailable):
+            await faults.changed(PHOTO)
 
         assert found is not None
         assert found.kind == "missing"

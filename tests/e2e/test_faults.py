@@ -378,6 +378,20 @@ async def test_no_request_is_lost_in_a_rolling_restart_under_load(run_faulty: Ru
     assert max(part.function.invocations.values()) <= 2
 
 
+@pytest.mark.fault("photo-uploaded-late")
+async def test_an_eviction_without_redis_is_not_done(run_faulty: RunFaulty) -> None:
+    """The cleaner fails, and its event comes again."""
+    async with run_faulty(replicas=1) as part:
+        path = f"/-/results/photo/{_photo('evicted').removeprefix('/prew/card/')}"
+        part.redis.program.kill()
+        away = await asyncio.to_thread(ask, part.site.ports[0], path, "DELETE")
+        again = start_redis(part.redis.program.log.parent, port=part.redis.port)
+        await until_reported(lambda: ask(part.site.ports[0], path, "DELETE").status == 204)
+        again.program.kill()
+
+    assert (away.status, away.headers["Retry-After"]) == (503, "1")
+
+
 @pytest.mark.fault("photo-missing")
 async def test_a_photo_uploaded_after_its_failure_was_cached_appears_after_the_ttl(run_faulty: RunFaulty) -> None:
     async with run_faulty(PREW_MISSING_TTL="1") as part:

@@ -156,11 +156,14 @@ class RedisFlightStore:
         return self._notifications.expecting(self._prefix + key)
 
     async def evict(self, key: str, completed: Completed | None, *, left_s: float = math.inf) -> bool:
-        """Delete an outcome, if it is still this version; while Redis is away, its TTL does that."""
+        """Delete an outcome, if it is still this version; while Redis is away, its TTL does that.
+
+        Raises `FlightStoreUnavailable` where any version shall go: who asks for that tries again.
+        """
         left_ms = "" if math.isinf(left_s) else max(0, round(left_s * 1000))
+        args = (completed.version if completed else b"", left_ms)
         evicted: object = True
-        with _logged():
-            args = (completed.version if completed else b"", left_ms)
+        with _logged() if completed else contextlib.nullcontext():
             evicted = await self._evict(self._prefix + key, *args, failed="a result could not be evicted")
         return bool(evicted)
 

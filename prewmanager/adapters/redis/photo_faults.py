@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-import structlog
 from redis.asyncio import Redis, RedisCluster
 
 from prewmanager.adapters.redis.client import Script
@@ -22,7 +21,6 @@ from prewmanager.resizing.photo_faults import FIRST_BACK_OFF_S, LONGEST_BACK_OFF
 from prewmanager.resizing.ports import PhotoFaults
 
 PHOTO_KEY_PREFIX = "prew:photo:"
-_log = structlog.get_logger(__name__)
 
 _PARSED = """
 local value = redis.call('GET', KEYS[1]) or ''
@@ -119,9 +117,6 @@ class FallbackPhotoFaults:
             return await self._alone.record(photo_key, kind, seconds)
 
     async def changed(self, photo_key: str) -> None:
-        """Delete the photo's fault, in both places."""
+        """Delete the photo's fault, in both places. Raises `FlightStoreUnavailable`."""
         await self._alone.changed(photo_key)
-        try:
-            await self._shared.changed(photo_key)
-        except FlightStoreUnavailable as error:
-            _log.warning("flight_store.unavailable", error=str(error))
+        await self._shared.changed(photo_key)
