@@ -186,6 +186,18 @@ def test_the_documented_redis_keys_are_those_of_the_code() -> None:
         assert f"{prefix}<bucket" in _text(ROOT / "docs" / "architecture.md")
 
 
+def test_tests_that_security_names_exist() -> None:
+    named = set(re.findall(r"`(test_\w+)`", _text(ROOT / "docs" / "security.md")))
+    defined = {
+        name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^(?:async )?def (test_\w+)\(", _text(path), re.MULTILINE)
+    }
+
+    assert named
+    assert named - defined == set()
+
+
 def test_the_documented_channel_is_that_of_the_code() -> None:
     assert f"`{CHANNEL}`" in _text(ROOT / "docs" / "architecture.md")
 
