@@ -24,6 +24,7 @@ PrewError
         ├── ResizerFailed            failed
         │   └── ReplicaFailed        unable: clients see `failed`
         └── StorageFailed            storage
+            └── PreviewGone              storage: deleted since it was made
             └── CredentialsRefused       storage: S3 refuses the resizer's credentials
 """
 
@@ -170,6 +171,10 @@ class StorageFailed(Transient):
     """S3 failed, or denied a request that it should allow."""
 
     kind = "storage"
+
+
+class PreviewGone(StorageFailed):
+    """A preview that was made is not in the bucket: its photo has changed since, or somebody has deleted it."""
 
 
 class CredentialsRefused(StorageFailed):

@@ -19,7 +19,7 @@ class PreviewStore(Protocol):
     async def stream(self, key: str) -> tuple[Made, AsyncIterator[bytes]]:
         """Return the preview under this key, piece by piece.
 
-        Raises `StorageFailed`, also if it does not exist, and `ReplicaFailed` if this process may not read it.
+        Raises `StorageFailed`, `PreviewGone` if it does not exist, and `ReplicaFailed` if this process may not read it.
         """
         ...
 

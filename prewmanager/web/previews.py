@@ -15,7 +15,7 @@ import structlog
 from aiohttp import ClientConnectionResetError, web
 from multidict import CIMultiDict
 
-from prewmanager.errors import MethodNotAllowed, StorageFailed
+from prewmanager.errors import MethodNotAllowed, PreviewGone, StorageFailed
 from prewmanager.flights.result import Answer, Timings
 from prewmanager.previews.catalogue import Catalogue, Preview
 from prewmanager.previews.outcome import Source
@@ -50,9 +50,7 @@ class PreviewHandler:
         try:
             preview = self._catalogue.resolve(_path(request))
             preset = preview.preset_name
-            answer = await self._provider.preview(preview)
-            source = _X_PREVIEW[answer.source]
-            response = await self._response(request, preview, answer)
+            source, response = await self._preview(request, preview)
         except ClientConnectionResetError:  # raised by writing to the client alone: adapters translate those of theirs
             source, response = "", web.Response(status=_CLIENT_CLOSED_REQUEST)
         except asyncio.CancelledError:  # the client has left, or the process stops
@@ -65,6 +63,14 @@ class PreviewHandler:
         if self._logs_requests:
             _log_request(request, response.status, source, seconds)
         return response
+
+    async def _preview(self, request: web.Request, preview: Preview) -> tuple[str, web.StreamResponse]:
+        answer = await self._provider.preview(preview)
+        try:
+            return _X_PREVIEW[answer.source], await self._response(request, preview, answer)
+        except PreviewGone:  # before a byte was sent; the next flight finds that it is gone, and renders it again
+            answer = await self._provider.preview(preview)
+            return _X_PREVIEW[answer.source], await self._response(request, preview, answer)
 
     async def _response(self, request: web.Request, preview: Preview, answer: Answer) -> web.StreamResponse:
         made = answer.made

@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 
 from devstack.backends import S3, s3_client
 from prewmanager.adapters.aws.s3_store import S3PreviewStore, s3_store
-from prewmanager.errors import ReplicaFailed, StorageFailed
+from prewmanager.errors import PreviewGone, ReplicaFailed, StorageFailed
 from tests.support.private_listing import private_listing
 
 ODD = "prew/card/クズ箱/a b+c%20d#e?f'g\"[h].jpg"
@@ -76,7 +76,7 @@ async def test_a_large_preview_is_found_without_bytes_and_streamed(store: S3Prev
 
 
 async def test_streaming_a_missing_preview_fails(store: S3PreviewStore) -> None:
-    with pytest.raises(StorageFailed):
+    with pytest.raises(PreviewGone):
         await store.stream("prew/card/missing.jpg")
 
 

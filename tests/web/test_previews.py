@@ -18,6 +18,7 @@ from prewmanager.errors import (
     PhotoMissing,
     PhotoTooLarge,
     PhotoUnsupported,
+    PreviewGone,
     ReplicaFailed,
     ResizerFailed,
     StorageFailed,
@@ -85,6 +86,29 @@ async def test_a_replica_says_for_a_while_that_it_cannot_render(site: WebReplica
 
     assert [response.status for response in (before, failed, after)] == [200, 503, 503]
     assert (failed.headers["Retry-After"], (await failed.json())["kind"]) == ("1", "failed")
+
+
+@pytest.mark.fault("photo-changed")
+async def test_a_preview_that_is_deleted_before_it_is_streamed_is_asked_for_again(
+    site: WebReplica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by the cleaner, whose photo has changed."""
+    large = dataclasses.replace(made(b"picture"), body=None)
+    streams = [PreviewGone("deleted"), None]
+
+    async def stream(_: str) -> tuple[Made, AsyncIterator[bytes]]:
+        async def pieces() -> AsyncIterator[bytes]:
+            yield b"picture"
+
+        if error := streams.pop(0):
+            raise error
+        return large, pieces()
+
+    monkeypatch.setattr(site.store, "stream", stream)
+    site.store.objects["prew/card/a.jpg"] = large
+    response = await site.get("/prew/card/a.jpg")
+
+    assert (response.status, await response.read(), streams) == (200, b"picture", [])
 
 
 @pytest.mark.fault("s3-cut")

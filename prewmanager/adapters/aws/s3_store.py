@@ -14,7 +14,7 @@ from obstore.exceptions import BaseError, PermissionDeniedError
 from obstore.store import S3Store
 
 from prewmanager.adapters.aws.credentials import SdkCredentials
-from prewmanager.errors import ReplicaFailed, StorageFailed
+from prewmanager.errors import PreviewGone, ReplicaFailed, StorageFailed
 from prewmanager.previews.inventory import ObjectHead
 from prewmanager.previews.outcome import Made
 
@@ -83,7 +83,7 @@ class S3PreviewStore:
     async def stream(self, key: str) -> tuple[Made, AsyncIterator[bytes]]:
         """Return the preview under this key in pieces.
 
-        Raises `StorageFailed`, also if it does not appear, and `ReplicaFailed` if S3 refuses these credentials.
+        Raises `StorageFailed`, `PreviewGone` if it does not appear, `ReplicaFailed` if S3 refuses these credentials.
         Where a connection breaks in between, the rest is read on another one, as long as the object is the same. Where
         that fails too, the iterator raises `StorageFailed`.
         """
@@ -100,7 +100,7 @@ class S3PreviewStore:
                     return await self._store.get_async(key)
             except FileNotFoundError as error:
                 if loop.time() + pause_s > ends:
-                    raise _failed(key, error) from error
+                    raise PreviewGone(f"{key}: it is not there any more") from error
             except StorageFailed as error:
                 if _CREDENTIALS.search(str(error.__cause__)):
                     raise ReplicaFailed(error.detail) from error
