@@ -12,7 +12,7 @@ from tests.soak.run import soak
 FAULTS = ["redis-slow", "redis-half-open", "redis-full", "redis-read-only", "s3-slow", "nginx-reloaded"]
 
 
-@pytest.mark.timeout(300)  # half a minute of load, and up to one for connections that are kept for reuse
+@pytest.mark.timeout(400)  # half a minute of load, and up to 200 s for connections that are kept for reuse
 @pytest.mark.fault("redis-slow")
 @pytest.mark.fault("redis-half-open")
 @pytest.mark.fault("redis-full")
