@@ -96,8 +96,8 @@ def _flood(port: int, run: str, signals: _Signals, results: multiprocessing.Queu
                     signals.flooding.set()
                 await asyncio.sleep(max(0.0, started + number / _PER_SECOND - time.monotonic()))
             await asyncio.gather(*tasks)
-        usage = resource.getrusage(resource.RUSAGE_SELF)
-        return Flood(statuses, time.monotonic() - started, usage.ru_utime + usage.ru_stime)
+        spent = resource.getrusage(resource.RUSAGE_SELF)
+        return Flood(statuses, time.monotonic() - started, spent.ru_utime + spent.ru_stime)
 
     results.put(asyncio.run(all_at_their_time()))
 

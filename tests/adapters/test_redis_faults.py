@@ -384,7 +384,7 @@ async def test_waiting_for_a_slot_is_no_failure_of_redis(redis_server: Redis) ->
     async with proxy.running() as url, connect(url, timeout_s=1, on_change=changes.append) as client:
         assert isinstance(client, RedisClient)
         await client.flushall()
-        one, other = redis_flight_store(client), redis_flight_store(client)
+        one, other = (redis_flight_store(client, lease_s=300) for _ in range(2))
         keys = [f"busy {number}" for number in range(2000)]
         first = await asyncio.gather(*map(one.acquire, keys))
         second = await asyncio.gather(*map(other.acquire, keys))
