@@ -34,9 +34,8 @@ class Photos:
         if known is not None or exists is not False:
             return known
         self._count(missing=True)
-        failure = Failure.of(PhotoMissing("S3 has no such photo"))
-        await self._faults.record(photo_key, failure.kind)
-        return failure
+        # Not recorded: few made-up names are requested twice, and S3 is asked again as cheaply.
+        return Failure.of(PhotoMissing("S3 has no such photo"))
 
     async def changed(self, photo_key: str) -> None:
         """Take the photo for another one from now on. Raises `FlightStoreUnavailable`."""
