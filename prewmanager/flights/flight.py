@@ -129,9 +129,18 @@ class Flight:
         async with self._batch as batch, kept(lease, self._parts.timing):
             result, companions = await self._render(batch)
             yield result
-            if not await lease.complete(result.outcome, self._parts.lifetimes.of(result.outcome)):
-                _log.warning("flight.lease_lost", key=self._preview.preview_key)
-            await batch.complete(self._preview, result.outcome, companions)
+            if await self._is_current(result.outcome):
+                if not await lease.complete(result.outcome, self._parts.lifetimes.of(result.outcome)):
+                    _log.warning("flight.lease_lost", key=self._preview.preview_key)
+                await batch.complete(self._preview, result.outcome, companions)
+                return
+        await lease.release()
+
+    async def _is_current(self, outcome: Outcome) -> bool:
+        """Whether a failure is that of the photo as it is now: it may have been uploaded since it was known to fail."""
+        if not isinstance(outcome, Failure) or outcome.is_transient:
+            return True
+        return await self._parts.photos.is_current(self._preview.photo_key)
 
     async def _leave_to_others(self, error: ReplicaFailed) -> FlightResult:
         """Return the result of a replica that renders instead or, where none does, this one's failure."""

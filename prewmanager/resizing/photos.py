@@ -41,6 +41,10 @@ class Photos:
         """Take the photo for another one from now on. Raises `FlightStoreUnavailable`."""
         await self._faults.changed(photo_key)
 
+    async def is_current(self, photo_key: str) -> bool:
+        """Whether the photo is what a rendering that runs now has met. Never raises."""
+        return await self._faults.record(photo_key, "")
+
     async def recheck(self, job: RenderJob) -> None:
         """Raise the photo's known fault, where the job has waited so long that there may be a new one."""
         if time.monotonic() - job.created > _KNOWN_S:

@@ -28,7 +28,7 @@ from prewmanager.previews.variants import all_variants
 from prewmanager.resizing.load import Load
 from prewmanager.resizing.photo_faults import FaultTimes
 from prewmanager.resizing.photos import PhotoFaultsResizer, Photos
-from prewmanager.resizing.ports import Resizer
+from prewmanager.resizing.ports import PhotoFaults, Resizer
 from prewmanager.telemetry.metrics import Metrics
 from prewmanager.telemetry.tracing import NoSpans, NoTracing, Tracing
 from prewmanager.web.app import Service, make_app
@@ -54,6 +54,7 @@ class InMemoryReplica:
         failures_s: float = 2.0,
         memory_bytes: int = 10_000_000,
         fallback_after_s: float | None = None,
+        faults: PhotoFaults | None = None,
         observer: FlightObserver | None = None,
         tracer: FlightTracer | None = None,
         traced_store: Callable[[PreviewStore], PreviewStore] = lambda store: store,
@@ -65,7 +66,7 @@ class InMemoryReplica:
         self.resizer = GatedResizer(self.store, error)
         self.observer = RecordingObserver()
         self.photo_reader = FakePhotoReader()
-        photos = Photos(MemoryPhotoFaults(FaultTimes(60, 10, 15)), self.photo_reader)
+        photos = Photos(faults or MemoryPhotoFaults(FaultTimes(60, 10, 15)), self.photo_reader)
         parts = FlightParts(
             flight_store=self.flight_store,
             store=traced_store(self.store),

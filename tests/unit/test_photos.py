@@ -8,10 +8,11 @@ import pytest
 
 from prewmanager.adapters.memory_faults import MemoryPhotoFaults
 from prewmanager.errors import PhotoCorrupt, PhotoMissing, PhotoTimedOut, PhotoTooSlow, PreviewFailed
+from prewmanager.previews.outcome import Failure, Source
 from prewmanager.resizing.photo_faults import FaultTimes
 from prewmanager.resizing.photos import PhotoFaultsResizer, Photos
 from prewmanager.resizing.render import RenderJob, RenderResult
-from tests.support.fakes import FakeClock, FakePhotoReader, GatedResizer, job, made
+from tests.support.fakes import FakeClock, FakePhotoReader, GatedResizer, job, made, until
 from tests.support.replica import InMemoryReplica
 
 TIMES = FaultTimes(missing_s=60, hidden_s=10, changed_s=15)
@@ -153,3 +154,25 @@ async def test_a_rendering_that_its_flights_deadline_ends_counts_if_it_was_long(
     fault = await faults.known("photo/a.jpg")
 
     assert (fault.kind if fault else None) == known
+
+
+class FaultsOfAnUpload(MemoryPhotoFaults):
+    """The photo is uploaded between a flight's lookup and its end."""
+
+    async def known(self, photo_key: str) -> Failure | None:
+        known = await super().known(photo_key)
+        await self.changed(photo_key)
+        return known
+
+
+@pytest.mark.fault("photo-uploaded-late")
+async def test_a_known_fault_is_not_cached_once_the_photo_has_changed() -> None:
+    faults = FaultsOfAnUpload(TIMES)
+    await faults.record("photo/a.jpg", "missing")
+    replica = InMemoryReplica(faults=faults)
+    replica.resizer.gate.set()
+    with pytest.raises(PhotoMissing):
+        await replica.ask()
+    await until(lambda: not replica.coalescer.in_flight())
+
+    assert (await replica.ask()).source is Source.MADE
