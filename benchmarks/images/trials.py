@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import multiprocessing
-import resource
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import TimeoutError as WorkerTimeoutError
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 from typing import NoReturn
 
 import typer
@@ -85,7 +85,10 @@ def _note(outcome: Outcome, trial: Trial, kind: str, text: str, peak: float) -> 
 def _attempt(trial: Trial) -> tuple[str, str, float]:
     """Return the outcome's kind, and the peak of this process's memory in MB."""
     kind, text = _kind(trial)
-    return kind, text, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    # Not getrusage: its peak includes that of the process that this one was forked from.
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    (kib,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
+    return kind, text, int(kib) / 1000
 
 
 def _kind(trial: Trial) -> tuple[str, str]:
