@@ -94,7 +94,7 @@ def read_local_settings(env_file: Path, environ: Mapping[str, str]) -> LocalSett
 def _whole_number(environment: Mapping[str, str], name: str, default: int) -> int:
     text = environment.get(name) or str(default)
     if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise LocalSettingsError(f"{name}={text}: is not a whole number from 1")
+        raise LocalSettingsError(f"{name} is not a whole number from 1")
     return int(text)
 
 

@@ -75,7 +75,7 @@ class LocalSystem:
         }
 
     def _check_presets(self) -> None:
-        environment = service_environment(self._settings, port=1, redis_url="")
+        environment = service_environment(self._settings, port=1, redis_url=self._settings.redis_url or "")
         argv = [find("prewmanager"), "presets", "--json"]
         done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
         if done.returncode != 0:
@@ -84,7 +84,9 @@ class LocalSystem:
 
     def _start_redis(self) -> str:
         if self._settings.redis_url is not None:
-            self._say("redis", self._settings.redis_url or "none, since PREW_REDIS_URL is empty")
+            self._say(
+                "redis", "that of PREW_REDIS_URL" if self._settings.redis_url else "none: PREW_REDIS_URL is empty"
+            )
             return self._settings.redis_url
         redis = start_redis(self._own_folder("redis"))
         self._watch(redis.program)

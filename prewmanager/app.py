@@ -26,6 +26,7 @@ from prewmanager.adapters.aws.s3_store import S3PreviewStore, s3_store
 from prewmanager.adapters.memory_faults import MemoryPhotoFaults
 from prewmanager.adapters.memory_quota import MemoryQuota
 from prewmanager.adapters.memory_store import MemoryFlightStore
+from prewmanager.adapters.opening import refusals
 from prewmanager.adapters.redis.connect import connect
 from prewmanager.adapters.redis.fallback import FallbackFlightStore, FallbackQuota
 from prewmanager.adapters.redis.flight_store import CHANNEL, RedisFlightStore
@@ -129,8 +130,9 @@ async def _tracing(settings: Settings) -> AsyncIterator[Tracing]:
     if settings.otlp_endpoint is None:
         yield NoTracing()
         return
-    # Imported only here: OpenTelemetry is an optional dependency.
-    from prewmanager.adapters.otel.tracing import otel_tracing  # noqa: PLC0415 -- see above
+    # It checks some of its variables when it is imported, which is only here: it is an optional dependency.
+    with refusals("OTEL_…: OpenTelemetry cannot start with its variables"):
+        from prewmanager.adapters.otel.tracing import otel_tracing  # noqa: PLC0415 -- see above
 
     async with otel_tracing(flush_s=settings.shutdown_grace / 6) as tracing:
         yield tracing

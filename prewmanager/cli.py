@@ -79,21 +79,14 @@ def serve(
         try:
             require_workers(settings)
             sock = listen(settings)
+            if workers == 1:
+                run(settings, sock)
+            else:
+                from prewmanager.workers import Workers  # noqa: PLC0415 -- see above
+
+                Workers(settings, sock, workers).run()
         except InvalidSettings as error:
             _stop(error)
-        except OSError as error:
-            typer.echo(
-                f"prewmanager: cannot listen on PREW_HOST={settings.host} PREW_PORT={settings.port}: "
-                f"{os.strerror(error.errno or 0)}",
-                err=True,
-            )
-            raise typer.Exit(EXIT_SETTINGS) from None
-        if workers == 1:
-            run(settings, sock)
-        else:
-            from prewmanager.workers import Workers  # noqa: PLC0415 -- see above
-
-            Workers(settings, sock, workers).run()
 
 
 @app.command(epilog="Example:\nprewmanager presets --json")

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ctypes
 import gc
+import os
 import resource
 import signal
 import socket
@@ -17,6 +18,7 @@ from aiohttp import web
 
 from prewmanager.app import running_service
 from prewmanager.config.settings import Settings
+from prewmanager.errors import InvalidSettings
 from prewmanager.telemetry.logging import configure_logging
 from prewmanager.web.app import make_app
 
@@ -29,14 +31,20 @@ _log = structlog.get_logger(__name__)
 
 
 def listen(settings: Settings) -> socket.socket:
-    """Open a listening socket at the settings' address, at `::` for IPv4 as well. Raises `OSError`."""
+    """Open a listening socket at the settings' address, at `::` for IPv4 as well. Raises `InvalidSettings`."""
     host = settings.host
     if host == ANY_ADDRESS and not socket.has_dualstack_ipv6():
         host = "0.0.0.0"  # noqa: S104 -- as asked for, on a machine without IPv6
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server(
-        (host, settings.port), family=family, backlog=BACKLOG, dualstack_ipv6=host == ANY_ADDRESS
-    )
+    try:
+        return socket.create_server(
+            (host, settings.port), family=family, backlog=BACKLOG, dualstack_ipv6=host == ANY_ADDRESS
+        )
+    except OSError as error:
+        # A name that is not found has no number of the system's errors.
+        reason = "no such host" if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+        where = f"PREW_HOST={settings.host} PREW_PORT={settings.port}"
+        raise InvalidSettings([f"cannot listen on {where}: {reason}"]) from None
 
 
 def run(

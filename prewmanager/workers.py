@@ -12,10 +12,12 @@ import structlog
 from prometheus_client.multiprocess import mark_process_dead
 
 from prewmanager.config.settings import Settings
+from prewmanager.errors import InvalidSettings
 from prewmanager.server import run
 from prewmanager.telemetry.logging import configure_logging
 
 _RESTART_PAUSE_S = 1.0
+_LONGEST_REFUSAL = 4096  # bytes, which a pipe takes at once
 _STOPS = frozenset({signal.SIGTERM, signal.SIGINT})
 _WAITED_FOR = _STOPS | {signal.SIGCHLD}
 _log = structlog.get_logger(__name__)
@@ -37,9 +39,16 @@ class Workers:
         self._stopping = False
         # The parent keeps the write end open while it lives: end of file stops the workers, however the parent dies.
         self._alive_read, self._alive_write = os.pipe()
+        # Where a worker says why it cannot start: its successors could not either.
+        self._refused_read, self._refused_write = os.pipe()
+        os.set_blocking(self._refused_read, False)
+        self._refused: list[str] = []
 
     def run(self) -> None:
-        """Run until SIGTERM or SIGINT, which the workers get as SIGTERM; a second one kills them."""
+        """Run until SIGTERM or SIGINT, which the workers get as SIGTERM; a second one kills them.
+
+        Raises `InvalidSettings` if a worker cannot start with them.
+        """
         configure_logging(self._settings.log_level)
         signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED_FOR)
         for _ in range(self._count):
@@ -50,6 +59,8 @@ class Workers:
                 self._stop()
             self._reap()
             self._restart()
+        if self._refused:
+            raise InvalidSettings(self._refused)
 
     def _start(self) -> None:
         pid = os.fork()
@@ -68,6 +79,8 @@ class Workers:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _WAITED_FOR)
             run(self._settings, self._sock, signals=(signal.SIGTERM,), ends_with=self._alive_read)
             code = 0
+        except InvalidSettings as error:
+            os.write(self._refused_write, str(error).encode())
         finally:
             os._exit(code)
 
@@ -81,10 +94,19 @@ class Workers:
             while (ended := os.waitpid(-1, os.WNOHANG)) != (0, 0):
                 pid, status = ended
                 self._pids.discard(pid)
+                self._note_refusal()
                 mark_process_dead(pid)  # type: ignore[no-untyped-call]  # prometheus-client annotates only some
                 if not self._stopping:
                     _log.error("worker.died", pid=pid, status=os.waitstatus_to_exitcode(status))
                     self._restarts.append(time.monotonic() + _RESTART_PAUSE_S)
+
+    def _note_refusal(self) -> None:
+        """Stop all workers once one has said that the settings are wrong."""
+        with contextlib.suppress(BlockingIOError):
+            refusal = os.read(self._refused_read, _LONGEST_REFUSAL)
+            if not self._stopping:
+                self._refused = refusal.decode().splitlines()[:1]
+                self._stop()
 
     def _restart(self) -> None:
         while self._restarts and self._restarts[0] <= time.monotonic():

@@ -29,12 +29,11 @@ async def run(url: str, replicas: Sequence[str], *, as_json: bool) -> int:
     """Run the command and return its exit code, 1 if a check failed."""
     try:
         settings = read_settings()
-    except InvalidSettings as error:
-        findings = [failed("settings", line, "correct this variable") for line in error.lines]
-    else:
         findings = [ok("settings", f"presets: {', '.join(settings.presets)}")]
         findings += await examine(settings, url)
         findings += await check_replicas(replicas, settings.variants)
+    except InvalidSettings as error:
+        findings = [failed("settings", line, "correct this variable") for line in error.lines]
     rows = [asdict(each) for each in findings]
     (print_json if as_json else print_table)(rows)
     return int(any(each.state is State.FAILED for each in findings))

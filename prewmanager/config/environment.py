@@ -13,6 +13,7 @@ _SERVICE_LINK = re.compile(
 _SERVICE_LINK_PORT = re.compile(r"PREW(_[A-Z0-9_]+)?_PORT")
 _SERVICE_LINK_ADDRESS = re.compile(r"(tcp|udp|sctp)://\S+")
 _ENDPOINT = "AWS_ENDPOINT_URL"
+_COLLECTORS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 
 def meaningless(environ: Mapping[str, str]) -> list[str]:
@@ -29,19 +30,28 @@ def _is_link(name: str, value: str) -> bool:
 
 
 def malformed(environ: Mapping[str, str]) -> list[str]:
-    """Return a line for each variable whose value has quotes around it, or is no address; it repeats no value."""
-    lines = []
-    for name, value in sorted(environ.items()):
-        if not name.startswith(("PREW_", "AWS_")):
-            continue
-        if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
-            lines.append(f"{name}: has quotes around its value, which are part of it: remove them")
-        elif name.startswith(_ENDPOINT) and (fault := _endpoint_fault(value)):
-            lines.append(f"{name}: {fault}")
-    return lines
+    """Return a line for each variable whose value cannot be what it stands for; it repeats no value."""
+    faults = ((name, _fault(name, value)) for name, value in sorted(environ.items()))
+    return [f"{name}: {fault}" for name, fault in faults if fault]
 
 
-def _endpoint_fault(value: str) -> str:
+def _fault(name: str, value: str) -> str:
+    if name in _COLLECTORS and value:
+        return _address_fault(value, "http://collector:4318; unset: no traces", "OTEL_EXPORTER_OTLP_HEADERS")
+    if not name.startswith(("PREW_", "AWS_")):
+        return ""
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+        return "has quotes around its value, which are part of it: remove them"
+    if name.startswith("AWS_") and not value.isprintable():
+        return "has a line break or another control character: remove it"
+    if name.startswith(_ENDPOINT):
+        keys = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        return _address_fault(value, "http://minio:9000; unset: Amazon's", keys)
+    return ""
+
+
+def _address_fault(value: str, example: str, credentials: str) -> str:
+    """Return what is wrong with an address; it has no credentials of its own, since addresses reach logs."""
     try:
         parts = urlsplit(value)
         is_address = (
@@ -50,7 +60,7 @@ def _endpoint_fault(value: str) -> str:
     except ValueError:
         is_address = False
     if not is_address or any(character.isspace() for character in value):
-        return "must be an address that begins with http:// or https://, such as http://minio:9000; unset: Amazon's"
+        return f"must be an address that begins with http:// or https://, such as {example}"
     if parts.username or parts.password or parts.query or parts.fragment:
-        return "must be an address alone; credentials are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        return f"must be an address alone; credentials are {credentials}"
     return ""

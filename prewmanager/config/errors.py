@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 
 from pydantic import AliasChoices, BaseModel, ValidationError
@@ -14,6 +15,7 @@ from prewmanager_presets import Preset, definitions
 PREFIX = "PREW_"
 # Variables of nginx's templates and of the local system, which may be set in the same file.
 _OTHERS = ("PREW_NGINX_", "PREW_LOCAL_")
+_NUMBER = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,6})?")
 
 
 def unknown_variables(environ: Mapping[str, str], model: type[BaseModel]) -> list[str]:
@@ -41,9 +43,7 @@ def _line(details: ErrorDetails, environ: Mapping[str, str], model: type[BaseMod
         return _reason(details)
     field = _field(where[0], model) if len(where) == 1 else None
     meaning = f" ({field.description})" if field and field.description else ""
-    # What may be a secret, or part of an address with one, is not repeated.
-    shows_value = field is None or field.repr
-    return f"{_variable(where, environ)}: {_reason(details, shows_value=shows_value)}{meaning}"
+    return f"{_variable(where, environ)}: {_reason(details)}{meaning}"
 
 
 def _field(name: str, model: type[BaseModel]) -> FieldInfo | None:
@@ -70,7 +70,7 @@ def _variable(where: list[str], environ: Mapping[str, str]) -> str:
     return f"{PREFIX}{where[0]}".upper() + f" (at {'.'.join(where[1:])})"
 
 
-def _reason(details: ErrorDetails, *, shows_value: bool = True) -> str:
+def _reason(details: ErrorDetails) -> str:
     given = details.get("input")
     kind = details["type"]
     if kind == "missing":
@@ -85,4 +85,5 @@ def _reason(details: ErrorDetails, *, shows_value: bool = True) -> str:
             "beginning with a letter, at most 32 characters"
         )
     message = details["msg"].replace("Input should", "should")
-    return f"{message}, but is {given!r}" if shows_value and isinstance(given, str | int | float) else message
+    # Nothing but a number is repeated: any other value may be a password that is in the wrong variable.
+    return f"{message}, but is {given!r}" if _NUMBER.fullmatch(str(given)) else message

@@ -1,14 +1,19 @@
-"""Names of buckets and functions, as AWS has them."""
+"""Names of buckets, functions and regions, as AWS has them, and of hosts."""
 
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 # S3's names of today and, with capitals and underscores, of before 2018.
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _ARN = re.compile(r"arn:aws[a-z-]*:lambda:([a-z0-9-]+):\d{12}:function:[A-Za-z0-9_:$-]+")
 _FUNCTION = re.compile(r"(\d{12}:function:)?[A-Za-z0-9_-]+(:[A-Za-z0-9_$-]+)?")
+# The SDK's own form: part of a host's name.
+_REGION = re.compile(r"(?![0-9]+$)(?!-)[a-zA-Z0-9-]{1,63}(?<!-)")
+_LABEL = re.compile(r"[A-Za-z0-9_-]{1,63}")
+_LONGEST_HOST = 253
 _AMAZON = re.compile(r"\.amazonaws\.com(\.cn)?(:\d+)?$")
 
 
@@ -16,15 +21,30 @@ def bucket_name(name: str) -> str:
     """Return a bucket's name. Raises `ValueError` for one with an address or a path."""
     if _BUCKET.fullmatch(name):
         return name
-    without = re.sub(r"^[a-z0-9]+://|[\"' ]", "", name).partition("/")[0]
-    hint = f", such as {without}" if _BUCKET.fullmatch(without) else ""
-    raise ValueError(f"must be the bucket's name alone, without an address, a path or quotes{hint}")
+    raise ValueError("must be the bucket's name alone, without an address, a path or quotes")
 
 
 def function_name(name: str) -> str:
     """Return a function's name or ARN. Raises `ValueError` for anything else."""
     if not (_FUNCTION.fullmatch(name) or _ARN.fullmatch(name)):
         raise ValueError("must be the name of a function, such as prew-resize, or its ARN")
+    return name
+
+
+def region_name(name: str) -> str:
+    """Return a region's name. Raises `ValueError` for one that the AWS SDK refuses."""
+    if not _REGION.fullmatch(name):
+        raise ValueError("must be a region, such as eu-central-1")
+    return name
+
+
+def host_name(name: str) -> str:
+    """Return the address or name of a host. Raises `ValueError` for anything else."""
+    try:
+        ip_address(name)
+    except ValueError:
+        if len(name) > _LONGEST_HOST or not all(_LABEL.fullmatch(each) for each in name.split(".")):
+            raise ValueError("must be an IP address, without brackets and port, or a host's name") from None
     return name
 
 

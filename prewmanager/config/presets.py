@@ -23,7 +23,7 @@ def _densities(value: object) -> object:
     listed = value.split(",") if isinstance(value, str) else value if isinstance(value, list | tuple) else [value]
     named = {str(each).strip() for each in listed}
     if not named <= set(map(str, DENSITIES)):
-        raise ValueError(f"should be one or more of 2, 3 and 4, such as 2,3, but is {value!r}")
+        raise ValueError("should be one or more of 2, 3 and 4, such as 2,3")
     return tuple(sorted(map(int, named)))
 
 
@@ -31,7 +31,7 @@ def _names(value: object) -> object:
     """Parse `card,hero` from a variable, a list from JSON."""
     listed = value.split(",") if isinstance(value, str) else value
     if not isinstance(listed, list | tuple):
-        raise ValueError(f"should be presets' names, such as card,hero, but is {value!r}")  # noqa: TRY004 -- pydantic's
+        raise ValueError("should be presets' names, such as card,hero")  # noqa: TRY004 -- pydantic's
     names = tuple(dict.fromkeys(str(each).strip() for each in listed))
     if len(names) > MAX_COMPANIONS:
         raise ValueError(f"names {len(names)} presets; the limit is {MAX_COMPANIONS}")

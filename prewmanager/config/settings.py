@@ -27,7 +27,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from prewmanager.config.environment import malformed, meaningless
 from prewmanager.config.errors import explain, unknown_variables
-from prewmanager.config.names import bucket_name, function_name, namespace_of, region_of
+from prewmanager.config.names import bucket_name, function_name, host_name, namespace_of, region_name, region_of
 from prewmanager.config.presets import ParsedPreset, PresetName
 from prewmanager.errors import InvalidSettings
 from prewmanager.previews.variants import all_variants
@@ -39,11 +39,13 @@ Rate = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Bytes = Annotated[int, Field(ge=0)]
 Port = Annotated[int, Field(ge=1, le=65535)]
-Name = Annotated[str, StringConstraints(min_length=1)]
 LogLevel = Literal["debug", "info", "warning", "error"]
 Endpoint = Annotated[str, AfterValidator(lambda address: address.rstrip("/"))]
 Bucket = Annotated[str, AfterValidator(bucket_name)]
 Function = Annotated[str, AfterValidator(function_name)]
+Region = Annotated[str, AfterValidator(region_name)]
+Host = Annotated[str, AfterValidator(host_name)]
+Distribution = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]+$")]
 Prefix = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
 
 
@@ -73,7 +75,7 @@ class Settings(BaseSettings):
         False, description="send the photo's ThumbHash, a placeholder of some 25 bytes, as `X-ThumbHash`"
     )
 
-    host: str = Field("::", description="address that the service listens on; `::` is every one, IPv4 too")
+    host: Host = Field("::", description="address that the service listens on; `::` is every one, IPv4 too")
     port: Port = Field(8180, description="port that the service listens on")
     shutdown_grace: Seconds = Field(25, description="time for requests in flight at shutdown")
     log_level: LogLevel = Field("info", description="`debug`, `info`, `warning` or `error`")
@@ -128,11 +130,11 @@ class Settings(BaseSettings):
     rejected_ttl: Seconds = Field(300, description="how long an unsupported, corrupt or too large photo stays cached")
     transient_ttl: Seconds = Field(2, description="how long any other failure stays cached")
 
-    cloudfront_distribution: Name | None = Field(
+    cloudfront_distribution: Distribution | None = Field(
         None, description="CloudFront distribution in front, which `purge` invalidates too"
     )
 
-    aws_region: str = Field(
+    aws_region: Region = Field(
         "us-east-1", validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION"), description="AWS region"
     )
     s3_endpoint: Endpoint | None = Field(
@@ -146,7 +148,7 @@ class Settings(BaseSettings):
         description="endpoint of another Lambda than Amazon's",
     )
 
-    otlp_endpoint: Annotated[str, StringConstraints(pattern=r"^https?://.+")] | None = Field(
+    otlp_endpoint: str | None = Field(
         None,
         validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
         repr=False,
@@ -220,9 +222,9 @@ class Settings(BaseSettings):
     def _companions_are_presets(self) -> Settings:
         for name, preset in self.presets.items():
             others = self.presets.keys() - {name}
-            for unknown in [each for each in preset.companions if each not in others]:
+            for place in [place for place, each in enumerate(preset.companions, 1) if each not in others]:
                 raise ValueError(
-                    f"PREW_PRESETS__{name.upper()}__COMPANIONS: {unknown!r} is not another preset; the others are: "
+                    f"PREW_PRESETS__{name.upper()}__COMPANIONS: name {place} is not another preset; the others are: "
                     f"{', '.join(sorted(others)) or 'none'}"
                 )
         return self

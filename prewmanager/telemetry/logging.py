@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import traceback
 from typing import Any
 
 import orjson
@@ -31,22 +32,26 @@ def configure_logging(level: str) -> None:
         logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler()
-    handler.setFormatter(LibrariesLines())
-    logging.basicConfig(level=max(threshold, logging.WARNING), handlers=[handler])
+    libraries = logging.StreamHandler()
+    libraries.setFormatter(LibraryFormatter())
+    logging.basicConfig(level=max(threshold, logging.WARNING), handlers=[libraries])
 
 
-class LibrariesLines(logging.Formatter):
-    """One line of JSON for what a library logs; a request that aiohttp cannot parse is no defect, and has no stack."""
+class LibraryFormatter(logging.Formatter):
+    """Writes who logs, and an exception's class and place; a library's texts may repeat a setting or a request.
+
+    A request that aiohttp cannot parse is no defect, and has no place.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
-        event = {"level": record.levelname.lower(), "logger": record.name, "event": record.getMessage()}
-        error = record.exc_info[1] if record.exc_info else None
-        if error is not None and type(error).__module__ == "aiohttp.http_exceptions":
-            event |= {"level": "warning", "event": "request.malformed", "detail": str(error)[:200]}
-        elif record.exc_info:
-            event["exception"] = self.formatException(record.exc_info)
+        """Return one line of JSON."""
+        event: dict[str, Any] = {"level": record.levelname.lower(), "logger": record.name}
+        if record.exc_info and record.exc_info[0]:
+            event["exception"] = record.exc_info[0].__name__
+            if record.exc_info[0].__module__ == "aiohttp.http_exceptions":
+                return json.dumps(event | {"level": "warning", "event": "request.malformed"})
+            frames = traceback.extract_tb(record.exc_info[2])
+            event["frames"] = [f"{each.filename}:{each.lineno} {each.name}" for each in frames]
         return json.dumps(event)
 
 

@@ -11,6 +11,7 @@ import aioboto3
 from aiobotocore.config import AioConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
+from prewmanager.adapters.aws.opening import sdk_refusals
 from prewmanager.errors import CacheUnavailable
 
 # CloudFront allows 3,000 paths in progress at once, 15 of them with a *; smaller requests leave room for others.
@@ -44,5 +45,8 @@ class CloudFront:
 async def cloudfront_client(*, region: str) -> AsyncIterator[Any]:
     """Open an aiobotocore client; the SDK itself reads `AWS_ENDPOINT_URL_CLOUDFRONT`."""
     config = AioConfig(retries={"total_max_attempts": 4, "mode": "standard"}, connect_timeout=_CONNECT_S)
-    async with aioboto3.Session().client("cloudfront", region_name=region, config=config) as client:
+    async with contextlib.AsyncExitStack() as stack:
+        with sdk_refusals():
+            opening = aioboto3.Session().client("cloudfront", region_name=region, config=config)
+            client = await stack.enter_async_context(opening)
         yield client

@@ -24,6 +24,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.exceptions import NoCredentialsError
 from yarl import URL
 
+from prewmanager.adapters.aws.opening import sdk_refusals
+
 # Below the 15 s after which some load balancers in front of AWS's endpoints drop an idle connection; the SDK's value.
 _KEEPALIVE_S = 12
 _REFUSED_FROM = 300
@@ -50,9 +52,9 @@ class LambdaClient:
         region: str,
         function: str,
         credentials: Any,
-        proxy: str | None,
+        proxy_login: Mapping[str, str],
     ) -> None:
-        """`credentials` are the SDK's, which refresh themselves, or None if it found none."""
+        """`credentials` are the SDK's, which refresh themselves, or None; `proxy_login` is a header."""
         path = f"/2015-03-31/functions/{quote(function, safe='')}/invocations"
         self._address = endpoint.rstrip("/") + path
         # Marked as encoded: aiohttp would decode an ARN's colons, and the signature would not match the path.
@@ -61,7 +63,10 @@ class LambdaClient:
         self._http = http
         self._region = region
         self._credentials = credentials
-        self._proxy = proxy
+        # An encrypted request passes the proxy unseen: the login stands in the request for the tunnel.
+        tunnels = self._url.scheme == "https"
+        self._tunnel_headers = dict(proxy_login) if tunnels and proxy_login else None
+        self._proxy_headers = {} if tunnels else dict(proxy_login)
 
     async def invoke(self, payload: bytes, *, dry: bool = False) -> Reply:
         """Run the function with this event or, if `dry`, only check the permission.
@@ -70,7 +75,10 @@ class LambdaClient:
         credentials.
         """
         headers = await self._signed(payload, {"X-Amz-Invocation-Type": "DryRun"} if dry else {})
-        async with self._http.post(self._url, data=payload, headers=headers, proxy=self._proxy) as response:
+        sent = headers | self._proxy_headers
+        async with self._http.post(
+            self._url, data=payload, headers=sent, proxy_headers=self._tunnel_headers
+        ) as response:
             body = await response.read()
             refused = _error_code(response.headers) if response.status >= _REFUSED_FROM else ""
             return Reply(response.status, response.headers, body, refused)
@@ -109,20 +117,22 @@ def error_message(body: bytes) -> str:
 async def open_lambda_client(
     function: str, *, region: str, endpoint_url: str | None, connect_s: float, read_s: float, max_connections: int
 ) -> AsyncIterator[LambdaClient]:
-    """Open a client of one function, with persistent connections; it closes when the block ends."""
+    """Open a client of one function, with persistent connections; it closes when the block ends.
+
+    Raises `InvalidSettings` for what the SDK cannot work with.
+    """
     sdk = AioSession()
-    session = aioboto3.Session(botocore_session=sdk)
-    # Opened only for its endpoint: the SDK knows AWS's endpoints in all partitions.
-    async with session.client("lambda", region_name=region, endpoint_url=endpoint_url) as client:
-        endpoint = client.meta.endpoint_url
-    bundle = sdk.get_config_variable("ca_bundle")
-    connector = aiohttp.TCPConnector(
-        limit=max_connections,
-        keepalive_timeout=_KEEPALIVE_S,
+    with sdk_refusals():
+        session = aioboto3.Session(botocore_session=sdk)
+        # Opened only for its endpoint: the SDK knows AWS's endpoints in all partitions.
+        async with session.client("lambda", region_name=region, endpoint_url=endpoint_url) as client:
+            endpoint = client.meta.endpoint_url
+        bundle = sdk.get_config_variable("ca_bundle")
         # aiohttp has read this machine's certificate authorities already; reading them again takes 40 ms and 1 MB.
-        ssl=ssl.create_default_context(cafile=bundle) if bundle else True,
-    )
-    credentials = await session.get_credentials()
+        authorities = ssl.create_default_context(cafile=bundle) if bundle else True
+        proxy, login = _proxy(endpoint)
+        credentials = await session.get_credentials()
+    connector = aiohttp.TCPConnector(limit=max_connections, keepalive_timeout=_KEEPALIVE_S, ssl=authorities)
     # The session holds 8 MB of API descriptions, which are no longer needed.
     del client, session, sdk
     async with aiohttp.ClientSession(
@@ -132,13 +142,25 @@ async def open_lambda_client(
         # Not signed: a signed header costs CPU at each request.
         headers={"Accept-Encoding": "identity"},
         auto_decompress=False,
+        proxy=proxy,
     ) as http:
         yield LambdaClient(
-            http, endpoint=endpoint, region=region, function=function, credentials=credentials, proxy=_proxy(endpoint)
+            http, endpoint=endpoint, region=region, function=function, credentials=credentials, proxy_login=login
         )
 
 
-def _proxy(endpoint: str) -> str | None:
-    """Return the environment's proxy for this address, as the SDK does, but once and not for each call."""
+def _proxy(endpoint: str) -> tuple[URL | None, dict[str, str]]:
+    """Return the environment's proxy for this address, as the SDK does, but once and not for each call.
+
+    Its password is apart from its address, which reaches messages. Raises `ValueError`.
+    """
     parts = urlsplit(endpoint)
-    return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
+    found = None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
+    if not found:
+        return None, {}
+    url = URL(found if "://" in found else f"http://{found}")
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise ValueError("a proxy's address begins with http:// or https://")
+    if not (url.user or url.password):
+        return url, {}
+    return url.with_user(None), {"Proxy-Authorization": aiohttp.encode_basic_auth(url.user or "", url.password or "")}
