@@ -63,7 +63,7 @@ class LambdaClient:
         self._http = http
         self._region = region
         self._credentials = credentials
-        # An encrypted request passes the proxy unseen: the login stands in the request for the tunnel.
+        # An encrypted request passes the proxy unseen: the login is for the tunnel.
         tunnels = self._url.scheme == "https"
         self._tunnel_headers = dict(proxy_login) if tunnels and proxy_login else None
         self._proxy_headers = {} if tunnels else dict(proxy_login)
