@@ -8,6 +8,8 @@ from devstack.local_settings import LocalSettings
 from devstack.programs import LOOPBACK
 
 BUCKET = "photos"
+# photos.localhost: what the edge function may fetch from; every name below localhost is this machine.
+LOCAL_HOSTS = "localhost 127.0.0.1 [::1] photos.localhost"
 # Without credentials, SDKs would ask the metadata service of EC2, which is not available here.
 _NO_METADATA = {"AWS_EC2_METADATA_DISABLED": "true"}
 
@@ -45,10 +47,15 @@ def function_environment(settings: LocalSettings, s3: S3, service_port: int) -> 
 def nginx_variables(settings: LocalSettings, s3: S3, service_ports: list[int], www: str) -> dict[str, str]:
     """Return nginx's variables, which nginx/README.md describes."""
     users = {name: value for name, value in settings.environment.items() if name.startswith("PREW_")}
-    return users | {
-        "PREW_NGINX_S3_SERVER": f"{LOOPBACK}:{s3.port}",
-        "PREW_NGINX_S3_SCHEME": "http",
-        "PREW_NGINX_BUCKET_PATH": f"/{s3.bucket}",
-        "PREW_NGINX_SERVICES": " ".join(f"{LOOPBACK}:{port}" for port in service_ports),
-        "PREW_NGINX_WWW": www,
-    }
+    # Another site's name that is pointed at this machine must not read the user's photos.
+    return (
+        {"PREW_NGINX_HOSTS": LOCAL_HOSTS}
+        | users
+        | {
+            "PREW_NGINX_S3_SERVER": f"{LOOPBACK}:{s3.port}",
+            "PREW_NGINX_S3_SCHEME": "http",
+            "PREW_NGINX_BUCKET_PATH": f"/{s3.bucket}",
+            "PREW_NGINX_SERVICES": " ".join(f"{LOOPBACK}:{port}" for port in service_ports),
+            "PREW_NGINX_WWW": www,
+        }
+    )

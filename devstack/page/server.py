@@ -77,6 +77,8 @@ class Page:
         raise web.HTTPBadGateway(text="no replica responds")
 
     async def _burst(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
+            raise web.HTTPForbidden(text="this is for the page itself")
         if "X-Burst" not in request.headers:
             raise web.HTTPForbidden(text="the header X-Burst is missing")
         preset, count = await self._parameters(request)

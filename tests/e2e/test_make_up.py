@@ -17,10 +17,16 @@ import pyvips
 from devstack.backends import s3_client
 from devstack.bucket import Bucket
 from devstack.programs import Program, answers, free_ports
-from tests.support.asking import ask
+from tests.support.asking import Answer
+from tests.support.asking import ask as ask_host
 
 pytestmark = pytest.mark.timeout(180)  # the whole system starts, which alone may take 50 s on a loaded machine
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def ask(port: int, path: str) -> Answer:
+    """Ask as a browser on this machine does."""
+    return ask_host(port, path, headers={"Host": f"localhost:{port}"})
 
 
 @pytest.fixture(name="checkout")
