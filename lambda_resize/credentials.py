@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 _OWN = (
     ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
     ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",),
-    ("AWS_CONTAINER_CREDENTIALS_FULL_URI",),
+    # With a token of its own, as SnapStart has it, obstore does not ask there.
+    ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"),
 )
 # obstore asks again five minutes before: once a minute. The SDK renews what expires, and a file may be written anew.
 _LIFE = timedelta(minutes=6)

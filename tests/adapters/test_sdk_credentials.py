@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
+import threading
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -90,6 +93,45 @@ async def test_rotated_credentials_are_found_without_a_restart(
 
     assert await store.find(KEY) is not None
     assert storage.read(s3.bucket, KEY, 100).data == b"picture"
+
+
+@pytest.mark.usefixtures("profile")
+@pytest.mark.fault("credentials-elsewhere")
+@pytest.mark.parametrize("in_file", [False, True])
+def test_the_function_reads_with_credentials_from_a_containers_address(
+    s3: S3, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, in_file: bool
+) -> None:
+    """Their token is in a variable in Lambda's SnapStart, and in a file in EKS."""
+    asked: list[str | None] = []
+
+    class Credentials(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.headers["Authorization"])
+            given = {"AccessKeyId": s3.access_key, "SecretAccessKey": s3.secret_key, "Token": ""}
+            body = json.dumps(given | {"Expiration": "2099-01-01T00:00:00Z"}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the standard library's
+            pass
+
+    monkeypatch.delenv("AWS_PROFILE")
+    monkeypatch.delenv("AWS_SHARED_CREDENTIALS_FILE")
+    (tmp_path / "token").write_text("the-token")
+    name = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE" if in_file else "AWS_CONTAINER_AUTHORIZATION_TOKEN"
+    monkeypatch.setenv(name, str(tmp_path / "token") if in_file else "the-token")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Credentials) as server:
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"http://127.0.0.1:{server.server_port}/creds")
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            read = Storage.from_environment(os.environ).read(s3.bucket, KEY, 100)
+        finally:
+            server.shutdown()
+
+    assert read.data == b"picture"
+    assert set(asked) == {"the-token"}
 
 
 @pytest.mark.fault("credentials-elsewhere")

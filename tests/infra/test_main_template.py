@@ -125,13 +125,29 @@ def test_acls_have_no_effect(template: Template) -> None:
 
 
 def test_anybody_may_read_photos_and_previews_alone(template: Template) -> None:
-    (statement,) = template("prewmanager.yaml")["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    statement, only_tls = template("prewmanager.yaml")["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
 
+    assert (only_tls["Effect"], only_tls["Principal"], only_tls["Action"]) == ("Deny", "*", "s3:*")
+    assert only_tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     assert (statement["Principal"], statement["Action"]) == ("*", "s3:GetObject")
     assert [each.rpartition(":")[2] for each in statement["Resource"]] == [
         "${BucketName}/${SourcePrefix}/*",
         "${BucketName}/${PreviewPrefix}/*",
     ]
+
+
+def test_the_services_role_trusts_this_accounts_tasks_or_one_service_account(template: Template) -> None:
+    """EKS Pod Identity cannot assume a role without sts:TagSession, and says by tags which pod it is for."""
+    role = template("prewmanager.yaml")["ServiceRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"][0]
+    tasks, for_tasks, (pods, for_pods, otherwise) = role["Condition"]
+
+    assert role["Action"] == ["RunsAsPods", ["sts:AssumeRole", "sts:TagSession"], "sts:AssumeRole"]
+    assert (tasks, pods, otherwise) == ("RunsAsTasks", "RunsAsPods", "AWS::NoValue")
+    assert set(for_tasks["StringEquals"]) == {"aws:SourceAccount"}
+    assert set(for_pods["StringEquals"]) == {
+        "aws:RequestTag/kubernetes-namespace",
+        "aws:RequestTag/kubernetes-service-account",
+    }
 
 
 def test_alarms_watch_errors_throttles_slowness_and_failed_deletions(template: Template) -> None:
