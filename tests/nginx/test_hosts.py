@@ -18,7 +18,8 @@ def _named(start: StartNginx, recorders: dict[str, str]) -> Nginx:
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8080", "127.0.0.1", "127.0.0.1:8080", "[::1]:8080"])
-def test_its_own_names_are_answered(named: Nginx, host: str) -> None:
+def test_its_own_names_are_answered(named: Nginx, bucket: Recorder, host: str) -> None:
+    assert bucket.seen == []
     assert ask(named.port, "/photo/a.jpg", headers={"Host": host}).status == 200
 
 
