@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -20,6 +18,7 @@ from prewmanager.adapters.aws import credentials as service_credentials
 from prewmanager.adapters.aws.credentials import SdkCredentials
 from prewmanager.adapters.aws.s3_store import S3PreviewStore, s3_store
 from prewmanager.errors import StorageFailed
+from tests.support.serving import QuietHandler, serving_http
 
 KEY = "prew/card/profile.jpg"
 
@@ -104,7 +103,7 @@ def test_the_function_reads_with_credentials_from_a_containers_address(
     """Their token is in a variable in Lambda's SnapStart, and in a file in EKS."""
     asked: list[str | None] = []
 
-    class Credentials(BaseHTTPRequestHandler):
+    class Credentials(QuietHandler):
         def do_GET(self) -> None:
             asked.append(self.headers["Authorization"])
             given = {"AccessKeyId": s3.access_key, "SecretAccessKey": s3.secret_key, "Token": ""}
@@ -114,21 +113,14 @@ def test_the_function_reads_with_credentials_from_a_containers_address(
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the standard library's
-            pass
-
     monkeypatch.delenv("AWS_PROFILE")
     monkeypatch.delenv("AWS_SHARED_CREDENTIALS_FILE")
     (tmp_path / "token").write_text("the-token")
     name = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE" if in_file else "AWS_CONTAINER_AUTHORIZATION_TOKEN"
     monkeypatch.setenv(name, str(tmp_path / "token") if in_file else "the-token")
-    with ThreadingHTTPServer(("127.0.0.1", 0), Credentials) as server:
-        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"http://127.0.0.1:{server.server_port}/creds")
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            read = Storage.from_environment(os.environ).read(s3.bucket, KEY, 100)
-        finally:
-            server.shutdown()
+    with serving_http(Credentials) as server:
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{server.url}/creds")
+        read = Storage.from_environment(os.environ).read(s3.bucket, KEY, 100)
 
     assert read.data == b"picture"
     assert set(asked) == {"the-token"}

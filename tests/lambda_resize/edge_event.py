@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
 from urllib.parse import urlencode
 
 from lambda_resize.edge.address import Resolve
 from lambda_resize.edge.fetch import Network
 from lambda_resize.edge.settings import EdgeSettings
+from tests.support.serving import QuietHandler, serving_http
 
 LOOPBACK = "127.0.0.1"
 DISTRIBUTION = "d0123456789abc.cloudfront.net"
@@ -90,17 +91,12 @@ class ImageHost:
     lookups: int = 0
 
     def __enter__(self) -> Self:
-        self._server = ThreadingHTTPServer((LOOPBACK, 0), self._handler())
-        self._server.daemon_threads = True
-        self._server.block_on_close = False
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
+        self._exits = ExitStack()
+        self._server = self._exits.enter_context(serving_http(self._handler()))
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._exits.close()
 
     @property
     def port(self) -> int:
@@ -137,13 +133,10 @@ class ImageHost:
         return lookup
 
     def _handler(host) -> type[BaseHTTPRequestHandler]:  # noqa: N805 -- the inner class has the self
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             def do_GET(self) -> None:
                 host.asked.append(self.path)
                 host.replies[self.path](self)
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
 
         return Handler
 

@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
 import pytest
@@ -20,6 +19,7 @@ from lambda_resize import storage as storage_module
 from lambda_resize.errors import Forbidden, Hidden, Missing, StorageFailed, Throttled, TooLarge
 from lambda_resize.storage import Storage
 from tests.support.private_listing import PrivateListing, private_listing
+from tests.support.serving import QuietHandler, serving_http
 from tests.support.strict_store import strict_store
 
 KEYS = [
@@ -260,7 +260,7 @@ def test_the_slow_client_is_not_imported_without_need() -> None:
     assert done.stdout.strip() == "set()"
 
 
-class SlowDown(BaseHTTPRequestHandler):
+class SlowDown(QuietHandler):
     """Answers every request with S3's SlowDown."""
 
     status = 503
@@ -276,9 +276,6 @@ class SlowDown(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         self.do_GET()
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the standard library's
-        pass
-
 
 @pytest.mark.fault("s3-slow-down")
 @pytest.mark.parametrize("object_acl", [None, "public-read"])
@@ -289,14 +286,12 @@ def test_an_s3_that_asks_for_fewer_requests_is_throttled(
     del environment
     monkeypatch.setattr(storage_module, "RETRY_WINDOW", timedelta(seconds=0.2))
     monkeypatch.setattr(SlowDown, "status", status)
-    with ThreadingHTTPServer(("127.0.0.1", 0), SlowDown) as server:
-        threading.Thread(target=server.serve_forever).start()
-        storage = Storage(endpoint=f"http://127.0.0.1:{server.server_port}", object_acl=object_acl)
+    with serving_http(SlowDown) as server:
+        storage = Storage(endpoint=server.url, object_acl=object_acl)
         with pytest.raises(Throttled):
             storage.read("photos", "photo/a.jpg", 1000)
         with pytest.raises(Throttled):
             storage.write("photos", "prew/card/a.jpg", b"x", **HEADERS)
-        server.shutdown()
 
 
 def _through(proxy: PrivateListing) -> Storage:
@@ -347,7 +342,7 @@ def test_a_store_that_refuses_the_sdks_checksums_is_written_to(object_acl: str |
         assert storage.write("photos", "prew/card/a.jpg", b"x", **HEADERS) == '"9dd4e461268c8034f5c8564e155c67a6"'
 
 
-class Page(BaseHTTPRequestHandler):
+class Page(QuietHandler):
     """A proxy that answers every request with a page of its own."""
 
     headers_of_page: ClassVar[dict[str, str]] = {}
@@ -359,9 +354,6 @@ class Page(BaseHTTPRequestHandler):
             self.send_header(name, value.format(size=len(body)))
         self.end_headers()
         self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the standard library's
-        pass
 
 
 @pytest.mark.fault("s3-page")
@@ -378,10 +370,5 @@ def test_a_page_instead_of_a_photo_is_the_stores_fault(
 ) -> None:
     del environment
     monkeypatch.setattr(Page, "headers_of_page", headers)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
-        threading.Thread(target=server.serve_forever).start()
-        try:
-            with pytest.raises(StorageFailed):
-                Storage(endpoint=f"http://127.0.0.1:{server.server_port}").read("photos", "photo/a.jpg", 1000)
-        finally:
-            server.shutdown()
+    with serving_http(Page) as server, pytest.raises(StorageFailed):
+        Storage(endpoint=server.url).read("photos", "photo/a.jpg", 1000)

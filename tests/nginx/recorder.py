@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import Message
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from ssl import SSLContext
 
 from devstack.programs import LOOPBACK
+from tests.support.serving import LoopbackServer, QuietHandler, serving
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,6 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class _Server(ThreadingHTTPServer):
-    request_queue_size = 128  # with the default, 5, a sixth simultaneous connection waits for a second
-
-
 class Recorder:
     """A server on a free port; `respond` is replaceable, and `None` from it breaks the connection."""
 
@@ -48,7 +45,7 @@ class Recorder:
         self.alive.set()
         self.able = True
         self.host = host
-        self.server = _Server((host, port), self._handler())
+        self.server = LoopbackServer((host, port), self._handler())
 
     @property
     def address(self) -> str:
@@ -67,7 +64,7 @@ class Recorder:
         self.respond = self.usual
 
     def _handler(recorder) -> type[BaseHTTPRequestHandler]:  # noqa: N805 -- `self` is the handler's inside
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             protocol_version = "HTTP/1.1"
 
             def setup(self) -> None:
@@ -95,10 +92,7 @@ class Recorder:
                 if self.command != "HEAD" and reply.status != 304:
                     self.wfile.write(reply.body)
 
-            do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = answer  # noqa: N815 -- looked up by name
-
-            def log_message(self, *_: object) -> None:
-                pass
+            do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = answer
 
         return Handler
 
@@ -109,11 +103,5 @@ def recording(name: str, tls: SSLContext | None = None, *, host: str = LOOPBACK,
     recorder = Recorder(name, host, port)
     if tls is not None:
         recorder.server.socket = tls.wrap_socket(recorder.server.socket, server_side=True)
-    thread = threading.Thread(target=recorder.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with serving(recorder.server):
         yield recorder
-    finally:
-        recorder.server.shutdown()
-        recorder.server.server_close()
-        thread.join()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import socketserver
 import struct
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
 from devstack.programs import LOOPBACK
+from tests.support.serving import serving
 
 _HEADER = struct.Struct("!6H")
 _ANSWER_FLAGS, _NO_SUCH_NAME, _TTL_S, _A, _IN = 0x8580, 0x8583, 1, 1, 1
@@ -55,12 +55,6 @@ def serving_names() -> Iterator[Names]:
             query, sock = self.request
             sock.sendto(names.answer(query), self.client_address)
 
-    with socketserver.ThreadingUDPServer((LOOPBACK, 0), Handler) as server:
+    with serving(socketserver.ThreadingUDPServer((LOOPBACK, 0), Handler)) as server:
         names.port = server.server_address[1]
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield names
-        finally:
-            server.shutdown()
-            thread.join()
+        yield names

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 from devstack.backends import S3
 from devstack.programs import LOOPBACK
+from tests.support.serving import QuietHandler, serving_http
 
 _REFUSAL = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
 _ABSENT = b"<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message></Error>"
@@ -47,7 +46,7 @@ class PrivateListing:
 def private_listing(s3: S3, *, lists: bool = False) -> Iterator[PrivateListing]:
     """Run the proxy inside the block; its `s3` has the proxy's address."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         protocol_version = "HTTP/1.1"
 
         def forward(self) -> None:
@@ -79,17 +78,8 @@ def private_listing(s3: S3, *, lists: bool = False) -> Iterator[PrivateListing]:
             if self.command != "HEAD":
                 self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the standard library's
-            pass
-
     for method in ("GET", "HEAD", "PUT", "POST", "DELETE"):
         setattr(Handler, f"do_{method}", Handler.forward)
-    with ThreadingHTTPServer((LOOPBACK, 0), Handler) as server:
+    with serving_http(Handler) as server:
         proxy = PrivateListing(replace(s3, port=server.server_port), lists)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield proxy
-        finally:
-            server.shutdown()
-            thread.join()
+        yield proxy

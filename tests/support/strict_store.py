@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.support.serving import QuietHandler, serving_http
 
 
-class _StrictStore(BaseHTTPRequestHandler):
+class _StrictStore(QuietHandler):
     def do_PUT(self) -> None:
         self._answer(demands_md5=False)
 
@@ -32,16 +32,9 @@ class _StrictStore(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(answer)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the standard library's
-        pass
-
 
 @contextmanager
 def strict_store() -> Iterator[str]:
     """Run the store and yield its URL."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _StrictStore) as server:
-        threading.Thread(target=server.serve_forever).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
+    with serving_http(_StrictStore) as server:
+        yield server.url
