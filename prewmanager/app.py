@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
@@ -23,47 +22,32 @@ import structlog
 from prewmanager.adapters.aws.lambda_client import open_lambda_client
 from prewmanager.adapters.aws.lambda_resizer import LambdaResizer
 from prewmanager.adapters.aws.s3_store import S3PreviewStore, s3_store
-from prewmanager.adapters.memory_faults import MemoryPhotoFaults
-from prewmanager.adapters.memory_quota import MemoryQuota
-from prewmanager.adapters.memory_store import MemoryFlightStore
-from prewmanager.adapters.opening import refusals
-from prewmanager.adapters.redis.connect import connect
-from prewmanager.adapters.redis.fallback import FallbackFlightStore, FallbackQuota
-from prewmanager.adapters.redis.flight_store import CHANNEL, RedisFlightStore
-from prewmanager.adapters.redis.notifications import RedisNotifications
-from prewmanager.adapters.redis.photo_faults import FallbackPhotoFaults, RedisPhotoFaults
-from prewmanager.adapters.redis.quota import RedisQuota
-from prewmanager.adapters.redis.relay import RedisRelay
-from prewmanager.adapters.redis.server_info import watching_evictions
-from prewmanager.adapters.redis.sites import announcing
-from prewmanager.config.names import is_amazons
+from prewmanager.adapters.opening import OPENTELEMETRY, refusals
 from prewmanager.config.settings import Settings, is_installed
-from prewmanager.errors import InvalidSettings, PhotoRejected, PhotoTooSlow, failure_classes
+from prewmanager.errors import InvalidSettings
 from prewmanager.flights.ability import Ability
 from prewmanager.flights.coalescer import Coalescer
 from prewmanager.flights.flight import FlightParts
-from prewmanager.flights.lease import Lifetimes, Timing
 from prewmanager.flights.memory import ResultMemory
 from prewmanager.flights.placeholder import FallbackFinder, FallbackPreviews
-from prewmanager.flights.ports import FlightStore
 from prewmanager.previews.catalogue import Catalogue
 from prewmanager.previews.ports import PreviewStore
 from prewmanager.resizing.contract import ResizeContract
 from prewmanager.resizing.limits import ConcurrencyLimitedResizer, RateLimitedResizer, RetryingResizer
 from prewmanager.resizing.load import Load
-from prewmanager.resizing.photo_faults import FaultTimes
 from prewmanager.resizing.photos import PhotoFaultsResizer, Photos
-from prewmanager.resizing.ports import CostMeter, PhotoFaults, Quota, Resizer
+from prewmanager.resizing.ports import CostMeter, Quota, Resizer
+from prewmanager.shared import opened_shared
 from prewmanager.telemetry.metrics import Metrics
 from prewmanager.telemetry.tracing import NoTracing, Tracing
+from prewmanager.times import lifetimes, timing, unseen_s
 from prewmanager.web.app import Service
 from prewmanager.web.contact_sheet.photos import PhotoFinder
 from prewmanager.web.contact_sheet.reports import Replica
 from prewmanager.web.contact_sheet.routes import ContactSheet
 from prewmanager.web.contact_sheet.watch import FlightWatch
-from prewmanager.web.ports import PreviewProvider, Probe, Relay
+from prewmanager.web.ports import PreviewProvider, Probe
 
-_UNSEEN_S = 10.0  # Amazon's S3 shows at once what was written; some stores need seconds
 _RESULTS_IN_MEMORY = 64  # of the largest size at once; further ones are streamed from S3
 _log = structlog.get_logger(__name__)
 
@@ -93,7 +77,7 @@ async def running_service(settings: Settings, store: ReadyStore | None = None) -
             on_change=metrics.load_is,
         )
         resizer = await stack.enter_async_context(innermost_resizer(settings, metrics.costs))
-        shared = await stack.enter_async_context(_shared(settings, metrics, tracing))
+        shared = await stack.enter_async_context(opened_shared(settings, metrics, tracing))
         photos = Photos(shared.photo_faults, _store(settings, settings.source_bucket))
         recording = PhotoFaultsResizer(tracing.resizer(resizer), photos, slow_s=settings.lambda_timeout / 2)
         watch = FlightWatch(metrics, Replica.this(settings.port), shared.relay) if settings.contact_sheet else None
@@ -104,8 +88,8 @@ async def running_service(settings: Settings, store: ReadyStore | None = None) -
             photos=photos,
             resizer=_limited(recording, load, shared.quota, settings),
             observer=watch or metrics,
-            timing=_timing(settings),
-            lifetimes=_lifetimes(settings),
+            timing=timing(settings),
+            lifetimes=lifetimes(settings),
             ability=Ability(),
             memory=ResultMemory(_RESULTS_IN_MEMORY * settings.max_result_bytes, metrics.results_hold),
         )
@@ -131,7 +115,7 @@ async def _tracing(settings: Settings) -> AsyncIterator[Tracing]:
         yield NoTracing()
         return
     # It checks some of its variables when it is imported, which is only here: it is an optional dependency.
-    with refusals("OTEL_…: OpenTelemetry cannot start with its variables"):
+    with refusals(OPENTELEMETRY):
         from prewmanager.adapters.otel.tracing import otel_tracing  # noqa: PLC0415 -- see above
 
     async with otel_tracing(flush_s=settings.shutdown_grace / 6) as tracing:
@@ -145,7 +129,7 @@ def _store(settings: Settings, bucket_name: str) -> S3PreviewStore:
         endpoint_url=settings.s3_endpoint,
         timeout_s=settings.invoke_timeout / 3,
     )
-    return S3PreviewStore(bucket, max_body_bytes=settings.max_result_bytes, unseen_s=_unseen_s(settings))
+    return S3PreviewStore(bucket, max_body_bytes=settings.max_result_bytes, unseen_s=unseen_s(settings))
 
 
 @contextlib.asynccontextmanager
@@ -196,61 +180,6 @@ def _limited(innermost: Resizer, load: Load, quota: Quota | None, settings: Sett
     return RateLimitedResizer(retrying, quota) if quota else retrying
 
 
-@dataclass(frozen=True)
-class _Shared:
-    """What replicas share, with its readiness probes."""
-
-    flight_store: FlightStore
-    photo_faults: PhotoFaults
-    quota: Quota | None
-    probes: dict[str, Probe]
-    relay: Relay | None = None
-
-
-@contextlib.asynccontextmanager
-async def _shared(settings: Settings, metrics: Metrics, tracing: Tracing) -> AsyncIterator[_Shared]:
-    """Open the flight store and quota: in Redis with this process's memory as fallback, or in memory alone."""
-    alone, times = MemoryFlightStore(lease_s=settings.lock_ttl), _fault_times(settings)
-    faults_alone = MemoryPhotoFaults(times)
-    rate = settings.max_resizes_per_second
-    own_quota = None if rate is None else MemoryQuota(rate, settings.resize_burst)
-    if settings.redis_url is None:
-        _log.warning(
-            "flight_store.in_memory", reason="PREW_REDIS_URL is not set", coalescing="inside this process only"
-        )
-        yield _Shared(alone, faults_alone, own_quota, {})
-        return
-    namespace = settings.namespace
-    async with connect(
-        settings.redis_url, on_change=metrics.redis_is, password_file=settings.redis_password_file
-    ) as redis:
-        notifications = RedisNotifications(redis, CHANNEL)
-        flight_store = RedisFlightStore(
-            redis,
-            notifications,
-            namespace=namespace,
-            lease_s=settings.lease,
-            lock_ttl_s=settings.lock_ttl,
-            longest_result_s=_lifetimes(settings).longest_s,
-            max_body_bytes=settings.max_result_bytes,
-        )
-        quota = None
-        if rate is not None and own_quota is not None:
-            quota = FallbackQuota(RedisQuota(redis, namespace, rate, settings.resize_burst), own_quota)
-        metrics.redis_is(up=True)
-        async with (
-            notifications.listening(),
-            watching_evictions(redis, metrics.redis_has_evicted),
-            announcing(redis, f"{namespace}/{settings.preview_prefix}", settings.site),
-        ):
-            shared = FallbackFlightStore(
-                tracing.flight_store(flight_store), alone, lease_s=settings.lease, on_alone=metrics.flight_is_alone
-            )
-            relay = RedisRelay(redis, namespace=namespace) if settings.contact_sheet else None
-            faults = FallbackPhotoFaults(RedisPhotoFaults(redis, namespace=namespace, times=times), faults_alone)
-            yield _Shared(shared, faults, quota, {"redis": flight_store}, relay)
-
-
 @contextlib.asynccontextmanager
 async def _sheet(
     settings: Settings, catalogue: Catalogue, watch: FlightWatch, coalescer: Coalescer
@@ -270,36 +199,3 @@ def _provider(settings: Settings, catalogue: Catalogue, coalescer: Coalescer, st
     if settings.fallback_after is None:
         return coalescer
     return FallbackPreviews(coalescer, FallbackFinder(catalogue, store), after_s=settings.fallback_after)
-
-
-def _timing(settings: Settings) -> Timing:
-    return Timing(
-        lease_s=settings.lease,
-        lock_ttl_s=settings.lock_ttl,
-        invoke_s=settings.invoke_timeout,
-        wait_s=settings.wait_timeout,
-    )
-
-
-def _lifetimes(settings: Settings) -> Lifetimes:
-    # What every preset of a photo has in common is kept under the photo's own key (`_fault_times`).
-    times, by_kind = _fault_times(settings).by_kind, {}
-    for kind, failure in failure_classes().items():
-        if kind in times:
-            by_kind[kind] = min(settings.transient_ttl, times[kind])
-        elif issubclass(failure, PhotoRejected) and failure is not PhotoTooSlow:
-            by_kind[kind] = settings.rejected_ttl
-        else:
-            by_kind[kind] = settings.transient_ttl
-    return Lifetimes(settings.result_ttl, by_kind, _unseen_s(settings))
-
-
-def _fault_times(settings: Settings) -> FaultTimes:
-    return FaultTimes(
-        missing_s=settings.missing_ttl, hidden_s=settings.missing_ttl / 6, changed_s=settings.invoke_timeout
-    )
-
-
-def _unseen_s(settings: Settings) -> float:
-    """Return how many seconds after a preview was written the bucket may not show it yet."""
-    return 0.0 if is_amazons(settings.s3_endpoint) else _UNSEEN_S

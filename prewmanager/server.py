@@ -19,11 +19,10 @@ from aiohttp import web
 from prewmanager.app import running_service
 from prewmanager.config.settings import Settings
 from prewmanager.errors import InvalidSettings
+from prewmanager.listening import BACKLOG, listening_socket
 from prewmanager.telemetry.logging import configure_logging
 from prewmanager.web.app import make_app
 
-BACKLOG = 4096
-ANY_ADDRESS = "::"
 # Longer than nginx keeps its connections, 30 s, so that the service never closes one that nginx is about to use. It
 # counts from the start: who sends no whole request in that time is disconnected.
 KEEPALIVE_S = 40.0
@@ -31,15 +30,9 @@ _log = structlog.get_logger(__name__)
 
 
 def listen(settings: Settings) -> socket.socket:
-    """Open a listening socket at the settings' address, at `::` for IPv4 as well. Raises `InvalidSettings`."""
-    host = settings.host
-    if host == ANY_ADDRESS and not socket.has_dualstack_ipv6():
-        host = "0.0.0.0"  # noqa: S104 -- as asked for, on a machine without IPv6
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    """Open a listening socket at the settings' address. Raises `InvalidSettings`."""
     try:
-        return socket.create_server(
-            (host, settings.port), family=family, backlog=BACKLOG, dualstack_ipv6=host == ANY_ADDRESS
-        )
+        return listening_socket(settings.host, settings.port)
     except OSError as error:
         # A name that is not found has no number of the system's errors.
         reason = "no such host" if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from pydantic import AliasChoices, ValidationError
 
-from prewmanager.app import _lifetimes
 from prewmanager.config.settings import Settings, read_settings
 from prewmanager.errors import InvalidSettings
+from prewmanager.times import lifetimes
 from prewmanager_presets import Preset, definitions
 
 ARN = "arn:aws:lambda"
@@ -343,7 +343,7 @@ def test_densities_may_be_written_in_several_ways(dpr: object) -> None:
 
 
 def test_each_kind_of_failure_stays_cached_for_its_time(read: Read) -> None:
-    times = _lifetimes(read(**GOOD, PREW_MISSING_TTL="6", PREW_REJECTED_TTL="8", PREW_TRANSIENT_TTL="9")).by_kind
+    times = lifetimes(read(**GOOD, PREW_MISSING_TTL="6", PREW_REJECTED_TTL="8", PREW_TRANSIENT_TTL="9")).by_kind
 
     assert (times["missing"], times["hidden"]) == (6, 1)
     assert {times[kind] for kind in ("unsupported", "corrupt", "too_large", "crashed")} == {8}

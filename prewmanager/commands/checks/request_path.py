@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 from collections.abc import Mapping
 from urllib.parse import quote
 
 from prewmanager.adapters.http_probe import Reply, get
 from prewmanager.commands.checks import Finding, failed, ok, skipped
 from prewmanager.commands.checks.bucket import DOCTOR
+from prewmanager.listening import listening_socket
 from prewmanager_presets import Preset
 
 _WITHIN_S = 10.0
@@ -82,11 +82,8 @@ async def _varies(url: str) -> bool:
 
 async def check_port(host: str, port: int) -> Finding:
     """Check that the service can listen on this address, or does already."""
-    both = host == "::" and socket.has_dualstack_ipv6()
-    here = "0.0.0.0" if host == "::" and not both else host  # noqa: S104 -- as the service does
-    family = socket.AF_INET6 if ":" in here else socket.AF_INET
     try:
-        socket.create_server((here, port), family=family, dualstack_ipv6=both).close()
+        listening_socket(host, port).close()
     except OSError as error:
         if error.errno == errno.EADDRINUSE and await _is_service(host, port):
             return ok("port", f"the service listens on {host}:{port}")
