@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from prewmanager.errors import InvalidSettings
 
+OPENTELEMETRY = "OTEL_…: OpenTelemetry cannot start with its variables"
+
 
 @contextlib.contextmanager
 def refusals(what: str, *errors: type[Exception]) -> Iterator[None]:

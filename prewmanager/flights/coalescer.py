@@ -98,15 +98,14 @@ class Coalescer:
         """Whether this process can render, as its last flights found."""
         return bool(self._parts.ability)
 
-    async def photo_changed(self, previews: Sequence[Preview]) -> None:
+    async def photo_changed(self, photo_key: str, previews: Sequence[Preview]) -> None:
         """Evict what is cached of a photo that was uploaded or removed, given its previews in all presets.
 
         Renderings that run now may fail by the earlier photo; they are repeated. Raises `FlightStoreUnavailable`, after
         what this process has cached is evicted.
         """
         try:
-            for photo_key in {each.photo_key for each in previews}:
-                await self._parts.photos.changed(photo_key)
+            await self._parts.photos.changed(photo_key)
         finally:
             await self.evict(previews)
 

@@ -46,6 +46,15 @@ class Metrics:
         self._set_waiting = gauge("prewmanager_waiting", "Requests that wait for a flight now").set
         self._waiting = 0
         self._set_held = gauge("prewmanager_result_bytes", "Bytes of results in memory now").set
+        self._count_flights(counter, histogram)
+        redis_up = "1 while flights are shared through Redis, 0 while alone"
+        self._redis_up = gauge("prewmanager_redis_up", redis_up, multiprocess_mode="livemin")
+        evicted = "Keys that Redis has evicted since its start, of whatever program"
+        self.redis_has_evicted = gauge("prewmanager_redis_evicted_keys", evicted, multiprocess_mode="max").set
+        load = gauge("prewmanager_resizes", "Resizes of this process now, running and queued", ["state"])
+        self._set_running, self._set_queued = load.labels("running").set, load.labels("queued").set
+
+    def _count_flights(self, counter: partial[Counter], histogram: partial[Histogram]) -> None:
         flights = counter(
             "prewmanager_flights",
             "Completed flights, by preset and outcome: made, found, joined, companion, or the failure's kind",
@@ -64,12 +73,6 @@ class Metrics:
         without_redis = "Flights of this process alone, since Redis is away or has an error for them"
         self.flight_is_alone = counter("prewmanager_flights_alone", without_redis).inc
         self._takeovers = counter("prewmanager_takeovers", "Flights taken over from another process")
-        redis_up = "1 while flights are shared through Redis, 0 while alone"
-        self._redis_up = gauge("prewmanager_redis_up", redis_up, multiprocess_mode="livemin")
-        evicted = "Keys that Redis has evicted since its start, of whatever program"
-        self.redis_has_evicted = gauge("prewmanager_redis_evicted_keys", evicted, multiprocess_mode="max").set
-        load = gauge("prewmanager_resizes", "Resizes of this process now, running and queued", ["state"])
-        self._set_running, self._set_queued = load.labels("running").set, load.labels("queued").set
 
     def waiting(self, change: int) -> None:
         """Count so many waiting requests more, or fewer."""

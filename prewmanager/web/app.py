@@ -127,11 +127,12 @@ async def _fingerprints(request: web.Request) -> web.Response:
 async def _photo_changed(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     try:
-        previews = service.catalogue.of_photo(decode_path(request.raw_path.removeprefix(_RESULTS.rstrip("/"))))
+        photo_key = decode_path(request.raw_path.removeprefix(_RESULTS.rstrip("/")))
+        previews = service.catalogue.of_photo(photo_key)
     except InvalidKey as error:
         return problem(error, request.raw_path)
     try:
-        await service.coalescer.photo_changed(previews)
+        await service.coalescer.photo_changed(photo_key, previews)
     except FlightStoreUnavailable as error:
         _log.warning("flight_store.unavailable", error=str(error))
         return problem(Overloaded("Redis cannot be asked"), request.raw_path)

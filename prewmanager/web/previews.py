@@ -65,12 +65,14 @@ class PreviewHandler:
         return response
 
     async def _preview(self, request: web.Request, preview: Preview) -> tuple[str, web.StreamResponse]:
-        answer = await self._provider.preview(preview)
         try:
-            return _X_PREVIEW[answer.source], await self._response(request, preview, answer)
+            return await self._answered(request, preview)
         except PreviewGone:  # before a byte was sent; the next flight finds that it is gone, and renders it again
-            answer = await self._provider.preview(preview)
-            return _X_PREVIEW[answer.source], await self._response(request, preview, answer)
+            return await self._answered(request, preview)
+
+    async def _answered(self, request: web.Request, preview: Preview) -> tuple[str, web.StreamResponse]:
+        answer = await self._provider.preview(preview)
+        return _X_PREVIEW[answer.source], await self._response(request, preview, answer)
 
     async def _response(self, request: web.Request, preview: Preview, answer: Answer) -> web.StreamResponse:
         made = answer.made

@@ -93,7 +93,7 @@ async def test_a_photo_that_changes_while_it_is_found_missing_is_read_again() ->
     replica = InMemoryReplica(error=PhotoMissing())
     request = replica.ask()
     await replica.resizer.entered.wait()
-    await replica.coalescer.photo_changed(replica.catalogue.of_photo("photo/a.jpg"))
+    await replica.coalescer.photo_changed("photo/a.jpg", replica.catalogue.of_photo("photo/a.jpg"))
     replica.resizer.gate.set()
     with pytest.raises(PhotoMissing):
         await request

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 from uuid import uuid4
 
-import aioboto3
 from aiobotocore.config import AioConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
-from prewmanager.adapters.aws.opening import sdk_refusals
+from prewmanager.adapters.aws.opening import sdk_client
 from prewmanager.errors import CacheUnavailable
 
 # CloudFront allows 3,000 paths in progress at once, 15 of them with a *; smaller requests leave room for others.
@@ -41,12 +40,7 @@ class CloudFront:
                 raise CacheUnavailable(f"CloudFront distribution {self._distribution}: {error}") from error
 
 
-@contextlib.asynccontextmanager
-async def cloudfront_client(*, region: str) -> AsyncIterator[Any]:
+def cloudfront_client(*, region: str) -> AbstractAsyncContextManager[Any]:
     """Open an aiobotocore client; the SDK itself reads `AWS_ENDPOINT_URL_CLOUDFRONT`."""
     config = AioConfig(retries={"total_max_attempts": 4, "mode": "standard"}, connect_timeout=_CONNECT_S)
-    async with contextlib.AsyncExitStack() as stack:
-        with sdk_refusals():
-            opening = aioboto3.Session().client("cloudfront", region_name=region, config=config)
-            client = await stack.enter_async_context(opening)
-        yield client
+    return sdk_client("cloudfront", region=region, endpoint_url=None, config=config)

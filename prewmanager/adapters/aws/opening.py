@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
 
+import aioboto3
+from aiobotocore.config import AioConfig
 from botocore.exceptions import BotoCoreError
 
 from prewmanager.adapters.opening import refusals
@@ -14,6 +18,16 @@ _WHAT = (
 )
 
 
-def sdk_refusals() -> AbstractContextManager[None]:
+def sdk_refusals() -> contextlib.AbstractContextManager[None]:
     """Raise `InvalidSettings` if the SDK cannot start with its variables and files."""
     return refusals(_WHAT, BotoCoreError)
+
+
+@contextlib.asynccontextmanager
+async def sdk_client(service: str, *, region: str, endpoint_url: str | None, config: AioConfig) -> AsyncIterator[Any]:
+    """Open an aiobotocore client, which closes when the block ends. Raises `InvalidSettings`."""
+    async with contextlib.AsyncExitStack() as stack:
+        with sdk_refusals():
+            opening = aioboto3.Session().client(service, region_name=region, endpoint_url=endpoint_url, config=config)
+            client = await stack.enter_async_context(opening)
+        yield client

@@ -12,11 +12,10 @@ import hashlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
-import aioboto3
 from aiobotocore.config import AioConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
-from prewmanager.adapters.aws.opening import sdk_refusals
+from prewmanager.adapters.aws.opening import sdk_client
 from prewmanager.errors import StorageFailed
 from prewmanager.previews.inventory import ListedPage, StoredObject
 
@@ -95,10 +94,7 @@ async def s3_client(*, region: str, endpoint_url: str | None, max_connections: i
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    async with contextlib.AsyncExitStack() as stack:
-        with sdk_refusals():
-            opening = aioboto3.Session().client("s3", region_name=region, endpoint_url=endpoint_url, config=config)
-            client = await stack.enter_async_context(opening)
+    async with sdk_client("s3", region=region, endpoint_url=endpoint_url, config=config) as client:
         client.meta.events.register("before-sign.s3.DeleteObjects", _with_content_md5)
         yield client
 

@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace import Tracer
 
-from prewmanager.adapters.opening import refusals
+from prewmanager.adapters.opening import OPENTELEMETRY, refusals
 from prewmanager.adapters.otel.ports import TracedFlightStore, TracedResizer, TracedStore
 from prewmanager.adapters.otel.requests import FlightSpans, RequestSpans
 from prewmanager.flights.ports import FlightStore, FlightTracer
@@ -56,7 +56,7 @@ class OtelTracing:
 @contextlib.asynccontextmanager
 async def otel_tracing(*, flush_s: float) -> AsyncIterator[OtelTracing]:
     """Send traces to the environment's collector; at the end, wait at most `flush_s` seconds for the last spans."""
-    with refusals("OTEL_…: OpenTelemetry cannot start with its variables"):
+    with refusals(OPENTELEMETRY):
         processor = BatchSpanProcessor(OTLPSpanExporter())
         tracing = OtelTracing(processor)
     try:
