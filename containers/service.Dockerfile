@@ -1,5 +1,7 @@
 # The service. Context: the repository's root. Builds with the classic builder and with BuildKit.
-FROM python:3.13-slim AS build
+# compose.prod.yml names the base by its digest.
+ARG PYTHON_IMAGE=python:3.13-slim
+FROM ${PYTHON_IMAGE} AS build
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
@@ -22,7 +24,7 @@ COPY lambda_resize/ lambda_resize/
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
     && /opt/build/bin/pip --python /opt/prewmanager/bin/python install --no-deps dist/*.whl
 
-FROM python:3.13-slim
+FROM ${PYTHON_IMAGE}
 
 COPY --from=build /opt/prewmanager /opt/prewmanager
 ENV PATH=/opt/prewmanager/bin:$PATH PYTHONUNBUFFERED=1
