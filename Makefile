@@ -15,7 +15,7 @@ install = $(BIN)/uv pip install --quiet --compile-bytecode --python $(2) --requi
 	$(2) -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help install system up test lint format lock bench bench-flights bench-flood bench-images package test-all test-browser test-compose test-corpora test-current test-infra test-package test-observability test-one-server test-docs test-soak soak fuzz docs clean
+.PHONY: help install system up test lint format lock bench bench-flights bench-flood bench-images package test-all test-browser test-compose test-corpora test-current test-infra test-package test-observability test-one-server test-supply test-docs test-soak soak fuzz docs sbom audit clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,6 +87,9 @@ test-observability: install .venv/.installed-observability ## test dashboard and
 test-one-server: install ## follow docs/how-to/one-server.md in namespaces with a real systemd; needs root
 	PREW_TEST_ONE_SERVER=1 $(BIN)/python -m pytest tests/one_server/test_with_systemd.py $(ARGS)
 
+test-supply: install .venv/.installed-supply ## test the audit with pip-audit and the bills of materials with CycloneDX's schema
+	PREW_TEST_SUPPLY=1 $(BIN)/python -m pytest tests/supply $(ARGS)
+
 test-docs: install .venv/.installed-docs ## run the documents' commands on a local system, and build the site
 	PREW_TEST_DOCS=1 $(BIN)/python -m pytest tests/docs $(ARGS)
 
@@ -110,7 +113,7 @@ format: install ## format the code, and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 
 LOCKED := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
-LOCKS := dev bench browser build checkov docs function infra local observability server service uv
+LOCKS := dev bench browser build checkov docs function infra local observability server service supply uv
 # The source of each lock file, where it is not the group of the same name.
 from_dev := pyproject.toml --extra resize --extra otel $(addprefix --group ,devstack test lint build ship)
 from_local := pyproject.toml --extra resize --group local
@@ -147,6 +150,12 @@ docs: install .venv/.installed-docs ## build the documents as a site into .local
 
 package: install ## build the functions' deployment packages for x86_64 and arm64 into dist/
 	@$(BIN)/python -m shipping $(ARGS)
+
+sbom: install .venv/.installed-supply ## list in dist/ what images and packages contain, as CycloneDX
+	@$(BIN)/python -m shipping.sbom $(ARGS)
+
+audit: install .venv/.installed-supply ## ask OSV for known vulnerabilities of the locked versions: OSV_URL=… asks a mirror
+	@$(BIN)/python -m shipping.audit $(ARGS)
 
 clean: ## delete everything that the other targets made: .venv, .local, dist, caches
 	rm -rf .venv .local dist build htmlcov .coverage .coverage.* .*_cache .hypothesis *.egg-info

@@ -12,7 +12,7 @@ import typer
 from lambda_resize.settings import SettingsError
 from shipping.archive import MAX_UNZIPPED_BYTES, MAX_ZIPPED_BYTES, MIB, Sizes, TooLargeError
 from shipping.download import DownloadError
-from shipping.packages import RESIZE, ROOT, Package, build, edge, file_name
+from shipping.packages import ROOT, Package, build, configured, file_name
 from shipping.target import RUNTIME_PYTHON, Target
 
 
@@ -31,9 +31,8 @@ def main(
 def _packages(edge_config: Path) -> list[Package]:
     if not edge_config.exists():
         print(f"edge: skipped, {edge_config.name} does not exist; examples/edge.json is an example")
-        return [RESIZE]
     try:
-        return [RESIZE, edge(edge_config)]
+        return configured(edge_config)
     except SettingsError as error:
         raise SystemExit(f"{edge_config}: {error}") from error
 

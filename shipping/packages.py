@@ -11,6 +11,7 @@ from shipping import archive, contents, download, requirements
 from shipping.archive import Sizes
 from shipping.contents import Files
 from shipping.imports import needed_by
+from shipping.requirements import Locked
 from shipping.target import Target
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,6 +56,17 @@ def edge(config: Path) -> Package:
     return Package("edge", sources, _IMAGES, ("x86_64",), {f"lambda_resize/edge/{CONFIG_FILE}": text.encode()})
 
 
+def configured(edge_config: Path) -> list[Package]:
+    """Return the packages of all functions; that of the edge only if it is configured. Raises `SettingsError`."""
+    return [RESIZE, edge(edge_config)] if edge_config.exists() else [RESIZE]
+
+
+def distributions(package: Package, target: Target) -> list[Locked]:
+    """Return the locked distributions that the package contains for `target`."""
+    locked = requirements.read_lock(LOCK, target)
+    return [each for each in locked if package.distributions is None or each.name in package.distributions]
+
+
 def file_name(package: Package, target: Target) -> str:
     """Return a name such as `resize-python3.14-arm64.zip`."""
     return f"{package.name}-python{target.python}-{target.architecture}.zip"
@@ -65,9 +77,7 @@ def build(package: Package, target: Target, folder: Path, downloads: Path) -> Si
 
     Raises `DownloadError`, or `TooLargeError` above Lambda's limits.
     """
-    locked = requirements.read_lock(LOCK, target)
-    wanted = [each for each in locked if package.distributions is None or each.name in package.distributions]
-    archives = download.download(wanted, target, downloads)
+    archives = download.download(distributions(package, target), target, downloads)
     own = contents.of_project(ROOT, package.sources)
     files = contents.merged(contents.of_archives(archives), own, package.generated)
     folder.mkdir(parents=True, exist_ok=True)

@@ -76,6 +76,7 @@ SUITES: dict[str, Callable[[], str]] = {
     "test-docs": _always,
     "test-soak": _always,
     "test-infra": _always,
+    "test-supply": _always,
     "test-observability": _always,
     "test-corpora": _always,
     "test-current": _why_no_apt,
