@@ -30,6 +30,7 @@ from prewmanager.flights.coalescer import Coalescer
 from prewmanager.flights.flight import FlightParts
 from prewmanager.flights.memory import ResultMemory
 from prewmanager.flights.placeholder import FallbackFinder, FallbackPreviews
+from prewmanager.flights.visibility import Visibility
 from prewmanager.previews.catalogue import Catalogue
 from prewmanager.previews.ports import PreviewStore
 from prewmanager.resizing.contract import ResizeContract
@@ -91,6 +92,7 @@ async def running_service(settings: Settings, store: ReadyStore | None = None) -
             timing=timing(settings),
             lifetimes=lifetimes(settings),
             ability=Ability(),
+            visibility=Visibility(at_once=unseen_s(settings) == 0),
             memory=ResultMemory(_RESULTS_IN_MEMORY * settings.max_result_bytes, metrics.results_hold),
         )
         coalescer = Coalescer(

@@ -15,7 +15,7 @@ from prewmanager.adapters.memory_quota import MemoryQuota
 from prewmanager.adapters.memory_store import MemoryFlightStore
 from prewmanager.adapters.redis.connect import connect
 from prewmanager.adapters.redis.fallback import FallbackFlightStore, FallbackQuota
-from prewmanager.adapters.redis.flight_store import CHANNEL, RedisFlightStore
+from prewmanager.adapters.redis.flight_store import RedisFlightStore
 from prewmanager.adapters.redis.notifications import RedisNotifications
 from prewmanager.adapters.redis.photo_faults import FallbackPhotoFaults, RedisPhotoFaults
 from prewmanager.adapters.redis.quota import RedisQuota
@@ -59,7 +59,7 @@ async def opened_shared(settings: Settings, metrics: Metrics, tracing: Tracing) 
         settings.redis_url, on_change=metrics.redis_is, password_file=settings.redis_password_file
     ) as redis:
         metrics.redis_is(up=True)
-        notifications = RedisNotifications(redis, CHANNEL)
+        notifications = RedisNotifications(redis)
         async with (
             notifications.listening(),
             watching_evictions(redis, metrics.redis_has_evicted),

@@ -20,15 +20,22 @@ async def background(work: Coroutine[Any, Any, None], name: str) -> AsyncIterato
         await end(task)
 
 
-async def end(task: asyncio.Task[None]) -> None:
-    """Cancel a task and return when it has ended.
+async def end(*tasks: asyncio.Task[None]) -> None:
+    """Cancel tasks and return when all have ended, also where this is cancelled itself meanwhile.
 
     It cancels repeatedly: a client library that cancels its own time-outs may mistake a cancellation for one of those
-    and continue (redis-py does, while it connects).
+    and continue (redis-py does, while it connects and sends).
     """
-    while not task.done():
-        task.cancel()
-        await asyncio.wait([task], timeout=_RETRY_S)
+    cancelled = None
+    while running := [task for task in tasks if not task.done()]:
+        for task in running:
+            task.cancel()
+        try:
+            await asyncio.wait(running, timeout=_RETRY_S)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
 
 
 async def resume_waiter(waiters: int) -> None:

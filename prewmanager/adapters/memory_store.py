@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -35,7 +34,7 @@ class MemoryFlightStore:
         self._lease_s = lease_s
         self._flights: OrderedDict[str, _Flight] = OrderedDict()
 
-    async def acquire(self, key: str) -> Lease | Completed | Held:
+    async def acquire(self, key: str, *, waits: bool = True) -> Lease | Completed | Held:  # noqa: ARG002 -- nothing is kept for those who wait
         """Acquire the lease, or return the cached result or that the lease is held."""
         known = self._flights.get(key)
         if known is not None and known.expires > self._clock():
@@ -52,15 +51,12 @@ class MemoryFlightStore:
         """Take part in a flight."""
         return contextlib.nullcontext()
 
-    async def evict(self, key: str, completed: Completed | None, *, left_s: float = math.inf) -> bool:
+    async def evict(self, key: str, completed: Completed | None) -> None:
         """Delete this outcome if it is still the cached one."""
         flight = self._flights.get(key)
         if flight is None or flight.outcome is None or (completed and flight.outcome is not completed.outcome):
-            return True
-        if flight.expires - self._clock() > left_s:
-            return False
+            return
         del self._flights[key]
-        return True
 
     async def wait_for_change(self, key: str, timeout_s: float) -> None:
         """Return when the flight has completed, after `timeout_s` at the latest."""

@@ -125,7 +125,9 @@ class Settings(BaseSettings):
     max_invocations: Count = Field(64, description="most concurrent invocations of one process")
     resize_workers: Count = Field(2, description="worker processes if no function is set")
 
-    result_ttl: Seconds = Field(30, description="how long a finished result stays cached in Redis")
+    result_ttl: Seconds = Field(
+        10, description="how long a finished result stays cached in Redis; 10 s longer where S3 may not show it yet"
+    )
     missing_ttl: Seconds = Field(60, description="how long a missing photo stays cached")
     rejected_ttl: Seconds = Field(300, description="how long an unsupported, corrupt or too large photo stays cached")
     transient_ttl: Seconds = Field(2, description="how long any other failure stays cached")

@@ -85,7 +85,7 @@ class CompanionBatch:
 
     async def _acquire(self, companion: Preview) -> None:
         try:
-            lease = await self._parts.flight_store.acquire(companion.flight_key)
+            lease = await self._parts.flight_store.acquire(companion.flight_key, waits=False)
         except FlightStoreUnavailable:
             return
         if isinstance(lease, Completed | Held):

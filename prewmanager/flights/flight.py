@@ -31,12 +31,13 @@ from prewmanager.flights.lease import Lifetimes, Timing, kept
 from prewmanager.flights.memory import ResultMemory
 from prewmanager.flights.ports import Batch, FlightObserver, FlightStore, Lease
 from prewmanager.flights.result import Completed, FlightResult, Held, Stopwatch
+from prewmanager.flights.visibility import Visibility
 from prewmanager.previews.catalogue import Preview
 from prewmanager.previews.outcome import Failure, Made, Outcome, Source
 from prewmanager.previews.ports import PreviewStore
 from prewmanager.resizing.photos import Photos
 from prewmanager.resizing.ports import Resizer
-from prewmanager.resizing.render import RenderJob
+from prewmanager.resizing.render import RenderJob, RenderResult
 
 _log = structlog.get_logger(__name__)
 CRASHED = Failure(ResizerFailed.kind, "an unexpected error, in the log")
@@ -55,6 +56,7 @@ class FlightParts:
     lifetimes: Lifetimes
     memory: ResultMemory
     ability: Ability
+    visibility: Visibility
 
 
 class Flight:
@@ -130,11 +132,37 @@ class Flight:
             result, companions = await self._render(batch)
             yield result
             if await self._is_current(result.outcome):
-                if not await lease.complete(result.outcome, self._parts.lifetimes.of(result.outcome)):
-                    _log.warning("flight.lease_lost", key=self._preview.preview_key)
+                await self._complete(lease, result)
                 await batch.complete(self._preview, result.outcome, companions)
                 return
         await lease.release()
+
+    async def _complete(self, lease: Lease, result: FlightResult) -> None:
+        """Complete the lease; one preview in many shows how soon the bucket shows what was written.
+
+        Where there is no room for the bytes of a preview that needs them, the flight goes on until the bucket shows it.
+        """
+        outcome, lifetimes = result.outcome, self._parts.lifetimes
+        completed = await lease.complete(outcome, lifetimes.of(outcome))
+        if isinstance(outcome, Made) and not outcome.stored and not completed and await self._is_shown():
+            completed = await lease.complete(stored := replace(outcome, stored=True), lifetimes.of(stored))
+        if not completed:
+            _log.warning("flight.lease_lost", key=self._preview.preview_key)
+        if result.source is Source.MADE and self._parts.visibility.is_due():
+            with contextlib.suppress(StorageFailed):
+                found = await self._parts.store.find(self._preview.preview_key)
+                self._parts.visibility.saw(at_once=found is not None)
+
+    async def _is_shown(self) -> bool:
+        """Wait until the bucket shows the preview; False where it does not in time."""
+        loop, pause_s = asyncio.get_running_loop(), self._parts.timing.first_poll_s
+        ends = loop.time() + self._parts.lifetimes.unseen_s
+        while await self._existing() is None:
+            if loop.time() + pause_s > ends:
+                return False
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 1.5, self._parts.timing.longest_poll_s)
+        return True
 
     async def _is_current(self, outcome: Outcome) -> bool:
         """Whether a failure is that of the photo as it is now: it may have been uploaded since it was known to fail."""
@@ -158,11 +186,13 @@ class Flight:
     async def _checked(self, completed: Completed) -> FlightResult | None:
         """Check that a cached preview is still stored; evict the result and return None where it is not.
 
-        A request that did not wait for the result comes from nginx because S3 had no preview: it may have been purged,
-        or the store shows it late. In doubt it is served, and nobody keeps it.
+        A request that did not wait for the result comes from nginx because S3 had no preview: it may have been purged.
+        A preview that the store may not show yet is served, and nobody keeps it.
         """
         if not isinstance(completed.outcome, Made):
             return self._result(completed.outcome)
+        if not completed.outcome.stored:
+            return self._result(replace(completed.outcome, cache_control="no-store"))
         with self._stopwatch.step("s3"):
             try:
                 found = await self._parts.store.find(self._preview.preview_key)
@@ -171,10 +201,9 @@ class Flight:
                 return self._result(completed.outcome)
         if found is not None:
             return self._result(found, Source.FOUND)
-        seen_s = self._parts.lifetimes.made_s - self._parts.lifetimes.unseen_s
-        if await self._parts.flight_store.evict(self._preview.flight_key, completed, left_s=seen_s):
-            return None
-        return self._result(replace(completed.outcome, cache_control="no-store"))
+        self._parts.visibility.saw(at_once=False)
+        await self._parts.flight_store.evict(self._preview.flight_key, completed)
+        return None
 
     async def _render(self, batch: Batch) -> tuple[FlightResult, Mapping[str, Outcome]]:
         """Render the preview and its companions, unless S3 has it: it may have been written since nginx asked."""
@@ -188,7 +217,8 @@ class Flight:
                     return self._result(fault), {}
                 with self._stopwatch.step("lambda"):
                     rendered = await self._parts.resizer.resize(RenderJob(self._preview, batch.previews))
-                return self._result(rendered.made, Source.MADE), rendered.companions
+                made, companions = self._with_bytes_needed(rendered)
+                return self._result(made, Source.MADE), companions
         except (ReplicaFailed, QuotaExceeded):
             raise
         except TimeoutError:
@@ -199,6 +229,16 @@ class Flight:
             _log.exception("flight.crashed", key=self._preview.preview_key)
             failure = CRASHED
         return self._result(failure), {}
+
+    def _with_bytes_needed(self, rendered: RenderResult) -> tuple[Made, Mapping[str, Outcome]]:
+        """Return the outcomes; where the bucket may not show them yet, they say so."""
+        if self._parts.visibility.at_once:
+            return rendered.made, rendered.companions
+        companions = {
+            name: replace(each, stored=False) if isinstance(each, Made) else each
+            for name, each in rendered.companions.items()
+        }
+        return replace(rendered.made, stored=False), companions
 
     async def _known(self) -> tuple[Made | None, Failure | None]:
         """Return the stored preview, and the known fault of its photo."""

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from prewmanager.flights.ports import Lease
-from prewmanager.previews.outcome import Made, Outcome
+from prewmanager.previews.outcome import Failure, Outcome
 from prewmanager.tasks import end
 
 
@@ -33,7 +33,7 @@ class Timing:
 class Lifetimes:
     """How long results stay cached, in seconds: previews, and failures by kind.
 
-    `unseen_s`: for how long the bucket may not show a preview that was just made.
+    `unseen_s`: for how long the bucket may not show a preview that was just made, whose result lives so much longer.
     """
 
     made_s: float
@@ -43,11 +43,13 @@ class Lifetimes:
     @property
     def longest_s(self) -> float:
         """The longest of them."""
-        return max(self.made_s, *self.by_kind.values())
+        return max(self.made_s + self.unseen_s, *self.by_kind.values())
 
     def of(self, outcome: Outcome) -> float:
         """Seconds for which this outcome stays cached."""
-        return self.made_s if isinstance(outcome, Made) else self.by_kind[outcome.kind]
+        if isinstance(outcome, Failure):
+            return self.by_kind[outcome.kind]
+        return self.made_s + (0 if outcome.stored else self.unseen_s)
 
 
 @contextlib.asynccontextmanager

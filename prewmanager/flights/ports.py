@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Coroutine, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
@@ -36,9 +35,10 @@ class Lease(Protocol):
 class FlightStore(Protocol):
     """Keeps the lease of each flight, and its outcome for a while."""
 
-    async def acquire(self, key: str) -> Lease | Completed | Held:
+    async def acquire(self, key: str, *, waits: bool = True) -> Lease | Completed | Held:
         """Acquire the lease, or return what the store has under this key. Never blocks.
 
+        Where the lease is held, the store notes that this process waits for the result, unless `waits` is false.
         Raises `FlightStoreUnavailable`.
         """
         ...
@@ -51,13 +51,11 @@ class FlightStore(Protocol):
         """Return when a watched flight may have changed, after `timeout_s` at the latest. It may return early."""
         ...
 
-    async def evict(self, key: str, completed: Completed | None, *, left_s: float = math.inf) -> bool:
+    async def evict(self, key: str, completed: Completed | None) -> None:
         """Delete an outcome that is no longer true, unless a later version has replaced it.
 
         `completed` None stands for whatever outcome there is; a lease stays. Only that raises `FlightStoreUnavailable`,
         where the store cannot be asked.
-
-        It stays, and False is returned, where more than `left_s` seconds of its life are left.
         """
         ...
 

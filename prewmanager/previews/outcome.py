@@ -10,8 +10,9 @@ from prewmanager.errors import PreviewFailed, Transient, failure_classes
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class Made:
-    """A preview that is stored in the bucket.
+    """A preview that is stored in the bucket, or about to be.
 
+    `stored` is False where the bucket may not show it yet: until then `body` serves those who come.
     `body` is None if it is too large to keep in memory; the preview is then streamed from the bucket. `size` is in
     bytes. `etag` includes its quotes. `cache_control` is the stored header, or None. `thumbhash` is the photo's
     ThumbHash in base64, or None.
@@ -23,6 +24,7 @@ class Made:
     cache_control: str | None
     body: bytes | None
     thumbhash: str | None = None
+    stored: bool = True
 
 
 @dataclass(frozen=True, slots=True)

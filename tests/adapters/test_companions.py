@@ -8,7 +8,6 @@ from typing import Any
 from redis.asyncio import Redis as RedisClient
 
 from devstack.backends import Redis
-from prewmanager.adapters.redis.flight_store import CHANNEL
 from prewmanager.adapters.redis.notifications import RedisNotifications
 from prewmanager.flights.result import Completed
 from tests.support.fakes import FakeStore, until
@@ -19,7 +18,7 @@ from tests.support.replica import Gallery
 async def test_another_replica_is_notified_of_a_companion(redis_server: Redis) -> None:
     async with RedisClient.from_url(redis_server.url) as client:
         await client.flushall()
-        notifications, store = RedisNotifications(client, CHANNEL), FakeStore()
+        notifications, store = RedisNotifications(client), FakeStore()
         async with notifications.listening():
             flight_store = redis_flight_store(client, notifications, namespace="companions")
             here, there = Gallery(flight_store, store), Gallery(flight_store, store)
@@ -51,7 +50,7 @@ class CountedRedis(RedisClient):
 async def test_commands_to_redis_are_two_for_each(redis_server: Redis) -> None:
     async with CountedRedis(port=redis_server.port) as client:
         await client.flushall()
-        notifications = RedisNotifications(client, CHANNEL)
+        notifications = RedisNotifications(client)
         async with notifications.listening():
             replica = Gallery(redis_flight_store(client, notifications, namespace="companions"))
             replica.resizer.gate.set()

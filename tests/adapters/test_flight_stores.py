@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis as RedisClient
 
 from prewmanager.adapters.memory_store import MemoryFlightStore
-from prewmanager.adapters.redis.flight_store import CHANNEL, KEY_PREFIX
+from prewmanager.adapters.redis.flight_store import KEY_PREFIX
 from prewmanager.adapters.redis.notifications import RedisNotifications
 from prewmanager.flights.ports import FlightStore, Lease
 from prewmanager.flights.result import Completed, Held
@@ -35,7 +35,7 @@ class Stored:
 
 @contextlib.asynccontextmanager
 async def _in_redis(client: RedisClient) -> AsyncIterator[Stored]:
-    notifications = RedisNotifications(client, CHANNEL)
+    notifications = RedisNotifications(client)
     key = f"{KEY_PREFIX}photos/k"
 
     async def expire(after_s: float) -> None:
@@ -230,10 +230,48 @@ async def test_waiting_ends_by_itself(flight_store: FlightStore) -> None:
 @pytest.mark.parametrize("size", [0, 100, MAX_BODY_BYTES, MAX_BODY_BYTES + 1])
 async def test_only_a_preview_within_the_bound_is_inlined_for_others(flight_store: FlightStore, size: int) -> None:
     preview = made((b"\x00\xff\nblocked:" * 100)[:size])
-    await (await _lease(flight_store)).complete(preview, 5)
+    lease = await _lease(flight_store)
+    assert isinstance(await flight_store.acquire("k"), Held)
+    await lease.complete(preview, 5)
     found = await _completed(flight_store)
 
     assert found.outcome == (preview if size <= MAX_BODY_BYTES else replace(preview, body=None))
+
+
+@pytest.mark.parametrize("any_redis", ["fakeredis", "redis"], indirect=True)
+@pytest.mark.parametrize("companions", [False, True])
+async def test_where_nobody_waits_a_preview_is_not_inlined(flight_store: FlightStore, *, companions: bool) -> None:
+    """Who renders a companion does not wait for it."""
+    lease = await _lease(flight_store)
+    if companions:
+        assert isinstance(await flight_store.acquire("k", waits=False), Held)
+    assert await lease.complete(made(), 5)
+
+    assert (await _completed(flight_store)).outcome == replace(made(), body=None)
+
+
+@pytest.mark.parametrize("any_redis", ["fakeredis", "redis"], indirect=True)
+@pytest.mark.parametrize("renewed", [False, True])
+async def test_a_takeover_serves_those_who_waited_before_it(stored: Stored, *, renewed: bool) -> None:
+    await _lease(stored.flight_store)
+    assert isinstance(await stored.flight_store.acquire("k"), Held)
+    await stored.expire(LEASE_S)
+    successor = await _lease(stored.flight_store)
+    if renewed:
+        assert await successor.renew()
+    assert await successor.complete(made(), 5)
+
+    assert await _completed(stored.flight_store) == Completed(made())
+
+
+@pytest.mark.parametrize("any_redis", ["fakeredis", "redis"], indirect=True)
+async def test_a_renewal_keeps_those_who_wait(flight_store: FlightStore) -> None:
+    lease = await _lease(flight_store)
+    assert isinstance(await flight_store.acquire("k"), Held)
+    assert await lease.renew()
+    assert await lease.complete(made(), 5)
+
+    assert await _completed(flight_store) == Completed(made())
 
 
 async def test_memory_caches_no_previews() -> None:

@@ -7,11 +7,13 @@ Invariants, as docs/architecture.md has them:
 1. At most one live token: of all leases that were ever acquired, at most one can still be renewed or completed.
 2. A result once seen changes only when it expires or is evicted.
 3. Every waiter ends: when whatever is in the flight store has expired, the next one acquires a lease.
+4. A result has the preview's bytes where somebody may wait for it, and nowhere else.
 """
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -28,11 +30,13 @@ from hypothesis.stateful import (
 )
 from redis.asyncio import Redis as RedisClient
 
-from prewmanager.adapters.redis.flight_store import CHANNEL, KEY_PREFIX
+from prewmanager.adapters.redis.codec import decode
+from prewmanager.adapters.redis.flight_store import KEY_PREFIX
 from prewmanager.adapters.redis.notifications import RedisNotifications
 from prewmanager.flights.ports import Lease
 from prewmanager.flights.result import Completed, Held
-from prewmanager.previews.outcome import Failure
+from prewmanager.previews.outcome import Made
+from tests.support.fakes import made
 from tests.support.redis_flights import redis_flight_store
 
 KEY = "prew/card/a.jpg@0123456789ab"
@@ -55,8 +59,8 @@ class TwiceSent(RedisClient):
 class Protocol(RuleBasedStateMachine):
     """Any number of processes acquire, renew, complete, release, evict and die in any order, while time passes.
 
-    The model: `owner`, the lease in the flight store, which may have `ended`, and `outcome`, the result in it; both are
-    None where there is none.
+    The model: `owner`, the lease in the flight store, which may have `ended` and be `waited` for, and `outcome`, the
+    result in it; both are None where there is none.
     """
 
     leases = Bundle("leases")
@@ -68,14 +72,15 @@ class Protocol(RuleBasedStateMachine):
         self._wire = TwiceSent(connection_pool=client.connection_pool)
         self._flight_store = redis_flight_store(
             self._wire,
-            RedisNotifications(client, CHANNEL),
+            RedisNotifications(client),
             lease_s=600,
             max_body_bytes=100,
         )
         self._outcomes = 0
         self.owner: Lease | None = None
         self.ended = False
-        self.outcome: Failure | None = None
+        self.waited = False
+        self.outcome: Made | None = None
         self.seen: list[Completed] = []
         self._run(client.delete(NAME))
 
@@ -85,18 +90,20 @@ class Protocol(RuleBasedStateMachine):
 
         return self._runner.run(await_it())
 
-    @rule(target=leases, reply_lost=st.booleans())
-    def acquire(self, reply_lost: bool) -> Any:  # noqa: FBT001 -- drawn by hypothesis
-        """A process acquires the lease if it is free, even if a reply is lost."""
+    @rule(target=leases, reply_lost=st.booleans(), waits=st.booleans())
+    def acquire(self, reply_lost: bool, waits: bool) -> Any:  # noqa: FBT001 -- drawn by hypothesis
+        """A process acquires the lease if it is free, even if a reply is lost; if not, it may wait."""
         self._wire.loses_reply = reply_lost
-        acquired = self._run(self._flight_store.acquire(KEY))
+        acquired = self._run(self._flight_store.acquire(KEY, waits=waits))
         if self.outcome is not None:
             assert acquired == Completed(self.outcome)
         elif self.owner is not None and not self.ended:
             assert isinstance(acquired, Held)
+            self.waited = self.waited or waits
         else:
             assert not isinstance(acquired, Completed | Held)
-            self.owner, self.ended = acquired, False
+            # A takeover may have the waiters of the earlier holder.
+            self.owner, self.ended, self.waited = acquired, False, self.owner is not None
             return acquired
         return multiple()
 
@@ -107,17 +114,19 @@ class Protocol(RuleBasedStateMachine):
         renewed = self._run(lease.renew())
         assert renewed == (lease is self.owner or free)
         if renewed:
-            self.owner, self.ended = lease, False
+            # What Redis has lost may have been waited for.
+            self.owner, self.ended, self.waited = lease, False, free or self.waited
 
     @rule(lease=leases)
     def complete(self, lease: Lease) -> None:
         """A process completes, possibly much too late; another's lease or result stays."""
         self._outcomes += 1
-        outcome = Failure("missing", f"outcome {self._outcomes}")
-        mine = lease is self.owner or (self.owner is None and self.outcome is None)
+        outcome = made(b"%d" % self._outcomes)
+        lost = self.owner is None and self.outcome is None
+        mine = lease is self.owner or lost
         assert self._run(lease.complete(outcome, 600)) == mine
         if mine:
-            self.owner, self.outcome = None, outcome
+            self.owner, self.outcome = None, outcome if lost or self.waited else replace(outcome, body=None)
 
     @rule(lease=leases)
     def release(self, lease: Lease) -> None:
@@ -146,7 +155,8 @@ class Protocol(RuleBasedStateMachine):
     def end_lease(self) -> None:
         """The lease ends; its key stays."""
         value = self._run(self._client.get(NAME))
-        self._run(self._client.set(NAME, value.rpartition(b":")[0] + b":1", keepttl=True))
+        lease, _, ends = value.rpartition(b":")
+        self._run(self._client.set(NAME, lease + (b":01" if ends.startswith(b"0") else b":1"), keepttl=True))
         self.ended = True
 
     @rule()
@@ -160,10 +170,10 @@ class Protocol(RuleBasedStateMachine):
         """The key has no value, one token, or one result."""
         value = self._run(self._client.get(NAME))
         if self.outcome is not None:
-            assert value.startswith(b"failed:")
-            assert self.outcome.detail.encode() in value
+            assert decode(value) == Completed(self.outcome)
         elif self.owner is not None:
             assert value.startswith(b"blocked:")
+            assert value.rpartition(b":")[2].startswith(b"0") == self.waited
         else:
             assert value is None
 

@@ -19,10 +19,11 @@ from prewmanager.adapters.redis import circuit_breaker
 from prewmanager.adapters.redis.codec import decode, encode_outcome
 from prewmanager.adapters.redis.connect import connect
 from prewmanager.adapters.redis.fallback import FallbackFlightStore, FallbackQuota
-from prewmanager.adapters.redis.flight_store import CHANNEL, KEY_PREFIX
+from prewmanager.adapters.redis.flight_store import KEY_PREFIX, RedisFlightStore
 from prewmanager.adapters.redis.notifications import RedisNotifications
 from prewmanager.adapters.redis.quota import RedisQuota
 from prewmanager.errors import FlightStoreUnavailable
+from prewmanager.flights.ports import Lease
 from prewmanager.flights.result import Completed, Held
 from prewmanager.previews.outcome import Failure, Made
 from tests.support.fakes import made, until
@@ -73,15 +74,15 @@ async def test_a_redis_that_hangs_is_unavailable() -> None:
 
 
 async def test_a_subscription_that_a_server_does_not_answer_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("prewmanager.adapters.redis.notifications._CONNECT_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("prewmanager.adapters.redis.subscriptions._CONNECT_TIMEOUT_S", 0.1)
     async with _mute() as (url, accepted), _client(url) as client:
-        notifications = RedisNotifications(client, CHANNEL, resubscribe_s=0.01)
+        notifications = RedisNotifications(client, resubscribe_s=0.01)
         async with notifications.listening():
             with notifications.expecting("k"):
                 await notifications.wait("k", 0.01)
-            async with asyncio.timeout(10):
-                for _ in range(3):
-                    await accepted.get()
+                async with asyncio.timeout(10):
+                    for _ in range(3):
+                        await accepted.get()
 
 
 @pytest.mark.fault("redis-away")
@@ -130,7 +131,7 @@ def _falling_back(client: RedisClient, lease_s: float = 5, **options: Any) -> Fa
 async def test_nothing_is_left_of_a_flight_whose_link_broke(tmp_path: Path) -> None:
     server = start_redis(tmp_path)
     async with _client(server.url) as client, _client(server.url) as other:
-        notifications = RedisNotifications(client, CHANNEL)
+        notifications = RedisNotifications(client)
         flight_store = _falling_back(client, 0.01, notifications=notifications)
         await redis_flight_store(other).acquire("k")
         with flight_store.watching("k"):
@@ -151,13 +152,14 @@ async def test_bodies_fill_no_more_than_half_of_redis(tmp_path: Path) -> None:
     async with _client(server.url) as client:
         flight_store = redis_flight_store(
             client,
-            RedisNotifications(client, CHANNEL),
+            RedisNotifications(client),
             max_body_bytes=200_000,
         )
         found = []
         for number in range(200):
             lease = await flight_store.acquire(f"k{number}")
             assert not isinstance(lease, Held | Completed)
+            assert isinstance(await flight_store.acquire(f"k{number}"), Held)
             assert await lease.complete(preview, 60)
             found.append(await flight_store.acquire(f"k{number}"))
         memory = await client.info("memory")
@@ -167,6 +169,22 @@ async def test_bodies_fill_no_more_than_half_of_redis(tmp_path: Path) -> None:
     assert bodies[0] == preview.body
     assert bodies[-1] is None
     assert memory["used_memory"] < 5_000_000
+    server.program.kill()
+
+
+@pytest.mark.fault("full-of-bodies")
+async def test_a_preview_of_no_use_without_its_bytes_keeps_its_lease_where_there_is_no_room(tmp_path: Path) -> None:
+    server = start_redis(tmp_path, options=("--maxmemory", "8mb", "--maxmemory-policy", "noeviction"))
+    async with _client(server.url) as client:
+        store = redis_flight_store(client, max_body_bytes=2_000_000)
+        small, large = (replace(made(b"x" * size), stored=False) for size in (100, 2_000_000))
+        assert await (await _acquired(store, "small")).complete(small, 60)
+        lease = await _acquired(store, "large")
+        assert not await lease.complete(large, 60)
+        assert await store.acquire("small") == Completed(small)
+        assert isinstance(await store.acquire("large"), Held)
+        assert await lease.complete(replace(large, stored=True), 60)
+        assert await store.acquire("large") == Completed(replace(large, stored=True, body=None))
     server.program.kill()
 
 
@@ -187,7 +205,7 @@ async def test_without_redis_the_quota_counts_per_process(tmp_path: Path) -> Non
 async def test_notifications_come_again_after_redis_was_away(tmp_path: Path) -> None:
     server = start_redis(tmp_path)
     async with _client(server.url) as client:
-        notifications = RedisNotifications(client, CHANNEL, resubscribe_s=0.01)
+        notifications = RedisNotifications(client, resubscribe_s=0.01)
         async with notifications.listening():
             await _subscribed(notifications)
             server.program.kill()
@@ -196,8 +214,7 @@ async def test_notifications_come_again_after_redis_was_away(tmp_path: Path) -> 
                 with notifications.expecting("k"):
                     waiting = asyncio.create_task(notifications.wait("k", 30))
                     while not waiting.done():
-                        await client.publish(CHANNEL, "a key that nobody expects")
-                        await client.publish(CHANNEL, "k")
+                        await _announce(client, "k")
     again.program.kill()
 
 
@@ -228,6 +245,10 @@ async def _subscribed(notifications: RedisNotifications) -> None:
         await notifications.wait("the first one", 30)
 
 
+async def _announce(client: RedisClient, channel: str) -> None:
+    await client.execute_command("SPUBLISH", channel, "")  # type: ignore[no-untyped-call]  # redis-py's
+
+
 class SlowReply(RedisClient):
     """Lets something happen between a command and its reply."""
 
@@ -243,14 +264,14 @@ class SlowReply(RedisClient):
 async def test_a_flight_that_completes_while_it_is_read_is_not_waited_for(redis_server: Redis) -> None:
     async with _client(redis_server.url) as other, SlowReply(port=redis_server.port) as client:
         await other.flushall()
-        notifications = RedisNotifications(client, CHANNEL)
+        notifications = RedisNotifications(client)
         lease = await redis_flight_store(other).acquire("k")
         assert not isinstance(lease, Held | Completed)
 
         async def meanwhile() -> None:
             await lease.complete(Failure("missing", ""), 5)
             with notifications.expecting("the next one"):
-                await other.publish(CHANNEL, "the next one")
+                await _announce(other, "the next one")
                 await notifications.wait("the next one", 30)
 
         async with notifications.listening():
@@ -263,19 +284,97 @@ async def test_a_flight_that_completes_while_it_is_read_is_not_waited_for(redis_
                     await flight_store.wait_for_change("k", 600)
 
 
-async def test_the_subscription_ends_when_nobody_waits(redis_server: Redis) -> None:
-    """A replica without shared flights gets no notifications; the next waiting flight subscribes again."""
+async def test_a_subscription_ends_with_its_wait_and_the_connection_after_the_last(redis_server: Redis) -> None:
     async with _client(redis_server.url) as client:
-        notifications = RedisNotifications(client, "prew:a channel of its own", linger_s=0)
-
-        async def subscribers() -> int:
-            return int((await client.pubsub_numsub("prew:a channel of its own"))[0][1])
-
+        notifications = RedisNotifications(client, linger_s=0)
         async with notifications.listening():
             for _ in range(2):
-                await _subscribed(notifications)
-                while await subscribers():
+                with notifications.expecting("k"):
+                    await notifications.wait("k", 30)
+                    assert await _subscribers(client, "k") == 1
+                while await _subscribers(client, "k"):
                     pass
+                while await client.client_list(_type="pubsub"):
+                    pass
+
+
+async def _subscribers(client: RedisClient, channel: str) -> int:
+    counts: list[Any] = await client.execute_command("PUBSUB", "SHARDNUMSUB", channel)  # type: ignore[no-untyped-call]  # redis-py's
+    return int(counts[1])
+
+
+@pytest.mark.fault("many-replicas")
+async def test_of_200_replicas_those_that_wait_for_a_flight_hear_of_it_and_no_other(redis_server: Redis) -> None:
+    """Each waits for a flight of its own, two of them for one more; then a hundred lonely flights complete."""
+    heard: list[tuple[int, str]] = []
+    async with contextlib.AsyncExitStack() as stack:
+        client = await stack.enter_async_context(_client(redis_server.url))
+        await client.flushall()
+        other = redis_flight_store(client)
+        replicas = [Replica(number, client, heard) for number in range(200)]
+        for replica in replicas:
+            await stack.enter_async_context(replica.notifications.listening())
+            stack.enter_context(replica.store.watching(f"own {replica.number}"))
+        leases = {key: await _acquired(other, key) for key in ["shared", *(f"own {each}" for each in range(200))]}
+        await asyncio.gather(*(replica.waits_for(f"own {replica.number}") for replica in replicas))
+        for replica in replicas[:2]:
+            stack.enter_context(replica.store.watching("shared"))
+            await replica.waits_for("shared")
+        for number in range(100):
+            assert await (await _acquired(other, f"lonely {number}")).complete(made(b"x"), 5)
+        waiting = [asyncio.create_task(each.store.wait_for_change("shared", 30)) for each in replicas[:2]]
+        assert await leases["shared"].complete(made(b"x"), 5)
+        await asyncio.gather(*waiting)
+
+    assert sorted(heard) == [(0, "shared"), (1, "shared")]
+
+
+class Overheard(RedisNotifications):
+    """Tells which messages it gets."""
+
+    on_message: Callable[[str], None]
+
+    def _came(self, channel: str, message: str | None) -> None:
+        if message is not None:
+            self.on_message(channel.rpartition("/")[2])
+        super()._came(channel, message)
+
+
+class Replica:
+    """A process with a subscription connection of its own; `heard` gets its number and the flight of each message."""
+
+    def __init__(self, number: int, client: RedisClient, heard: list[tuple[int, str]]) -> None:
+        self.number = number
+        self.notifications = Overheard(client)
+        self.notifications.on_message = lambda channel: heard.append((number, channel))
+        self.store = redis_flight_store(client, self.notifications)
+
+    async def waits_for(self, key: str) -> None:
+        """Wait until the subscription stands."""
+        assert isinstance(await self.store.acquire(key), Held)
+        await self.store.wait_for_change(key, 30)
+
+
+async def _acquired(store: RedisFlightStore, key: str) -> Lease:
+    acquired = await store.acquire(key)
+    assert not isinstance(acquired, Held | Completed)
+    return acquired
+
+
+async def test_a_lonely_flight_sends_two_small_commands(redis_server: Redis) -> None:
+    """Its lease and its result without the preview's bytes; nothing is published."""
+    async with _client(redis_server.url) as client:
+        await client.flushall()
+        store = redis_flight_store(client, max_body_bytes=1_000_000)
+        await (await _acquired(store, "warms up")).complete(made(b"x"), 5)  # the scripts are known then
+        before = await client.info("stats")
+        await (await _acquired(store, "k")).complete(made(b"x" * 70_000), 5)
+        after = await client.info("stats")
+        held = await client.memory_usage(f"{KEY_PREFIX}photos/k")
+
+    assert after["total_net_input_bytes"] - before["total_net_input_bytes"] < 1000
+    assert held is not None
+    assert held < 1000
 
 
 @pytest.mark.fault("unknown-value")
@@ -399,7 +498,7 @@ async def test_a_subscription_whose_other_end_is_gone_is_renewed(redis_server: R
     proxy = FaultProxy(redis_server.port)
     async with proxy.running() as url, _client(url) as client, _client(redis_server.url) as other:
         # It does not end by itself during the test.
-        notifications = RedisNotifications(client, CHANNEL, resubscribe_s=0.01, linger_s=3600)
+        notifications = RedisNotifications(client, resubscribe_s=0.01, linger_s=3600)
         async with notifications.listening():
             await _subscribed(notifications)
             proxy.go_silent()
@@ -407,13 +506,13 @@ async def test_a_subscription_whose_other_end_is_gone_is_renewed(redis_server: R
                 with notifications.expecting("k"):
                     waiting = asyncio.create_task(notifications.wait("k", 30))
                     while not waiting.done():
-                        await other.publish(CHANNEL, "k")
+                        await _announce(other, "k")
                         await asyncio.sleep(0.01)
             with notifications.expecting("k"):
                 waiting = asyncio.create_task(notifications.wait("k", 600))
                 async with asyncio.timeout(20):
                     while not waiting.done():
-                        await other.publish(CHANNEL, "k")
+                        await _announce(other, "k")
                         await asyncio.sleep(0.01)
 
 

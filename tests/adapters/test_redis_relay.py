@@ -41,4 +41,5 @@ async def _subscribed(redis_server: Redis, namespace: str) -> None:
     import redis
 
     with redis.Redis.from_url(redis_server.url) as asking:
-        await until_reported(lambda: asking.pubsub_numsub(f"{RELAY_CHANNEL}{namespace}")[0][1] == 1)
+        channel = f"{RELAY_CHANNEL}{namespace}"
+        await until_reported(lambda: asking.execute_command("PUBSUB", "SHARDNUMSUB", channel)[1] == 1)

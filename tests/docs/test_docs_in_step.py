@@ -11,7 +11,7 @@ import pytest
 
 from devstack.local_settings import read_local_settings
 from devstack.nginx_server import SOURCES, effective_environment
-from prewmanager.adapters.redis.flight_store import CHANNEL, KEY_PREFIX
+from prewmanager.adapters.redis.flight_store import KEY_PREFIX
 from prewmanager.adapters.redis.photo_faults import PHOTO_KEY_PREFIX
 from prewmanager.config.settings import Settings, read_settings
 from prewmanager.errors import failure_classes
@@ -196,10 +196,6 @@ def test_tests_that_security_names_exist() -> None:
 
     assert named
     assert named - defined == set()
-
-
-def test_the_documented_channel_is_that_of_the_code() -> None:
-    assert f"`{CHANNEL}`" in _text(ROOT / "docs" / "architecture.md")
 
 
 def _listing(package: str) -> set[str]:

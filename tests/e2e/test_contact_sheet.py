@@ -102,7 +102,7 @@ async def test_viewers_of_one_replica_receive_the_flights_of_another(shown: Site
         async with session.get(address) as one, session.get(address) as two:
             assert one.headers["Content-Type"] == "text/event-stream"
             with RedisClient.from_url(redis_server.url) as redis:
-                await until_reported(lambda: redis.pubsub_numsub(channel)[0][1] == 1)
+                await until_reported(lambda: redis.execute_command("PUBSUB", "SHARDNUMSUB", channel)[1] == 1)
             other = await asyncio.to_thread(ask, shown.ports[1], f"/{key}")
             received = [await _until_completed(stream.content, key) for stream in (one, two)]
 

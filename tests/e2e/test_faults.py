@@ -20,7 +20,6 @@ from redis.asyncio import Redis as RedisClient
 
 from devstack.backends import S3, start_redis
 from devstack.programs import free_ports
-from prewmanager.adapters.redis.flight_store import CHANNEL
 from prewmanager.adapters.redis.photo_faults import photo_name
 from prewmanager.config.names import namespace_of
 from tests.support.asking import ask
@@ -272,7 +271,7 @@ async def test_without_notifications_waiters_find_the_result_by_polling(run_faul
         leading, waiting = await _leader_and_waiters(part, _photo("message-lost"))
         with redis.Redis.from_url(part.redis.url) as client:
             # One: the leader does not wait, so it has no subscription.
-            await until_reported(lambda: client.pubsub_numsub(CHANNEL)[0][1] == 1)
+            await until_reported(lambda: len(client.execute_command("PUBSUB", "SHARDCHANNELS")) == 1)
             assert client.execute_command("CLIENT", "KILL", "TYPE", "pubsub") == 1
         part.function.gate.set()
         bursts = [await leading, await waiting]

@@ -47,7 +47,7 @@ def test_a_preview_that_the_store_shows_late_is_rendered_once(
     assert {answer.status for answer in answers} == {200}
     assert {answer.body for answer in answers} == {shown.body}
     assert function_of_late.stats()["invocations"] == 1
-    assert {answer.headers["Cache-Control"] for answer in answers[1:]} == {"no-store"}
+    assert answers[-1].headers["Cache-Control"] == "no-store"  # the first ones may have joined the flight itself
     assert "max-age" in answers[0].headers["Cache-Control"]
     assert "max-age" in shown.headers["Cache-Control"]
 

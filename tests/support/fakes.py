@@ -75,11 +75,15 @@ class FakeStore:
         self.objects: dict[str, Made] = {}
         self.requests = 0
         self.broken = False
+        self.late = 0  # how many more requests do not show what was written
 
     async def find(self, key: str) -> Made | None:
         self.requests += 1
         if self.broken:
             raise StorageFailed("the fake is broken")
+        if self.late and key in self.objects:
+            self.late -= 1
+            return None
         return self.objects.get(key)
 
     async def stream(self, key: str) -> tuple[Made, AsyncIterator[bytes]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from redis.asyncio import Redis, RedisCluster
 
-from prewmanager.adapters.redis.flight_store import CHANNEL, RedisFlightStore
+from prewmanager.adapters.redis.flight_store import RedisFlightStore
 from prewmanager.adapters.redis.notifications import RedisNotifications
 
 
@@ -20,7 +20,7 @@ def redis_flight_store(
     """Return the flight store of this client; without `notifications` its own, to which nobody listens."""
     return RedisFlightStore(
         redis,
-        notifications or RedisNotifications(redis, CHANNEL),
+        notifications or RedisNotifications(redis),
         namespace=namespace,
         lease_s=lease_s,
         lock_ttl_s=lock_ttl_s,

@@ -22,6 +22,7 @@ from prewmanager.flights.memory import ResultMemory
 from prewmanager.flights.placeholder import FallbackFinder, FallbackPreviews
 from prewmanager.flights.ports import FlightObserver, FlightStore, FlightTracer, Lease
 from prewmanager.flights.result import Answer, Completed, Held
+from prewmanager.flights.visibility import Visibility
 from prewmanager.previews.catalogue import Catalogue
 from prewmanager.previews.ports import PreviewStore
 from prewmanager.previews.variants import all_variants
@@ -54,6 +55,7 @@ class InMemoryReplica:
         failures_s: float = 2.0,
         memory_bytes: int = 10_000_000,
         fallback_after_s: float | None = None,
+        unseen_s: float = 0.0,
         faults: PhotoFaults | None = None,
         observer: FlightObserver | None = None,
         tracer: FlightTracer | None = None,
@@ -74,9 +76,10 @@ class InMemoryReplica:
             resizer=PhotoFaultsResizer(traced_resizer(self.resizer), photos, slow_s=1),
             observer=observer or self.observer,
             timing=timing,
-            lifetimes=Lifetimes(30, dict.fromkeys(failure_classes(), failures_s)),
+            lifetimes=Lifetimes(30, dict.fromkeys(failure_classes(), failures_s), unseen_s),
             memory=ResultMemory(memory_bytes),
             ability=Ability(),
+            visibility=Visibility(at_once=unseen_s == 0),
         )
         self.coalescer = Coalescer(
             parts,

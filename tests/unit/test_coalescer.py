@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import NoReturn
 
 import pytest
@@ -20,7 +21,7 @@ from prewmanager.errors import (
 from prewmanager.flights.lease import Timing
 from prewmanager.flights.ports import Lease
 from prewmanager.flights.result import Answer, Completed, Held
-from prewmanager.previews.outcome import Outcome, Source
+from prewmanager.previews.outcome import Made, Outcome, Source
 from tests.support.fake_time import pass_time
 from tests.support.fakes import FakeClock, FakeStore, RecordingLease, made, preview, until
 from tests.support.replica import InMemoryReplica
@@ -68,7 +69,7 @@ class LeaseStore(MemoryFlightStore):
         super().__init__()
         self.lease = lease
 
-    async def acquire(self, key: str) -> Lease:  # noqa: ARG002 -- it has one flight
+    async def acquire(self, key: str, *, waits: bool = True) -> Lease:  # noqa: ARG002 -- it has one flight
         return self.lease
 
 
@@ -79,14 +80,13 @@ class CachingStore(MemoryFlightStore):
         super().__init__()
         self.cached: Outcome | None = outcome
 
-    async def acquire(self, key: str) -> Lease | Completed | Held:
-        return Completed(self.cached) if self.cached else await super().acquire(key)
+    async def acquire(self, key: str, *, waits: bool = True) -> Lease | Completed | Held:
+        return Completed(self.cached) if self.cached else await super().acquire(key, waits=waits)
 
-    async def evict(self, key: str, completed: Completed | None, *, left_s: float = 0) -> bool:  # noqa: ARG002 -- one flight
+    async def evict(self, key: str, completed: Completed | None) -> None:  # noqa: ARG002 -- one flight
         assert completed is not None
         assert completed.outcome is self.cached
         self.cached = None
-        return True
 
 
 @pytest.mark.parametrize(("waiters", "answered"), [(1, 1), (2, 0), (600, 0)])
@@ -123,6 +123,33 @@ async def test_a_cached_preview_is_read_from_the_bucket() -> None:
 
     assert (answer.made.body, answer.source) == (b"as it is", Source.FOUND)
     assert replica.resizer.calls == []
+
+
+async def test_a_preview_that_the_bucket_may_not_show_yet_is_served_unchecked() -> None:
+    replica = InMemoryReplica(CachingStore(replace(made(b"not there yet"), stored=False)))
+    answer = await replica.ask()
+
+    assert (answer.made.body, answer.made.cache_control) == (b"not there yet", "no-store")
+    assert replica.resizer.calls == []
+
+
+@pytest.mark.fault("full-of-bodies")
+async def test_where_there_is_no_room_for_its_bytes_a_flight_goes_on_until_the_bucket_shows_its_preview() -> None:
+    completed: list[Outcome] = []
+    lease = RecordingLease()
+
+    class NoRoom(RecordingLease):
+        async def complete(self, outcome: Outcome, ttl_s: float) -> bool:
+            completed.append(outcome)
+            return await lease.complete(outcome, ttl_s) and isinstance(outcome, Made) and outcome.stored
+
+    replica = InMemoryReplica(LeaseStore(NoRoom()), unseen_s=30)
+    replica.store.late = 3
+    replica.resizer.gate.set()
+    answer = await replica.ask()
+    await pass_time(1)
+
+    assert completed == [replace(answer.made, stored=False), replace(answer.made, stored=True)]
 
 
 async def test_a_cached_preview_is_served_while_the_bucket_cannot_be_read() -> None:
@@ -398,8 +425,8 @@ async def test_a_flight_that_outlasts_the_grace_time_is_released_to_another_repl
 
 async def test_a_defect_of_the_flight_store_is_a_failed_resize() -> None:
     class BrokenStore(MemoryFlightStore):
-        async def acquire(self, key: str) -> NoReturn:
-            raise ZeroDivisionError(key)
+        async def acquire(self, key: str, *, waits: bool = True) -> NoReturn:
+            raise ZeroDivisionError(key, waits)
 
     with pytest.raises(ResizerFailed):
         await InMemoryReplica(BrokenStore()).ask()

@@ -165,9 +165,9 @@ class LeaseStore(MemoryFlightStore):
         super().__init__()
         self.lease = lease
 
-    async def acquire(self, key: str) -> Lease | Completed | Held:
+    async def acquire(self, key: str, *, waits: bool = True) -> Lease | Completed | Held:
         """Return the preview's own lease first."""
-        return self.lease if self._flights else await super().acquire(key)
+        return self.lease if self._flights else await super().acquire(key, waits=waits)
 
 
 async def test_repeated_cancellation_does_not_stop_the_release_of_companions() -> None:
@@ -226,10 +226,10 @@ async def test_a_companion_whose_release_is_cancelled_is_released_again() -> Non
 class UnavailableStore(MemoryFlightStore):
     """A flight store that becomes unavailable after the lease of the preview itself."""
 
-    async def acquire(self, key: str) -> Lease | Completed | Held:
+    async def acquire(self, key: str, *, waits: bool = True) -> Lease | Completed | Held:
         if self._flights:
             raise FlightStoreUnavailable(key)
-        return await super().acquire(key)
+        return await super().acquire(key, waits=waits)
 
 
 async def test_without_the_flight_store_a_preview_is_rendered_alone() -> None:

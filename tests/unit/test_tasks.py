@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from prewmanager.tasks import background
+from prewmanager.tasks import background, end
 from tests.support.fakes import until
 
 
@@ -42,6 +42,29 @@ async def test_a_task_that_swallows_its_cancellation_is_cancelled_again() -> Non
         await begun.wait()
 
     assert swallowed == 2
+
+
+async def test_a_task_ends_also_where_its_end_is_cancelled_meanwhile() -> None:
+    swallowed, begun = 0, asyncio.Event()
+
+    async def stubborn() -> None:
+        nonlocal swallowed
+        begun.set()
+        while swallowed < 3:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                swallowed += 1
+
+    inner = asyncio.create_task(stubborn())
+    outer = asyncio.create_task(end(inner))
+    await begun.wait()
+    await until(lambda: swallowed == 1)
+    outer.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await outer
+
+    assert inner.done()
 
 
 async def test_an_error_of_the_block_passes_through() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -35,10 +34,10 @@ class TracedFlightStore:
         self._inner = inner
         self._tracer = tracer
 
-    async def acquire(self, key: str) -> Lease | Completed | Held:
+    async def acquire(self, key: str, *, waits: bool = True) -> Lease | Completed | Held:
         """Acquire the lease; the span records the outcome: acquired, held or completed."""
         with _request(self._tracer, "redis acquire", **_REDIS) as span:
-            acquired = await self._inner.acquire(key)
+            acquired = await self._inner.acquire(key, waits=waits)
             if isinstance(acquired, Completed | Held):
                 span.set_attribute("prewmanager.lease", type(acquired).__name__.lower())
                 return acquired
@@ -49,10 +48,10 @@ class TracedFlightStore:
         """Take part in a flight; this sends nothing."""
         return self._inner.watching(key)
 
-    async def evict(self, key: str, completed: Completed | None, *, left_s: float = math.inf) -> bool:
+    async def evict(self, key: str, completed: Completed | None) -> None:
         """Evict an outcome whose preview is gone."""
         with _request(self._tracer, "redis evict", **_REDIS):
-            return await self._inner.evict(key, completed, left_s=left_s)
+            await self._inner.evict(key, completed)
 
     async def wait_for_change(self, key: str, timeout_s: float) -> None:
         """Wait for the process that has the lease."""

@@ -38,6 +38,7 @@ def encode_outcome(outcome: Outcome, max_body_bytes: int) -> bytes:
         "cache_control": outcome.cache_control,
         "inlined": body is not None,
         **({"thumbhash": outcome.thumbhash} if outcome.thumbhash else {}),
+        **({} if outcome.stored else {"stored": False}),
     }
     return _RESULT + orjson.dumps(header) + b"\n" + (body or b"")
 
@@ -69,4 +70,5 @@ def _made(header: dict[str, object], body: bytes) -> Made:
         cache_control=None if cache_control is None else str(cache_control),
         body=body if header["inlined"] else None,
         thumbhash=None if thumbhash is None else str(thumbhash),
+        stored=header.get("stored") is not False,
     )

@@ -7,7 +7,6 @@ calls fail at once (`circuit_breaker`).
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Callable, Iterator
 
 import structlog
@@ -39,10 +38,10 @@ class FallbackFlightStore:
         # The watched flights, and whether Redis last said that another process has the lease.
         self._held: dict[str, bool] = {}
 
-    async def acquire(self, key: str) -> Lease | Completed | Held:
+    async def acquire(self, key: str, *, waits: bool = True) -> Lease | Completed | Held:
         """Acquire the lease in Redis, or in this process. Never raises."""
         try:
-            acquired = await self._shared.acquire(key)
+            acquired = await self._shared.acquire(key, waits=waits)
         except FlightStoreUnavailable as error:
             return await self._acquire_alone(key, error)
         if key in self._held:
@@ -73,11 +72,13 @@ class FallbackFlightStore:
         """Wait in the store that last said that the lease is held."""
         await (self._shared if self._held.get(key) else self._alone).wait_for_change(key, timeout_s)
 
-    async def evict(self, key: str, completed: Completed | None, *, left_s: float = math.inf) -> bool:
+    async def evict(self, key: str, completed: Completed | None) -> None:
         """Evict an outcome from the store that it is in, or any from both."""
         if completed is None:
-            return all([await store.evict(key, None, left_s=left_s) for store in (self._alone, self._shared)])
-        return await (self._shared if completed.version else self._alone).evict(key, completed, left_s=left_s)
+            await self._alone.evict(key, None)
+            await self._shared.evict(key, None)
+        else:
+            await (self._shared if completed.version else self._alone).evict(key, completed)
 
 
 class FallbackQuota:

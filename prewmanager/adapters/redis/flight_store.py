@@ -1,10 +1,12 @@
 """The flight store in Redis: one key for a flight, and scripts that change it only for the holder of its token.
 
 prew:flight:<bucket>/<preview key>@<preset fingerprint>
-    blocked:<token>:<end>   the lease, which ends at this time (Redis's own, in milliseconds since 1970), renewed
+    blocked:<token>:<end>   the lease, which ends at this time (Redis's own, in milliseconds since 1970), renewed; with
+                            a zero before the time where another process waits for the result
     result:… failed:…       until the result's TTL; deleting the key evicts the result at once
 
-prew:completed              the channel on which the key of each completed flight is published
+The flight's channel has the name of its key, and so is on the same node. It is used where another process waits, and
+only there a result has the preview's bytes: who asks later finds the preview in S3.
 
 The lease's key outlives its end, and any result: a full Redis evicts first what expires first (`volatile-ttl`), and an
 evicted lease costs a second rendering, an evicted result a request to S3.
@@ -14,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 import secrets
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -26,70 +27,16 @@ from redis.asyncio import Redis, RedisCluster
 from prewmanager.adapters.redis.client import PROBE_KEY, Script, translated
 from prewmanager.adapters.redis.codec import UnreadableValue, decode, encode_outcome
 from prewmanager.adapters.redis.notifications import RedisNotifications
+from prewmanager.adapters.redis.scripts import ACQUIRE, COMPLETE, EVICT, RELEASE, RENEW
 from prewmanager.errors import FlightStoreUnavailable
 from prewmanager.flights.ports import Lease
 from prewmanager.flights.result import Completed, Held
-from prewmanager.previews.outcome import Outcome
+from prewmanager.previews.outcome import Made, Outcome
 
 KEY_PREFIX = "prew:flight:"
-CHANNEL = "prew:completed"
-
+_COMPLETED, _SOMEBODY_WAITS = 1, 2  # answers of the script that completes a flight
 _MAX_UNREADABLE = 1000
 _log = structlog.get_logger(__name__)
-
-# Compare and act in one step: a late holder neither deletes nor overwrites what another process has by now. Where the
-# key is absent (Redis lost or evicted it), acting is safe and saves the work.
-_LEASE = """
-local value = redis.call('GETRANGE', KEYS[1], 0, 63)
-local token, ends = string.match(value, '^blocked:(%x+):?(%d*)$')
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local free = value == '' or token == ARGV[1]
-local function hold()
-  local lease = string.format('blocked:%s:%.0f', ARGV[1], now + ARGV[2])
-  redis.call('SET', KEYS[1], lease, 'PX', ARGV[3])
-end
-"""
-# A client that sends the command again because the reply was lost finds its own token, and has the lease.
-_ACQUIRE = f"""{_LEASE}
-if not free and (tonumber(ends or '') or math.huge) > now then return redis.call('GET', KEYS[1]) end
-hold()
-return false
-"""
-_RENEW = f"""{_LEASE}
-if not free then return 0 end
-hold()
-return 1
-"""
-# Bodies take no more than half of Redis's memory: above that, a result goes without, and is streamed from S3.
-_COMPLETE = f"""{_LEASE}
-if not free then return 0 end
-local result = ARGV[2]
-if #ARGV[2] > #ARGV[5] then
-  local info = redis.pcall('INFO', 'memory')
-  local memory = type(info) == 'string' and info or ''
-  local function bytes(field) return tonumber(string.match(memory, '\\n' .. field .. ':(%d+)') or '0') end
-  local most = bytes('maxmemory') > 0 and bytes('maxmemory') or bytes('total_system_memory')
-  if most > 0 and bytes('used_memory') + #result > most / 2 then result = ARGV[5] end
-end
-redis.call('SET', KEYS[1], result, 'PX', ARGV[3])
-if ARGV[4] ~= '' then redis.call('PUBLISH', ARGV[4], KEYS[1]) end
-return 1
-"""
-_RELEASE = f"""{_LEASE}
-if value == '' or not free then return 0 end
-redis.call('DEL', KEYS[1])
-if ARGV[2] ~= '' then redis.call('PUBLISH', ARGV[2], KEYS[1]) end
-return 1
-"""
-# The version, which is how a value begins, distinguishes a result from the next one under the same key.
-_EVICT = """
-if ARGV[1] == '' then
-  if redis.call('GETRANGE', KEYS[1], 0, 7) == 'blocked:' then return 1 end
-elseif redis.call('GETRANGE', KEYS[1], 0, #ARGV[1] - 1) ~= ARGV[1] then return 1 end
-if ARGV[2] ~= '' and redis.call('PTTL', KEYS[1]) > tonumber(ARGV[2]) then return 0 end
-return redis.call('DEL', KEYS[1])
-"""
 
 
 class RedisFlightStore:
@@ -117,22 +64,18 @@ class RedisFlightStore:
         self._key_ms = round((lease_s + longest_result_s) * 1000)
         self._lock_ttl_s = lock_ttl_s
         self._max_body_bytes = max_body_bytes
-        # On one server the script publishes. In a cluster the channel has a slot of its own, which a script on another
-        # key may not touch.
-        self._cluster = redis if isinstance(redis, RedisCluster) else None
-        self._channel = "" if self._cluster else CHANNEL
-        self._acquire = Script(redis, _ACQUIRE)
-        self._renew = Script(redis, _RENEW)
-        self._complete = Script(redis, _COMPLETE)
-        self._release = Script(redis, _RELEASE)
-        self._evict = Script(redis, _EVICT)
+        self._acquire = Script(redis, ACQUIRE)
+        self._renew = Script(redis, RENEW)
+        self._complete = Script(redis, COMPLETE)
+        self._release = Script(redis, RELEASE)
+        self._evict = Script(redis, EVICT)
         # When a value that cannot be read was first seen, by key.
         self._unreadable: OrderedDict[str, float] = OrderedDict()
 
-    async def acquire(self, key: str) -> Lease | Completed | Held:
+    async def acquire(self, key: str, *, waits: bool = True) -> Lease | Completed | Held:
         """Acquire the lease, or return what Redis has, in one command. Raises `FlightStoreUnavailable`."""
         name, token = self._prefix + key, secrets.token_hex(8)
-        args = (token, self._lease_ms, self._key_ms)
+        args = (token, self._lease_ms, self._key_ms, "waits" if waits else "")
         value = await self._acquire(name, *args, failed="a lease could not be acquired")
         try:
             acquired = _RedisLease(self, name, token) if value is None else decode(cast("bytes", value))
@@ -155,17 +98,14 @@ class RedisFlightStore:
         """Take part in a flight: notifications about it are recorded."""
         return self._notifications.expecting(self._prefix + key)
 
-    async def evict(self, key: str, completed: Completed | None, *, left_s: float = math.inf) -> bool:
+    async def evict(self, key: str, completed: Completed | None) -> None:
         """Delete an outcome, if it is still this version; while Redis is away, its TTL does that.
 
         Raises `FlightStoreUnavailable` where any version shall go: who asks for that tries again.
         """
-        left_ms = "" if math.isinf(left_s) else max(0, round(left_s * 1000))
-        args = (completed.version if completed else b"", left_ms)
-        evicted: object = True
+        version = completed.version if completed else b""
         with _logged() if completed else contextlib.nullcontext():
-            evicted = await self._evict(self._prefix + key, *args, failed="a result could not be evicted")
-        return bool(evicted)
+            await self._evict(self._prefix + key, version, failed="a result could not be evicted")
 
     async def wait_for_change(self, key: str, timeout_s: float) -> None:
         """Return when a notification about the flight came, after `timeout_s` at the latest."""
@@ -174,8 +114,8 @@ class RedisFlightStore:
     async def ping(self) -> None:
         """Return when Redis accepts a write, and each node of a cluster answers. Raises `FlightStoreUnavailable`."""
         await translated(self._redis.set(PROBE_KEY, b"", px=1000), "a write failed")
-        if self._cluster is not None:
-            await translated(self._cluster.ping(target_nodes=RedisCluster.PRIMARIES), "no answer to PING")
+        if isinstance(self._redis, RedisCluster):
+            await translated(self._redis.ping(target_nodes=RedisCluster.PRIMARIES), "no answer to PING")
 
     async def renew(self, name: str, token: str) -> bool:
         """Part of the lease; unreachable is not lost, as the next renewal may get through."""
@@ -186,23 +126,23 @@ class RedisFlightStore:
 
     async def complete(self, name: str, token: str, outcome: Outcome, ttl_s: float) -> bool:
         """Part of the lease."""
-        value, without_body = (encode_outcome(outcome, most) for most in (self._max_body_bytes, 0))
-        args = (token, value, max(1, round(ttl_s * 1000)), self._channel, without_body)
-        completed = False
+        whole, lean = (encode_outcome(outcome, most) for most in (self._max_body_bytes, 0))
+        ttl_ms, failed = max(1, round(ttl_s * 1000)), "a result could not be written"
+        first, form = lean, "final" if whole == lean else "lean"
+        if form == "lean" and isinstance(outcome, Made) and not outcome.stored:
+            first, form = whole, "needed"
+        answer: object = None
         with _logged():
-            completed = bool(await self._complete(name, *args, failed="a result could not be written"))
-            await self._publish(name)
-        return completed
+            answer = await self._complete(name, token, first, ttl_ms, form, failed=failed)
+        if answer == _SOMEBODY_WAITS:
+            with _logged():
+                answer = await self._complete(name, token, whole, ttl_ms, "body", lean, failed=failed)
+        return answer == _COMPLETED
 
     async def release(self, name: str, token: str) -> None:
         """Part of the lease."""
         with _logged():
-            await self._release(name, token, self._channel, failed="a lease could not be released")
-            await self._publish(name)
-
-    async def _publish(self, name: str) -> None:
-        if self._cluster is not None:
-            await translated(self._cluster.spublish(CHANNEL, name), "a notification could not be published")
+            await self._release(name, token, failed="a lease could not be released")
 
 
 class _RedisLease:

@@ -1,148 +1,116 @@
-"""Notifications of completed flights: one subscription per process, and an event for each key that a flight waits for.
+"""Notifications of completed flights: each has a channel, to which a process subscribes while it waits for the flight.
 
-A notification is a hint that saves the waiting replica a poll; a lost one costs that poll and nothing else. The process
-subscribes while a flight waits, and a little longer: a replica that shares no flight receives no notifications.
+A notification is a hint that saves the waiting process a poll; a lost one costs that poll and nothing else. A flight
+that no other process waits for has no subscription, and is announced to nobody.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Iterable, Iterator
-from typing import Any
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import structlog
 from redis.asyncio import Redis, RedisCluster
-from redis.asyncio.client import PubSub
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
+from prewmanager.adapters.redis.subscriptions import Subscriptions, run_during, subscriptions
 from prewmanager.tasks import background
 
-_SILENCE_S = 1.0  # a silent channel yields None as often
-_CONNECT_TIMEOUT_S = 5.0  # for a server that accepts and answers nothing
 _log = structlog.get_logger(__name__)
 
 
-class RedisNotifications:
-    """Listens to one channel whose messages are keys; run `listening` around its use."""
+@dataclass(slots=True)
+class _Expected:
+    """A flight that this process takes part in; `wanted` where it waits for another process."""
 
-    def __init__(
-        self, redis: Redis | RedisCluster, channel: str, *, resubscribe_s: float = 1.0, linger_s: float = 10.0
-    ) -> None:
-        """`resubscribe_s`: the pause before a lost subscription is renewed; `linger_s`: how long it outlasts a wait."""
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    wanted: bool = False
+
+
+class RedisNotifications:
+    """Listens to the channels of the flights that this process waits for; run `listening` around its use."""
+
+    def __init__(self, redis: Redis | RedisCluster, *, resubscribe_s: float = 1.0, linger_s: float = 10.0) -> None:
+        """`resubscribe_s`: the pause before a lost connection is renewed; `linger_s`: how long it outlasts a wait."""
         self._redis = redis
-        self._channel = channel
         self._resubscribe_s = resubscribe_s
         self._linger_s = linger_s
-        self._expected: dict[str, asyncio.Event] = {}
-        self._wanted = asyncio.Event()
-        self._wanted_at = 0.0
-        self._subscribed = asyncio.Event()
+        self._expected: dict[str, _Expected] = {}
+        # Subscriptions to begin (True) and to end, in their order, while there is a connection.
+        self._wishes: deque[tuple[str, bool]] = deque()
+        self._wished = asyncio.Event()
 
     @contextlib.contextmanager
-    def expecting(self, key: str) -> Iterator[None]:
-        """Record notifications about this key inside the block; read Redis there, so that none is missed."""
-        self._expected[key] = asyncio.Event()
+    def expecting(self, channel: str) -> Iterator[None]:
+        """Record notifications on this channel inside the block; read Redis there, so that none is missed."""
+        self._expected[channel] = _Expected()
         try:
             yield
         finally:
-            del self._expected[key]
+            if self._expected.pop(channel).wanted:
+                self._wish(channel, wanted=False)
 
-    async def wait(self, key: str, timeout_s: float) -> None:
-        """Return when a notification about an expected key has come, after `timeout_s` at the latest.
+    async def wait(self, channel: str, timeout_s: float) -> None:
+        """Return when a notification has come on an expected channel, after `timeout_s` at the latest.
 
-        Without a subscription, return as soon as there is one: what was published before has to be read.
+        The first wait subscribes, and returns when that is done: what was published before has to be read.
         """
-        self._wanted_at = asyncio.get_running_loop().time()
-        self._wanted.set()
-        expected = self._expected[key]
+        expected = self._expected[channel]
+        if not expected.wanted:
+            expected.wanted = True
+            self._wish(channel, wanted=True)
         try:
             async with asyncio.timeout(timeout_s):
-                await (expected if self._subscribed.is_set() else self._subscribed).wait()
+                await expected.changed.wait()
         except TimeoutError:
             return
         finally:
-            expected.clear()  # before Redis is read again
+            expected.changed.clear()  # before Redis is read again
 
     def listening(self) -> contextlib.AbstractAsyncContextManager[None]:
-        """Listen while the block is open and a flight waits; a lost subscription is renewed."""
+        """Listen while the block is open and a flight waits; a lost connection is renewed."""
         return background(self._listen(), "redis notifications")
+
+    def _wish(self, channel: str, *, wanted: bool) -> None:
+        self._wishes.append((channel, wanted))
+        self._wished.set()
+
+    def _came(self, channel: str, message: str | None) -> None:  # noqa: ARG002 -- that it came says all
+        if channel in self._expected:
+            self._expected[channel].changed.set()
 
     async def _listen(self) -> None:
         while True:
-            await self._wanted.wait()
+            while not self._is_wanted():
+                self._wished.clear()
+                await self._wished.wait()
             try:
                 await self._listen_while_wanted()
             except (RedisError, OSError) as error:
-                self._subscribed.clear()
                 _log.info("notifications.lost", error=str(error))
                 await asyncio.sleep(self._resubscribe_s)
 
     async def _listen_while_wanted(self) -> None:
-        loop = asyncio.get_running_loop()
-        async with contextlib.aclosing(messages(self._redis, self._channel)) as received:
-            async for key in received:
-                self._subscribed.set()
-                if key in self._expected:
-                    self._expected[key].set()
-                if loop.time() - self._wanted_at > self._linger_s:
-                    break
-            # Before the subscription ends, not after: a wait that starts in between needs the next subscription.
-            self._subscribed.clear()
-            self._wanted.clear()
+        connection = subscriptions(self._redis, self._came)
+        self._wishes = deque((channel, True) for channel, each in self._expected.items() if each.wanted)
+        await run_during(connection, self._subscribe(connection))
 
-
-def messages(redis: Redis | RedisCluster, channel: str) -> AsyncGenerator[str | None, None]:
-    """Yield what is published on a channel from now on; in a cluster, on a sharded one.
-
-    Yield None as soon as the subscription stands, and after each second without a message. Raises redis-py's errors.
-    """
-    return _of_cluster(redis, channel) if isinstance(redis, RedisCluster) else _of_server(redis, channel)
-
-
-async def _of_server(redis: Redis, channel: str) -> AsyncGenerator[str | None, None]:
-    async with redis.pubsub() as pubsub:
-        async with asyncio.timeout(_CONNECT_TIMEOUT_S):
-            await pubsub.subscribe(channel)
-        silent = False
+    async def _subscribe(self, connection: Subscriptions) -> None:
+        """Fulfil the wishes, until there was none for `linger_s` seconds and no flight waits."""
         while True:
-            # It reconnects by itself, and then waits for an answer that may never come.
-            async with asyncio.timeout(_CONNECT_TIMEOUT_S):
-                message = await pubsub.get_message(timeout=_SILENCE_S)
-            silent = await _asked(message, [pubsub], silent=silent)
-            yield _data(message)
+            self._wished.clear()
+            while self._wishes:
+                channel, wanted = self._wishes.popleft()
+                await (connection.subscribe if wanted else connection.unsubscribe)(channel)
+            try:
+                async with asyncio.timeout(self._linger_s):
+                    await self._wished.wait()
+            except TimeoutError:
+                if not self._is_wanted():
+                    return
 
-
-async def _of_cluster(cluster: RedisCluster, channel: str) -> AsyncGenerator[str | None, None]:
-    """Subscribe to a sharded channel, whose messages stay on the node of its slot instead of reaching all nodes."""
-    await cluster.initialize()  # a subscription, unlike a command, does not ask the cluster for its slots by itself
-    pubsub = cluster.pubsub()
-    try:
-        await pubsub.ssubscribe(channel)
-        silent = False
-        while True:
-            message = await pubsub.get_sharded_message(timeout=_SILENCE_S)
-            silent = await _asked(message, pubsub.node_pubsub_mapping.values(), silent=silent)
-            yield _data(message)
-    finally:
-        await pubsub.aclose()
-
-
-async def _asked(message: dict[str, Any] | None, subscriptions: Iterable[PubSub], *, silent: bool) -> bool:
-    """Ask for a pong after a silent second, and return whether that was done.
-
-    Raises `ConnectionError` where the last question was not answered: a connection whose other end is gone without a
-    word, as behind a router that forgot it, is silent for ever.
-    """
-    if message is not None:
-        return False
-    if silent:
-        raise RedisConnectionError("the subscription is silent")
-    for subscription in subscriptions:
-        await subscription.ping()
-    return True
-
-
-def _data(message: dict[str, Any] | None) -> str | None:
-    return message["data"].decode() if message and message["type"] in {"message", "smessage"} else None
+    def _is_wanted(self) -> bool:
+        return any(each.wanted for each in self._expected.values())

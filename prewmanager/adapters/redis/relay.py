@@ -14,7 +14,8 @@ import structlog
 from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import RedisError
 
-from prewmanager.adapters.redis.notifications import messages
+from prewmanager.adapters.redis.subscriptions import Subscriptions, run_during, subscriptions
+from prewmanager.tasks import background
 
 RELAY_CHANNEL = "prew:sheet:"
 _log = structlog.get_logger(__name__)
@@ -31,20 +32,29 @@ class RedisRelay:
 
     async def send(self, sender: str, report: str) -> None:
         """Publish a report; it is lost while Redis is away."""
-        publish = self._redis.spublish if isinstance(self._redis, RedisCluster) else self._redis.publish
         try:
-            await publish(self._channel, f"{sender} {report}")
+            await self._redis.execute_command("SPUBLISH", self._channel, f"{sender} {report}")
         except (RedisError, OSError) as error:
             _log.debug("relay.lost", error=str(error))
 
     async def received(self) -> AsyncIterator[tuple[str, str]]:
         """Yield sender and report; a lost subscription is renewed."""
+        reports: asyncio.Queue[str] = asyncio.Queue()
+        async with background(self._listen(reports), "redis relay"):
+            while True:
+                sender, _, report = (await reports.get()).partition(" ")
+                if report:  # none: the subscription stands
+                    yield sender, report
+
+    async def _listen(self, reports: asyncio.Queue[str]) -> None:
         while True:
+            connection = subscriptions(self._redis, lambda _, report: reports.put_nowait(report or ""))
             try:
-                async for message in messages(self._redis, self._channel):
-                    if message is not None:
-                        sender, _, report = message.partition(" ")
-                        yield sender, report
+                await run_during(connection, self._subscribe(connection))
             except (RedisError, OSError) as error:
                 _log.debug("relay.lost", error=str(error))
             await asyncio.sleep(self._resubscribe_s)
+
+    async def _subscribe(self, connection: Subscriptions) -> None:
+        await connection.subscribe(self._channel)
+        await asyncio.get_running_loop().create_future()
