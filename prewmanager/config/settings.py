@@ -252,7 +252,9 @@ class Settings(BaseSettings):
     @property
     def site(self) -> str:
         """What replicas of one site have in common, and two sites have not, for messages."""
-        presets = sha256("".join(each.fingerprint for each in self.variants.values()).encode()).hexdigest()[:8]
+        # In an order of their own: replicas may have the variables in different ones.
+        named = "".join(f"{name} {self.variants[name].fingerprint} " for name in sorted(self.variants))
+        presets = sha256(named.encode()).hexdigest()[:8]
         where = self.s3_endpoint or "Amazon's S3"
         return f"photos in {self.source_bucket}/{self.source_prefix} at {where}, presets {presets}"
 

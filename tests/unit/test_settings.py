@@ -359,3 +359,13 @@ def test_valid_preset_names(name: str) -> None:
 def test_invalid_preset_names(name: str) -> None:
     with pytest.raises(ValidationError):
         Settings(source_bucket="b", presets={name: Preset(width=1)})
+
+
+@pytest.mark.fault("two-sites-one-redis")
+def test_replicas_with_their_variables_in_another_order_are_one_site(read: Read) -> None:
+    bucket = {"PREW_SOURCE_BUCKET": "photos"}
+    card, thumb = {"PREW_PRESETS__CARD__WIDTH": "720"}, {"PREW_PRESETS__THUMB__WIDTH": "200"}
+    exchanged = {"PREW_PRESETS__CARD__WIDTH": "200", "PREW_PRESETS__THUMB__WIDTH": "720"}
+
+    assert read(**bucket, **card, **thumb).site == read(**bucket, **thumb, **card).site
+    assert read(**bucket, **card, **thumb).site != read(**bucket, **exchanged).site
