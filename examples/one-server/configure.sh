@@ -13,9 +13,11 @@ access=$(random)
 secret=$(random)
 cat >"$1/s3.json" <<END
 {"identities": [
-  {"name": "prewmanager", "actions": ["Admin", "Read", "List", "Tagging", "Write"],
+  {"name": "prewmanager", "actions": ["Read:photos", "List:photos", "Tagging:photos", "Write:photos"],
    "credentials": [{"accessKey": "$access", "secretKey": "$secret"}]},
   {"name": "anonymous", "actions": ["Read:photos"]}
 ]}
 END
 printf 'AWS_ACCESS_KEY_ID=%s\nAWS_SECRET_ACCESS_KEY=%s\n' "$access" "$secret" >"$1/secrets.env"
+# systemd itself reads the other files.
+if getent group prewmanager-s3 >/dev/null; then chgrp prewmanager-s3 "$1/s3.json"; fi

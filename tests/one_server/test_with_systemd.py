@@ -47,15 +47,54 @@ def test_the_installed_site_serves(machine: Machine) -> None:
 
 
 def test_each_unit_runs_sandboxed_as_its_own_user(machine: Machine) -> None:
+    users = set()
     for unit in UNITS:
         pid = machine.run(f"systemctl show --value --property MainPID prewmanager-{unit}.service").strip()
         status = machine.run(f"cat /proc/{pid}/status")
         fields = dict(re.findall(r"^(\w+):\s+(\S+)", status, re.MULTILINE))
 
-        assert fields["Uid"] != "0"
+        users.add(fields["Uid"])
         assert (fields["NoNewPrivs"], fields["Seccomp"]) == ("1", "2")
         assert int(fields["CapEff"], 16) == (1 << 10 if unit == "nginx" else 0)
         machine.run(f"! nsenter -t {pid} --mount --root touch /usr/x")
+
+    assert len(users - {"0"}) == len(UNITS)
+
+
+@pytest.mark.fault("decoder-taken-over")
+def test_the_parts_ports_are_open_to_those_who_need_them(machine: Machine) -> None:
+    """Connects as a unit's user: what a decoder of the service could reach, and any other program of the machine."""
+    ports = {"S3": 8333, "service": 8180, "filer": 8888, "master": 9333, "volume": 9340, "filer's gRPC": 18888}
+
+    def reached(user: str) -> set[str]:
+        connect = "exec 3<>/dev/tcp/127.0.0.1/{port}"
+        return {
+            name
+            for name, port in ports.items()
+            if "open" in machine.run(f"runuser -u {user} -- bash -c '{connect.format(port=port)}' && echo open || true")
+        }
+
+    assert reached("prewmanager-web") == {"S3"}
+    assert reached("prewmanager-nginx") == {"S3", "service"}
+    assert reached("nobody") == reached("prewmanager-redis") == set()
+    assert reached("prewmanager-s3") == set(ports) - {"service"}
+
+
+@pytest.mark.fault("decoder-taken-over")
+@pytest.mark.parametrize(
+    ("call", "allowed"), [("list_objects_v2(Bucket='photos')", True), ("create_bucket(Bucket='other')", False)]
+)
+def test_the_services_key_is_for_its_bucket_alone(machine: Machine, call: str, *, allowed: bool) -> None:
+    script = f"""import aioboto3, asyncio
+async def main():
+    async with aioboto3.Session().client('s3') as s3:
+        await s3.{call}
+asyncio.run(main())"""
+    with_key = "set -a; . /etc/prewmanager/site.env; . /etc/prewmanager/secrets.env"
+    output = machine.run(f'({with_key}; /opt/prewmanager/.venv/bin/python -c "{script}") 2>&1 || true')
+
+    assert ("AccessDenied" not in output) == allowed
+    assert "Traceback" not in output or not allowed
 
 
 @pytest.mark.fault("unit-killed")
