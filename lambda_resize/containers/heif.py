@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from functools import cached_property
 
-from lambda_resize.containers import av1, bounds, boxes
+from lambda_resize.containers import av1, bounds, boxes, hevc
 from lambda_resize.containers.boxes import Item
 from lambda_resize.errors import Corrupt, TooLarge, Unsupported
 
@@ -15,7 +15,6 @@ _AUXILIARIES = 2  # their pixels, as a multiple of their picture's: an alpha, a 
 _SMALL = 1_000_000  # pixels that any auxiliary may have
 _SIZE, _AV1, _HEVC = b"ispe", b"av01", frozenset({b"hvc1", b"hev1"})
 _AV1_CONFIGURATION, _AV1_UNITS = b"av1C", 4  # where its units begin
-_COLOURS_AT, _FULL = 16, 3  # in `hvcC`: the colours' resolution, of which this is the full one
 
 
 def checked(data: bytes, max_frame_pixels: int) -> bytes:
@@ -112,7 +111,7 @@ class _Pictures:
         width, height = int.from_bytes(size[4:8]), int.from_bytes(size[8:12])
         if not width * height:
             raise Corrupt("heif: a picture without its size")
-        return width * height * self._frames(item) * _weight(item)
+        return width * height * self._frames(item) * self._weight(item)
 
     def _frames(self, item: Item) -> int:
         """Return how many frames are decoded for an item: libheif puts its configuration before its bytes."""
@@ -126,15 +125,14 @@ class _Pictures:
         pieces = ((inside if each.inside else self._data)[each.at : each.at + each.length] for each in item.extents)
         return b"".join(pieces)
 
+    def _weight(self, item: Item) -> int:
+        """Return as how many a pixel counts: decoding one of HEVC takes 7 to 8 bytes, of AV1 15 to 18.
 
-def _weight(item: Item) -> int:
-    """Return as how many a pixel counts: decoding one of HEVC takes 7 to 8 bytes, of AV1 15 to 18.
-
-    If the colours have the full resolution, HEVC takes up to 15, AV1 21, and of more than 8 bits 24.
-    """
-    if item.kind == _AV1:
-        flags = int.from_bytes(bytes(item.properties.get(_AV1_CONFIGURATION, memoryview(b"")))[2:3])
-        full = not flags & 0x0C
-        return 2 + full + (full and flags & 0x40 > 0)
-    config = bytes(item.properties.get(b"hvcC", memoryview(b"")))
-    return 2 if len(config) > _COLOURS_AT and config[_COLOURS_AT] & 3 == _FULL else 1
+        If the colours have the full resolution, HEVC takes up to 15, AV1 21, and of more than 8 bits 24.
+        """
+        if item.kind == _AV1:
+            flags = int.from_bytes(bytes(item.properties.get(_AV1_CONFIGURATION, memoryview(b"")))[2:3])
+            full = not flags & 0x0C
+            return 2 + full + (full and flags & 0x40 > 0)
+        configuration = bytes(item.properties.get(b"hvcC", memoryview(b"")))
+        return 2 if hevc.has_full_colours(configuration, self._bytes(item)) else 1

@@ -10,10 +10,10 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
-from lambda_resize.edge.errors import EdgeError, NotAnImage, TooMuch
+from lambda_resize.edge.errors import EdgeError, NotAnImage, TooMuch, TooSlow
 from lambda_resize.edge.query import EdgeQuery
 from lambda_resize.edge.settings import EdgeSettings
-from lambda_resize.errors import ResizeError, TooLarge
+from lambda_resize.errors import ResizeError, TimedOut, TooLarge
 from lambda_resize.resize import Preview, resize
 from lambda_resize.settings import Limits
 from prewmanager_presets import Spec
@@ -21,8 +21,6 @@ from prewmanager_presets import Spec
 Headers = Mapping[str, Any]
 
 MAX_AGE = "max-age=31536000"
-# CloudFront caches errors for ten seconds by default; these, which a retry does not change, are cached longer.
-_ERROR_MAX_AGE = {400: 3600, 403: 3600, 404: 60, 413: 300, 422: 300}
 
 # Qualities of JPEG, tried in this order if the image is too large in its own format, which may have no quality (PNG).
 _QUALITIES = (70, 60, 50, 40, 30, 20)
@@ -59,6 +57,7 @@ def image_response(source: bytes, query: EdgeQuery, settings: EdgeSettings, head
     Raises:
         NotAnImage: `source` cannot be decoded.
         TooMuch: It has too many pixels, or is too large at every quality.
+        TooSlow: It takes longer than the time limit.
     """
     limits = Limits(max_source_bytes=settings.max_source_bytes, max_source_pixels=settings.max_source_pixels)
     end, smallest = time.monotonic() + limits.max_seconds, 0
@@ -75,8 +74,7 @@ def image_response(source: bytes, query: EdgeQuery, settings: EdgeSettings, head
 
 def problem_response(error: EdgeError, headers: Headers) -> dict[str, Any]:
     """Build the error response for the viewer."""
-    max_age = _ERROR_MAX_AGE.get(error.status)
-    cache_control = f"max-age={max_age}" if max_age else "no-store"
+    cache_control = f"max-age={error.max_age_s}" if error.max_age_s else "no-store"
     response = _response(HTTPStatus(error.status), headers, "application/problem+json", cache_control)
     text = json.dumps({"type": "about:blank", "title": error.title, "status": error.status})
     return response | {"body": text, "bodyEncoding": "text"}
@@ -101,6 +99,8 @@ def _rendered(source: bytes, spec: Spec, limits: Limits) -> Preview:
         return resize(source, spec, limits)
     except TooLarge as error:
         raise TooMuch(str(error)) from error
+    except TimedOut as error:
+        raise TooSlow(str(error)) from error
     except ResizeError as error:
         raise NotAnImage(str(error)) from error
 

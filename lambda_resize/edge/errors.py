@@ -7,7 +7,8 @@ EdgeError
 ├── TooMuch        413   the image, or its preview at every quality, exceeds a limit
 ├── NotAnImage     422   the image cannot be decoded
 ├── SourceFailed   502   the image's host cannot be reached, or answers with an error
-└── SourceSlow     504   the image's host is too slow
+├── SourceSlow     504   the image's host is too slow
+└── TooSlow        504   rendering the image takes too long
 """
 
 from __future__ import annotations
@@ -16,16 +17,21 @@ from typing import ClassVar
 
 
 class EdgeError(Exception):
-    """No image is returned; the message is for the log, status and title for the viewer."""
+    """No image is returned; the message is for the log, status and title for the viewer.
+
+    `max_age_s`: how long CloudFront keeps the answer, which a retry does not change; 0: no cache keeps it.
+    """
 
     status: ClassVar[int]
     title: ClassVar[str]
+    max_age_s: ClassVar[int] = 0
 
 
 class BadQuery(EdgeError):
     """The query is invalid."""
 
     status = 400
+    max_age_s = 3600
     title = "Invalid query"
 
 
@@ -33,6 +39,7 @@ class Refused(EdgeError):
     """The image's address is not allowed."""
 
     status = 403
+    max_age_s = 3600
     title = "Address not allowed"
 
 
@@ -40,6 +47,7 @@ class SourceMissing(EdgeError):
     """The image does not exist."""
 
     status = 404
+    max_age_s = 60
     title = "Image not found"
 
 
@@ -47,6 +55,7 @@ class TooMuch(EdgeError):
     """The image or its preview exceeds a limit in bytes or pixels."""
 
     status = 413
+    max_age_s = 300
     title = "Image too large"
 
 
@@ -54,6 +63,7 @@ class NotAnImage(EdgeError):
     """The fetched file cannot be decoded."""
 
     status = 422
+    max_age_s = 300
     title = "Unprocessable image"
 
 
@@ -69,3 +79,11 @@ class SourceSlow(EdgeError):
 
     status = 504
     title = "Image fetch timed out"
+
+
+class TooSlow(EdgeError):
+    """Rendering took longer than the time limit, by the image's fault or the machine's."""
+
+    status = 504
+    title = "Image rendering timed out"
+    max_age_s = 60  # each request for it would work as long

@@ -229,6 +229,15 @@ def test_what_is_no_image_is_422(data: bytes) -> None:
     assert _problem({"s": URL}, lambda _: data)["status"] == "422"
 
 
+@pytest.mark.fault("photo-slow")
+def test_an_image_that_is_too_slow_is_504_and_cached_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answer, "Limits", lambda **limits: Limits(max_seconds=0.0, **limits))
+    response = _problem({"s": URL}, lambda _: _noise(900, 900))
+
+    assert response["status"] == "504"
+    assert _header(response, "cache-control") == "max-age=60"
+
+
 def test_too_many_pixels_are_413() -> None:
     assert _problem({"s": URL}, lambda _: encode(Image.new("L", (9000, 9000)), "PNG"))["status"] == "413"
 

@@ -163,6 +163,15 @@ def test_a_heic_without_its_configuration_is_corrupt() -> None:
 
 
 @pytest.mark.fault("photo-ambiguous")
+@pytest.mark.parametrize(("chroma", "counted"), [(420, 1), (422, 1), (444, 2)])
+def test_the_colours_of_a_heic_count_as_they_are_not_as_it_says(chroma: int, counted: int) -> None:
+    data, pixels = heifs.lying_colours(256, chroma), 256 * 256
+    assert containers.checked(data, "heif", counted * pixels) is data
+    with pytest.raises(TooLarge):
+        containers.checked(data, "heif", counted * pixels * 9 // 10)
+
+
+@pytest.mark.fault("photo-ambiguous")
 @pytest.mark.parametrize("before", [b"", heifs.large_alpha(64)])
 def test_a_heif_with_a_description_that_is_not_followed_is_unsupported(before: bytes) -> None:
     """Its decoder follows it, and a file may have the other one, too."""

@@ -57,14 +57,14 @@ def extent(width: int, height: int) -> bytes:
 
 
 @cache
-def coded(width: int, height: int, *, kind: bytes = b"av01") -> tuple[bytes, tuple[bytes, ...]]:
+def coded(width: int, height: int, *, kind: bytes = b"av01", chroma: int = 420) -> tuple[bytes, tuple[bytes, ...]]:
     """Return a picture in one colour, as AV1 or HEVC: its bytes, and the properties that decoding needs."""
     buffer = io.BytesIO()
     image = Image.new("RGB", (width, height), "red")
     if kind == b"av01":
         image.save(buffer, "AVIF", quality=10, speed=10)
     else:
-        pillow_heif.from_pillow(image).save(buffer, quality=10)
+        pillow_heif.from_pillow(image).save(buffer, quality=10, chroma=chroma)
     file = memoryview(buffer.getvalue())
     parts = dict(boxes.children(dict(boxes.children(file))[b"meta"][4:]))
     number = int.from_bytes(parts[b"pitm"][4:6])
@@ -160,6 +160,15 @@ def lying(side: int, *, kind: bytes = b"av01") -> bytes:
     """Return a picture that claims 64x64 pixels and has `side` a side."""
     data, properties = coded(side, side, kind=kind)
     return heif([Part(kind, (64, 64), data, properties)], b"avif" if kind == b"av01" else b"heic")
+
+
+def lying_colours(side: int, chroma: int) -> bytes:
+    """Return a HEIC in one piece, whose `hvcC` says that its colours have half the resolution."""
+    data, properties = coded(side, side, kind=b"hvc1", chroma=chroma)
+    changed = [
+        each[:24] + bytes([each[24] & ~3 | 1]) + each[25:] if each[4:8] == b"hvcC" else each for each in properties
+    ]
+    return heif([Part(b"hvc1", (side, side), data, tuple(changed))], b"heic")
 
 
 def shared_items(count: int, size: int) -> bytes:
