@@ -19,6 +19,7 @@ from aiohttp import web
 from devstack.aws_lambda.answers import JSON_TYPE, PAYLOAD_LIMIT_BYTES, Outcome, response_too_large
 from devstack.aws_lambda.function import Function
 from devstack.programs import LOOPBACK
+from devstack.serving import own_names_only
 
 _PREFIX = "/2018-06-01/runtime"
 # Above Lambda's limit, so that a response over it is reported as too large, and not as a broken connection.
@@ -53,7 +54,7 @@ class RuntimeApi:
         self.polling = asyncio.Event()
         self.init_error = _outcome()
         self.address = ""
-        app = web.Application(client_max_size=_READ_LIMIT_BYTES)
+        app = web.Application(middlewares=[own_names_only], client_max_size=_READ_LIMIT_BYTES)
         app.router.add_get(f"{_PREFIX}/invocation/next", self._next)
         app.router.add_post(f"{_PREFIX}/invocation/{{id}}/response", self._response)
         app.router.add_post(f"{_PREFIX}/invocation/{{id}}/error", self._error)
