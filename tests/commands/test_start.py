@@ -58,6 +58,30 @@ def test_a_start_ends_with_one_line(wrong: dict[str, str]) -> None:
 
 
 @pytest.mark.fault("start-refused")
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {
+            "PREW_PORT": "hunter2",
+            "PREW_REDIS_URL": "redis+cluster://:hunter2@,host",
+            "PREW_LAMBDA_FUNCTION": "hunter2 hunter2",
+        },
+        {"AWS_ENDPOINT_URL_S3": "http://user:hunter2@host"},
+    ],
+    ids=",".join,
+)
+@pytest.mark.parametrize("command", ["doctor", "presets --json", "stats", "warm card", "stale", "purge card"])
+def test_every_command_names_all_wrong_variables_and_repeats_none(command: str, wrong: dict[str, str]) -> None:
+    done = run(*command.split(), **(GOOD | wrong))
+    output = done.stdout + done.stderr
+
+    assert done.returncode in {1, NOT_STARTED}
+    assert {name for name in wrong if name in output} == set(wrong)
+    assert "hunter2" not in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.fault("start-refused")
 def test_several_workers_end_with_one_line() -> None:
     done = run("serve", "--workers", "2", **(GOOD | {"AWS_RETRY_MODE": "hunter2"}))
 

@@ -92,6 +92,16 @@ def test_nginx_serves_nothing_of_the_contact_sheet(shown: Site, path: str) -> No
     assert shown.get(path).status == 404
 
 
+@pytest.mark.parametrize("path", ["/-/presets/facts", "/-/able", "/-/fingerprints", "/readyz", "/healthz", "/metrics"])
+def test_what_a_replica_says_of_itself_has_no_credential(shown: Site, redis_server: Redis, path: str) -> None:
+    answer = ask(shown.ports[0], path)
+    credentials = {value for name, value in shown.environment.items() if "SECRET" in name or "ACCESS_KEY" in name}
+
+    assert answer.status == 200
+    assert credentials
+    assert not any(each in answer.body.decode() for each in {*credentials, redis_server.url})
+
+
 async def test_viewers_of_one_replica_receive_the_flights_of_another(shown: Site, redis_server: Redis) -> None:
     key, channel = (
         f"prew/card/sheet/none-{os.getpid()}.jpg",
