@@ -193,7 +193,7 @@ def stale(  # noqa: PLR0917 -- options of the command line
     concurrency: Concurrency = 16,
     as_json: AsJson = False,
 ) -> None:
-    """Find previews whose preset has changed, or whose photo is newer or gone.
+    """Find previews whose preset has changed, or whose photo has changed or is gone.
 
     --fix repairs them while the site runs: each new preview replaces the old
     one. Exit code 1 if stale previews are left.

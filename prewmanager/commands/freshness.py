@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from enum import StrEnum
 
 from prewmanager.commands.listings import Pair
@@ -18,26 +19,25 @@ class Stale(StrEnum):
     """Why a preview is stale."""
 
     PRESET_CHANGED = "preset_changed"
-    PHOTO_NEWER = "photo_newer"
+    PHOTO_CHANGED = "photo_changed"
     PHOTO_GONE = "photo_gone"
 
 
 async def why_stale(pair: Pair, preset: Preset, previews: ObjectReader) -> Stale | None:
     """Return why this preview is stale, or None if it is fresh; reads its metadata only if needed.
 
-    Last-Modified has whole seconds: a photo that is replaced within the second in which its preview is rendered goes
-    unnoticed. Raises `StorageFailed`.
+    Raises `StorageFailed`.
     """
     if pair.preview is None:
         return None
     if pair.photo is None:
         return Stale.PHOTO_GONE
-    if pair.photo.modified > pair.preview.modified:
-        return Stale.PHOTO_NEWER
     found = await previews.head(pair.preview.key)
-    if found is None or found.fingerprint == preset.fingerprint:
+    if found is None:
         return None
-    return Stale.PRESET_CHANGED
+    if not _is_of(found, pair.photo.etag, pair.photo.modified):
+        return Stale.PHOTO_CHANGED
+    return None if found.fingerprint == preset.fingerprint else Stale.PRESET_CHANGED
 
 
 class FreshPreviews:
@@ -73,4 +73,16 @@ class FreshPreviews:
 
 
 def _fresh(preview: ObjectHead, photo: ObjectHead, preset: Preset) -> bool:
-    return preview.fingerprint == preset.fingerprint and preview.modified >= photo.modified
+    is_current = _is_of(preview, photo.made.etag.strip('"'), photo.modified)
+    return is_current and preview.fingerprint == preset.fingerprint
+
+
+def _is_of(preview: ObjectHead, photo_etag: str, photo_modified: datetime) -> bool:
+    """Whether a preview was rendered from this version of its photo.
+
+    One that does not say from which, as those of other functions, is by its time: a photo that is replaced while its
+    preview is rendered goes unnoticed.
+    """
+    if preview.source_etag is None or not photo_etag:
+        return preview.modified >= photo_modified
+    return preview.source_etag == photo_etag

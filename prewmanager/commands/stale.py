@@ -35,7 +35,7 @@ class PresetCount:
     preset: str
     previews: int
     preset_changed: int
-    photo_newer: int
+    photo_changed: int
     photo_gone: int
     unusable: int
 

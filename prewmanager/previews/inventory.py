@@ -14,20 +14,29 @@ Wanted = Callable[[str], bool]
 
 
 class StoredObject(NamedTuple):
-    """One object of a listing; `size` is in bytes, `modified` is S3's Last-Modified, in whole seconds."""
+    """One object of a listing.
+
+    `size` is in bytes, `modified` is S3's Last-Modified, in whole seconds, `etag` has no quotes.
+    """
 
     key: str
     size: int
     modified: datetime
+    etag: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectHead:
-    """One object's metadata; `fingerprint` is that of the preset it was rendered by, None if the object has none."""
+    """One object's metadata.
+
+    `fingerprint` is that of the preset by which a preview was rendered, `source_etag` that of the photo, without its
+    quotes; None if the object does not say.
+    """
 
     made: Made
     modified: datetime
     fingerprint: str | None
+    source_etag: str | None = None
 
 
 class ListedPage(NamedTuple):

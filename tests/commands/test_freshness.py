@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -49,7 +50,7 @@ def _stored(key: str, modified: datetime) -> StoredObject:
         (EARLIER, CARD.fingerprint, None),
         (EARLIER, "000000000000", Stale.PRESET_CHANGED),
         (EARLIER, None, Stale.PRESET_CHANGED),
-        (LATER + timedelta(seconds=1), CARD.fingerprint, Stale.PHOTO_NEWER),
+        (LATER + timedelta(seconds=1), CARD.fingerprint, Stale.PHOTO_CHANGED),
         (LATER, CARD.fingerprint, None),
         (None, CARD.fingerprint, Stale.PHOTO_GONE),
     ],
@@ -59,6 +60,25 @@ async def test_why_a_preview_is_stale(photo: datetime | None, fingerprint: str |
     bucket = FakeBucket(prew_card_a=_head(LATER, fingerprint))
 
     assert await why_stale(pair, CARD, bucket) == expected
+
+
+@pytest.mark.fault("photo-changed")
+@pytest.mark.parametrize("photo_modified", [EARLIER, LATER + timedelta(days=1)])
+@pytest.mark.parametrize(("source", "expected"), [("current", None), ("earlier", Stale.PHOTO_CHANGED)])
+async def test_a_preview_is_stale_by_the_photos_version_whatever_the_times(
+    photo_modified: datetime, source: str, expected: Stale | None
+) -> None:
+    """The preview of an overwritten photo may have been written after the new one; an old photo may be restored."""
+    photo, head = StoredObject("photo/a.jpg", 7, photo_modified, "current"), replace(_head(LATER), source_etag=source)
+    bucket = FakeBucket(prew_card_a=head)
+    store = FreshPreviews(
+        bucket,
+        FakeBucket(photo_a=replace(_head(photo_modified), made=replace(made(), etag='"current"'))),
+        CATALOGUE,
+    )
+
+    assert await why_stale(Pair("a.jpg", photo, _stored("prew/card/a.jpg", LATER)), CARD, bucket) == expected
+    assert (await store.find("prew/card/a.jpg") is not None) == (expected is None)
 
 
 async def test_a_preview_deleted_since_the_listing_is_not_stale() -> None:

@@ -38,7 +38,7 @@ class S3Inventory:
         """Yield objects whose key begins with `prefix`, a thousand per request. Raises `StorageFailed`."""
         async for page in self._pages(Prefix=prefix):
             for item in page.get("Contents", ()):
-                yield StoredObject(item["Key"], item["Size"], item["LastModified"])
+                yield _stored(item)
 
     async def page(self, prefix: str, limit: int, token: str | None) -> ListedPage:
         """Return at most `limit` objects whose key begins with `prefix`, in one request. Raises `StorageFailed`."""
@@ -47,8 +47,7 @@ class S3Inventory:
             answer = await self._client.list_objects_v2(
                 Bucket=self._bucket, Prefix=prefix, MaxKeys=limit, **continuation
             )
-        found = [StoredObject(each["Key"], each["Size"], each["LastModified"]) for each in answer.get("Contents", ())]
-        return ListedPage(found, answer.get("NextContinuationToken"))
+        return ListedPage([_stored(each) for each in answer.get("Contents", ())], answer.get("NextContinuationToken"))
 
     async def folders(self, prefix: str) -> AsyncIterator[str]:
         """Yield the next segments of the keys under `prefix`, which ends with a slash. Raises `StorageFailed`."""
@@ -80,6 +79,10 @@ class S3Inventory:
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, **parameters)
             async for page in pages:
                 yield page
+
+
+def _stored(item: dict[str, Any]) -> StoredObject:
+    return StoredObject(item["Key"], item["Size"], item["LastModified"], item.get("ETag", "").strip('"'))
 
 
 @contextlib.asynccontextmanager
