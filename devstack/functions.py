@@ -38,13 +38,17 @@ def start_functions(
     )
 
 
-def start_s3_events(folder: Path, function: Lambda, port: int) -> Program:
-    """Start the receiver of SeaweedFS's webhook on `port`, without waiting: SeaweedFS resends missed events."""
+def start_s3_events(folder: Path, function: Lambda, port: int, *, again_s: float = 90.0) -> Program:
+    """Start the receiver of SeaweedFS's webhook on `port`, without waiting: SeaweedFS resends missed events.
+
+    Each event is delivered again after `again_s` seconds.
+    """
     argv = [
         sys.executable,
         "-m",
         "devstack.s3_events",
         f"--port={port}",
         f"--invoke-url={function.invoke_url(CLEANER)}",
+        f"--again-s={again_s}",
     ]
     return Program("s3-events", argv, folder / "s3-events.log")

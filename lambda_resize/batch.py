@@ -13,7 +13,7 @@ from lambda_resize.errors import Forbidden, Missing, ResizeError, StorageFailed,
 from lambda_resize.request import Output, ResizeRequest
 from lambda_resize.resize import Preview, resize_many
 from lambda_resize.settings import Settings
-from lambda_resize.storage import Storage, StoredPhoto
+from lambda_resize.storage import MAX_AGE_S, Storage, StoredPhoto
 
 CONCURRENT_WRITES = 4  # threads that mostly wait
 MAX_READS = 3  # of a photo that is overwritten repeatedly during the invocation
@@ -66,7 +66,7 @@ def _render_from(
     photo: StoredPhoto, request: ResizeRequest, storage: Storage, settings: Settings, timings: dict[str, float]
 ) -> dict[str, object]:
     """Render and write all previews, and return the answer."""
-    write = partial(_write, storage, request, photo.etag)
+    write = partial(_write, storage, request, photo)
     rendered = resize_many(
         photo.data, [out.spec for out in request.outputs], settings.limits, placeholder=request.thumbhash
     )
@@ -114,7 +114,10 @@ def _main_preview(rendered: Preview | ResizeError, request: ResizeRequest) -> Pr
     return rendered
 
 
-def _write(storage: Storage, request: ResizeRequest, source_etag: str, output: Output, preview: Preview) -> str:
+def _write(storage: Storage, request: ResizeRequest, photo: StoredPhoto, output: Output, preview: Preview) -> str:
+    age_s = time.time() - photo.read_at  # also of a process that was stopped meanwhile
+    if age_s > MAX_AGE_S:
+        raise StorageFailed(f"{request.src_bucket}/{request.src_key}: was read {age_s:.0f} s ago, and may have changed")
     return storage.write(
         request.dst_bucket,
         output.dst_key,
@@ -122,7 +125,7 @@ def _write(storage: Storage, request: ResizeRequest, source_etag: str, output: O
         content_type=preview.content_type,
         cache_control=output.cache_control,
         fingerprint=output.fingerprint,
-        source_etag=source_etag,
+        source_etag=photo.etag,
         thumbhash=_base64(preview.thumbhash) if preview.thumbhash else None,
     )
 

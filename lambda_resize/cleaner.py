@@ -4,6 +4,9 @@ The event is EventBridge's for S3 ("Object Created", "Object Deleted"; docs.aws.
 ev-events.html), whose keys are plain, not percent-encoded. It only says that the photo may have changed: events come
 late, twice, and in any order. So each preview is compared with the photo as it is now, and deleted only where it was
 rendered from another one. Then the service evicts what it has cached of the photo, such as that it is missing.
+
+Each event is handled twice: at once, and again when no preview of the earlier photo can be written any more. The second
+time it comes as the body of a message of SQS, whose queue has the delay.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
 from http import HTTPStatus
 from http.client import HTTPException
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 from urllib.request import Request, urlopen
 
@@ -29,16 +32,19 @@ logger.setLevel(logging.INFO)  # Lambda's runtime leaves the root logger at WARN
 
 
 class CleanerError(Exception):
-    """S3 did not delete every outdated preview; EventBridge retries the event."""
+    """Some outdated preview may be left; EventBridge or SQS delivers the event again."""
 
 
-def handler(event: Mapping[str, Any], _context: Any) -> dict[str, object]:
-    """Delete the outdated previews of the event's photo in every preset, including those of earlier settings.
+def handler(event: Mapping[str, Any], context: Any) -> dict[str, object]:
+    """Delete the outdated previews of an event's photo in every preset, including those of earlier settings.
 
-    Reads `PREW_PREVIEW_BUCKET` (default: the event's), `PREW_SOURCE_PREFIX`, `PREW_PREVIEW_PREFIX` and
-    `PREW_SERVICE_URL`, the address of a replica or of all (default: the service is not asked). Raises `CleanerError`,
-    after all presets.
+    The event is EventBridge's, or SQS's with one of these as the body of each message. Reads `PREW_PREVIEW_BUCKET`
+    (default: the event's), `PREW_SOURCE_PREFIX`, `PREW_PREVIEW_PREFIX` and `PREW_SERVICE_URL`, the address of a replica
+    or of all (default: the service is not asked). Raises `CleanerError`, after all presets.
     """
+    if "Records" in event:
+        handled = [handler(json.loads(record["body"]), context) for record in event["Records"]]
+        return {"deleted": [key for each in handled for key in cast("list[str]", each["deleted"])]}
     detail = event["detail"]
     source = os.environ.get("PREW_SOURCE_PREFIX") or "photo"
     key = detail["object"]["key"]
@@ -108,16 +114,8 @@ def _delete_outdated(bucket: str, key: str, photo_etag: Callable[[], str | None]
 
 
 def _photo_etag(event: Mapping[str, Any]) -> str | None:
-    """Return the photo's current ETag without its quotes, None if it is gone; what the event says if S3 refuses."""
-    found = event["detail"]["object"]
-    try:
-        photo = _head(event["detail"]["bucket"]["name"], found["key"])
-    except _s3().exceptions.ClientError as error:
-        if _status(error) != HTTPStatus.FORBIDDEN:
-            raise
-        # A role of an earlier template. The event of a deletion may name the deleted object's ETag.
-        etag = found.get("etag") if event["detail-type"] == "Object Created" else None
-        return str(etag) if etag else None
+    """Return the photo's current ETag without its quotes, None if it is gone; what the event says may be older."""
+    photo = _head(event["detail"]["bucket"]["name"], event["detail"]["object"]["key"])
     return None if photo is None else str(photo["ETag"]).strip('"')
 
 

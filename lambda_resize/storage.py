@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from typing import Any, Self
@@ -33,6 +33,11 @@ REQUEST_TIMEOUT = timedelta(seconds=15)
 MAX_RETRIES = 2
 RETRY_WINDOW = timedelta(seconds=5)  # no retry begins after it
 
+# No preview is written later than so many seconds after its photo was read: the cleaner's second pass comes after that,
+# and after the longest write, and finds every preview of an overwritten photo.
+MAX_AGE_S = 60
+LONGEST_WRITE_S = RETRY_WINDOW.total_seconds() + REQUEST_TIMEOUT.total_seconds()
+
 # How long an answer to "may these credentials list this bucket?" counts.
 LISTING_KNOWN_S = 300
 LAST_KEY = "\U0010ffff"
@@ -50,10 +55,11 @@ _CODE = re.compile(r"<Code>(\w+)</Code>")
 
 @dataclass(frozen=True)
 class StoredPhoto:
-    """A photo's bytes, and the ETag that S3 returned with them."""
+    """A photo's bytes, the ETag that S3 returned with them, and when it was asked, on the clock of `time.time`."""
 
     data: bytes
     etag: str
+    read_at: float = field(default_factory=time.time)
 
 
 class Storage:
@@ -101,6 +107,7 @@ class Storage:
             Forbidden: S3 refused.
             StorageFailed: S3 failed, the bucket does not exist, or the answer is not S3's.
         """
+        read_at = time.time()
         with self._reading(bucket, key):
             found = obstore.get(self._store(bucket), key)
             size = found.meta["size"]
@@ -110,7 +117,7 @@ class Storage:
             if size > max_bytes:
                 raise TooLarge(f"{bucket}/{key}: {size} bytes, the limit is {max_bytes}")
             encoding = str(found.attributes.get("Content-Encoding", ""))
-            return StoredPhoto(decoded(bytes(found.bytes()), encoding, max_bytes), found.meta["e_tag"])
+            return StoredPhoto(decoded(bytes(found.bytes()), encoding, max_bytes), found.meta["e_tag"], read_at)
 
     def etag(self, bucket: str, key: str) -> str:
         """Return the object's current ETag. Raises what `read` raises, except `TooLarge`."""

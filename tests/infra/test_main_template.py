@@ -93,7 +93,8 @@ def test_eventbridge_may_invoke_the_cleaner_and_does_so_for_photos_alone(aws: Aw
     events, functions = aws.client("events"), aws.client("lambda")
     name = resources["PhotoChanged"]
     rule = events.describe_rule(Name=name)
-    (target,) = events.list_targets_by_rule(Rule=name)["Targets"]
+    targets = {each["Id"]: each for each in events.list_targets_by_rule(Rule=name)["Targets"]}
+    queue = aws.client("sqs").get_queue_attributes(QueueUrl=resources["CleanerAgain"], AttributeNames=["All"])
     cleaner = functions.get_function_configuration(FunctionName=resources["CleanerFunction"])["FunctionArn"]
     (statement,) = json.loads(functions.get_policy(FunctionName=cleaner)["Policy"])["Statement"]
 
@@ -101,7 +102,10 @@ def test_eventbridge_may_invoke_the_cleaner_and_does_so_for_photos_alone(aws: Aw
         "bucket": {"name": [BUCKET]},
         "object": {"key": [{"prefix": "photo/"}]},
     }
-    assert target["Arn"] == cleaner
+    assert targets["cleaner"]["Arn"] == cleaner
+    assert targets["again"]["Arn"] == queue["Attributes"]["QueueArn"]
+    assert queue["Attributes"]["DelaySeconds"] == "90"
+    assert all("DeadLetterConfig" in each for each in targets.values())
     assert statement["Principal"]["Service"] == "events.amazonaws.com"
     assert statement["Condition"]["ArnLike"]["AWS:SourceArn"] == rule["Arn"]
 
