@@ -13,7 +13,7 @@ from lambda_resize.errors import Forbidden, Missing, ResizeError, StorageFailed,
 from lambda_resize.request import Output, ResizeRequest
 from lambda_resize.resize import Preview, resize_many
 from lambda_resize.settings import Settings
-from lambda_resize.storage import MAX_AGE_S, Storage, StoredPhoto
+from lambda_resize.storage import MAX_AGE_S, Storage, StoredPhoto, StoredPreview
 
 CONCURRENT_WRITES = 4  # threads that mostly wait
 MAX_READS = 3  # of a photo that is overwritten repeatedly during the invocation
@@ -23,7 +23,8 @@ def render_batch(request: ResizeRequest, storage: Storage, settings: Settings) -
     """Render and write all previews of a request, and return the answer for the main one.
 
     The answer names a companion that fails under its own name. Each preview is written while the next is rendered; the
-    answer is returned after all writes, since it promises that the previews are in S3.
+    answer is returned after all writes, since it promises that the previews are in S3. Where the main preview may be
+    stored already, S3 is asked for it and for the photo at once; what is there is the answer, and nothing is rendered.
 
     Raises:
         ResizeError: The main preview cannot be rendered or written.
@@ -31,13 +32,53 @@ def render_batch(request: ResizeRequest, storage: Storage, settings: Settings) -
     for _ in range(MAX_READS):
         timings: dict[str, float] = {}
         with _timed(timings, "read"):
-            photo = storage.read(request.src_bucket, request.src_key, settings.limits.max_source_bytes)
+            photo = _read(request, storage, settings)
+        if isinstance(photo, StoredPreview):
+            return _found(request, photo) | {"timings": timings, **_abilities(storage)}
         answer = _render_from(photo, request, storage, settings, timings)
         with _timed(timings, "check"):
             if _is_unchanged(photo, request, storage):
-                return answer | {"timings": timings}
+                return answer | {"timings": timings, **_abilities(storage)}
     _delete_all(request, storage)
     raise StorageFailed(f"{request.src_bucket}/{request.src_key}: changes while its previews are rendered")
+
+
+def _read(request: ResizeRequest, storage: Storage, settings: Settings) -> StoredPhoto | StoredPreview:
+    read = partial(storage.read, request.src_bucket, request.src_key, settings.limits.max_source_bytes)
+    if not request.find:
+        return read()
+    with ThreadPoolExecutor(1) as pool:
+        finding = pool.submit(storage.find, request.dst_bucket, request.main.dst_key, settings.max_data_bytes)
+        try:
+            photo = read()
+        except ResizeError:
+            found = finding.result()
+            if found is None:
+                raise
+            return found
+        return finding.result() or photo
+
+
+def _found(request: ResizeRequest, found: StoredPreview) -> dict[str, object]:
+    answer = {
+        "status": True,
+        "found": True,
+        "content_type": found.content_type,
+        "key": request.main.dst_key,
+        "size": found.size,
+        "etag": found.etag,
+    }
+    given = {
+        "cache_control": found.cache_control,
+        "thumbhash": found.thumbhash,
+        "data": None if found.data is None else _base64(found.data),
+    }
+    return answer | {name: value for name, value in given.items() if value is not None}
+
+
+def _abilities(storage: Storage) -> dict[str, object]:
+    """What this function can be asked for beyond the first contract."""
+    return {"can": ["find"] if storage.may_find else []}
 
 
 def _is_unchanged(photo: StoredPhoto, request: ResizeRequest, storage: Storage) -> bool:

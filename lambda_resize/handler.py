@@ -45,7 +45,8 @@ def handler(event: object, context: Any) -> dict[str, object]:
     Returns:
         `status` true with `content_type`, `data` (base64; left out above `RESIZE_MAX_DATA_BYTES`), `key`, `size` in
         bytes, `width`, `height`, `etag`, `cache_control`, `fingerprint` and `timings` in milliseconds; `thumbhash`
-        (base64) and `also` (by preset name, each like an answer without data) if the request contains them, and
+        (base64) and `also` (by preset name, each like an answer without data) if the request contains them, `found` if
+        the preview was stored already, `can`, what it can be asked for beyond the first contract (`find`), and
         `unknown`, the names of fields that this version does not know; or `status` false with `kind` and `error`,
         which is for the log, and `denied` if S3 does not say whether the photo exists. Both have `cold_start`,
         `duration_ms` and, in Lambda, `memory_mb`.

@@ -33,6 +33,7 @@ _REQUEST_FIELDS = frozenset(
         "fingerprint",
         "cache_control",
         "thumbhash",
+        "find",
         "also",
         "request_id",
         "traceparent",
@@ -74,6 +75,7 @@ class ResizeRequest:
         main: The preview that a client waits for; the answer holds its bytes.
         companions: Further previews, rendered from the same decoding.
         thumbhash: Whether the answer and the previews' metadata hold the photo's placeholder.
+        find: Whether the main preview may be stored already, and is the answer then.
     """
 
     src_bucket: str
@@ -82,6 +84,7 @@ class ResizeRequest:
     main: Output
     companions: tuple[Output, ...] = ()
     thumbhash: bool = False
+    find: bool = False
 
     @property
     def outputs(self) -> tuple[Output, ...]:
@@ -102,16 +105,14 @@ def parse(event: object) -> ResizeRequest:
     companions = tuple(_output(given, each) for each in _companions(given))
     if len({output.dst_key for output in (main, *companions)}) <= len(companions):
         raise InvalidRequest("also: a preset_name is given more than once")
-    thumbhash = given.get("thumbhash", False)
-    if not isinstance(thumbhash, bool):
-        raise InvalidRequest(f"thumbhash: {thumbhash!r} is neither true nor false")
     return ResizeRequest(
         src_bucket=_bucket(given, "src_bucket"),
         src_key=src_key,
         dst_bucket=_bucket(given, "dst_bucket"),
         main=main,
         companions=companions,
-        thumbhash=thumbhash,
+        thumbhash=_flag(given, "thumbhash"),
+        find=_flag(given, "find"),
     )
 
 
@@ -148,6 +149,13 @@ def _object(name: str, value: object) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise InvalidRequest(f"{name} is {type(value).__name__}, not an object")
     return {str(field): each for field, each in value.items() if each is not None}
+
+
+def _flag(given: Mapping[str, Any], name: str) -> bool:
+    value = given.get(name, False)
+    if not isinstance(value, bool):
+        raise InvalidRequest(f"{name}: {value!r} is neither true nor false")
+    return value
 
 
 def _stated(given: Mapping[str, Any], name: str) -> dict[str, Any]:

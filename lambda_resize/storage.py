@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,12 +11,21 @@ from functools import cached_property
 from typing import Any, Self
 
 import obstore
-from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from lambda_resize.content_encoding import decoded
 from lambda_resize.credentials import SdkCredentials, provider
-from lambda_resize.errors import Forbidden, Hidden, Missing, StorageFailed, Throttled, TooLarge, Unauthenticated
+from lambda_resize.errors import (
+    Forbidden,
+    Hidden,
+    ResizeError,
+    StorageFailed,
+    Throttled,
+    TooLarge,
+    Unauthenticated,
+)
+from lambda_resize.s3_errors import CREDENTIALS, DENIED, translated
 
 # S3 shows them as x-amz-meta-preset-fingerprint and so on.
 FINGERPRINT = "preset-fingerprint"
@@ -42,16 +50,6 @@ LONGEST_WRITE_S = RETRY_WINDOW.total_seconds() + REQUEST_TIMEOUT.total_seconds()
 LISTING_KNOWN_S = 300
 LAST_KEY = "\U0010ffff"
 
-# In obstore's text of S3's answer.
-_DENIED = "<Code>AccessDenied</Code>"
-_THROTTLING = re.compile(r"SlowDown|status code: (429|503)|\b(429 Too Many Requests|503 Service Unavailable)\b")
-# What S3 and the SDK call credentials that are wrong, over, or missing, and a clock that is off.
-_CREDENTIALS = re.compile(
-    "InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|InvalidToken|TokenRefreshRequired|RequestTimeTooSkewed"
-    "|NoCredentials|Unable to locate credentials|CredentialRetrieval"
-)
-_CODE = re.compile(r"<Code>(\w+)</Code>")
-
 
 @dataclass(frozen=True)
 class StoredPhoto:
@@ -60,6 +58,18 @@ class StoredPhoto:
     data: bytes
     etag: str
     read_at: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True)
+class StoredPreview:
+    """A preview that is in the bucket; `data` is None above the size that was asked for."""
+
+    data: bytes | None
+    size: int
+    etag: str
+    content_type: str
+    cache_control: str | None
+    thumbhash: str | None
 
 
 class Storage:
@@ -83,6 +93,7 @@ class Storage:
         self._object_acl = object_acl
         self._stores: dict[str, S3Store] = {}
         self._may_list: dict[str, tuple[bool, float]] = {}
+        self.may_find = True  # until S3 refuses
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], *, object_acl: str | None = None) -> Self:
@@ -119,6 +130,31 @@ class Storage:
             encoding = str(found.attributes.get("Content-Encoding", ""))
             return StoredPhoto(decoded(bytes(found.bytes()), encoding, max_bytes), found.meta["e_tag"], read_at)
 
+    def find(self, bucket: str, key: str, max_bytes: int) -> StoredPreview | None:
+        """Return a preview, with its bytes up to `max_bytes`; None if there is none, or S3 does not say. Never raises.
+
+        It only saves work. Where S3 refuses, `may_find` is False from then on.
+        """
+        try:
+            with translated(f"{bucket}/{key}"):
+                found = obstore.get(self._store(bucket), key)
+                size = found.meta["size"]
+                data = bytes(found.bytes()) if size <= max_bytes else None
+        except Forbidden:
+            self.may_find = not self._lists(bucket)  # without the right to list, it stands for a missing object
+            return None
+        except ResizeError:
+            return None
+        described = {name: str(value) for name, value in found.attributes.items()}
+        return StoredPreview(
+            data,
+            size,
+            found.meta["e_tag"] or "",
+            described.get("Content-Type", ""),
+            described.get("Cache-Control"),
+            described.get(THUMBHASH),
+        )
+
     def etag(self, bucket: str, key: str) -> str:
         """Return the object's current ETag. Raises what `read` raises, except `TooLarge`."""
         with self._reading(bucket, key):
@@ -126,7 +162,7 @@ class Storage:
 
     def delete(self, bucket: str, key: str) -> None:
         """Delete an object if it exists. Raises what `write` raises."""
-        with _translated(f"{bucket}/{key}", writing=True):
+        with translated(f"{bucket}/{key}", writing=True):
             obstore.delete(self._store(bucket), key)
 
     def write(
@@ -154,7 +190,7 @@ class Storage:
         if self._object_acl:
             return self._write_with_acl(bucket, key, data, content_type, cache_control, metadata)
         attributes = {"Content-Type": content_type, "Cache-Control": cache_control, **metadata}
-        with _translated(f"{bucket}/{key}", writing=True):
+        with translated(f"{bucket}/{key}", writing=True):
             result = obstore.put(self._store(bucket), key, data, attributes=attributes, use_multipart=False)
         return result["e_tag"] or ""
 
@@ -162,12 +198,12 @@ class Storage:
     def _reading(self, bucket: str, key: str) -> Iterator[None]:
         """Translate the errors of a read, and find out what a 403 means, which S3 sends for a missing object, too."""
         try:
-            with _translated(f"{bucket}/{key}"):
+            with translated(f"{bucket}/{key}"):
                 yield
         except Forbidden as error:
             # The answer to a HEAD has no body, and so no code.
             text = str(error.__cause__)
-            unclear = _DENIED in text or "<Code>" not in text
+            unclear = DENIED in text or "<Code>" not in text
             if unclear and not self._lists(bucket):
                 reason = "missing or not readable: S3 does not say which without s3:ListBucket"
                 raise Hidden(f"{bucket}/{key}: {reason}") from error
@@ -182,7 +218,7 @@ class Storage:
                 next(iter(obstore.list(self._store(bucket), offset=LAST_KEY)), None)
                 allowed = True
             except BaseError as error:
-                allowed = _DENIED not in str(error)
+                allowed = DENIED not in str(error)
             self._may_list[bucket] = (allowed, time.monotonic() + LISTING_KNOWN_S)
         return allowed
 
@@ -226,7 +262,7 @@ class Storage:
         except ClientError as error:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
             kind = {401: Forbidden, 403: Forbidden, 429: Throttled, 503: Throttled}.get(status, StorageFailed)
-            kind = Unauthenticated if _CREDENTIALS.search(str(error)) else kind
+            kind = Unauthenticated if CREDENTIALS.search(str(error)) else kind
             raise kind(f"{bucket}/{key}: {error}") from error
         except BotoCoreError as error:
             raise StorageFailed(f"{bucket}/{key}: {error}") from error
@@ -249,32 +285,3 @@ class Storage:
         )
         # boto3 itself reads the region only from AWS_DEFAULT_REGION.
         return boto3.Session(region_name=self._region).client("s3", endpoint_url=self._endpoint, config=config)
-
-
-@contextmanager
-def _translated(name: str, *, writing: bool = False) -> Iterator[None]:
-    """Translate obstore's exceptions, with the first line of their text; the cause is kept."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        # A missing bucket is a wrong setting, and must not be reported as a missing photo.
-        if writing or "NoSuchBucket" in str(error):
-            raise StorageFailed(f"{name}: the bucket does not exist") from error
-        raise Missing(f"{name}: the object does not exist") from error
-    except (PermissionDeniedError, UnauthenticatedError) as error:
-        refused = Unauthenticated if _CREDENTIALS.search(str(error)) else Forbidden
-        raise refused(f"{name}: {_reason(error)}") from error
-    except (BaseError, ValueError, OSError) as error:
-        if _CREDENTIALS.search(str(error)):
-            raise Unauthenticated(f"{name}: {_reason(error)}") from error
-        if _THROTTLING.search(str(error)):
-            raise Throttled(f"{name}: {_reason(error)}") from error
-        raise StorageFailed(f"{name}: {_reason(error)}") from error
-
-
-def _reason(error: Exception) -> str:
-    """Return the first line of an error, and S3's code, which stands further below."""
-    text = str(error)
-    code = _CODE.search(text)
-    first = text.split("\n", 1)[0].split(": <?xml", 1)[0][:300]
-    return f"{first}: {code[1]}" if code else first

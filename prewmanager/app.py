@@ -27,6 +27,7 @@ from prewmanager.config.settings import Settings, is_installed
 from prewmanager.errors import InvalidSettings
 from prewmanager.flights.ability import Ability
 from prewmanager.flights.coalescer import Coalescer
+from prewmanager.flights.finding import Finding
 from prewmanager.flights.flight import FlightParts
 from prewmanager.flights.memory import ResultMemory
 from prewmanager.flights.placeholder import FallbackFinder, FallbackPreviews
@@ -71,6 +72,7 @@ async def running_service(settings: Settings, store: ReadyStore | None = None) -
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(metrics.flush)
         tracing = await stack.enter_async_context(_tracing(settings))
+        finds = store is None
         store = store or _store(settings, settings.preview_bucket_name)
         traced = tracing.store(store)
         load = Load(
@@ -93,6 +95,7 @@ async def running_service(settings: Settings, store: ReadyStore | None = None) -
             lifetimes=lifetimes(settings),
             ability=Ability(),
             visibility=Visibility(at_once=unseen_s(settings) == 0),
+            finding=Finding(by_resizer=finds),
             memory=ResultMemory(_RESULTS_IN_MEMORY * settings.max_result_bytes, metrics.results_hold),
         )
         coalescer = Coalescer(

@@ -27,6 +27,7 @@ from prewmanager.errors import (
     StorageFailed,
 )
 from prewmanager.flights.ability import Ability
+from prewmanager.flights.finding import Finding
 from prewmanager.flights.lease import Lifetimes, Timing, kept
 from prewmanager.flights.memory import ResultMemory
 from prewmanager.flights.ports import Batch, FlightObserver, FlightStore, Lease
@@ -57,6 +58,7 @@ class FlightParts:
     memory: ResultMemory
     ability: Ability
     visibility: Visibility
+    finding: Finding
 
 
 class Flight:
@@ -207,16 +209,24 @@ class Flight:
 
     async def _render(self, batch: Batch) -> tuple[FlightResult, Mapping[str, Outcome]]:
         """Render the preview and its companions, unless S3 has it: it may have been written since nginx asked."""
+        finding = self._parts.finding
+        by_resizer = finding.by_resizer
         try:
             async with asyncio.timeout(self._parts.timing.invoke_s):
                 with self._stopwatch.step("s3"):
-                    found, fault = await batch.acquire_during(self._known())
+                    found, fault = await batch.acquire_during(self._known(ask=not by_resizer))
                 if found is not None:
+                    finding.answered(found=True)
                     return self._result(found, Source.FOUND), {}
                 if fault is not None:
                     return self._result(fault), {}
                 with self._stopwatch.step("lambda"):
-                    rendered = await self._parts.resizer.resize(RenderJob(self._preview, batch.previews))
+                    job = RenderJob(self._preview, batch.previews, find=by_resizer)
+                    rendered = await self._parts.resizer.resize(job)
+                finding.answered(found=rendered.found)
+                finding.resizer_can(find=rendered.can_find)
+                if rendered.found:
+                    return self._result(rendered.made, Source.FOUND), {}
                 made, companions = self._with_bytes_needed(rendered)
                 return self._result(made, Source.MADE), companions
         except (ReplicaFailed, QuotaExceeded):
@@ -240,9 +250,10 @@ class Flight:
         }
         return replace(rendered.made, stored=False), companions
 
-    async def _known(self) -> tuple[Made | None, Failure | None]:
-        """Return the stored preview, and the known fault of its photo."""
-        return await asyncio.gather(self._existing(), self._parts.photos.fault(self._preview.photo_key))
+    async def _known(self, *, ask: bool) -> tuple[Made | None, Failure | None]:
+        """Return the stored preview, if S3 is to be asked here, and the known fault of its photo."""
+        fault = self._parts.photos.fault(self._preview.photo_key)
+        return await asyncio.gather(self._existing(), fault) if ask else (None, await fault)
 
     async def _existing(self) -> Made | None:
         try:

@@ -74,6 +74,7 @@ class ResizeContract:
             **_preset_fields(job.preview),
             "cache_control": self.cache_control,
             **({"thumbhash": True} if self.thumbhash else {}),
+            **({"find": True} if job.find else {}),
             **({"also": [_preset_fields(each) for each in job.companions]} if job.companions else {}),
             **context_fields(),
         }
@@ -85,8 +86,10 @@ class ResizeContract:
         """
         made = self._made(response)
         _log_other_version(response, job.preview)
-        also = response.get("also") if isinstance(response, dict) else None
-        return RenderResult(made, dict(self._companions(job.companions, also, made.thumbhash)))
+        known = response if isinstance(response, dict) else {}
+        companions = dict(self._companions(job.companions, known.get("also"), made.thumbhash))
+        can = known.get("can")
+        return RenderResult(made, companions, known.get("found") is True, isinstance(can, list) and "find" in can)
 
     def _made(self, response: object) -> Made:
         """Read one preview.

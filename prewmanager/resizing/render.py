@@ -15,11 +15,12 @@ from prewmanager.previews.outcome import Made, Outcome
 class RenderJob:
     """The preview to render, and the companions to render from the same decoded photo.
 
-    `created` is on the clock of `time.monotonic`.
+    `find`: the preview may be stored already; nobody has asked S3. `created` is on the clock of `time.monotonic`.
     """
 
     preview: Preview
     companions: tuple[Preview, ...] = ()
+    find: bool = False
     created: float = field(default_factory=time.monotonic, compare=False)
 
 
@@ -27,11 +28,14 @@ class RenderJob:
 class RenderResult:
     """The preview that was asked for, and the outcomes of its companions by preset name.
 
-    A companion without an outcome was not rendered: a function of an older version does not know companions.
+    A companion without an outcome was not rendered: a function of an older version does not know companions. `found`:
+    the preview was stored already. `can_find`: the resizer can be asked to find it.
     """
 
     made: Made
     companions: Mapping[str, Outcome] = field(default_factory=lambda: MappingProxyType({}))
+    found: bool = False
+    can_find: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,26 @@ def test_every_field_of_the_minimal_request_is_sent() -> None:
     assert example("request_minimal").items() <= CONTRACT.request(JOB).items()
 
 
+def test_the_function_is_asked_to_find_the_preview_only_where_the_job_says_so() -> None:
+    """An older function would take the field for one of the preset."""
+    assert "find" not in CONTRACT.request(JOB)
+    assert CONTRACT.request(dataclasses.replace(JOB, find=True))["find"] is True
+
+
+def test_a_preview_that_was_found_comes_as_found() -> None:
+    found = CONTRACT.result(example("response_found"), JOB)
+
+    assert (found.found, found.can_find, found.made.body) == (True, True, b"\xff\xd8\xff\xe0\x00\x10")
+    assert found.made.cache_control == "public, max-age=31536000"
+
+
+@pytest.mark.parametrize("can", [None, [], ["other"], "find", {"find": True}])
+def test_what_a_function_cannot_do_it_is_not_asked_for(can: object) -> None:
+    answer = example("response_minimal") | ({} if can is None else {"can": can})
+
+    assert not CONTRACT.result(answer, JOB).can_find
+
+
 def test_a_full_answer_is_the_result() -> None:
     made = CONTRACT.result(example("response_full"), JOB).made
 

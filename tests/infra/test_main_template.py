@@ -24,6 +24,7 @@ OTHER = {"Bucket": BUCKET, "Key": "other/a.jpg"}
     [
         ("ResizeRole", "get_object", PHOTO, True),
         ("ResizeRole", "get_object", OTHER, False),
+        ("ResizeRole", "get_object", PREVIEW, True),
         ("ResizeRole", "put_object", PREVIEW, True),
         ("ResizeRole", "put_object", PHOTO, False),
         ("ResizeRole", "delete_object", PREVIEW, True),

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -67,6 +68,50 @@ def test_the_full_request_gets_the_full_response(bucket: Any) -> None:
     photo = bucket.head_object(Bucket="photos", Key="photo/a/b.jpg")
     assert stored["Metadata"] == {"preset-fingerprint": "0123456789ab", "source-etag": photo["ETag"].strip('"')}
     assert Image.open(io.BytesIO(data)).size == (720, 480)
+
+
+FIND = example("request_full") | {"find": True}
+
+
+def test_a_preview_that_is_stored_already_is_the_answer(bucket: Any) -> None:
+    expected = example("response_found")
+    bucket.delete_object(Bucket="photos", Key="prew/card/a/b.jpg")
+    first = handler(FIND, None)
+    second = handler(FIND, None)
+
+    assert {name: type(value) for name, value in second.items()} == {n: type(v) for n, v in expected.items()}
+    assert "found" not in first
+    assert second["found"] is True
+    for name in ("content_type", "data", "key", "size", "etag", "cache_control"):
+        assert second[name] == first[name]
+    assert bucket.head_object(Bucket="photos", Key="prew/card/a/b.jpg")["ETag"] == second["etag"]
+
+
+def test_a_stored_preview_is_found_although_its_photo_is_gone(bucket: Any) -> None:
+    """As where the service asks: whoever removed the photo has its previews deleted, by the event or `purge`."""
+    handler(FIND, None)
+    bucket.delete_object(Bucket="photos", Key="photo/a/b.jpg")
+
+    assert handler(FIND, None)["found"] is True
+    bucket.delete_object(Bucket="photos", Key="prew/card/a/b.jpg")
+    assert handler(FIND, None)["kind"] == "missing"
+
+
+@pytest.mark.usefixtures("bucket")
+def test_a_stored_preview_beyond_the_limit_is_found_without_its_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    handler(FIND, None)
+    monkeypatch.setattr(handler_module, "SETTINGS", replace(handler_module.SETTINGS, max_data_bytes=10))
+    answer = handler(FIND, None)
+
+    assert answer["found"] is True
+    assert "data" not in answer
+
+
+@pytest.mark.usefixtures("bucket")
+def test_nothing_is_found_unless_that_was_asked_for() -> None:
+    handler(FIND, None)
+
+    assert "found" not in handler(example("request_full"), None)
 
 
 @pytest.mark.usefixtures("bucket")

@@ -356,6 +356,26 @@ class Page(QuietHandler):
         self.wfile.write(body)
 
 
+@pytest.mark.usefixtures("environment")
+def test_a_preview_that_may_not_be_read_is_not_found_and_not_asked_for_again(s3: S3) -> None:
+    s3_client(s3).put_object(Bucket=s3.bucket, Key="prew/card/denied.jpg", Body=b"x")
+    with private_listing(s3, lists=True) as proxy:
+        proxy.denied.add("prew/card/denied.jpg")
+        storage = _through(proxy)
+        assert storage.find(s3.bucket, "prew/card/none.jpg", 100) is None
+        assert storage.may_find
+        assert storage.find(s3.bucket, "prew/card/denied.jpg", 100) is None
+        assert not storage.may_find
+
+
+@pytest.mark.usefixtures("environment")
+def test_where_listings_are_denied_a_refusal_is_a_missing_preview(s3: S3) -> None:
+    with private_listing(s3) as proxy:
+        storage = _through(proxy)
+        assert storage.find(s3.bucket, "prew/card/none.jpg", 100) is None
+        assert storage.may_find
+
+
 @pytest.mark.fault("s3-page")
 @pytest.mark.parametrize(
     "headers",

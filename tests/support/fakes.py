@@ -44,15 +44,21 @@ class GatedResizer:
         self.error = error
         self.knows_companions = True
         self.failures: dict[str, Failure] = {}
+        self.can_find = False
+        self.finds: Made | None = None
+        self.asked_to_find: list[bool] = []
 
     async def resize(self, job: RenderJob) -> RenderResult:
         self.calls.append(job.preview.preview_key)
+        self.asked_to_find.append(job.find)
         call = len(self.calls)
         self.entered.set()
         await self.gate.wait()
         if self.error is not None:
             raise self.error
-        return RenderResult(self._make(job.preview, call), self._companions(job, call))
+        if job.find and self.finds is not None:
+            return RenderResult(self.finds, found=True, can_find=True)
+        return RenderResult(self._make(job.preview, call), self._companions(job, call), can_find=self.can_find)
 
     def _companions(self, job: RenderJob, call: int) -> Mapping[str, Outcome]:
         return {

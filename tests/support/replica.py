@@ -16,6 +16,7 @@ from prewmanager.adapters.memory_store import MemoryFlightStore
 from prewmanager.errors import failure_classes
 from prewmanager.flights.ability import Ability
 from prewmanager.flights.coalescer import Coalescer
+from prewmanager.flights.finding import Finding
 from prewmanager.flights.flight import FlightParts
 from prewmanager.flights.lease import Lifetimes, Timing
 from prewmanager.flights.memory import ResultMemory
@@ -80,6 +81,7 @@ class InMemoryReplica:
             memory=ResultMemory(memory_bytes),
             ability=Ability(),
             visibility=Visibility(at_once=unseen_s == 0),
+            finding=Finding(),
         )
         self.coalescer = Coalescer(
             parts,
