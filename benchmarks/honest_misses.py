@@ -8,7 +8,7 @@ import multiprocessing
 import resource
 import time
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from multiprocessing.synchronize import Event
 from typing import Annotated
 
@@ -22,6 +22,7 @@ from benchmarks.percentiles import percentile
 from benchmarks.report import Cell, Figure, Report, Table
 from benchmarks.results import results_folder
 from devstack.backends import S3, s3_client
+from devstack.far_s3 import Distance
 from devstack.lambda_server import Lambda
 from devstack.programs import LOOPBACK
 from tests.lambda_resize.pictures import encode, gradient
@@ -117,8 +118,7 @@ def _flooded(port: int, run: str, count: int) -> tuple[Misses, Flood]:
 
 
 def _site(parts: Parts, s3: S3, **nginx: str) -> tuple[int, Lambda]:
-    far = parts.module("far_s3", f"--upstream={s3.port}", f"--delay-ms={_DELAY_MS}")
-    far_s3 = replace(s3, port=far.port)
+    far_s3 = parts.far_s3(s3, Distance(_DELAY_MS / 1000))
     function, _ = parts.function(far_s3)
     limits = {"PREW_MAX_RESIZES_PER_SECOND": "50"}
     replicas = [parts.service(parts.redis(), far_s3, function.url, **limits) for _ in range(1)]

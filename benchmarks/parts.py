@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devstack.backends import S3, Redis, start_redis, start_s3
+from devstack.far_s3 import Distance, start_far_s3
 from devstack.lambda_server import Lambda, start_lambda
 from devstack.nginx_server import Nginx, start_nginx
 from devstack.programs import LOOPBACK, Program, ProgramError, answers, find, free_ports, is_ok
@@ -55,6 +56,12 @@ class Parts:
         s3 = start_s3(self.folder("s3"))
         self._keep(s3.program)
         return s3
+
+    def far_s3(self, s3: S3, distance: Distance) -> S3:
+        """Return the same S3 as from a distance."""
+        program, far = start_far_s3(self.folder("far-s3"), s3, distance)
+        self._keep(program)
+        return far
 
     def function(self, s3: S3) -> tuple[Lambda, Path]:
         """Start the Lambda emulator with the resize function in one sandbox; return it and the function's log."""

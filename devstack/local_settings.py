@@ -6,6 +6,7 @@ the local system must not reach a real account.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,12 +34,14 @@ class LocalSettings:
         port: nginx's port, on loopback.
         photos: The folder to load; None: the samples.
         replicas: The number of processes of the service.
+        s3_delay_s: How much later S3 answers, in seconds; None: no proxy delays and counts.
         environment: All variables from `.env` and the process, except those of `make up` itself and `AWS_…`.
     """
 
     port: int
     photos: Path | None
     replicas: int
+    s3_delay_s: float | None
     environment: Mapping[str, str]
 
     @property
@@ -87,6 +90,7 @@ def read_local_settings(env_file: Path, environ: Mapping[str, str]) -> LocalSett
         port=port,
         photos=_folder(merged, "PREW_LOCAL_PHOTOS"),
         replicas=_whole_number(merged, "PREW_LOCAL_REPLICAS", _DEFAULT_REPLICAS),
+        s3_delay_s=_seconds(merged, "PREW_LOCAL_S3_DELAY"),
         environment={name: value for name, value in merged.items() if not name.startswith((LOCAL_PREFIX, "AWS_"))},
     )
 
@@ -96,6 +100,15 @@ def _whole_number(environment: Mapping[str, str], name: str, default: int) -> in
     if not (text.isascii() and text.isdigit() and int(text) > 0):
         raise LocalSettingsError(f"{name} is not a whole number from 1")
     return int(text)
+
+
+def _seconds(environment: Mapping[str, str], name: str) -> float | None:
+    text = environment.get(name)
+    if not text:
+        return None
+    if not re.fullmatch(r"[0-9]{1,2}(\.[0-9]{1,3})?", text):
+        raise LocalSettingsError(f"{name} is not a number of seconds below 100, such as 0.3")
+    return float(text)
 
 
 def _folder(environment: Mapping[str, str], name: str) -> Path | None:

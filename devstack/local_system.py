@@ -16,6 +16,7 @@ from rich.console import Console
 from devstack import edge
 from devstack.backends import S3, Events, start_redis, start_s3
 from devstack.environments import BUCKET, nginx_variables, service_environment
+from devstack.far_s3 import COUNTS, Distance, start_far_s3
 from devstack.functions import CLEANER, start_functions, start_s3_events
 from devstack.lambda_server import Lambda
 from devstack.local_settings import LocalSettings, LocalSettingsError
@@ -57,13 +58,14 @@ class LocalSystem:
         redis_url = self._start_redis()
         events_port = free_ports(1)[0] if self._settings.function else None
         s3 = self._start_s3(events_port)
+        far_s3, requests = self._start_far_s3(s3)
         ports = free_ports(self._settings.replicas)
-        function = self._start_lambda(s3, events_port, ports[0])
+        function = self._start_lambda(far_s3, events_port, ports[0])
         cloudfront = self._start_cloudfront(function)
         self._load_photos(s3)
-        self._start_services(ports, s3, redis_url, function)
+        self._start_services(ports, far_s3, redis_url, function)
         page = self._start_page(s3, ports)
-        nginx = self._start_nginx(nginx_variables(self._settings, s3, ports, page), cloudfront)
+        nginx = self._start_nginx(nginx_variables(self._settings, far_s3, ports, page), cloudfront)
         self.endpoints = {
             "nginx": nginx.url,
             "services": [f"http://{LOOPBACK}:{port}" for port in ports],
@@ -72,6 +74,7 @@ class LocalSystem:
             "lambda": function.url if function else None,
             "function": self._settings.function or None,
             "cloudfront": f"{nginx.url}{edge.PREFIX}" if cloudfront else None,
+            **({"s3_requests": requests} if requests else {}),
         }
 
     def _check_presets(self) -> None:
@@ -99,6 +102,15 @@ class LocalSystem:
         self._watch(s3.program)
         self._say("s3", f"{s3.endpoint}/{s3.bucket}")
         return s3
+
+    def _start_far_s3(self, s3: S3) -> tuple[S3, str]:
+        """Start the proxy that delays and counts, if wanted; return the parts' store, and the URL of the counts."""
+        if self._settings.s3_delay_s is None:
+            return s3, ""
+        program, far_s3 = start_far_s3(self._own_folder("far-s3"), s3, Distance(self._settings.s3_delay_s))
+        self._watch(program)
+        self._say("far s3", f"{far_s3.endpoint} answers {self._settings.s3_delay_s:g} s later")
+        return far_s3, f"{far_s3.endpoint}{COUNTS}"
 
     def _load_photos(self, s3: S3) -> None:
         folder = self._settings.photos or self._make_samples()

@@ -21,7 +21,7 @@ async def serve(app: web.Application, host: str, port: int, name: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     app.middlewares.append(own_names_only)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S, auto_decompress=False)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()

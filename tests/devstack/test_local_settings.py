@@ -30,7 +30,18 @@ def test_defaults_without_any_variable(tmp_path: Path) -> None:
     settings = read_local_settings(tmp_path / "none", {})
 
     assert (settings.port, settings.replicas, settings.photos) == (8080, 2, None)
-    assert (settings.redis_url, settings.function) == (None, "prew-resize")
+    assert (settings.redis_url, settings.function, settings.s3_delay_s) == (None, "prew-resize", None)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("", None), ("0", 0.0), ("0.3", 0.3), ("15", 15.0)])
+def test_the_delay_of_s3_is_a_number_of_seconds(tmp_path: Path, text: str, seconds: float | None) -> None:
+    assert read_local_settings(tmp_path / "none", {"PREW_LOCAL_S3_DELAY": text}).s3_delay_s == seconds
+
+
+@pytest.mark.parametrize("text", ["-1", "300ms", "1e3", "inf", "nan", "100", "٣"])
+def test_another_delay_is_an_error_that_names_the_variable(tmp_path: Path, text: str) -> None:
+    with pytest.raises(LocalSettingsError, match=r"^PREW_LOCAL_S3_DELAY is not a number of seconds below 100"):
+        read_local_settings(tmp_path / "none", {"PREW_LOCAL_S3_DELAY": text})
 
 
 def test_a_dollar_sign_in_a_value_is_kept(env_file: Path) -> None:

@@ -39,7 +39,7 @@ MAX_README_WORDS = 1000
 SetEnvironment = Callable[[Mapping[str, str]], None]
 _ASSIGNMENT = re.compile(r"^#?([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)
 _PRESET_VARIABLE = re.compile(rf"PREW_PRESETS__[A-Z0-9_]+?__({'|'.join(name.upper() for name in definitions(Preset))})")
-_LOCAL = {"PREW_LOCAL_PORT", "PREW_LOCAL_PHOTOS", "PREW_LOCAL_REPLICAS"}
+_LOCAL = {"PREW_LOCAL_PORT", "PREW_LOCAL_PHOTOS", "PREW_LOCAL_REPLICAS", "PREW_LOCAL_S3_DELAY"}
 
 
 @pytest.fixture(name="environment")
@@ -120,6 +120,7 @@ def test_env_example_has_every_setting_with_its_default() -> None:
         "PREW_LOCAL_PORT": str(local.port),
         "PREW_LOCAL_PHOTOS": str(local.photos or ""),
         "PREW_LOCAL_REPLICAS": str(local.replicas),
+        "PREW_LOCAL_S3_DELAY": "",
     }
 
     assert sorted(name for name, _ in shown) == sorted({name for name, _ in shown})

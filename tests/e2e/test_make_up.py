@@ -7,9 +7,11 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import pyvips
@@ -52,9 +54,13 @@ def _photos(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(name="system")
-def _system(checkout: Path, photos: Path, tmp_path: Path) -> Iterator[Program]:
-    """The running local system, ready."""
-    environment = os.environ | {"PREW_LOCAL_PORT": str(free_ports(1)[0]), "PREW_LOCAL_PHOTOS": str(photos)}
+def _system(request: pytest.FixtureRequest, checkout: Path, photos: Path, tmp_path: Path) -> Iterator[Program]:
+    """The running local system, ready, with further variables where a test gives some."""
+    environment = (
+        os.environ
+        | getattr(request, "param", {})
+        | {"PREW_LOCAL_PORT": str(free_ports(1)[0]), "PREW_LOCAL_PHOTOS": str(photos)}
+    )
     log = tmp_path / "system.log"
     system = Program("system", [sys.executable, "-m", "devstack"], log, environment, cwd=checkout)
     system.wait_ready(lambda: "\nready http://127.0.0.1:" in log.read_text(), within_s=50)
@@ -116,6 +122,28 @@ def test_it_serves_photos_and_previews_and_one_signal_ends_all_of_it(
     assert not (checkout / ".local" / "stack.json").exists()
     assert [pid for pid in started if Path(f"/proc/{pid}").exists()] == []
     assert [port for port in ports if answers(port)] == []
+
+
+@pytest.mark.parametrize("system", [{"PREW_LOCAL_S3_DELAY": "0.2"}], indirect=True)
+@pytest.mark.usefixtures("system")
+def test_s3_may_answer_nginx_service_and_function_later_and_says_what_it_is_asked(checkout: Path) -> None:
+    stack = _stack(checkout)
+    port, far = (int(urlsplit(stack[name]).port or 0) for name in ("nginx", "s3_requests"))
+    counts = urlsplit(stack["s3_requests"]).path
+    for name in ("one.jpg", "more/two%20%C3%BC.jpg"):  # the function says what it can
+        assert ask(port, f"/prew/thumb/{name}").headers["X-Preview"] == "made"
+    before = json.loads(ask(far, counts).body)
+    started = time.monotonic()
+    made = ask(port, "/prew/card/one.jpg").headers["X-Preview"]
+    took_s = time.monotonic() - started
+    after = json.loads(ask(far, counts).body)
+
+    assert made == "made"
+    assert took_s > 3 * 0.2
+    assert after["PUT"]["prew"] - before["PUT"]["prew"] == 1
+    assert after["GET"]["prew"] > before["GET"]["prew"]
+    assert after["GET"]["photo"] - before["GET"]["photo"] == 1
+    assert int(urlsplit(stack["s3"]["endpoint"]).port or 0) != far
 
 
 def test_sigkill_leaves_no_process(system: Program) -> None:
