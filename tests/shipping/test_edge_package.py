@@ -35,7 +35,7 @@ def _edge_task(unpack: Callable[[Package], Path]) -> Path:
 MODULES = {
     "lambda_resize": "__init__ animation codecs content_encoding deadline errors finishing geometry heic resize "
     "scaling settings sources thumbhash vips",
-    "lambda_resize/containers": "__init__ av1 bounds boxes gif heif icc jpeg png svg svg_styles tiff webp",
+    "lambda_resize/containers": "__init__ av1 bounds boxes gif heif hevc icc jpeg png svg svg_styles tiff webp",
     "prewmanager_presets": "__init__ fields kinds",
     "lambda_resize/edge": "__init__ address answer errors fetch handler query settings",
 }
