@@ -32,9 +32,9 @@ from tests.support.site import nginx_variables
 _DELAYS_MS = (0, 15, 40, 400)
 _SYSTEMS = {"Lambda": {}, "worker processes": {"PREW_LAMBDA_FUNCTION": "", "PREW_RESIZE_WORKERS": "1"}}
 # Half the width and height of each photo: 0.3, 2.4 and 8 MB, and the photo of the other benchmarks.
-_PHOTOS = {"small": (440, 360), "standard": (1362, 1112), "medium": (1500, 1225), "large": (2750, 2240)}
+_PHOTOS = {"small": (700, 570), "standard": (1362, 1112), "medium": (2010, 1640), "large": (3700, 3020)}
 _WARM_UP = 3  # the function says what it can, and the store that it shows at once what it has
-_TRIPS_TARGET = 4.2
+_TRIPS_TARGET = 3.2
 
 
 @dataclass

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 
+from lambda_resize.afterwards import Work
 from lambda_resize.errors import Forbidden, Missing, ResizeError, StorageFailed, Throttled
 from lambda_resize.request import Output, ResizeRequest
 from lambda_resize.resize import Preview, resize_many
@@ -19,12 +20,17 @@ CONCURRENT_WRITES = 4  # threads that mostly wait
 MAX_READS = 3  # of a photo that is overwritten repeatedly during the invocation
 
 
-def render_batch(request: ResizeRequest, storage: Storage, settings: Settings) -> dict[str, object]:
+def render_batch(
+    request: ResizeRequest, storage: Storage, settings: Settings, later: Callable[[Work], None] | None = None
+) -> dict[str, object]:
     """Render and write all previews of a request, and return the answer for the main one.
 
     The answer names a companion that fails under its own name. Each preview is written while the next is rendered; the
     answer is returned after all writes, since it promises that the previews are in S3. Where the main preview may be
     stored already, S3 is asked for it and for the photo at once; what is there is the answer, and nothing is rendered.
+
+    Whether the photo is still the same is checked after the writes. `later` gets that check, for after the answer;
+    without it, a photo that has changed is rendered again.
 
     Raises:
         ResizeError: The main preview cannot be rendered or written.
@@ -36,6 +42,9 @@ def render_batch(request: ResizeRequest, storage: Storage, settings: Settings) -
         if isinstance(photo, StoredPreview):
             return _found(request, photo) | {"timings": timings, **_abilities(storage)}
         answer = _render_from(photo, request, storage, settings, timings)
+        if later is not None:
+            later(partial(_check, photo, request, storage))
+            return answer | {"timings": timings, **_abilities(storage)}
         with _timed(timings, "check"):
             if _is_unchanged(photo, request, storage):
                 return answer | {"timings": timings, **_abilities(storage)}
@@ -79,6 +88,12 @@ def _found(request: ResizeRequest, found: StoredPreview) -> dict[str, object]:
 def _abilities(storage: Storage) -> dict[str, object]:
     """What this function can be asked for beyond the first contract."""
     return {"can": ["find"] if storage.may_find else []}
+
+
+def _check(photo: StoredPhoto, request: ResizeRequest, storage: Storage) -> None:
+    """Delete the previews where their photo has changed; the next request renders them. Raises what S3 does."""
+    if not _is_unchanged(photo, request, storage):
+        _delete_all(request, storage)
 
 
 def _is_unchanged(photo: StoredPhoto, request: ResizeRequest, storage: Storage) -> bool:

@@ -10,12 +10,13 @@ import json
 import logging
 import os
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from lambda_resize import vips
+from lambda_resize.afterwards import Work, registered
 from lambda_resize.batch import render_batch
 from lambda_resize.errors import ResizeError
 from lambda_resize.invocation import Invocation
@@ -25,6 +26,7 @@ from lambda_resize.storage import Storage
 
 SETTINGS = Settings.from_environment(os.environ)  # at import, so that an invalid value aborts startup
 vips.allow_svg(allowed=SETTINGS.allow_svg)
+EXTENSION = registered(os.environ) if SETTINGS.extension else None  # at import, as Lambda wants it
 
 RESERVED_SECONDS = 1.0  # of Lambda's remaining time, for the write and the answer
 MIN_SECONDS = 0.1
@@ -51,13 +53,24 @@ def handler(event: object, context: Any) -> dict[str, object]:
         which is for the log, and `denied` if S3 does not say whether the photo exists. Both have `cold_start`,
         `duration_ms` and, in Lambda, `memory_mb`.
     """
+    if EXTENSION is None or not EXTENSION.is_running:
+        return run(event, context)
+    left: list[Work] = []
+    try:
+        return run(event, context, left.append)
+    finally:
+        EXTENSION.invocation_ended(left[0] if left else None)
+
+
+def run(event: object, context: Any, later: Callable[[Work], None] | None = None) -> dict[str, object]:
+    """Do the same; `later` gets what may follow the answer, see `render_batch`."""
     invocation = Invocation(event, context)
     entry = dict(invocation.ids)
     try:
         request = parse(event)
         entry |= {"src": f"{request.src_bucket}/{request.src_key}"}
         entry |= {"dst": f"{request.dst_bucket}/{request.main.dst_key}"}
-        answer = render_batch(request, _storage(), replace(SETTINGS, limits=_limits(context)))
+        answer = render_batch(request, _storage(), replace(SETTINGS, limits=_limits(context)), later)
     except ResizeError as error:
         answer = error.answer()
     except (KeyboardInterrupt, SystemExit):

@@ -23,7 +23,7 @@ CANNED_ACLS = frozenset(
 
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 
-FLAGS: Mapping[str, bool] = {"": False, "false": False, "0": False, "true": True, "1": True}
+FLAGS: Mapping[str, bool] = {"false": False, "0": False, "true": True, "1": True}
 
 
 class SettingsError(ValueError):
@@ -60,12 +60,14 @@ class Settings:
             base64 adds a third, which leaves about 400 KB for the other fields.
         object_acl: Canned ACL for the preview object; None if the bucket has ACLs disabled, which is S3's default.
         allow_svg: Whether SVG photos are accepted, see `lambda_resize.vips.allow_svg`.
+        extension: Whether the function answers before it checks its photo again, see `lambda_resize.afterwards`.
     """
 
     limits: Limits = Limits()
     max_data_bytes: int = 4_400_000
     object_acl: str | None = None
     allow_svg: bool = False
+    extension: bool = True
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
@@ -88,7 +90,8 @@ class Settings:
             ),
             max_data_bytes=_positive(environ, "RESIZE_MAX_DATA_BYTES", cls.max_data_bytes),
             object_acl=_canned_acl(environ, "RESIZE_OBJECT_ACL"),
-            allow_svg=_flag(environ, "RESIZE_ALLOW_SVG"),
+            allow_svg=_flag(environ, "RESIZE_ALLOW_SVG", default=cls.allow_svg),
+            extension=_flag(environ, "RESIZE_EXTENSION", default=cls.extension),
         )
 
 
@@ -128,8 +131,10 @@ def _canned_acl(environ: Mapping[str, str], name: str) -> str | None:
     return text or None
 
 
-def _flag(environ: Mapping[str, str], name: str) -> bool:
+def _flag(environ: Mapping[str, str], name: str, *, default: bool) -> bool:
     text = environ.get(name, "").lower()
+    if not text:
+        return default
     if text not in FLAGS:
         raise SettingsError(f"{name}: {text!r} is neither true nor false")
     return FLAGS[text]

@@ -94,7 +94,8 @@ class Pool:
     async def _acquire_sandbox(self, invocation: Invocation) -> tuple[Sandbox, float]:
         # The most recently used one: as on AWS, few sandboxes stay warm.
         while self._idle:
-            sandbox = self._idle.pop()
+            sandbox = next((each for each in reversed(self._idle) if each.is_free), self._idle[-1])
+            self._idle.remove(sandbox)
             if await sandbox.still_ready():
                 return sandbox, 0.0
             await self._drop(sandbox)

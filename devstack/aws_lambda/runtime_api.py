@@ -1,9 +1,11 @@
-"""The Runtime API (2018-06-01), on a separate listener for each sandbox.
+"""The Runtime API (2018-06-01) and a part of the Extensions API (2020-01-01), a listener for each sandbox.
 
 GET  …/runtime/invocation/next            waits for an event
 POST …/runtime/invocation/{id}/response   the function's answer
 POST …/runtime/invocation/{id}/error      the function raised
 POST …/runtime/init/error                 the function could not be loaded
+POST …/extension/register                 an internal extension, for the event INVOKE
+GET  …/extension/event/next               waits for one; until it asks, the sandbox is not free
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from devstack.programs import LOOPBACK
 from devstack.serving import own_names_only
 
 _PREFIX = "/2018-06-01/runtime"
+_EXTENSION_PREFIX = "/2020-01-01/extension"
 # Above Lambda's limit, so that a response over it is reported as too large, and not as a broken connection.
 _READ_LIMIT_BYTES = 16 * PAYLOAD_LIMIT_BYTES
 
@@ -52,6 +55,11 @@ class RuntimeApi:
         self._events: asyncio.Queue[Invocation] = asyncio.Queue(1)
         self._current: Invocation | None = None
         self.polling = asyncio.Event()
+        # Whether the extension, if there is one, has done what the last invocation left to it.
+        self.extension_idle = asyncio.Event()
+        self.extension_idle.set()
+        self._extension: str | None = None
+        self._extension_events: asyncio.Queue[Invocation] = asyncio.Queue()
         self.init_error = _outcome()
         self.address = ""
         app = web.Application(middlewares=[own_names_only], client_max_size=_READ_LIMIT_BYTES)
@@ -59,6 +67,8 @@ class RuntimeApi:
         app.router.add_post(f"{_PREFIX}/invocation/{{id}}/response", self._response)
         app.router.add_post(f"{_PREFIX}/invocation/{{id}}/error", self._error)
         app.router.add_post(f"{_PREFIX}/init/error", self._init_error)
+        app.router.add_post(f"{_EXTENSION_PREFIX}/register", self._register)
+        app.router.add_get(f"{_EXTENSION_PREFIX}/event/next", self._next_of_extension)
         # Cancelled when the connection closes: a sandbox that ended must not leave a waiting `next` behind.
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
 
@@ -77,6 +87,9 @@ class RuntimeApi:
         """Hand the waiting sandbox its next event; only while `polling` is set."""
         self.polling.clear()
         self._events.put_nowait(invocation)
+        if self._extension is not None:
+            self.extension_idle.clear()
+            self._extension_events.put_nowait(invocation)
 
     async def _next(self, _request: web.Request) -> web.Response:
         self.polling.set()
@@ -84,14 +97,41 @@ class RuntimeApi:
             invocation = self._current = await self._events.get()
         finally:
             self.polling.clear()  # also if the sandbox ended while it waited
-        deadline_ms = int((time.time() + self._function.timeout_s) * 1000)
         headers = {
             "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
-            "Lambda-Runtime-Deadline-Ms": str(deadline_ms),
+            "Lambda-Runtime-Deadline-Ms": str(self._deadline_ms()),
             "Lambda-Runtime-Invoked-Function-Arn": self._function.arn,
             "Lambda-Runtime-Trace-Id": _trace_id(),
         }
         return web.Response(body=invocation.event, content_type=JSON_TYPE, headers=headers)
+
+    async def _register(self, request: web.Request) -> web.Response:
+        wanted = (await request.json()).get("events")
+        if self._extension is not None or wanted != ["INVOKE"] or "Lambda-Extension-Name" not in request.headers:
+            return _refused("Extension.ConfigInvalid", "one extension, with a name, and for INVOKE alone")
+        self._extension = str(uuid.uuid4())
+        self.extension_idle.clear()
+        return web.json_response(
+            {"functionName": self._function.name, "handler": self._function.handler},
+            headers={"Lambda-Extension-Identifier": self._extension},
+        )
+
+    async def _next_of_extension(self, request: web.Request) -> web.Response:
+        if self._extension is None or request.headers.get("Lambda-Extension-Identifier") != self._extension:
+            return _refused("Extension.UnknownExtensionIdentifier", "no such extension is registered here", 403)
+        self.extension_idle.set()
+        invocation = await self._extension_events.get()
+        return web.json_response(
+            {
+                "eventType": "INVOKE",
+                "deadlineMs": self._deadline_ms(),
+                "requestId": invocation.request_id,
+                "invokedFunctionArn": self._function.arn,
+            }
+        )
+
+    def _deadline_ms(self) -> int:
+        return int((time.time() + self._function.timeout_s) * 1000)
 
     async def _response(self, request: web.Request) -> web.Response:
         invocation = self._running(request)

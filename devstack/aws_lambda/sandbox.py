@@ -79,10 +79,15 @@ class Sandbox:
         if not self._api.polling.is_set():
             raise InitFailed(timed_out(request_id, limit_s))
 
+    @property
+    def is_free(self) -> bool:
+        """Whether it can run an event now: runtime and extension have asked for their next one."""
+        return self._api.polling.is_set() and self._api.extension_idle.is_set() and self.alive
+
     async def still_ready(self) -> bool:
         """Whether a warm sandbox can run another event; waits while it is between its response and the next poll."""
         await self._polls_or_ends(INIT_TIMEOUT_S)
-        return self._api.polling.is_set() and self.alive
+        return self.is_free
 
     async def run(self, invocation: Invocation) -> Outcome:
         """Run one invocation to its end, which may be its time-out or the end of the process."""
@@ -101,11 +106,16 @@ class Sandbox:
         await self._api.close()
 
     async def _polls_or_ends(self, within_s: float, *others: asyncio.Future[Outcome]) -> None:
-        polls = asyncio.create_task(self._api.polling.wait())
+        polls = asyncio.create_task(self._polls())
         try:
             await self._any_of(within_s, polls, *others)
         finally:
             polls.cancel()
+
+    async def _polls(self) -> None:
+        """Return when runtime and extension have asked for their next event: only then is the sandbox free."""
+        await self._api.polling.wait()
+        await self._api.extension_idle.wait()
 
     async def _any_of(self, within_s: float, *others: asyncio.Future[Any]) -> None:
         # None of the others would notice the end of the process.

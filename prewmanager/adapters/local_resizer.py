@@ -25,9 +25,10 @@ from prewmanager.resizing.render import RenderJob, RenderResult
 
 def _resize(event: dict[str, Any]) -> dict[str, Any]:
     # Imported in the workers only: libvips and its threads must not be in the service's own process.
-    from lambda_resize.handler import handler  # noqa: PLC0415 -- see above
+    from lambda_resize.afterwards import in_a_thread  # noqa: PLC0415 -- see above
+    from lambda_resize.handler import run  # noqa: PLC0415 -- see above
 
-    return handler(event, None)
+    return run(event, None, in_a_thread)
 
 
 # What a worker may map, in bytes: twice what the largest photo needs. More would be taken from its host.

@@ -16,7 +16,7 @@ import pytest
 from devstack.lambda_server import Lambda, lambda_client, start_lambda
 
 FUNCTIONS = Path(__file__).parent / "functions"
-NAMES = ("echo", "fail", "leave", "answer", "hang", "gated")
+NAMES = ("echo", "fail", "leave", "answer", "hang", "gated", "leaves_work")
 
 Invoke = Callable[[str, object], dict[str, Any]]
 

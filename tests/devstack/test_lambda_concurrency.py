@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -105,3 +106,20 @@ def test_an_invocation_outlives_a_caller_that_disconnects(service: Lambda, close
     assert before["in_flight"] == 1
     assert (len(before["recent"]) + 1, "ok") == (len(after["recent"]), after["recent"][-1]["status"])
     assert before["errors"] == after["errors"]
+
+
+def test_an_extension_works_after_the_answer_and_keeps_its_sandbox_until_then(
+    service: Lambda, invoke: Invoke, closed_gate: Gate, tmp_path: Path
+) -> None:
+    done = tmp_path / "done"
+    with ThreadPoolExecutor(1) as threads:
+        with closed_gate() as event:
+            first = invoke("leaves_work", {**event, "done": str(done)})["Payload"]
+            # Its sandbox is not free, though the answer is here.
+            waiting = threads.submit(invoke, "leaves_work", {})
+            assert not done.exists()
+        service.program.wait_ready(done.exists)
+        second = waiting.result()["Payload"]
+
+    assert first == second
+    assert done.read_text() == "done"

@@ -31,17 +31,18 @@ def _its_function(counted: PrivateListing, tmp_path: Path) -> Iterator[Lambda]:
 
 
 @pytest.mark.parametrize("workers", [False, True])
-async def test_a_miss_is_five_requests_of_which_three_wait_for_one_another(
+async def test_a_miss_is_five_requests_and_its_answer_waits_for_three(
     counted: PrivateListing, its_function: Lambda, redis_server: Redis, tmp_path: Path, *, workers: bool
 ) -> None:
-    """nginx's, then photo and preview at once, then the write; the check after it is the fifth."""
+    """nginx's, then those of photo and preview at once, then the write; the photo's check follows the answer."""
     function, folder = (None, "workers") if workers else (its_function, "lambda")
     with Site(tmp_path, counted.s3, redis_server, function) as site:
         for name in ("first", "second", "miss"):
             site.put(f"{folder}/{name}.jpg", encode(Image.new("RGB", (900, 600), "teal"), "JPEG"))
         for name in ("first", "second"):  # the function says what it can, the store that it shows at once what it has
             assert site.get(f"/prew/card/{folder}/{name}.jpg").status == 200
-        checks = f"HEAD /{counted.s3.bucket}/photo/{folder}/miss.jpg"
+        checks, last = (f"HEAD /{counted.s3.bucket}/photo/{folder}/{name}.jpg" for name in ("miss", "second"))
+        await until_reported(lambda: counted.requests[last] == 1)
         before = Counter(counted.requests)
         answer = site.get(f"/prew/card/{folder}/miss.jpg")
         await until_reported(lambda: counted.requests[checks] == 1)

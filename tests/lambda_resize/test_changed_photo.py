@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 from devstack.backends import S3, s3_client
+from lambda_resize.afterwards import Work
 from lambda_resize.batch import MAX_READS, render_batch
 from lambda_resize.errors import Missing, StorageFailed
 from lambda_resize.request import ResizeRequest, parse
@@ -146,3 +148,24 @@ def test_a_photo_that_is_denied_after_writing(s3: S3, client: Any, request_: Res
                 render_batch(request_, storage, Settings())
 
     assert _stored(client) == (set(PREVIEWS) if lists else set())
+
+
+@pytest.mark.fault("photo-changed")
+@pytest.mark.parametrize("happens", ["nothing", "overwritten", "removed"])
+def test_the_check_may_follow_the_answer_and_deletes_what_is_outdated(
+    client: Any, storage: Changed, request_: ResizeRequest, happens: str
+) -> None:
+    storage.times = 0
+    left: list[Work] = []
+    answer = render_batch(request_, storage, Settings(), left.append)
+    assert _stored(client) == set(PREVIEWS)
+    if happens == "overwritten":
+        client.put_object(Bucket="photos", Key=PHOTO, Body=_photo(255))
+    if happens == "removed":
+        client.delete_object(Bucket="photos", Key=PHOTO)
+    (check,) = left
+    with pytest.raises(Missing) if happens == "removed" else contextlib.nullcontext():
+        check()
+
+    assert answer["status"] is True
+    assert _stored(client) == (set(PREVIEWS) if happens == "nothing" else set())

@@ -27,8 +27,10 @@ def test_each_variable_sets_its_own_field() -> None:
         "RESIZE_MAX_FRAME_PIXELS": "4",
         "RESIZE_MAX_SECONDS": "5",
         "RESIZE_ALLOW_SVG": "true",
+        "RESIZE_EXTENSION": "false",
     }
-    assert Settings.from_environment(environ) == Settings(Limits(1, 2, 4, 5), 3, "public-read", allow_svg=True)
+    expected = Settings(Limits(1, 2, 4, 5), 3, "public-read", allow_svg=True, extension=False)
+    assert Settings.from_environment(environ) == expected
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,109 @@
+"""Work that follows an answer: who asked does not wait for it, and the process is kept until it is done.
+
+In Lambda an internal extension does it: the sandbox goes on after the response until the runtime and all extensions
+have asked for their next event (docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html). In a worker process
+of the service a thread does it, beside the next rendering.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from queue import SimpleQueue
+
+Work = Callable[[], None]
+
+_NAME = "prewmanager"
+_PREFIX = "/2020-01-01/extension"
+_REGISTER_S = 5
+_TRIES, _PAUSE_S = 5, 0.2
+
+logger = logging.getLogger(__name__)
+
+
+class Extension:
+    """An internal extension of Lambda: does the work of each invocation after its answer."""
+
+    def __init__(self, api: str, identifier: str) -> None:
+        self._api = api
+        self._headers = {"Lambda-Extension-Identifier": identifier}
+        # What each invocation leaves to do, in their order.
+        self._left: SimpleQueue[Work | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="extension", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it does what is left to it."""
+        return self._thread.is_alive()
+
+    def invocation_ended(self, work: Work | None) -> None:
+        """Leave work to it; to be called at the end of each invocation, also where there is none."""
+        self._left.put(work)
+
+    def _run(self) -> None:
+        while self._next_invocation():
+            work = self._left.get()
+            if work is not None:
+                _do(work)
+
+    def _next_invocation(self) -> bool:
+        """Wait for the next event; False where Lambda cannot be asked any more. A snapshot breaks its connection."""
+        for _ in range(_TRIES):
+            connection = HTTPConnection(self._api)
+            try:
+                connection.request("GET", f"{_PREFIX}/event/next", headers=self._headers)
+                response = connection.getresponse()
+                response.read()
+                if response.status == HTTPStatus.OK:
+                    return True
+            except (OSError, HTTPException) as error:
+                logger.info(json.dumps({"extension": str(error)}))
+            finally:
+                connection.close()
+            time.sleep(_PAUSE_S)
+        return False
+
+
+def registered(environ: Mapping[str, str]) -> Extension | None:
+    """Register an extension; only while the sandbox starts. None outside Lambda, and where it has no such API."""
+    api = environ.get("AWS_LAMBDA_RUNTIME_API")
+    if not api:
+        return None
+    connection = HTTPConnection(api, timeout=_REGISTER_S)
+    try:
+        headers = {"Lambda-Extension-Name": _NAME, "Content-Type": "application/json"}
+        connection.request("POST", f"{_PREFIX}/register", json.dumps({"events": ["INVOKE"]}), headers)
+        response = connection.getresponse()
+        response.read()
+        identifier = response.getheader("Lambda-Extension-Identifier")
+        return Extension(api, identifier) if response.status == HTTPStatus.OK and identifier else None
+    except (OSError, HTTPException) as error:
+        logger.info(json.dumps({"extension": str(error)}))
+        return None
+    finally:
+        connection.close()
+
+
+def in_a_thread(work: Work) -> None:
+    """Do work beside the next rendering of this process."""
+    _thread().submit(_do, work)
+
+
+@cache
+def _thread() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, "afterwards")
+
+
+def _do(work: Work) -> None:
+    try:
+        work()
+    except Exception as error:  # noqa: BLE001 -- nobody waits for it: the log has it, and the cleaner comes again
+        logger.warning(json.dumps({"afterwards": f"{type(error).__name__}: {error}"}, ensure_ascii=False))
