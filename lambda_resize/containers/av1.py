@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from lambda_resize.containers import bounds
 
-_FRAME_HEADER, _FRAME = 3, 6  # types of units ("OBU")
+_SEQUENCE, _FRAME_HEADER, _FRAME = 1, 3, 6  # types of units ("OBU")
 
 
 def frames(data: bytes) -> int:
     """Return how many frames there are."""
-    at = units = count = 0
+    return sum(kind in {_FRAME_HEADER, _FRAME} for kind, _ in _units(data))
+
+
+def profile(data: bytes) -> int:
+    """Return the highest profile of its sequences: above 0, colours may have the full resolution (AV1, 6.4.1)."""
+    return max((first >> 5 for kind, first in _units(data) if kind == _SEQUENCE), default=0)
+
+
+def _units(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield the type of each unit, and its first byte."""
+    at = units = 0
     while at < len(data):
         units += 1
         bounds.check_parts("AV1 units", units)
         head = data[at]
         at += 2 if head & 4 else 1
         size, at = _leb128(data, at) if head & 2 else (len(data) - at, at)
-        count += head >> 3 & 15 in {_FRAME_HEADER, _FRAME}
+        yield head >> 3 & 15, data[at] if at < len(data) else 0
         at += size
-    return count
 
 
 def _leb128(data: bytes, at: int) -> tuple[int, int]:

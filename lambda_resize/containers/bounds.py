@@ -16,6 +16,7 @@ MAX_PARTS = {
     "HEIF references": 10_000,
     "HEIF boxes": 10_000,
     "AV1 units": 10_000,
+    "HEVC units": 10_000,  # libheif keeps each
     "TIFF directories": 2_000,
     "TIFF entries": 100_000,
     "SVG elements": 100_000,  # with those that `use` repeats, and what counts as several, see below

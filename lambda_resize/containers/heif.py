@@ -131,8 +131,11 @@ class _Pictures:
         If the colours have the full resolution, HEVC takes up to 15, AV1 21, and of more than 8 bits 24.
         """
         if item.kind == _AV1:
-            flags = int.from_bytes(bytes(item.properties.get(_AV1_CONFIGURATION, memoryview(b"")))[2:3])
+            configuration = bytes(item.properties.get(_AV1_CONFIGURATION, memoryview(b"")))
+            flags = int.from_bytes(configuration[2:3])
             full = not flags & 0x0C
-            return 2 + full + (full and flags & 0x40 > 0)
+            # The coded picture says it too, and that is what its decoder believes.
+            coded = max(av1.profile(configuration[_AV1_UNITS:]), av1.profile(self._bytes(item)))
+            return 2 + (full or coded > 0) + (full and flags & 0x40 > 0)
         configuration = bytes(item.properties.get(b"hvcC", memoryview(b"")))
         return 2 if hevc.has_full_colours(configuration, self._bytes(item)) else 1

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lambda_resize.containers import bounds
+
 _SEQUENCE = 33  # the unit that describes the pictures
 _COLOURS_AT, _LENGTH_AT, _ARRAYS_AT = 16, 21, 22  # in `hvcC`
 _LAYERS_AT, _PROFILE_BITS, _LEVEL_BITS, _MOST_LAYERS = 20, 88, 8, 8
@@ -15,14 +17,24 @@ _LENGTH = 4  # bytes of a unit's length, whatever `hvcC` says: the decoder expec
 
 
 def has_full_colours(configuration: bytes, data: bytes) -> bool:
-    """Whether the colours have the full resolution, by `hvcC` or by any description that the decoder may read."""
+    """Whether the colours have the full resolution, by `hvcC` or by any description that the decoder may read.
+
+    Raises `TooLarge` where it has too many units.
+    """
     if len(configuration) > _COLOURS_AT and configuration[_COLOURS_AT] & 3 == _FULL:
         return True
     declared = 1 + (configuration[_LENGTH_AT] & 3) if len(configuration) > _LENGTH_AT else _LENGTH
-    units = [*_described(configuration)]
-    for length in {_LENGTH, declared}:
-        units += _units(data, length)
-    return any(_colours(unit) == _FULL for unit in units if unit and unit[0] >> 1 & 63 == _SEQUENCE)
+    walks = [_described(configuration), *(_units(data, length) for length in {_LENGTH, declared})]
+    return any(_is_full(units) for units in walks)
+
+
+def _is_full(units: Iterator[bytes]) -> bool:
+    """Whether a sequence among them has the full resolution. Raises `TooLarge` where there are too many."""
+    for number, unit in enumerate(units):
+        bounds.check_parts("HEVC units", number)
+        if unit and unit[0] >> 1 & 63 == _SEQUENCE and _colours(unit) == _FULL:
+            return True
+    return False
 
 
 def _described(configuration: bytes) -> Iterator[bytes]:

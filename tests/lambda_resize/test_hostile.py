@@ -42,6 +42,8 @@ COSTLY: dict[str, Attack] = {
     "AVIF of deep colours in one piece": lambda: heifs.heif([heifs.deep(8000, 5000)]),
     "AVIF grid of large tiles": lambda: heifs.small_grid_of_large_tiles(1024, 12),
     "HEIC grid of large tiles": lambda: heifs.small_grid_of_large_tiles(1024, 12, kind=b"hvc1"),
+    "HEIC of 16 million units": lambda: heifs.many_units(16_000_000, 1),
+    "HEIC of 4 million units": lambda: heifs.many_units(4_000_000, 4),
     "AVIF with a large alpha": lambda: heifs.large_alpha(2048),
     "AVIF with items that share their bytes": lambda: heifs.shared_items(240, 1_000_000),
     "AVIF item of many frames": lambda: heifs.many_frames(1024, 200),
@@ -169,6 +171,15 @@ def test_the_colours_of_a_heic_count_as_they_are_not_as_it_says(chroma: int, cou
     assert containers.checked(data, "heif", counted * pixels) is data
     with pytest.raises(TooLarge):
         containers.checked(data, "heif", counted * pixels * 9 // 10)
+
+
+@pytest.mark.fault("photo-ambiguous")
+@pytest.mark.parametrize(("chroma", "counted"), [(420, 2), (422, 3), (444, 3)])
+def test_the_colours_of_an_avif_count_as_they_are_not_as_it_says(chroma: int, counted: int) -> None:
+    data, pixels = heifs.lying_colours_of_avif(256, chroma), 256 * 256
+    assert containers.checked(data, "heif", counted * pixels) is data
+    with pytest.raises(TooLarge):
+        containers.checked(data, "heif", counted * pixels * 8 // 10)
 
 
 @pytest.mark.fault("photo-ambiguous")

@@ -202,8 +202,9 @@ async def _replica_restarted(system: System, random: Random) -> AsyncGenerator[N
     starts = replica.starts
     replica.program.signal(signal.SIGTERM)
     yield
-    while replica.starts == starts:  # noqa: ASYNC110 -- the end of another process has no event
-        await asyncio.sleep(0.1)
+    async with asyncio.timeout(60):
+        while replica.starts == starts:  # noqa: ASYNC110 -- the end of another process has no event
+            await asyncio.sleep(0.1)
     await system.all_answer()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from tests.soak.system import Replica, System
 # Connections are kept for reuse: nginx keeps those to replicas and S3 for 30 s, the service those to S3 for 180 s.
 BACK_WITHIN_S = 200.0
 _POLL_S = 1.0
+_WITHIN_S = 60.0  # that a replica has to answer, under any load
 _ESTABLISHED = "01"  # in /proc/net/tcp
 
 
@@ -110,12 +112,15 @@ def _tasks(replica: Replica) -> float:
     replica.tasks_file.unlink(missing_ok=True)
     os.kill(replica.program.pid, signal.SIGUSR1)
     # The handler runs when the event loop wakes up, at the latest for this request.
+    ends = time.monotonic() + _WITHIN_S
     while not replica.tasks_file.exists():
+        if time.monotonic() > ends:
+            raise TimeoutError(f"{replica.program.name} does not report its tasks")
         replica.answers()
     return float(replica.tasks_file.read_text(encoding="ascii"))
 
 
 def _metrics(replica: Replica) -> dict[str, float]:
-    with urlopen(f"http://{LOOPBACK}:{replica.port}/metrics") as answer:
+    with urlopen(f"http://{LOOPBACK}:{replica.port}/metrics", timeout=_WITHIN_S) as answer:
         families = text_string_to_metric_families(answer.read().decode())
         return {sample.name: sample.value for family in families for sample in family.samples}

@@ -38,6 +38,7 @@ _SANDBOXES = 4
 # A replica that dies is started again this much later, as systemd or Kubernetes would.
 _RESTART_AFTER_S = 0.5
 _POLL_S = 0.1
+_WITHIN_S = 60  # that all replicas have to be alive again
 
 
 class Replica:
@@ -116,9 +117,10 @@ class System:
 
     async def all_answer(self) -> None:
         """Return when every replica is alive."""
-        for replica in self.replicas:
-            while not await asyncio.to_thread(replica.answers):  # noqa: ASYNC110 -- another process has no event
-                await asyncio.sleep(_POLL_S)
+        async with asyncio.timeout(_WITHIN_S):
+            for replica in self.replicas:
+                while not await asyncio.to_thread(replica.answers):  # noqa: ASYNC110 -- another process has no event
+                    await asyncio.sleep(_POLL_S)
 
     @contextmanager
     def redis_away(self) -> Iterator[None]:

@@ -62,7 +62,7 @@ def coded(width: int, height: int, *, kind: bytes = b"av01", chroma: int = 420) 
     buffer = io.BytesIO()
     image = Image.new("RGB", (width, height), "red")
     if kind == b"av01":
-        image.save(buffer, "AVIF", quality=10, speed=10)
+        image.save(buffer, "AVIF", quality=10, speed=10, subsampling=":".join(str(chroma)))
     else:
         pillow_heif.from_pillow(image).save(buffer, quality=10, chroma=chroma)
     file = memoryview(buffer.getvalue())
@@ -169,6 +169,24 @@ def lying_colours(side: int, chroma: int) -> bytes:
         each[:24] + bytes([each[24] & ~3 | 1]) + each[25:] if each[4:8] == b"hvcC" else each for each in properties
     ]
     return heif([Part(b"hvc1", (side, side), data, tuple(changed))], b"heic")
+
+
+def lying_colours_of_avif(side: int, chroma: int) -> bytes:
+    """Return an AVIF in one piece, whose `av1C` says 8 bits and half the resolution of colours, and has no units."""
+    data, properties = coded(side, side, chroma=chroma)
+    claim = bytes([0x81, 0, 0x0C, 0])
+    changed = [box(b"av1C", claim) if each[4:8] == b"av1C" else each for each in properties]
+    return heif([Part(b"av01", (side, side), data, tuple(changed))])
+
+
+def many_units(count: int, length: int) -> bytes:
+    """Return a HEIC of that many units of no bytes, whose lengths take so many bytes."""
+    _, properties = coded(64, 64, kind=b"hvc1")
+    changed = [
+        each[:29] + bytes([each[29] & ~3 | (length - 1)]) + each[30:] if each[4:8] == b"hvcC" else each
+        for each in properties
+    ]
+    return heif([Part(b"hvc1", (64, 64), bytes(count * length), tuple(changed))], b"heic")
 
 
 def shared_items(count: int, size: int) -> bytes:
