@@ -174,8 +174,8 @@ def lying_colours(side: int, chroma: int) -> bytes:
 def lying_colours_of_avif(side: int, chroma: int) -> bytes:
     """Return an AVIF in one piece, whose `av1C` says 8 bits and half the resolution of colours, and has no units."""
     data, properties = coded(side, side, chroma=chroma)
-    claim = bytes([0x81, 0, 0x0C, 0])
-    changed = [box(b"av1C", claim) if each[4:8] == b"av1C" else each for each in properties]
+    header = bytes([0x81, 0, 0x0C, 0])
+    changed = [box(b"av1C", header) if each[4:8] == b"av1C" else each for each in properties]
     return heif([Part(b"av01", (side, side), data, tuple(changed))])
 
 
