@@ -72,7 +72,8 @@ async def running_service(settings: Settings, store: ReadyStore | None = None) -
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(metrics.flush)
         tracing = await stack.enter_async_context(_tracing(settings))
-        finds = store is None
+        # Without Redis nobody knows of a preview once it is rendered: the next request would be an invocation.
+        finds = store is None and settings.redis_url is not None
         store = store or _store(settings, settings.preview_bucket_name)
         traced = tracing.store(store)
         load = Load(

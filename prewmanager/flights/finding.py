@@ -15,7 +15,7 @@ class Finding:
     """What the answers so far say."""
 
     def __init__(self, *, by_resizer: bool = True) -> None:
-        """`by_resizer` False: the flights' store is not what the resizer reads, so the flight always asks."""
+        """`by_resizer` False: the flight always asks, as where its store is another than the resizer's."""
         self._allowed = by_resizer
         self._is_able = False
         self._found_share = 0.0

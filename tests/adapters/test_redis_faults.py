@@ -308,7 +308,8 @@ async def test_of_200_replicas_those_that_wait_for_a_flight_hear_of_it_and_no_ot
     """Each waits for a flight of its own, two of them for one more; then a hundred lonely flights complete."""
     heard: list[tuple[int, str]] = []
     async with contextlib.AsyncExitStack() as stack:
-        client = await stack.enter_async_context(_client(redis_server.url))
+        client = await stack.enter_async_context(connect(redis_server.url, timeout_s=20))
+        assert isinstance(client, RedisClient)
         await client.flushall()
         other = redis_flight_store(client)
         replicas = [Replica(number, client, heard) for number in range(200)]
