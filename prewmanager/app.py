@@ -72,39 +72,30 @@ async def running_service(settings: Settings, store: ReadyStore | None = None) -
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(metrics.flush)
         tracing = await stack.enter_async_context(_tracing(settings))
-        # Without Redis nobody knows of a preview once it is rendered: the next request would be an invocation.
-        finds = store is None and settings.redis_url is not None
+        finding = _finding(settings, of_its_own=store is None)
         store = store or _store(settings, settings.preview_bucket_name)
         traced = tracing.store(store)
-        load = Load(
-            settings.max_invocations if settings.lambda_function else settings.resize_workers,
-            on_change=metrics.load_is,
-        )
+        load = Load(_renderings_at_once(settings), on_change=metrics.load_is)
         resizer = await stack.enter_async_context(innermost_resizer(settings, metrics.costs))
         shared = await stack.enter_async_context(opened_shared(settings, metrics, tracing))
         photos = Photos(shared.photo_faults, _store(settings, settings.source_bucket))
-        recording = PhotoFaultsResizer(tracing.resizer(resizer), photos, slow_s=settings.lambda_timeout / 2)
         watch = FlightWatch(metrics, Replica.this(settings.port), shared.relay) if settings.contact_sheet else None
         catalogue = Catalogue(settings.variants, settings.source_prefix, settings.preview_prefix)
         parts = FlightParts(
             flight_store=shared.flight_store,
             store=traced,
             photos=photos,
-            resizer=_limited(recording, load, shared.quota, settings),
+            resizer=_limited(tracing.resizer(resizer), photos, load, shared.quota, settings),
             observer=watch or metrics,
             timing=timing(settings),
             lifetimes=lifetimes(settings),
             ability=Ability(),
             visibility=Visibility(at_once=unseen_s(settings) == 0),
-            finding=Finding(by_resizer=finds),
+            finding=finding,
             memory=ResultMemory(_RESULTS_IN_MEMORY * settings.max_result_bytes, metrics.results_hold),
         )
         coalescer = Coalescer(
-            parts,
-            tracer=tracing.flights,
-            load=load,
-            max_flights=settings.max_flights,
-            companions=catalogue.companions,
+            parts, tracer=tracing.flights, load=load, max_flights=settings.max_flights, companions=catalogue.companions
         )
         stack.push_async_callback(coalescer.close, grace_s=settings.shutdown_grace / 3)
         required: dict[str, Probe] = {"s3": store, "lambda" if settings.lambda_function else "workers": resizer}
@@ -179,9 +170,22 @@ def require_workers(settings: Settings) -> None:
         raise InvalidSettings([f"{needs}: pip install 'prewmanager[resize]', or set it to a function's name"])
 
 
-def _limited(innermost: Resizer, load: Load, quota: Quota | None, settings: Settings) -> Resizer:
-    """Wrap the resizer as `resizing.limits` describes."""
-    concurrency_limited = ConcurrencyLimitedResizer(innermost, load, max_wait_s=settings.invoke_timeout / 2)
+def _finding(settings: Settings, *, of_its_own: bool) -> Finding:
+    """The resizer asks its own store only, and not without Redis.
+
+    There nobody knows of a preview once it is rendered: the next request would be an invocation.
+    """
+    return Finding(by_resizer=of_its_own and settings.redis_url is not None)
+
+
+def _renderings_at_once(settings: Settings) -> int:
+    return settings.max_invocations if settings.lambda_function else settings.resize_workers
+
+
+def _limited(innermost: Resizer, photos: Photos, load: Load, quota: Quota | None, settings: Settings) -> Resizer:
+    """Have the resizer record photos' faults, and wrap it as `resizing.limits` describes."""
+    recording = PhotoFaultsResizer(innermost, photos, slow_s=settings.lambda_timeout / 2)
+    concurrency_limited = ConcurrencyLimitedResizer(recording, load, max_wait_s=settings.invoke_timeout / 2)
     retrying = RetryingResizer(concurrency_limited, within_s=settings.invoke_timeout / 2)
     return RateLimitedResizer(retrying, quota) if quota else retrying
 
