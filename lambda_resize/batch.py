@@ -37,19 +37,31 @@ def render_batch(
     """
     for _ in range(MAX_READS):
         timings: dict[str, float] = {}
-        with _timed(timings, "read"):
-            photo = _read(request, storage, settings)
-        if isinstance(photo, StoredPreview):
-            return _found(request, photo) | {"timings": timings, **_abilities(storage)}
-        answer = _render_from(photo, request, storage, settings, timings)
-        if later is not None:
-            later(partial(_check, photo, request, storage))
+        answer = _attempt(request, storage, settings, later, timings)
+        if answer is not None:
             return answer | {"timings": timings, **_abilities(storage)}
-        with _timed(timings, "check"):
-            if _is_unchanged(photo, request, storage):
-                return answer | {"timings": timings, **_abilities(storage)}
     _delete_all(request, storage)
     raise StorageFailed(f"{request.src_bucket}/{request.src_key}: changes while its previews are rendered")
+
+
+def _attempt(
+    request: ResizeRequest,
+    storage: Storage,
+    settings: Settings,
+    later: Callable[[Work], None] | None,
+    timings: dict[str, float],
+) -> dict[str, object] | None:
+    """Read, render and write once; return None where the photo has changed meanwhile."""
+    with _timed(timings, "read"):
+        photo = _read(request, storage, settings)
+    if isinstance(photo, StoredPreview):
+        return _found(request, photo)
+    answer = _render_from(photo, request, storage, settings, timings)
+    if later is not None:
+        later(partial(_check, photo, request, storage))
+        return answer
+    with _timed(timings, "check"):
+        return answer if _is_unchanged(photo, request, storage) else None
 
 
 def _read(request: ResizeRequest, storage: Storage, settings: Settings) -> StoredPhoto | StoredPreview:
