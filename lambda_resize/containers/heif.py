@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass
 from functools import cached_property
 
 from lambda_resize.containers import av1, bounds, boxes, hevc
@@ -14,7 +15,8 @@ _DEPTH = 4  # of pictures made of pictures; phones have two levels
 _AUXILIARIES = 2  # their pixels, as a multiple of their picture's: an alpha, a gain map, depth
 _SMALL = 1_000_000  # pixels that any auxiliary may have
 _SIZE, _AV1, _HEVC = b"ispe", b"av01", frozenset({b"hvc1", b"hev1"})
-_AV1_CONFIGURATION, _AV1_UNITS = b"av1C", 4  # where its units begin
+_AV1_CONFIGURATION, _HEVC_CONFIGURATION = b"av1C", b"hvcC"
+_AV1_UNITS = 4  # where they begin in the configuration
 
 
 def checked(data: bytes, max_frame_pixels: int) -> bytes:
@@ -40,6 +42,36 @@ def is_hevc(data: bytes) -> bool:
     """Whether the primary picture, or what it is made of, is HEVC: the picture is HEIC."""
     metas = [content for name, content in boxes.children(memoryview(data)) if name == b"meta"]
     return bool(metas) and _Pictures(data, metas[-1][4:]).coding in _HEVC
+
+
+@dataclass(frozen=True)
+class _Coded:
+    """A picture as its decoder gets it: its description, then its bytes."""
+
+    kind: bytes
+    configuration: bytes
+    data: bytes
+
+    @property
+    def frames(self) -> int:
+        """How many frames are decoded: libheif puts the units of the configuration before the bytes."""
+        if self.kind != _AV1:
+            return 1
+        return max(1, av1.frames(self.configuration[_AV1_UNITS:]) + av1.frames(self.data))
+
+    @property
+    def weight(self) -> int:
+        """As how many a pixel counts: decoding one of HEVC takes 7 to 8 bytes, of AV1 15 to 18.
+
+        If the colours have the full resolution, HEVC takes up to 15, AV1 21, and of more than 8 bits 24.
+        """
+        if self.kind == _AV1:
+            flags = int.from_bytes(self.configuration[2:3])
+            full = not flags & 0x0C
+            # The coded picture says it too, and that is what its decoder believes.
+            coded = max(av1.profile(self.configuration[_AV1_UNITS:]), av1.profile(self.data))
+            return 2 + (full or coded > 0) + (full and flags & 0x40 > 0)
+        return 2 if hevc.has_full_colours(self.configuration, self.data) else 1
 
 
 class _Pictures:
@@ -111,31 +143,11 @@ class _Pictures:
         width, height = int.from_bytes(size[4:8]), int.from_bytes(size[8:12])
         if not width * height:
             raise Corrupt("heif: a picture without its size")
-        return width * height * self._frames(item) * self._weight(item)
+        coded = self._coded(item)
+        return width * height * coded.frames * coded.weight
 
-    def _frames(self, item: Item) -> int:
-        """Return how many frames are decoded for an item: libheif puts its configuration before its bytes."""
-        if item.kind != _AV1:
-            return 1
-        configuration = bytes(item.properties.get(_AV1_CONFIGURATION, memoryview(b"")))
-        return max(1, av1.frames(configuration[_AV1_UNITS:]) + av1.frames(self._bytes(item)))
-
-    def _bytes(self, item: Item) -> bytes:
+    def _coded(self, item: Item) -> _Coded:
+        name = _AV1_CONFIGURATION if item.kind == _AV1 else _HEVC_CONFIGURATION
         inside = self._part(b"idat")
         pieces = ((inside if each.inside else self._data)[each.at : each.at + each.length] for each in item.extents)
-        return b"".join(pieces)
-
-    def _weight(self, item: Item) -> int:
-        """Return as how many a pixel counts: decoding one of HEVC takes 7 to 8 bytes, of AV1 15 to 18.
-
-        If the colours have the full resolution, HEVC takes up to 15, AV1 21, and of more than 8 bits 24.
-        """
-        if item.kind == _AV1:
-            configuration = bytes(item.properties.get(_AV1_CONFIGURATION, memoryview(b"")))
-            flags = int.from_bytes(configuration[2:3])
-            full = not flags & 0x0C
-            # The coded picture says it too, and that is what its decoder believes.
-            coded = max(av1.profile(configuration[_AV1_UNITS:]), av1.profile(self._bytes(item)))
-            return 2 + (full or coded > 0) + (full and flags & 0x40 > 0)
-        configuration = bytes(item.properties.get(b"hvcC", memoryview(b"")))
-        return 2 if hevc.has_full_colours(configuration, self._bytes(item)) else 1
+        return _Coded(item.kind, bytes(item.properties.get(name, memoryview(b""))), b"".join(pieces))
