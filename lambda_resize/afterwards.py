@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from queue import SimpleQueue
 
 Work = Callable[[], None]
@@ -57,17 +57,8 @@ class Extension:
     def _next_invocation(self) -> bool:
         """Wait for the next event; False where Lambda cannot be asked any more. A snapshot breaks its connection."""
         for _ in range(_TRIES):
-            connection = HTTPConnection(self._api)
-            try:
-                connection.request("GET", f"{_PREFIX}/event/next", headers=self._headers)
-                response = connection.getresponse()
-                response.read()
-                if response.status == HTTPStatus.OK:
-                    return True
-            except (OSError, HTTPException) as error:
-                logger.info(json.dumps({"extension": str(error)}))
-            finally:
-                connection.close()
+            if _answered(HTTPConnection(self._api), "GET", "event/next", self._headers):
+                return True
             time.sleep(_PAUSE_S)
         return False
 
@@ -77,19 +68,27 @@ def registered(environ: Mapping[str, str]) -> Extension | None:
     api = environ.get("AWS_LAMBDA_RUNTIME_API")
     if not api:
         return None
-    connection = HTTPConnection(api, timeout=_REGISTER_S)
+    headers = {"Lambda-Extension-Name": _NAME, "Content-Type": "application/json"}
+    events = json.dumps({"events": ["INVOKE"]})
+    answer = _answered(HTTPConnection(api, timeout=_REGISTER_S), "POST", "register", headers, events)
+    identifier = answer.getheader("Lambda-Extension-Identifier") if answer else None
+    return Extension(api, identifier) if identifier else None
+
+
+def _answered(
+    connection: HTTPConnection, method: str, path: str, headers: Mapping[str, str], body: str | None = None
+) -> HTTPResponse | None:
+    """Return Lambda's answer, which has been read, or None where there is none or it is a refusal."""
     try:
-        headers = {"Lambda-Extension-Name": _NAME, "Content-Type": "application/json"}
-        connection.request("POST", f"{_PREFIX}/register", json.dumps({"events": ["INVOKE"]}), headers)
+        connection.request(method, f"{_PREFIX}/{path}", body, headers)
         response = connection.getresponse()
         response.read()
-        identifier = response.getheader("Lambda-Extension-Identifier")
-        return Extension(api, identifier) if response.status == HTTPStatus.OK and identifier else None
     except (OSError, HTTPException) as error:
         logger.info(json.dumps({"extension": str(error)}))
         return None
     finally:
         connection.close()
+    return response if response.status == HTTPStatus.OK else None
 
 
 def in_a_thread(work: Work) -> None:
