@@ -38,10 +38,10 @@ def start_functions(
     )
 
 
-def start_s3_events(folder: Path, function: Lambda, port: int, *, again_s: float = 90.0) -> Program:
+def start_s3_events(folder: Path, function: Lambda, port: int, *, again_s: float | None = None) -> Program:
     """Start the receiver of SeaweedFS's webhook on `port`, without waiting: SeaweedFS resends missed events.
 
-    Each event is delivered again after `again_s` seconds.
+    Each event is delivered again after `again_s` seconds; None: as in production.
     """
     argv = [
         sys.executable,
@@ -49,6 +49,6 @@ def start_s3_events(folder: Path, function: Lambda, port: int, *, again_s: float
         "devstack.s3_events",
         f"--port={port}",
         f"--invoke-url={function.invoke_url(CLEANER)}",
-        f"--again-s={again_s}",
+        *([] if again_s is None else [f"--again-s={again_s}"]),
     ]
     return Program("s3-events", argv, folder / "s3-events.log")
