@@ -7,26 +7,23 @@ another: the time that the distance adds, divided by the distance.
 from __future__ import annotations
 
 import json
-import tempfile
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from benchmarks import misses, plots
+from benchmarks import misses, photos, plots
 from benchmarks.parts import Parts, running_parts
 from benchmarks.percentiles import percentile
 from benchmarks.report import Cell, Figure, Report, Table
 from benchmarks.results import results_folder
 from benchmarks.systems import path_of
-from devstack.backends import S3, s3_client
+from devstack.backends import S3
 from devstack.far_s3 import COUNTS, Distance
-from devstack.samples.catalogue import enlarged
 from tests.support.site import nginx_variables
 
 _DELAYS_MS = (0, 15, 40, 400)
@@ -57,12 +54,12 @@ def main(quick: Annotated[bool, typer.Option("--quick", help="into .local/benchm
     """Measure both systems at all distances, print the tables, write them and the plot."""
     count = 3 if quick else 9
     report, folder, console = Report("far", "A miss where S3 is far away"), results_folder(quick=quick), Console()
-    photos = dict(_photos())
+    by_name = {name: photos.jpeg(*size) for name, size in _PHOTOS.items()}
     results: dict[Key, Measured] = {}
     for delay_ms in _DELAYS_MS:
         with running_parts() as parts:
-            results |= dict(_at(parts, delay_ms, photos, count))
-    _add_to(report, results, photos, count)
+            results |= dict(_at(parts, delay_ms, by_name, count))
+    _add_to(report, results, by_name, count)
     standard = {
         f"{system}, {delay_ms} ms": results[system, "standard", delay_ms].median_ms
         for system in _SYSTEMS
@@ -74,15 +71,7 @@ def main(quick: Annotated[bool, typer.Option("--quick", help="into .local/benchm
     report.write(folder)
 
 
-def _photos() -> Iterator[tuple[str, bytes]]:
-    with tempfile.TemporaryDirectory() as folder:
-        for name, (width, height) in _PHOTOS.items():
-            path = Path(folder) / f"{name}.jpg"
-            enlarged("day", width, height, 2)(path)
-            yield name, path.read_bytes()
-
-
-def _at(parts: Parts, delay_ms: int, photos: dict[str, bytes], count: int) -> Iterator[tuple[Key, Measured]]:
+def _at(parts: Parts, delay_ms: int, by_name: dict[str, bytes], count: int) -> Iterator[tuple[Key, Measured]]:
     """Measure at one distance, the systems in turn."""
     s3 = parts.s3()
     far = parts.far_s3(s3, Distance(delay_ms / 1000))
@@ -92,8 +81,8 @@ def _at(parts: Parts, delay_ms: int, photos: dict[str, bytes], count: int) -> It
         replica = parts.service(redis, far, function.url, **settings)
         ports[system] = parts.nginx(nginx_variables(far, [replica.port])).port
     for system, port in ports.items():
-        _misses(s3, port, f"warm-up {system}", photos["small"], _WARM_UP)
-    for name, photo in photos.items():
+        _misses(s3, port, f"warm-up {system}", by_name["small"], _WARM_UP)
+    for name, photo in by_name.items():
         for system, port in ports.items():
             before = _asked(far)
             ms = _misses(s3, port, f"{name} {system}", photo, count)
@@ -102,8 +91,7 @@ def _at(parts: Parts, delay_ms: int, photos: dict[str, bytes], count: int) -> It
 
 def _misses(s3: S3, port: int, run: str, photo: bytes, count: int) -> list[float]:
     names = [f"{run.replace(' ', '-')}-{number}.jpg" for number in range(count)]
-    for name in names:
-        s3_client(s3).put_object(Bucket=s3.bucket, Key=f"photo/{name}", Body=photo, ContentType="image/jpeg")
+    photos.store(s3, photo, names)
     return [miss.wall_ms for miss in misses.ask(port, map(path_of, names))]
 
 
@@ -113,14 +101,14 @@ def _asked(far: S3) -> Counter[str]:
     return Counter({f"{method} {part}": times for method, parts in asked.items() for part, times in parts.items()})
 
 
-def _add_to(report: Report, results: dict[Key, Measured], photos: dict[str, bytes], count: int) -> None:
+def _add_to(report: Report, results: dict[Key, Measured], by_name: dict[str, bytes], count: int) -> None:
     rows: list[list[Cell]] = []
     for (system, name, delay_ms), measured in results.items():
         near_ms = results[system, name, 0].median_ms
         trips = (measured.median_ms - near_ms) / delay_ms if delay_ms else None
         asked = ", ".join(f"{what}: {times / count:g}" for what, times in sorted(measured.requests.items()))
         p95 = percentile(measured.ms, 95)
-        size = f"{len(photos[name]) / 1e6:.1f} MB"
+        size = f"{len(by_name[name]) / 1e6:.1f} MB"
         rows.append([f"{system}, {delay_ms} ms, {size}", measured.median_ms, p95, trips, asked])
         if name == "standard" and delay_ms == max(_DELAYS_MS) and trips is not None:
             what = f"{system}: answers of S3 that wait for one another, written first, S3 {delay_ms} ms away"

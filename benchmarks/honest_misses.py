@@ -16,12 +16,12 @@ import typer
 from aiohttp import ClientSession, TCPConnector
 from rich.console import Console
 
-from benchmarks import plots
+from benchmarks import photos, plots
 from benchmarks.parts import Parts, running_parts
 from benchmarks.percentiles import percentile
 from benchmarks.report import Cell, Figure, Report, Table
 from benchmarks.results import results_folder
-from devstack.backends import S3, s3_client
+from devstack.backends import S3
 from devstack.far_s3 import Distance
 from devstack.lambda_server import Lambda
 from devstack.programs import LOOPBACK
@@ -159,8 +159,7 @@ def _measured(parts: Parts, nginx: dict[str, str], count: int) -> tuple[Misses, 
     port, function = _site(parts, s3, **nginx)
     photo = encode(gradient(1600, 1200), "JPEG", quality=90)
     for run in ("warm", "quiet", "flood"):
-        for number in range(count):
-            s3_client(s3).put_object(Bucket=s3.bucket, Key=f"photo/{run}-{number}.jpg", Body=photo)
+        photos.store(s3, photo, [f"{run}-{number}.jpg" for number in range(count)])
     _honest(port, "warm", 5)
     quiet = _honest(port, "quiet", count)
     before = function.stats()["invocations"]

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from aiohttp import ClientSession, TCPConnector
 
+from benchmarks import photos
 from benchmarks.parts import running_parts
 from benchmarks.systems import path_of
-from devstack.backends import s3_client
 from devstack.programs import LOOPBACK
-from devstack.samples.catalogue import enlarged
 
 _MISSES = 20
 _WAITERS = 50  # per miss, including the one that starts the flight
@@ -24,11 +23,8 @@ def measured(level: str) -> dict[str, tuple[int, int]]:
         function, function_log = parts.function(s3)
         service = parts.service(redis, s3, function.url, PREW_LOG_LEVEL=level)
         nginx = parts.nginx_before(s3, [service])
-        photo = parts.folder("photo") / "photo.jpg"
-        enlarged("day", 680, 556, 1)(photo)
         names = [f"2026/11/holiday-in-the-mountains-{number:04}.jpg" for number in range(2 * _MISSES)]
-        for name in names:
-            s3_client(s3).put_object(Bucket=s3.bucket, Key=f"photo/{name}", Body=photo.read_bytes())
+        photos.store(s3, photos.jpeg(680, 556, 1), names)
         logs = {"nginx": nginx.access_log, "service": service.program.log, "function": function_log}
         url = f"http://{LOOPBACK}:{nginx.port}"
         before = _sizes(logs)

@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 import re
 import statistics
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks import misses
+from benchmarks import misses, photos
 from benchmarks.misses import Miss
 from benchmarks.parts import Replica
 from benchmarks.report import Cell, Figure, Report, Table
 from benchmarks.systems import path_of
-from devstack.backends import S3, s3_client
+from devstack.backends import S3
 from devstack.lambda_server import Lambda
 from devstack.nginx_server import Nginx
-from devstack.samples.catalogue import enlarged
 
 OWN_SHARE_TARGET_MS = 5.0
 _WARM_UP = 5
@@ -40,7 +38,7 @@ class MissTimes:
 def measure(s3: S3, function: Lambda, function_log: Path, service: Replica, nginx: Nginx, *, count: int) -> MissTimes:
     """Request `count` previews on each request path, alternating."""
     names = [f"miss-{number}.jpg" for number in range(_WARM_UP + 2 * count)]
-    _store(s3, names)
+    photos.store(s3, photos.jpeg(), names)
     misses.ask(service.port, map(path_of, names[:_WARM_UP]))
     skipped = len(list(_function_timings(function_log)))
     times = MissTimes()
@@ -56,16 +54,6 @@ def measure(s3: S3, function: Lambda, function_log: Path, service: Replica, ngin
     nginx.program.stop()  # its access log is complete once it ends
     times.checks_ms = list(_checks(nginx.access_log))
     return times
-
-
-def _store(s3: S3, names: list[str]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "photo.jpg"
-        enlarged("day", 1362, 1112, 2)(path)
-        photo = path.read_bytes()
-    client = s3_client(s3)
-    for name in names:
-        client.put_object(Bucket=s3.bucket, Key=f"photo/{name}", Body=photo, ContentType="image/jpeg")
 
 
 def _function_timings(log: Path) -> Iterator[dict[str, float]]:

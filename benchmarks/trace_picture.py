@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
-from pathlib import Path
 from urllib.request import Request, urlopen
 
+from benchmarks import photos
 from benchmarks.parts import ROOT, running_parts
 from benchmarks.plots import waterfall
 from benchmarks.systems import path_of
-from devstack.backends import s3_client
 from devstack.programs import LOOPBACK
-from devstack.samples.catalogue import enlarged
 from tests.support.otlp_collector import Collector, Received, parents
 
 PICTURE = ROOT / "docs" / "images" / "trace.svg"
@@ -36,12 +33,8 @@ def _ask(collector_url: str) -> None:
         function, _ = parts.function(s3)
         service = parts.service(redis, s3, function.url, OTEL_EXPORTER_OTLP_ENDPOINT=collector_url)
         nginx = parts.nginx_before(s3, [service])
-        with tempfile.TemporaryDirectory() as folder:
-            photo = Path(folder) / "photo.jpg"
-            enlarged("day", 1362, 1112, 2)(photo)
-            names = [f"trace-{number}.jpg" for number in range(_WARM_UP + 1)]
-            for name in names:
-                s3_client(s3).put_object(Bucket=s3.bucket, Key=f"photo/{name}", Body=photo.read_bytes())
+        names = [f"trace-{number}.jpg" for number in range(_WARM_UP + 1)]
+        photos.store(s3, photos.jpeg(), names)
         for number, name in enumerate(names):
             headers = {"X-Request-Id": _REQUEST_ID if number == _WARM_UP else f"warming-up-{number}"}
             with urlopen(Request(f"http://{LOOPBACK}:{nginx.port}{path_of(name)}", headers=headers)) as response:
