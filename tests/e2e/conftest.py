@@ -11,6 +11,7 @@ import pytest
 
 from devstack.backends import S3, Redis
 from devstack.lambda_server import Lambda, start_lambda
+from tests.support.private_listing import PrivateListing, private_listing
 from tests.support.site import ROOT, RunSite, Site, start_function
 
 FAULTY = ("minimal", "raises", "dies", "sleeps", "nonsense", "huge")
@@ -21,6 +22,20 @@ def _function(s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lamb
     function = start_function(s3, tmp_path_factory.mktemp("lambda"))
     yield function
     function.program.stop()
+
+
+@pytest.fixture(name="counted_s3")
+def _counted_s3(s3: S3) -> Iterator[PrivateListing]:
+    """S3 behind a proxy that counts what it is asked."""
+    with private_listing(s3, lists=True) as proxy:
+        yield proxy
+
+
+@pytest.fixture(name="function_of_counted_s3")
+def _function_of_counted_s3(counted_s3: PrivateListing, tmp_path: Path) -> Iterator[Lambda]:
+    function = start_function(counted_s3.s3, tmp_path)
+    yield function
+    function.program.kill()
 
 
 @pytest.fixture(scope="session", name="faulty_functions")
