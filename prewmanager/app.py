@@ -48,6 +48,7 @@ from prewmanager.web.contact_sheet.photos import PhotoFinder
 from prewmanager.web.contact_sheet.reports import Replica
 from prewmanager.web.contact_sheet.routes import ContactSheet
 from prewmanager.web.contact_sheet.watch import FlightWatch
+from prewmanager.web.hosts import own_names_only
 from prewmanager.web.ports import PreviewProvider, Probe
 
 _RESULTS_IN_MEMORY = 64  # of the largest size at once; further ones are streamed from S3
@@ -101,9 +102,9 @@ async def running_service(settings: Settings, store: ReadyStore | None = None) -
         required: dict[str, Probe] = {"s3": store, "lambda" if settings.lambda_function else "workers": resizer}
         sheet = await stack.enter_async_context(_sheet(settings, catalogue, watch, coalescer)) if watch else None
         provider = _provider(settings, catalogue, coalescer, traced)
-        yield Service(
-            catalogue, coalescer, provider, traced, metrics, required, shared.probes, sheet, tracing.middlewares
-        )
+        names = [own_names_only(settings.hosts.split())] if settings.hosts else []
+        middlewares = [*names, *tracing.middlewares]
+        yield Service(catalogue, coalescer, provider, traced, metrics, required, shared.probes, sheet, middlewares)
 
 
 @contextlib.asynccontextmanager

@@ -5,6 +5,7 @@ PrewError
 ├── UnknownPreset            the request names a preset that is not configured
 ├── InvalidKey               the request's path cannot be an object's key
 ├── MethodNotAllowed         the request is neither GET nor HEAD
+├── HostUnknown              the request is for a name that is not one of this service
 ├── FlightStoreUnavailable   the flight store cannot be reached or read; the process continues alone
 ├── CacheUnavailable         nginx's cache or CloudFront could not be purged
 └── PreviewFailed            the outcome of a flight: it has a kind, and every waiter gets it
@@ -55,6 +56,10 @@ class InvalidKey(PrewError):
 
 class MethodNotAllowed(PrewError):
     """The request is neither GET nor HEAD."""
+
+
+class HostUnknown(PrewError):
+    """The request is for a name that is not one of this service."""
 
 
 class FlightStoreUnavailable(PrewError):

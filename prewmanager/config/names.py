@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_address
+from typing import Annotated
 from urllib.parse import urlsplit
+
+from pydantic import AfterValidator
 
 # S3's names of today and, with capitals and underscores, of before 2018.
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
@@ -48,6 +51,17 @@ def host_name(name: str) -> str:
     return name
 
 
+def host_names(names: str) -> str:
+    """Return names of hosts, separated by spaces, in lower case. Raises `ValueError` for none, or one with a port."""
+    try:
+        listed = [host_name(name.removeprefix("[").removesuffix("]")) for name in names.split()]
+    except ValueError:
+        listed = []
+    if not listed:
+        raise ValueError("must be names without ports, separated by spaces, such as images.example.com")
+    return " ".join(listed).lower()
+
+
 def region_of(function: str) -> str:
     """Return the region in a function's ARN; empty for a name."""
     arn = _ARN.fullmatch(function)
@@ -63,3 +77,10 @@ def is_amazons(endpoint: str | None) -> bool:
 def namespace_of(bucket: str, endpoint: str | None) -> str:
     """Return a bucket's name among those of all stores: Amazon has each name once, others have names of their own."""
     return bucket if is_amazons(endpoint) else f"{bucket}@{urlsplit(endpoint or '').netloc}"
+
+
+Bucket = Annotated[str, AfterValidator(bucket_name)]
+Function = Annotated[str, AfterValidator(function_name)]
+Region = Annotated[str, AfterValidator(region_name)]
+Host = Annotated[str, AfterValidator(host_name)]
+Hosts = Annotated[str, AfterValidator(host_names)]

@@ -27,7 +27,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from prewmanager.config.environment import malformed, meaningless
 from prewmanager.config.errors import explain, unknown_variables
-from prewmanager.config.names import bucket_name, function_name, host_name, namespace_of, region_name, region_of
+from prewmanager.config.names import Bucket, Function, Host, Hosts, Region, namespace_of, region_of
 from prewmanager.config.presets import ParsedPreset, PresetName
 from prewmanager.errors import InvalidSettings
 from prewmanager.previews.variants import all_variants
@@ -41,10 +41,6 @@ Bytes = Annotated[int, Field(ge=0)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 LogLevel = Literal["debug", "info", "warning", "error"]
 Endpoint = Annotated[str, AfterValidator(lambda address: address.rstrip("/"))]
-Bucket = Annotated[str, AfterValidator(bucket_name)]
-Function = Annotated[str, AfterValidator(function_name)]
-Region = Annotated[str, AfterValidator(region_name)]
-Host = Annotated[str, AfterValidator(host_name)]
 Distribution = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]+$")]
 Prefix = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
 
@@ -77,6 +73,11 @@ class Settings(BaseSettings):
 
     host: Host = Field("::", description="address that the service listens on; `::` is every one, IPv4 too")
     port: Port = Field(8180, description="port that the service listens on")
+    hosts: Hosts | None = Field(
+        None,
+        description="names that the service answers to besides addresses and `prewmanager`, separated by spaces, such "
+        "as `images.example.com`: those of nginx; others get 421. Unset: all",
+    )
     shutdown_grace: Seconds = Field(25, description="time for requests in flight at shutdown")
     log_level: LogLevel = Field("info", description="`debug`, `info`, `warning` or `error`")
     contact_sheet: bool = Field(

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from prewmanager.errors import (
     DeadlineExceeded,
+    HostUnknown,
     InvalidKey,
     MethodNotAllowed,
     Overloaded,
@@ -31,6 +32,7 @@ STATUSES: list[tuple[type[PrewError], HTTPStatus, str]] = [
     (UnknownPreset, HTTPStatus.NOT_FOUND, "Unknown preset"),
     (InvalidKey, HTTPStatus.BAD_REQUEST, "Invalid key"),
     (MethodNotAllowed, HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed"),
+    (HostUnknown, HTTPStatus.MISDIRECTED_REQUEST, "Misdirected request"),
     (PhotoMissing, HTTPStatus.NOT_FOUND, "Photo not found"),
     (PhotoRejected, HTTPStatus.UNPROCESSABLE_ENTITY, "Unprocessable photo"),
     (Overloaded, HTTPStatus.SERVICE_UNAVAILABLE, "Overloaded"),

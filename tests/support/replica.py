@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Self
 
 from aiohttp import ClientResponse, ClientSession
 from aiohttp.test_utils import TestServer
+from aiohttp.typedefs import Middleware
 from yarl import URL
 
 from prewmanager.adapters.memory_faults import MemoryPhotoFaults
@@ -157,7 +158,7 @@ class FakeProbe:
 class WebReplica(InMemoryReplica):
     """An in-memory replica that serves HTTP on loopback, with a client."""
 
-    def __init__(self, tracing: Tracing | None = None) -> None:
+    def __init__(self, tracing: Tracing | None = None, middlewares: Sequence[Middleware] = ()) -> None:
         self.metrics = Metrics()
         self.tracing = tracing or NoTracing()
         super().__init__(
@@ -171,6 +172,7 @@ class WebReplica(InMemoryReplica):
             traced_resizer=self.tracing.resizer,
         )
         self.s3, self.redis = FakeProbe(), FakeProbe()
+        self._middlewares = [*middlewares, *self.tracing.middlewares]
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Self]:
@@ -183,7 +185,7 @@ class WebReplica(InMemoryReplica):
             self.metrics,
             required,
             {"redis": self.redis},
-            middlewares=self.tracing.middlewares,
+            middlewares=self._middlewares,
         )
         async with TestServer(make_app(service)) as server, ClientSession() as session:
             assert server.runner is not None

@@ -181,6 +181,12 @@ def test_variables_of_other_programs_are_ignored(read: Read) -> None:
         ({"AWS_SESSION_TOKEN": "token\n"}, "AWS_SESSION_TOKEN: has a line break or another control character"),
         ({"PREW_HOST": "[::1]:8180"}, "PREW_HOST: must be an IP address, without brackets and port, or a host's name"),
         ({"PREW_HOST": "a..b"}, "PREW_HOST: must be an IP address"),
+        (
+            {"PREW_HOSTS": "a.test:8180"},
+            "PREW_HOSTS: must be names without ports, separated by spaces, such as images.",
+        ),
+        ({"PREW_HOSTS": "a.test,b.test"}, "PREW_HOSTS: must be names without ports, separated by spaces"),
+        ({"PREW_HOSTS": " "}, "PREW_HOSTS: must be names without ports, separated by spaces"),
         ({"PREW_CLOUDFRONT_DISTRIBUTION": "https://x"}, "PREW_CLOUDFRONT_DISTRIBUTION: "),
         ({"PREW_LOKC_TTL": "5"}, "PREW_LOKC_TTL: unknown setting; did you mean PREW_LOCK_TTL?"),
         ({"PREW_PRESET__CARD__WIDTH": "5"}, "PREW_PRESET__CARD__WIDTH: unknown setting; did you mean PREW_PRESETS?"),
