@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import boto3
 from botocore.config import Config
@@ -57,15 +59,44 @@ class Redis:
 
 
 @dataclass(frozen=True)
+class S3Keys:
+    """Who may use an S3: its owner, who signs, and those who read its bucket without a signature.
+
+    `referer` is the secret that these must send as `Referer`, which no page of another site knows; None: anybody reads.
+    """
+
+    access_key: str = ACCESS_KEY
+    secret_key: str = SECRET_KEY
+    referer: str | None = None
+
+    @classmethod
+    def drawn(cls) -> Self:
+        """Return keys that nobody can know."""
+        return cls(secrets.token_hex(10), secrets.token_hex(20), secrets.token_hex(16))
+
+
+PUBLIC = S3Keys()
+
+
+@dataclass(frozen=True)
 class S3:
-    """A running SeaweedFS with one bucket: anonymous GET is allowed, everything else must be signed."""
+    """A running SeaweedFS with one bucket, which may be read without a signature; everything else must be signed."""
 
     program: Program
     port: int
     bucket: str
-    access_key: str = ACCESS_KEY
-    secret_key: str = SECRET_KEY
+    keys: S3Keys = PUBLIC
     region: str = REGION
+
+    @property
+    def access_key(self) -> str:
+        """The owner's access key ID."""
+        return self.keys.access_key
+
+    @property
+    def secret_key(self) -> str:
+        """The owner's secret access key."""
+        return self.keys.secret_key
 
     @property
     def endpoint(self) -> str:
@@ -93,6 +124,10 @@ class S3:
         }
 
 
+# With these, a volume server asks for a token of the master's or of S3's; drawn for each start.
+_VOLUME_KEYS = ("WEED_JWT_SIGNING_KEY", "WEED_JWT_SIGNING_READ_KEY")
+
+
 @dataclass(frozen=True)
 class Events:
     """SeaweedFS's webhook: it posts changes of objects below the folder `prefix` to `url` (`http://`)."""
@@ -110,16 +145,23 @@ def start_redis(folder: Path, *, port: int | None = None, options: Sequence[str]
     return Redis(program, port)
 
 
-def start_s3(folder: Path, *, bucket: str = "photos", events: Events | None = None, options: Sequence[str] = ()) -> S3:
+def start_s3(
+    folder: Path,
+    *,
+    bucket: str = "photos",
+    events: Events | None = None,
+    options: Sequence[str] = (),
+    keys: S3Keys = PUBLIC,
+) -> S3:
     """Start SeaweedFS with its data in `folder` and further command-line `options`, and create `bucket` if missing.
 
-    `options` are further command-line options of its own.
+    Of its ports that of S3 alone serves objects, to whom `keys` allow.
     """
     ports = iter(free_ports(10))
     data = folder / "seaweedfs"
     data.mkdir(parents=True, exist_ok=True)
     identities = folder / "seaweedfs-identities.json"
-    identities.write_text(json.dumps(_identities(bucket)))
+    identities.write_text(json.dumps(_identities(bucket, keys)))
     argv = [
         find("weed"),
         "-logtostderr=true",
@@ -128,6 +170,7 @@ def start_s3(folder: Path, *, bucket: str = "photos", events: Events | None = No
         f"-dir={data}",
         f"-ip={LOOPBACK}",
         f"-ip.bind={LOOPBACK}",
+        "-disableHttp",  # of master and filer, which ask for no key; S3 calls them by gRPC
     ]
     listeners = {part: next(ports) for part in ("master", "volume", "filer", "admin", "s3")}
     grpc = {part: next(ports) for part in listeners}
@@ -139,10 +182,28 @@ def start_s3(folder: Path, *, bucket: str = "photos", events: Events | None = No
     # Unix sockets that it creates under fixed names.
     sockets = [Path(f"/tmp/seaweedfs-{part}-{each}.sock") for part, each in listeners.items()]  # noqa: S108 -- weed's
     sockets += [Path(f"/tmp/seaweedfs-{part}-grpc-{each}.sock") for part, each in grpc.items()]  # noqa: S108 -- weed's
-    program = Program("seaweedfs", [*argv, *options], folder / "seaweedfs.log", leaves=sockets)
-    s3 = S3(program, port, bucket)
+    environment = os.environ | {name: secrets.token_hex(16) for name in _VOLUME_KEYS}
+    program = Program("seaweedfs", [*argv, *options], folder / "seaweedfs.log", environment, leaves=sockets)
+    s3 = S3(program, port, bucket, keys)
     program.wait_ready(lambda: answers(port) and _bucket_is_there(s3))
+    if keys.referer is not None:
+        let_read(s3, referer=keys.referer)
     return s3
+
+
+def let_read(s3: S3Address, *prefixes: str, referer: str | None = None) -> None:
+    """Let anybody who sends this `Referer`, None: anybody, read the bucket's objects, or those below the prefixes."""
+    names = [f"{prefix}/*" for prefix in prefixes] or ["*"]
+    statement: dict[str, object] = {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "s3:GetObject",
+        "Resource": [f"arn:aws:s3:::{s3.bucket}/{name}" for name in names],
+    }
+    if referer is not None:
+        statement["Condition"] = {"StringEquals": {"aws:Referer": referer}}
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    s3_client(s3).put_bucket_policy(Bucket=s3.bucket, Policy=json.dumps(policy))
 
 
 def _notifications(folder: Path, bucket: str, events: Events | None) -> list[str]:
@@ -184,11 +245,8 @@ def _bucket_is_there(s3: S3) -> bool:
     return True
 
 
-def _identities(bucket: str) -> dict[str, object]:
-    owner = {"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}
-    return {
-        "identities": [
-            {"name": "owner", "credentials": [owner], "actions": ["Admin", "Read", "List", "Tagging", "Write"]},
-            {"name": "anonymous", "actions": [f"Read:{bucket}"]},
-        ]
-    }
+def _identities(bucket: str, keys: S3Keys) -> dict[str, object]:
+    credentials = [{"accessKey": keys.access_key, "secretKey": keys.secret_key}]
+    owner = {"name": "owner", "credentials": credentials, "actions": ["Admin", "Read", "List", "Tagging", "Write"]}
+    anybody = {"name": "anonymous", "actions": [f"Read:{bucket}"]}
+    return {"identities": [owner, anybody] if keys.referer is None else [owner]}

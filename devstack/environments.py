@@ -32,8 +32,14 @@ def service_environment(
         "PREW_LAMBDA_FUNCTION": settings.function if function else "",
         "PREW_HOST": LOOPBACK,
         "PREW_PORT": str(port),
+        "PREW_HOSTS": settings.environment.get("PREW_HOSTS") or _service_names(settings),
         "PREW_CONTACT_SHEET": "true",
     }
+
+
+def _service_names(settings: LocalSettings) -> str:
+    """Return nginx's names, which it passes on, or nothing where nginx answers to all."""
+    return settings.environment.get("PREW_NGINX_HOSTS", LOCAL_HOSTS)
 
 
 def function_environment(settings: LocalSettings, s3: S3, service_port: int) -> dict[str, str]:
@@ -55,6 +61,7 @@ def nginx_variables(settings: LocalSettings, s3: S3, service_ports: list[int], w
             "PREW_NGINX_S3_SERVER": f"{LOOPBACK}:{s3.port}",
             "PREW_NGINX_S3_SCHEME": "http",
             "PREW_NGINX_BUCKET_PATH": f"/{s3.bucket}",
+            "PREW_NGINX_S3_REFERER": s3.keys.referer or "",
             "PREW_NGINX_SERVICES": " ".join(f"{LOOPBACK}:{port}" for port in service_ports),
             "PREW_NGINX_WWW": www,
         }

@@ -6,7 +6,6 @@ The one-shot job of docker-compose.yml; each step is idempotent. The job reads t
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from devstack.backends import S3Address, s3_client
+from devstack.backends import S3Address, let_read, s3_client
 from devstack.bucket import Bucket
 from devstack.photos import load_photos
 from devstack.programs import find
@@ -29,20 +28,16 @@ def main(
     source = os.environ.get("PREW_SOURCE_PREFIX") or "photo"
     preview = os.environ.get("PREW_PREVIEW_PREFIX") or "prew"
     _check_presets()
-    make_public(s3, (source, preview))
+    _create(s3)
+    let_read(s3, source, preview)  # but not list
     loaded = load_photos(_photos(photos), s3, source)
     print(f"{len(loaded.keys)} photos, {loaded.uploaded} of them new or changed", flush=True)
 
 
-def make_public(s3: S3Address, prefixes: tuple[str, ...]) -> None:
-    """Create the bucket if missing, and let anybody read, but not list, objects under these prefixes."""
+def _create(s3: S3Address) -> None:
     client = s3_client(s3)
     if s3.bucket not in {each["Name"] for each in client.list_buckets()["Buckets"]}:
         client.create_bucket(Bucket=s3.bucket)
-    objects = [f"arn:aws:s3:::{s3.bucket}/{prefix}/*" for prefix in prefixes]
-    statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": objects}
-    policy = {"Version": "2012-10-17", "Statement": [statement]}
-    client.put_bucket_policy(Bucket=s3.bucket, Policy=json.dumps(policy))
 
 
 def _photos(folder: Path) -> Path:

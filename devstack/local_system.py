@@ -14,7 +14,7 @@ from typing import Self
 from rich.console import Console
 
 from devstack import edge
-from devstack.backends import S3, Events, start_redis, start_s3
+from devstack.backends import S3, Events, S3Keys, start_redis, start_s3
 from devstack.environments import BUCKET, nginx_variables, service_environment
 from devstack.far_s3 import COUNTS, Distance, start_far_s3
 from devstack.functions import CLEANER, start_functions, start_s3_events
@@ -98,7 +98,7 @@ class LocalSystem:
 
     def _start_s3(self, events_port: int | None) -> S3:
         events = Events(f"http://{LOOPBACK}:{events_port}/", self._settings.source_prefix) if events_port else None
-        s3 = start_s3(self._own_folder("s3"), bucket=BUCKET, events=events)
+        s3 = start_s3(self._own_folder("s3"), bucket=BUCKET, events=events, keys=S3Keys.drawn())
         self._watch(s3.program)
         self._say("s3", f"{s3.endpoint}/{s3.bucket}")
         return s3

@@ -62,7 +62,7 @@ class RuntimeApi:
         self._extension_events: asyncio.Queue[Invocation] = asyncio.Queue()
         self.init_error = _outcome()
         self.address = ""
-        app = web.Application(middlewares=[own_names_only], client_max_size=_READ_LIMIT_BYTES)
+        app = web.Application(middlewares=[own_names_only()], client_max_size=_READ_LIMIT_BYTES)
         app.router.add_get(f"{_PREFIX}/invocation/next", self._next)
         app.router.add_post(f"{_PREFIX}/invocation/{{id}}/response", self._response)
         app.router.add_post(f"{_PREFIX}/invocation/{{id}}/error", self._error)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import Annotated
 
 import typer
-from aiohttp import web
 
 from devstack.bucket import Bucket
 from devstack.page.copies import Copies
 from devstack.page.server import make_app
+from devstack.serving import serve
 
 
 def main(
@@ -22,8 +23,13 @@ def main(
     """Serve the page."""
     source = os.environ.get("PREW_SOURCE_PREFIX") or "photo"
     preview = os.environ.get("PREW_PREVIEW_PREFIX") or "prew"
-    app = make_app(service, nginx, Copies(Bucket.from_environment(), source, preview))
-    web.run_app(app, host=host, port=port, shutdown_timeout=1, access_log=None, print=None)
+    copies = Copies(Bucket.from_environment(), source, preview)
+    names = os.environ.get("PREW_NGINX_HOSTS", "").split()  # nginx passes them on
+
+    async def run() -> None:
+        await serve(await make_app(service, nginx, copies), host, port, "the page", names)
+
+    asyncio.run(run())
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from aiohttp.test_utils import TestServer
 from redis import Redis as BlockingRedis
 
 import devstack.backends
-from devstack.backends import S3, Redis, s3_client, start_redis, start_s3
+from devstack.backends import S3, Redis, S3Keys, s3_client, start_redis, start_s3
 from devstack.lambda_server import start_lambda
 from devstack.nginx_server import Nginx, start_nginx
 from devstack.programs import LOOPBACK, Program, free_ports
@@ -222,8 +222,8 @@ def _guarded_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
     ]
     default = devstack.backends._identities
 
-    def identities(bucket: str) -> dict[str, object]:
-        known: Any = default(bucket)
+    def identities(bucket: str, keys: S3Keys) -> dict[str, object]:
+        known: Any = default(bucket, keys)
         return {"identities": [*known["identities"], *users]}
 
     with pytest.MonkeyPatch.context() as patch:

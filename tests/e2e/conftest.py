@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pyvips
 
 from devstack.backends import S3, Redis
 from devstack.lambda_server import Lambda, start_lambda
+from devstack.programs import Program, free_ports
 from tests.support.private_listing import PrivateListing, private_listing
 from tests.support.site import ROOT, RunSite, Site, start_function
 
@@ -63,3 +67,41 @@ def _run_site(s3: S3, tmp_path: Path) -> RunSite:
         return Site(tmp_path, s3, **parts)
 
     return make
+
+
+@pytest.fixture(name="checkout")
+def _checkout(tmp_path: Path) -> Path:
+    """A copy of the files in git."""
+    folder = tmp_path / "checkout"
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    for name in listed.decode().strip("\0").split("\0"):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes((ROOT / name).read_bytes())
+    return folder
+
+
+@pytest.fixture(name="photos")
+def _photos(tmp_path: Path) -> Path:
+    """A user's folder of photos."""
+    folder = tmp_path / "my photos"
+    (folder / "more").mkdir(parents=True)
+    noise = pyvips.Image.gaussnoise(1000, 500, mean=128).cast("uchar")
+    noise.jpegsave(str(folder / "one.jpg"))
+    noise.rot90().jpegsave(str(folder / "more" / "two ü.jpg"))
+    return folder
+
+
+@pytest.fixture(name="system")
+def _system(request: pytest.FixtureRequest, checkout: Path, photos: Path, tmp_path: Path) -> Iterator[Program]:
+    """The running local system, ready, with further variables where a test gives some."""
+    environment = (
+        os.environ
+        | getattr(request, "param", {})
+        | {"PREW_LOCAL_PORT": str(free_ports(1)[0]), "PREW_LOCAL_PHOTOS": str(photos)}
+    )
+    log = tmp_path / "system.log"
+    system = Program("system", [sys.executable, "-m", "devstack"], log, environment, cwd=checkout)
+    system.wait_ready(lambda: "\nready http://127.0.0.1:" in log.read_text(), within_s=50)
+    yield system
+    system.kill()

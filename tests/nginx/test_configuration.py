@@ -133,6 +133,8 @@ def test_readme_has_exactly_the_variables_of_the_scripts_with_their_defaults() -
         ("PREW_NGINX_SERVICES", "one:8180 two:x"),
         ("PREW_NGINX_SERVICES", "one:8180;two:8180"),
         ("PREW_NGINX_CLIENT_REQUESTS", "many"),
+        ("PREW_NGINX_S3_REFERER", 'a"; deny all; "'),
+        ("PREW_NGINX_S3_REFERER", "$host"),
         ("PREW_NGINX_HOSTS", "images.example.com;"),
         ("PREW_NGINX_HOSTS", "http://images.example.com"),
         ("PREW_NGINX_TLS_CERTIFICATE", "/no/such.pem"),

@@ -29,7 +29,8 @@ def page_site(folder: Path, s3: S3, redis: Redis, function: Function, **settings
     with Site(folder, s3, redis, function, replicas=2, settings=settings, nginx_variables=nginx) as site:
         services = [f"--service=http://{LOOPBACK}:{each}" for each in site.ports]
         argv = [sys.executable, "-m", "devstack.page", f"--port={port}", f"--nginx={site.nginx.url}", *services]
-        environment = os.environ | s3.aws_environment() | {"PREW_SOURCE_BUCKET": s3.bucket}
+        own = {"PREW_SOURCE_BUCKET": s3.bucket, "PREW_NGINX_HOSTS": "previews.test"}  # that tests ask for
+        environment = os.environ | s3.aws_environment() | own
         page = Program("page", argv, folder / "page.log", environment, cwd=ROOT)
         try:
             page.wait_ready(lambda: answers(port))
