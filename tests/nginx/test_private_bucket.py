@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from devstack.backends import S3, s3_client
+from devstack.backends import S3, let_read, s3_client
+from devstack.bucket import Bucket
 from devstack.nginx_server import Nginx, effective_environment
 from devstack.programs import ProgramError
 from tests.nginx.conftest import StartNginx
@@ -144,3 +145,16 @@ def test_a_bad_file_module_or_region_aborts_startup(credentials: Path, variables
 
     with pytest.raises(ProgramError, match=named):
         effective_environment({"PREW_NGINX_S3_SERVER": "127.0.0.1:443", **needed, **variables})
+
+
+def test_a_bucket_whose_policy_asks_for_nginxs_secret_is_read_by_nginx_alone(
+    start: StartNginx, s3: S3, usual: dict[str, str], bucket_client: Any
+) -> None:
+    let_read(Bucket(s3.endpoint, BUCKET, s3.access_key, s3.secret_key, s3.region), referer="a-secret")
+    unsigned = usual | {"PREW_NGINX_CREDENTIALS_FILE": ""}
+    knows, guesses = (start({**unsigned, "PREW_NGINX_S3_REFERER": each}) for each in ("a-secret", "another"))
+    strangers = {"Referer": "a-secret", "Host": "images.test"}
+
+    assert [ask(knows.port, strictly(key)).body for key in KEYS] == [key.encode() for key in KEYS]
+    assert ask(guesses.port, strictly(KEYS[0]), headers=strangers).status == 404  # nginx passes on no client's
+    bucket_client.delete_bucket_policy(Bucket=BUCKET)
