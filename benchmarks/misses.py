@@ -21,10 +21,11 @@ _RECEIVE_BYTES = 256 * 1024
 
 @dataclass(frozen=True)
 class Miss:
-    """One answer: the client's wall time, and its parts according to the service's `Server-Timing`."""
+    """One answer: the client's wall time, its parts according to `Server-Timing`, and the bytes of its body."""
 
     wall_ms: float
     server_timing_ms: dict[str, float]
+    size: int
 
 
 def ask(port: int, paths: Iterable[str]) -> list[Miss]:
@@ -50,14 +51,15 @@ def _ask(connection: socket.socket, path: str) -> Miss:
         received += _some(connection)
     head, _, body = received.partition(b"\r\n\r\n")
     length = _LENGTH.search(head)
-    missing = int(length[1]) - len(body) if length else 0
+    size = int(length[1]) if length else 0
+    missing = size - len(body)
     while missing > 0:
         missing -= len(_some(connection))
     wall_ms = (time.perf_counter() - started) * 1000
     answer = head.decode()
     if not answer.startswith("HTTP/1.1 200 ") or "\r\nX-Preview: made" not in answer:
         raise RuntimeError(f"{path}: {answer}")
-    return Miss(wall_ms, {name: float(ms) for name, ms in _TIMING.findall(answer)})
+    return Miss(wall_ms, {name: float(ms) for name, ms in _TIMING.findall(answer)}, size)
 
 
 def _some(connection: socket.socket) -> bytes:

@@ -63,10 +63,10 @@ class Parts:
         self._keep(program)
         return far
 
-    def function(self, s3: S3) -> tuple[Lambda, Path]:
+    def function(self, s3: S3, **environment: str) -> tuple[Lambda, Path]:
         """Start the Lambda emulator with the resize function in one sandbox; return it and the function's log."""
         folder = self.folder("lambda")
-        env = plain_environment() | s3.aws_environment()
+        env = plain_environment() | s3.aws_environment() | environment
         service = start_lambda(folder, {FUNCTION: HANDLER}, "--concurrency=1", f"--task-root={ROOT}", env=env)
         self._keep(service.program)
         return service, folder / "lambda.log"
@@ -99,9 +99,10 @@ class Parts:
         argv = [sys.executable, "-m", f"benchmarks.{name}", f"--port={port}", *options]
         return self.program(name, argv, port)
 
-    def program(self, name: str, argv: list[str], port: int) -> Replica:
-        """Start another program, and wait until it listens on `port`."""
-        program = Program(name, argv, self.folder(name) / f"{name}.log", plain_environment(), ROOT)
+    def program(self, name: str, argv: list[str], port: int, **environment: str) -> Replica:
+        """Start another program with these variables, and wait until it listens on `port`."""
+        env = plain_environment() | environment
+        program = Program(name, argv, self.folder(name) / f"{name}.log", env, ROOT)
         self._keep(program)
         program.wait_ready(lambda: answers(port))
         return Replica(program, port)

@@ -14,6 +14,7 @@ from yarl import URL
 
 _SHUTDOWN_S = 0.5
 _SAFE = ("GET", "HEAD")
+_BACKLOG = 4096  # of 300 connections at once, those above aiohttp's 128 would be made a second later
 
 
 async def serve(app: web.Application, host: str, port: int, name: str, names: Collection[str] = ()) -> None:
@@ -29,7 +30,7 @@ async def serve(app: web.Application, host: str, port: int, name: str, names: Co
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S, auto_decompress=False)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port).start()
+        await web.TCPSite(runner, host, port, backlog=_BACKLOG).start()
         print(f"{name} on http://{host}:{port}", flush=True)
         await stop.wait()
     finally:

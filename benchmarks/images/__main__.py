@@ -35,8 +35,8 @@ def main(quick: Annotated[bool, typer.Option("--quick", help="two minutes, into 
                 if threads == 1:
                     _plot(report, folder, output, medians)
         console.print("cold start")
-        node = any(each.name == race.SHARP for each in present)
-        times = cold_start.measure(parts.s3(), photo, 5 if quick else 15, node=node)
+        with_node = any(each.name == race.SHARP for each in present)
+        times = cold_start.measure(parts.s3(), photo, 5 if quick else 15, with_node=with_node)
         _plot(report, folder, "cold", cold_start.add_to(report, times))
     console.print("photos of all sizes")
     megapixels.measure(report, folder, ROOT / ".local" / "megapixels", [1, 24] if quick else [1, 24, 100, 400])

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from benchmarks import node
 from benchmarks.images.contestants import HERE
 from benchmarks.parts import ROOT, plain_environment
 from benchmarks.report import Cell, Figure, Report, Table
@@ -21,7 +22,7 @@ _OURS = (
 )
 
 
-def measure(s3: S3, photo: Path, rounds: int, *, node: bool) -> dict[str, list[float]]:
+def measure(s3: S3, photo: Path, rounds: int, *, with_node: bool) -> dict[str, list[float]]:
     """Return milliseconds by name; the programs alternate."""
     client = s3_client(s3)
     client.put_object(Bucket=s3.bucket, Key="photo/cold.jpg", Body=photo.read_bytes())
@@ -29,8 +30,8 @@ def measure(s3: S3, photo: Path, rounds: int, *, node: bool) -> dict[str, list[f
     names = {"root_folder": "prew", "preset_name": "card", "rewrite_part": "photo", "dst_key": "prew/node/cold.jpg"}
     text = json.dumps(event | names)
     commands = {"prewmanager": [sys.executable, "-c", _OURS, text]}
-    if node:
-        commands["Node, sharp, AWS SDK"] = ["node", str(HERE / "workers" / "cold.mjs"), text]
+    if with_node:
+        commands["Node, sharp, AWS SDK"] = [*node.command(HERE / "workers" / "cold.mjs"), text]
     env = plain_environment() | s3.aws_environment()
     return _alternating(commands, env, rounds)
 

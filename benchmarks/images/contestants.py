@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from rich.console import Console
 
+from benchmarks import node
 from benchmarks.images import thumbor_server
 from benchmarks.parts import ROOT, Parts, plain_environment
 
@@ -98,8 +99,8 @@ def all_present(parts: Parts, photo: Path, console: Console) -> list[Contestant]
     """Return ours and the other programs installed here; print a line for each missing one."""
     worker = [sys.executable, "-m"]
     present = [ours()]
-    if node_packages(console):
-        argv = ["node", str(HERE / "workers" / "sharp.mjs")]
+    if node.packages(console):
+        argv = node.command(HERE / "workers" / "sharp.mjs")
         present.append(Contestant("sharp", argv))
         present += [
             Contestant(f"sharp, effort {effort}", argv, formats=(output,), options={"effort": effort})
@@ -116,19 +117,6 @@ def all_present(parts: Parts, photo: Path, console: Console) -> list[Contestant]
         argv, env = [*worker, "benchmarks.images.workers.thumbor"], {"THUMBOR_PORT": str(server.port)}
         present.append(Contestant("thumbor", argv, ("jpeg", "png", "webp"), env, pid=server.program.pid))
     return present
-
-
-def node_packages(console: Console) -> bool:
-    """Return whether sharp and AWS's client are available, after installing them by npm if missing."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        console.print("sharp: skipped, npm is not installed")
-        return False
-    if not (HERE / "node_modules" / "sharp").is_dir():
-        argv = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error"]
-        if subprocess.run(argv, cwd=HERE, check=False).returncode:
-            console.print("sharp: skipped, npm failed to install it")
-            return False
-    return True
 
 
 def _imagemagick(console: Console) -> bool:
