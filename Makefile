@@ -15,7 +15,7 @@ install = $(BIN)/uv pip install --quiet --compile-bytecode --python $(2) --requi
 	$(2) -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help install system up test lint format lock bench bench-far bench-flights bench-flood bench-images package test-all test-browser test-compose test-corpora test-current test-infra test-package test-observability test-one-server test-supply test-docs test-soak soak fuzz docs sbom audit clean
+.PHONY: help install system up test lint format lock bench bench-capacity bench-far bench-flights bench-flood bench-images package test-all test-browser test-compose test-corpora test-current test-infra test-package test-observability test-one-server test-supply test-docs test-soak soak fuzz docs sbom audit clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -138,7 +138,10 @@ bench: install .venv/.installed-bench ## measure existing previews, misses and m
 bench-flights: install .venv/.installed-bench ## measure many waiters for one preview against the reference implementation and the limit
 	$(BIN)/python -m benchmarks.flights $(ARGS)
 
-bench-far: install .venv/.installed-bench ## measure misses where S3 is as far away as a real one (ARGS=--quick)
+bench-capacity: install ## measure what one miss costs each part, the inputs of docs/how-to/capacity.md (ARGS=--quick)
+	$(BIN)/python -m benchmarks.unit_costs $(ARGS)
+
+bench-far: install .venv/.installed-bench ## measure misses and a burst where S3 is as far away as a real one, beside handlers of Node (ARGS=--quick)
 	$(BIN)/python -m benchmarks.far $(ARGS)
 
 bench-flood: install .venv/.installed-bench ## measure honest misses while one client asks for made-up names (ARGS=--quick)

@@ -1,4 +1,4 @@
-"""`make bench-far`: a miss where S3 is as far away as a real one, what S3 is asked for it, and a herd there.
+"""`make bench-far`: a miss where S3 is as far away as a real one, what S3 is asked for it, and a burst there.
 
 Each S3 is a near one behind `devstack.far_s3`.
 """
@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import far_misses, far_systems, herd, photos, plots
+from benchmarks import bursts, far_misses, far_systems, photos, plots
 from benchmarks.images.photo import landscape
 from benchmarks.parts import running_parts
 from benchmarks.processes import raise_open_files
@@ -26,7 +26,7 @@ _OPEN_FILES = 4096
 
 
 def main(quick: Annotated[bool, typer.Option("--quick", help="into .local/benchmarks")] = False) -> None:
-    """Measure all systems at all distances and the herd, print the tables, write them and the plot."""
+    """Measure all systems at all distances and bursts, print the tables, write them and the plot."""
     raise_open_files(_OPEN_FILES)
     report, folder, console = Report("far", "A miss where S3 is far away"), results_folder(quick=quick), Console()
     systems, by_name = far_systems.present(console), _photos()
@@ -36,13 +36,13 @@ def main(quick: Annotated[bool, typer.Option("--quick", help="into .local/benchm
         with running_parts() as parts:
             results |= far_misses.measure(parts, place, systems, by_name, quick=quick)
     far_misses.add_to(report, results, systems, by_name)
-    herds: herd.Results = {}
-    for delay_ms in herd.DELAYS_MS:
-        console.print(f"herds, S3 {delay_ms} ms away, load {os.getloadavg()[0]:.1f} over a minute")
+    measured: bursts.Results = {}
+    for delay_ms in bursts.DELAYS_MS:
+        console.print(f"bursts, S3 {delay_ms} ms away, load {os.getloadavg()[0]:.1f} over a minute")
         with running_parts() as parts:
             standard = by_name[far_misses.STANDARD]
-            herds |= herd.measure(parts, delay_ms, photo=standard, rounds=2 if quick else 7)
-    herd.add_to(report, herds)
+            measured |= bursts.measure(parts, delay_ms, photo=standard, rounds=2 if quick else 5)
+    bursts.add_to(report, measured)
     title = "A miss of the standard photo, by S3's distance"
     plots.bars(folder / "far.svg", title, "milliseconds, median", far_misses.medians(results))
     report.plots.append("far.svg")

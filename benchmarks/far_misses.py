@@ -30,8 +30,8 @@ class Place:
 
     delay_ms: float
     spread: float = 0.0
-    rounds: int = 9
-    of_standard: int = 31
+    rounds: int = 7
+    of_standard: int = 25
 
     @property
     def name(self) -> str:
@@ -80,7 +80,7 @@ def measure(
             _miss(s3, site, f"warm-up-{number}", by_name[STANDARD])
     results: Results = {}
     for name, photo in by_name.items():
-        before = {site: _settled(site, place) for site in running}
+        before = {site: _after(site, place) for site in running}
         measured = {site: Measured() for site in running}
         for number in range(place.count(name, quick=quick)):
             first = number % len(running)
@@ -89,7 +89,7 @@ def measure(
                 measured[site].ms.append(miss.wall_ms)
                 measured[site].sizes.append(miss.size)
         for site, each in measured.items():
-            each.requests = _settled(site, place) - before[site]
+            each.requests = _after(site, place) - before[site]
             results[place, name, site.system.name] = each
     return results
 
@@ -101,7 +101,7 @@ def _miss(s3: S3, site: Site, run: str, photo: bytes) -> misses.Miss:
     return miss
 
 
-def _settled(site: Site, place: Place) -> Counter[str]:
+def _after(site: Site, place: Place) -> Counter[str]:
     """Return the counts once the requests that follow an answer are counted too."""
     time.sleep(0.2 + 3 * place.delay_ms / 1000)
     return asked(site.far)

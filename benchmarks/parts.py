@@ -63,11 +63,12 @@ class Parts:
         self._keep(program)
         return far
 
-    def function(self, s3: S3, **environment: str) -> tuple[Lambda, Path]:
-        """Start the Lambda emulator with the resize function in one sandbox; return it and the function's log."""
+    def function(self, s3: S3, sandboxes: int = 1, **environment: str) -> tuple[Lambda, Path]:
+        """Start the Lambda emulator with the resize function in so many sandboxes; return it and the function's log."""
         folder = self.folder("lambda")
         env = plain_environment() | s3.aws_environment() | environment
-        service = start_lambda(folder, {FUNCTION: HANDLER}, "--concurrency=1", f"--task-root={ROOT}", env=env)
+        options = (f"--concurrency={sandboxes}", f"--task-root={ROOT}")
+        service = start_lambda(folder, {FUNCTION: HANDLER}, *options, env=env)
         self._keep(service.program)
         return service, folder / "lambda.log"
 

@@ -34,4 +34,4 @@ def packages(console: Console) -> bool:
 
 def command(script: Path) -> list[str]:
     """Return the command that runs a script; a copy of it, beside the packages, where Node searches for them."""
-    return ["node", shutil.copy(script, _INSTALLED)]
+    return ["node", str(shutil.copy(script, _INSTALLED / script.name))]

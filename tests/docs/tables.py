@@ -1,4 +1,4 @@
-"""The generated tables of docs/reference: `python -m tests.docs.tables --write` updates them.
+"""The generated tables of docs/reference and docs/how-to: `python -m tests.docs.tables --write` updates them.
 
 Each is between `<!-- name -->` and `<!-- /name -->` on its page.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 
+from benchmarks import capacity_inputs
 from lambda_resize.settings import Limits
 from lambda_resize.settings import Settings as FunctionSettings
 from prewmanager.config.settings import Settings
@@ -21,12 +22,14 @@ from prewmanager_presets.kinds import written
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs" / "reference"
+CAPACITY = ROOT / "docs" / "how-to" / "capacity.md"
 
 # The page of each table.
 PAGES = {
     "settings": REFERENCE / "settings.md",
     "function": REFERENCE / "settings.md",
     "presets": REFERENCE / "presets.md",
+    **dict.fromkeys(("capacity", "capacity-limits", "capacity-costs", "capacity-inputs"), CAPACITY),
 }
 
 FUNCTION_FIELDS = {
@@ -90,6 +93,7 @@ def tables() -> dict[str, str]:
         "settings": "\n".join([*settings, *(variable.row for variable in service_variables())]),
         "presets": "\n".join([*presets, *preset_rows()]),
         "function": "\n".join([*settings, *(variable.row for variable in function_variables())]),
+        **capacity_inputs.tables(),
     }
 
 
