@@ -38,10 +38,9 @@ def cpu(parts: Parts, count: int, waiting: int) -> list[Figure]:
     gate, s3 = Gate(parts.module("gated_lambda")), parts.s3()
     replica = parts.service(parts.redis(), s3, gate.server.url)
     nginx = parts.nginx(nginx_variables(s3, [replica.port]) | {"PREW_NGINX_WORKERS": "1"})
-    (worker,) = children(nginx.program.pid)[-1:]
 
     def spent() -> tuple[float, float]:
-        return cpu_seconds(replica.program.pid), cpu_seconds(worker)
+        return cpu_seconds(replica.program.pid), sum(map(cpu_seconds, children(nginx.program.pid)))
 
     gate.set(is_open=True)
     for number in (10 * _CONCURRENCY, count):
