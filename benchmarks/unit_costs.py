@@ -103,12 +103,12 @@ def main(quick: Annotated[bool, typer.Option("--quick", help="into .local/benchm
     raise_open_files(_OPEN_FILES)
     report = Report("unit-costs", "What one miss costs each part")
     with running_parts() as parts:
-        report.figures += redis_costs.flights(parts.redis(), 1000 if quick else 8000)
-        report.figures += redis_costs.alone(parts.redis(), 500 if quick else 5000)
+        report.figures += redis_costs.flights(parts.redis(), 1000 if quick else 4000)
+        report.figures += redis_costs.alone(parts.redis(), 500 if quick else 3000)
     with running_parts() as parts:
-        report.figures += cpu(parts, 500 if quick else 4000, 1000)
+        report.figures += cpu(parts, 500 if quick else 2000, 1000)
     with running_parts() as parts:
-        report.figures += function(parts, 10 if quick else 60)
+        report.figures += function(parts, 10 if quick else 30)
     report.print_on(Console())
     report.write(results_folder(quick=quick))
 
