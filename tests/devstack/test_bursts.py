@@ -14,7 +14,7 @@ from devstack.programs import LOOPBACK, free_ports
 from devstack.serving import serve
 
 
-async def test_300_connections_are_made_while_the_server_is_busy() -> None:
+async def test_300_connections_are_made_while_the_server_accepts_none() -> None:
     """The server has this thread, and so accepts none of them meanwhile."""
     (port,) = free_ports(1)
     serving = asyncio.create_task(serve(web.Application(), LOOPBACK, port, "a server"))
