@@ -21,6 +21,7 @@ from devstack.backends import S3
 from devstack.far_s3 import Distance
 
 STANDARD = "standard"
+_CHECKED_AFTER_S = 2.2  # after an answer, until S3 is asked for what Lambda wrote after it
 _WARM_UP = 3  # the function says what it can, and the store that it shows at once what it has
 
 
@@ -85,7 +86,7 @@ def measure(
             _miss(s3, site, f"warm-up-{number}", by_name[STANDARD])
     results: Results = {}
     for name, photo in by_name.items():
-        before = {site: _after(site, place) for site in running}
+        before = _after(running, place)
         measured = {site: Measured() for site in running}
         for number in range(place.count(name, quick=quick)):
             first = number % len(running)
@@ -93,8 +94,9 @@ def measure(
                 miss = _miss(s3, site, f"{name}-{number}", photo)
                 measured[site].ms.append(miss.wall_ms)
                 measured[site].sizes.append(miss.size)
+        after = _after(running, place)
         for site, each in measured.items():
-            each.requests = _after(site, place) - before[site]
+            each.requests = after[site] - before[site]
             results[place, name, site.system.name] = each
     return results
 
@@ -106,10 +108,10 @@ def _miss(s3: S3, site: Site, run: str, photo: bytes) -> misses.Miss:
     return miss
 
 
-def _after(site: Site, place: Place) -> Counter[str]:
-    """Return the counts once the requests that follow an answer are counted too."""
-    time.sleep(0.2 + 3 * place.delay_ms / 1000)
-    return asked(site.far)
+def _after(running: Sequence[Site], place: Place) -> dict[Site, Counter[str]]:
+    """Return the counts once the requests that follow the answers are counted too."""
+    time.sleep(_CHECKED_AFTER_S + 3 * place.delay_ms / 1000)
+    return {site: asked(site.far) for site in running}
 
 
 def add_to(report: Report, results: Results, systems: Sequence[System], by_name: Mapping[str, bytes]) -> None:

@@ -1,4 +1,7 @@
-"""One invocation: reads the photo, renders its previews (the batch), writes them, and describes them in the answer."""
+"""One invocation: reads the photo, renders its previews (the batch), writes them, and describes them in the answer.
+
+A preview may be written after the answer, where who asked can serve it meanwhile, and something is left to do it.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +10,30 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 
-from lambda_resize.afterwards import Work
+from lambda_resize.afterwards import Left
 from lambda_resize.errors import Forbidden, Missing, ResizeError, StorageFailed, Throttled
 from lambda_resize.request import Output, ResizeRequest
 from lambda_resize.resize import Preview, resize_many
 from lambda_resize.settings import Settings
-from lambda_resize.storage import MAX_AGE_S, Storage, StoredPhoto, StoredPreview
+from lambda_resize.storage import LONGEST_WRITE_S, MAX_AGE_S, Storage, StoredPhoto, StoredPreview
 
 CONCURRENT_WRITES = 4  # threads that mostly wait
 MAX_READS = 3  # of a photo that is overwritten repeatedly during the invocation
 
 
+@dataclass(frozen=True)
+class PhotoVersion:
+    """Which photo was read, and when, on the clock of `time.time`; work after the answer holds no photo's bytes."""
+
+    etag: str
+    read_at: float
+
+
 def render_batch(
-    request: ResizeRequest, storage: Storage, settings: Settings, later: Callable[[Work], None] | None = None
+    request: ResizeRequest, storage: Storage, settings: Settings, left: Left | None = None
 ) -> dict[str, object]:
     """Render and write all previews of a request, and return the answer for the main one.
 
@@ -29,17 +41,18 @@ def render_batch(
     answer is returned after all writes, since it promises that the previews are in S3. Where the main preview may be
     stored already, S3 is asked for it and for the photo at once; what is there is the answer, and nothing is rendered.
 
-    Whether the photo is still the same is checked after the writes. `later` gets that check, for after the answer;
-    without it, a photo that has changed is rendered again.
+    Whether the photo is still the same is checked after the writes. `left` gets that check, for after the answer;
+    without it, a photo that has changed is rendered again. Before the check it gets the write of a preview that is
+    inlined, where the request serves it meanwhile (`answer_first`); the answer has `written` false then.
 
     Raises:
         ResizeError: The main preview cannot be rendered or written.
     """
     for _ in range(MAX_READS):
         timings: dict[str, float] = {}
-        answer = _attempt(request, storage, settings, later, timings)
+        answer = _attempt(request, storage, settings, left, timings)
         if answer is not None:
-            return answer | {"timings": timings, **_abilities(storage)}
+            return answer | {"timings": timings, "can": _abilities(storage, left)}
     _delete_all(request, storage)
     raise StorageFailed(f"{request.src_bucket}/{request.src_key}: changes while its previews are rendered")
 
@@ -48,7 +61,7 @@ def _attempt(
     request: ResizeRequest,
     storage: Storage,
     settings: Settings,
-    later: Callable[[Work], None] | None,
+    left: Left | None,
     timings: dict[str, float],
 ) -> dict[str, object] | None:
     """Read, render and write once; return None where the photo has changed meanwhile."""
@@ -56,12 +69,14 @@ def _attempt(
         photo = _read(request, storage, settings)
     if isinstance(photo, StoredPreview):
         return _found(request, photo)
-    answer = _render_from(photo, request, storage, settings, timings)
-    if later is not None:
-        later(partial(_check, photo, request, storage))
+    version = PhotoVersion(photo.etag, photo.read_at)
+    write = partial(_write, storage, request, version)
+    answer = _render_from(photo, request, write, settings, left, timings)
+    if left is not None:
+        left.add(partial(_check, version, request, storage))
         return answer
     with _timed(timings, "check"):
-        return answer if _is_unchanged(photo, request, storage) else None
+        return answer if _is_unchanged(version, request, storage) else None
 
 
 def _read(request: ResizeRequest, storage: Storage, settings: Settings) -> StoredPhoto | StoredPreview:
@@ -97,18 +112,18 @@ def _found(request: ResizeRequest, found: StoredPreview) -> dict[str, object]:
     return answer | {name: value for name, value in given.items() if value is not None}
 
 
-def _abilities(storage: Storage) -> dict[str, object]:
+def _abilities(storage: Storage, left: Left | None) -> list[str]:
     """What this function can be asked for beyond the first contract."""
-    return {"can": ["find"] if storage.may_find else []}
+    return [*(["find"] if storage.may_find else []), *(["answer_first"] if left is not None else [])]
 
 
-def _check(photo: StoredPhoto, request: ResizeRequest, storage: Storage) -> None:
+def _check(photo: PhotoVersion, request: ResizeRequest, storage: Storage) -> None:
     """Delete the previews where their photo has changed; the next request renders them. Raises what S3 does."""
     if not _is_unchanged(photo, request, storage):
         _delete_all(request, storage)
 
 
-def _is_unchanged(photo: StoredPhoto, request: ResizeRequest, storage: Storage) -> bool:
+def _is_unchanged(photo: PhotoVersion, request: ResizeRequest, storage: Storage) -> bool:
     """Whether the photo is still the one that was read, now that its previews are written.
 
     If it changed earlier, `cleaner` may have handled the event before these previews were written, and they would stay
@@ -130,25 +145,34 @@ def _delete_all(request: ResizeRequest, storage: Storage) -> None:
         storage.delete(request.dst_bucket, output.dst_key)
 
 
-def _render_from(
-    photo: StoredPhoto, request: ResizeRequest, storage: Storage, settings: Settings, timings: dict[str, float]
+_Write = Callable[[Output, Preview], str]
+
+
+def _render_from(  # noqa: PLR0917 -- one step of the attempt
+    photo: StoredPhoto,
+    request: ResizeRequest,
+    write: _Write,
+    settings: Settings,
+    left: Left | None,
+    timings: dict[str, float],
 ) -> dict[str, object]:
-    """Render and write all previews, and return the answer."""
-    write = partial(_write, storage, request, photo)
+    """Render and write all previews, or leave that, and return the answer."""
     rendered = resize_many(
         photo.data, [out.spec for out in request.outputs], settings.limits, placeholder=request.thumbhash
     )
     with _timed(timings, "resize"):
         preview = _main_preview(next(rendered), request)
+    within_s = _may_begin_within_s(preview, request, settings)
+    if left is not None and left.has_room and within_s >= 0:
+        left.add(partial(_write_late, write, request.main, preview, time.time() + within_s))
+        return _answer(request, preview, None, settings.max_data_bytes)
     if not request.companions:
         with _timed(timings, "write"):
             etag = write(request.main, preview)
         return _answer(request, preview, etag, settings.max_data_bytes)
     with _timed(timings, "write"), ThreadPoolExecutor(CONCURRENT_WRITES) as pool:
         main = pool.submit(write, request.main, preview)
-        companions = [
-            _submitted(partial(pool.submit, write), *each) for each in zip(request.companions, rendered, strict=True)
-        ]
+        companions = [_submitted(pool, write, *each) for each in zip(request.companions, rendered, strict=True)]
     answer = _answer(request, preview, main.result(), settings.max_data_bytes)
     return answer | {"also": {name: _companion_answer(name, outcome, request) for name, outcome in companions}}
 
@@ -157,11 +181,11 @@ _Outcome = tuple[Output, Preview, Future[str]] | ResizeError
 
 
 def _submitted(
-    submit: Callable[[Output, Preview], Future[str]], output: Output, rendered: Preview | ResizeError
+    pool: ThreadPoolExecutor, write: _Write, output: Output, rendered: Preview | ResizeError
 ) -> tuple[str, _Outcome]:
     if isinstance(rendered, ResizeError):
         return output.preset_name, rendered
-    return output.preset_name, (output, rendered, submit(output, rendered))
+    return output.preset_name, (output, rendered, pool.submit(write, output, rendered))
 
 
 def _companion_answer(name: str, outcome: _Outcome, request: ResizeRequest) -> dict[str, object]:
@@ -182,7 +206,26 @@ def _main_preview(rendered: Preview | ResizeError, request: ResizeRequest) -> Pr
     return rendered
 
 
-def _write(storage: Storage, request: ResizeRequest, photo: StoredPhoto, output: Output, preview: Preview) -> str:
+def _may_begin_within_s(preview: Preview, request: ResizeRequest, settings: Settings) -> float:
+    """Seconds after the answer within which the write of its preview may begin; below zero, it comes before.
+
+    The answer has all of the preview, and who asked serves it for as long as the write may take.
+    """
+    asked = request.answer_first
+    if asked is None or request.companions or len(preview.data) > min(asked.max_bytes, settings.max_data_bytes):
+        return -1
+    return asked.seconds - LONGEST_WRITE_S
+
+
+def _write_late(write: _Write, output: Output, preview: Preview, begins_before: float) -> None:
+    """Write a preview that was answered, unless nobody can know of it any more. Raises what `_write` raises."""
+    late_s = time.time() - begins_before
+    if late_s > 0:
+        raise StorageFailed(f"{output.dst_key}: its write would begin {late_s:.1f} s too late")
+    write(output, preview)
+
+
+def _write(storage: Storage, request: ResizeRequest, photo: PhotoVersion, output: Output, preview: Preview) -> str:
     age_s = time.time() - photo.read_at  # also of a process that was stopped meanwhile
     if age_s > MAX_AGE_S:
         raise StorageFailed(f"{request.src_bucket}/{request.src_key}: was read {age_s:.0f} s ago, and may have changed")
@@ -198,21 +241,22 @@ def _write(storage: Storage, request: ResizeRequest, photo: StoredPhoto, output:
     )
 
 
-def _answer(request: ResizeRequest, preview: Preview, etag: str, max_data_bytes: int) -> dict[str, object]:
+def _answer(request: ResizeRequest, preview: Preview, etag: str | None, max_data_bytes: int) -> dict[str, object]:
     described = _described(request.main, preview, etag)
     inlined = {"data": _base64(preview.data)} if len(preview.data) <= max_data_bytes else {}
     hashed = {"thumbhash": _base64(preview.thumbhash)} if preview.thumbhash else {}
     return {"status": True, **described, **inlined, **hashed}
 
 
-def _described(output: Output, preview: Preview, etag: str) -> dict[str, object]:
+def _described(output: Output, preview: Preview, etag: str | None) -> dict[str, object]:
+    """Describe a preview; without an ETag it is not written yet, and none is claimed that S3 has not given."""
     return {
         "content_type": preview.content_type,
         "key": output.dst_key,
         "size": len(preview.data),
         "width": preview.width,
         "height": preview.height,
-        "etag": etag,
+        **({"written": False} if etag is None else {"etag": etag}),
         "cache_control": output.cache_control,
         "fingerprint": output.fingerprint,
         **({"unknown": list(output.unknown)} if output.unknown else {}),

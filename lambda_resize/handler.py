@@ -10,13 +10,13 @@ import json
 import logging
 import os
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from lambda_resize import vips
-from lambda_resize.afterwards import Work, registered
+from lambda_resize.afterwards import Left, registered
 from lambda_resize.batch import render_batch
 from lambda_resize.errors import ResizeError
 from lambda_resize.invocation import Invocation
@@ -48,29 +48,29 @@ def handler(event: object, context: Any) -> dict[str, object]:
         `status` true with `content_type`, `data` (base64; left out above `RESIZE_MAX_DATA_BYTES`), `key`, `size` in
         bytes, `width`, `height`, `etag`, `cache_control`, `fingerprint` and `timings` in milliseconds; `thumbhash`
         (base64) and `also` (by preset name, each like an answer without data) if the request contains them, `found` if
-        the preview was stored already, `can`, what it can be asked for beyond the first contract (`find`), and
-        `unknown`, the names of fields that this version does not know; or `status` false with `kind` and `error`,
-        which is for the log, and `denied` if S3 does not say whether the photo exists. Both have `cold_start`,
-        `duration_ms` and, in Lambda, `memory_mb`.
+        the preview was stored already, `written` false, and no `etag`, if it is written after the answer, `can`, what
+        it can be asked for beyond the first contract (`find`, `answer_first`), and `unknown`, the names of fields that
+        this version does not know; or `status` false with `kind` and `error`, which is for the log, and `denied` if S3
+        does not say whether the photo exists. Both have `cold_start`, `duration_ms` and, in Lambda, `memory_mb`.
     """
     if EXTENSION is None or not EXTENSION.is_running:
         return run(event, context)
-    left: list[Work] = []
+    left = Left()
     try:
-        return run(event, context, left.append)
+        return run(event, context, left)
     finally:
-        EXTENSION.invocation_ended(left[0] if left else None)
+        EXTENSION.invocation_ended(left.work)
 
 
-def run(event: object, context: Any, later: Callable[[Work], None] | None = None) -> dict[str, object]:
-    """Do the same; `later` gets what may follow the answer, see `render_batch`."""
+def run(event: object, context: Any, left: Left | None = None) -> dict[str, object]:
+    """Do the same; `left` gets what may follow the answer, see `render_batch`."""
     invocation = Invocation(event, context)
     entry = dict(invocation.ids)
     try:
         request = parse(event)
         entry |= {"src": f"{request.src_bucket}/{request.src_key}"}
         entry |= {"dst": f"{request.dst_bucket}/{request.main.dst_key}"}
-        answer = render_batch(request, _storage(), replace(SETTINGS, limits=_limits(context)), later)
+        answer = render_batch(request, _storage(), replace(SETTINGS, limits=_limits(context)), left)
     except ResizeError as error:
         answer = error.answer()
     except (KeyboardInterrupt, SystemExit):

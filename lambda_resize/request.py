@@ -34,6 +34,7 @@ _REQUEST_FIELDS = frozenset(
         "cache_control",
         "thumbhash",
         "find",
+        "answer_first",
         "also",
         "request_id",
         "traceparent",
@@ -65,6 +66,19 @@ class Output:
 
 
 @dataclass(frozen=True)
+class AnswerFirst:
+    """Who asks serves the preview from the answer, and needs no object in S3 meanwhile.
+
+    Attributes:
+        max_bytes: The largest preview that it can serve.
+        seconds: For how long after the answer.
+    """
+
+    max_bytes: int
+    seconds: int
+
+
+@dataclass(frozen=True)
 class ResizeRequest:
     """One photo and the previews to render from it.
 
@@ -76,6 +90,7 @@ class ResizeRequest:
         companions: Further previews, rendered from the same decoding.
         thumbhash: Whether the answer and the previews' metadata hold the photo's placeholder.
         find: Whether the main preview may be stored already, and is the answer then.
+        answer_first: For how long the answer may precede the write of the main preview; None: the write comes first.
     """
 
     src_bucket: str
@@ -85,6 +100,7 @@ class ResizeRequest:
     companions: tuple[Output, ...] = ()
     thumbhash: bool = False
     find: bool = False
+    answer_first: AnswerFirst | None = None
 
     @property
     def outputs(self) -> tuple[Output, ...]:
@@ -113,6 +129,7 @@ def parse(event: object) -> ResizeRequest:
         companions=companions,
         thumbhash=_flag(given, "thumbhash"),
         find=_flag(given, "find"),
+        answer_first=_answer_first(given.get("answer_first")),
     )
 
 
@@ -142,6 +159,20 @@ def _companions(given: Mapping[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(value, list) or len(value) > MAX_COMPANIONS:
         raise InvalidRequest(f"also: not a list of at most {MAX_COMPANIONS} objects")
     return [_object("also", each) for each in value]
+
+
+def _answer_first(value: object) -> AnswerFirst | None:
+    if value is None:
+        return None
+    given = _object("answer_first", value)
+    return AnswerFirst(*(_count(given, name) for name in ("max_bytes", "seconds")))
+
+
+def _count(given: Mapping[str, Any], name: str) -> int:
+    value = given.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise InvalidRequest(f"answer_first: its {name}, {value!r}, is not a whole number")
+    return value
 
 
 def _object(name: str, value: object) -> dict[str, Any]:

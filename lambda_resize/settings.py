@@ -60,7 +60,7 @@ class Settings:
             base64 adds a third, which leaves about 400 KB for the other fields.
         object_acl: Canned ACL for the preview object; None if the bucket has ACLs disabled, which is S3's default.
         allow_svg: Whether SVG photos are accepted, see `lambda_resize.vips.allow_svg`.
-        extension: Whether the function answers before it checks its photo again, see `lambda_resize.afterwards`.
+        extension: Whether the function may answer before it writes and checks its photo again, see `afterwards`.
     """
 
     limits: Limits = Limits()

@@ -110,10 +110,11 @@ FLIGHTS = (
         ('sum by (state) (prewmanager_resizes{job=~"$job"})', "{{state}}"),
     ),
     panel(
-        "Takeovers",
-        "Do replicas end before their flights complete?",
+        "Takeovers and lost writes",
+        "Do replicas end before their flights complete, or functions between their answers and their writes?",
         "ops",
         (rate("prewmanager_takeovers_total"), "takeovers"),
+        (rate("prewmanager_writes_lost_total"), "lost writes"),
     ),
     panel(
         "Redis",

@@ -13,6 +13,7 @@ How a request passes through them:
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Protocol
@@ -28,9 +29,10 @@ from prewmanager.errors import InvalidSettings
 from prewmanager.flights.ability import Ability
 from prewmanager.flights.coalescer import Coalescer
 from prewmanager.flights.finding import Finding
-from prewmanager.flights.flight import FlightParts
 from prewmanager.flights.memory import ResultMemory
+from prewmanager.flights.parts import FlightParts
 from prewmanager.flights.placeholder import FallbackFinder, FallbackPreviews
+from prewmanager.flights.unwritten import UnwrittenPreviews
 from prewmanager.flights.visibility import Visibility
 from prewmanager.previews.catalogue import Catalogue
 from prewmanager.previews.ports import PreviewStore
@@ -42,7 +44,7 @@ from prewmanager.resizing.ports import CostMeter, Quota, Resizer
 from prewmanager.shared import opened_shared
 from prewmanager.telemetry.metrics import Metrics
 from prewmanager.telemetry.tracing import NoTracing, Tracing
-from prewmanager.times import lifetimes, timing, unseen_s
+from prewmanager.times import UNWRITTEN_S, lifetimes, timing, unseen_s
 from prewmanager.web.app import Service
 from prewmanager.web.contact_sheet.photos import PhotoFinder
 from prewmanager.web.contact_sheet.reports import Replica
@@ -73,8 +75,9 @@ async def running_service(settings: Settings, store: ReadyStore | None = None) -
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(metrics.flush)
         tracing = await stack.enter_async_context(_tracing(settings))
-        finding = _finding(settings, of_its_own=store is None)
-        store = store or _store(settings, settings.preview_bucket_name)
+        shares_store = store is None and settings.redis_url is not None
+        previews = _store(settings, settings.preview_bucket_name)
+        store = store or previews
         traced = tracing.store(store)
         load = Load(_renderings_at_once(settings), on_change=metrics.load_is)
         resizer = await stack.enter_async_context(innermost_resizer(settings, metrics.costs))
@@ -82,6 +85,9 @@ async def running_service(settings: Settings, store: ReadyStore | None = None) -
         photos = Photos(shared.photo_faults, _store(settings, settings.source_bucket))
         watch = FlightWatch(metrics, Replica.this(settings.port), shared.relay) if settings.contact_sheet else None
         catalogue = Catalogue(settings.variants, settings.source_prefix, settings.preview_prefix)
+        unwritten = UnwrittenPreviews(
+            previews, photos, watch or metrics, lifetimes(settings), allowed=shares_store and settings.answer_first
+        )
         parts = FlightParts(
             flight_store=shared.flight_store,
             store=traced,
@@ -92,13 +98,15 @@ async def running_service(settings: Settings, store: ReadyStore | None = None) -
             lifetimes=lifetimes(settings),
             ability=Ability(),
             visibility=Visibility(at_once=unseen_s(settings) == 0),
-            finding=finding,
+            # Without Redis nobody knows of a preview once it is rendered: the next request would be an invocation.
+            finding=Finding(by_resizer=shares_store),
+            unwritten=unwritten,
             memory=ResultMemory(_RESULTS_IN_MEMORY * settings.max_result_bytes, metrics.results_hold),
         )
         coalescer = Coalescer(
             parts, tracer=tracing.flights, load=load, max_flights=settings.max_flights, companions=catalogue.companions
         )
-        stack.push_async_callback(coalescer.close, grace_s=settings.shutdown_grace / 3)
+        stack.push_async_callback(_end, coalescer, unwritten, grace_s=settings.shutdown_grace / 3)
         required: dict[str, Probe] = {"s3": store, "lambda" if settings.lambda_function else "workers": resizer}
         sheet = await stack.enter_async_context(_sheet(settings, catalogue, watch, coalescer)) if watch else None
         provider = _provider(settings, catalogue, coalescer, traced)
@@ -140,6 +148,8 @@ async def innermost_resizer(settings: Settings, cost_meter: CostMeter) -> AsyncI
         preview_prefix=settings.preview_prefix,
         cache_control=settings.cache_control,
         thumbhash=settings.thumbhash,
+        max_result_bytes=settings.max_result_bytes,
+        unwritten_s=UNWRITTEN_S,
     )
     if settings.lambda_function is None:
         require_workers(settings)
@@ -171,12 +181,12 @@ def require_workers(settings: Settings) -> None:
         raise InvalidSettings([f"{needs}: pip install 'prewmanager[resize]', or set it to a function's name"])
 
 
-def _finding(settings: Settings, *, of_its_own: bool) -> Finding:
-    """The resizer asks its own store only, and not without Redis.
-
-    There nobody knows of a preview once it is rendered: the next request would be an invocation.
-    """
-    return Finding(by_resizer=of_its_own and settings.redis_url is not None)
+async def _end(coalescer: Coalescer, unwritten: UnwrittenPreviews, *, grace_s: float) -> None:
+    """End the flights, and then, in what is left of the grace, the writes of the workers, which end after that."""
+    loop = asyncio.get_running_loop()
+    ends = loop.time() + grace_s
+    await coalescer.close(grace_s)
+    await unwritten.close(max(0.0, ends - loop.time()))
 
 
 def _renderings_at_once(settings: Settings) -> int:

@@ -9,6 +9,9 @@ from prewmanager.flights.lease import Lifetimes, Timing
 from prewmanager.resizing.photo_faults import FaultTimes
 
 _UNSEEN_S = 10.0  # Amazon's S3 shows at once what was written; some stores need seconds
+# In so many seconds after its answer a preview is written, or never: ten in which the write may begin, and as long as
+# the function lets one take, retries included (`LONGEST_WRITE_S` in lambda_resize, which compares the two itself).
+UNWRITTEN_S = 30
 
 
 def timing(settings: Settings) -> Timing:
@@ -31,7 +34,7 @@ def lifetimes(settings: Settings) -> Lifetimes:
             by_kind[kind] = settings.rejected_ttl
         else:
             by_kind[kind] = settings.transient_ttl
-    return Lifetimes(settings.result_ttl, by_kind, unseen_s(settings))
+    return Lifetimes(settings.result_ttl, by_kind, unseen_s(settings), UNWRITTEN_S)
 
 
 def fault_times(settings: Settings) -> FaultTimes:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import multiprocessing
 import resource
 import signal
 from concurrent.futures import TimeoutError as WorkerTimeoutError
-from typing import Any
+from dataclasses import replace
+from functools import cache, partial
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from pebble import ProcessExpired, ProcessPool
 
@@ -22,20 +27,45 @@ from prewmanager.errors import (
 from prewmanager.resizing.contract import ResizeContract
 from prewmanager.resizing.render import RenderJob, RenderResult
 
+if TYPE_CHECKING:
+    from lambda_resize.afterwards import Threads
 
-def _resize(event: dict[str, Any]) -> dict[str, Any]:
+
+def _resize(event: dict[str, Any], number: int) -> dict[str, Any]:
     # Imported in the workers only: libvips and its threads must not be in the service's own process.
-    from lambda_resize.afterwards import in_a_thread  # noqa: PLC0415 -- see above
     from lambda_resize.handler import run  # noqa: PLC0415 -- see above
 
-    return run(event, None, in_a_thread)
+    threads = _threads()
+    left = threads.left()
+    response = run(event, None, left)
+    threads.do(left.work, partial(_report, number) if response.get("written") is False else _nothing)
+    return response
+
+
+@cache
+def _threads() -> Threads:
+    from lambda_resize.afterwards import Threads  # noqa: PLC0415 -- as in `_resize`
+
+    return Threads()
+
+
+def _nothing(_: bool) -> None:  # noqa: FBT001 -- a callback that says one thing
+    """Report nothing: the preview was written before it was answered."""
+
+
+def _report(number: int, succeeded: bool) -> None:  # noqa: FBT001 -- a callback that says one thing
+    """Report whether a write succeeded. One write of so few bytes is atomic, whichever worker is killed meanwhile."""
+    _reports[0].send_bytes(f"{number} {succeeded:d}".encode())
+
+
+_reports: list[Connection] = []  # in a worker: where it reports
 
 
 # What a worker may map, in bytes: twice what the largest photo needs. More would be taken from its host.
 WORKER_MEMORY = 2 << 30
 
 
-def _bound_worker(memory: int) -> None:
+def _bound_worker(memory: int, reports: Connection) -> None:
     """Prepare a worker: a decoder that asks for too much memory ends it, and so does SIGTERM, at once.
 
     pebble's handler of SIGTERM would wait until the decoder returns, and pebble, with the results of all workers, for
@@ -45,6 +75,7 @@ def _bound_worker(memory: int) -> None:
     if allowed == resource.RLIM_INFINITY or memory < allowed:
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _reports.append(reports)
 
 
 # At shutdown a signal may reach the workers before the service. Until they are bound, pebble's workers exit with
@@ -65,20 +96,30 @@ class LocalResizer:
         """`workers` processes start at the first use; one photo may take `timeout_s` seconds."""
         self._contract = contract
         self._timeout_s = timeout_s
+        self._receiver, self._sender = multiprocessing.Pipe(duplex=False)
+        self._numbers = itertools.count()
+        # Those that somebody waits for; a worker that dies reports nothing.
+        self._writes: WeakValueDictionary[int, asyncio.Future[bool]] = WeakValueDictionary()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._workers = workers
+        self._pool = self._new_pool()
+        self._is_closed = False
+
+    def _new_pool(self) -> ProcessPool:
         # spawn: a fork would copy locks held by threads of this process into the workers.
-        self._pool = ProcessPool(
-            max_workers=workers,
+        return ProcessPool(
+            max_workers=self._workers,
             initializer=_bound_worker,
-            initargs=(WORKER_MEMORY,),
+            initargs=(WORKER_MEMORY, self._sender),
             context=multiprocessing.get_context("spawn"),
         )
 
     async def resize(self, job: RenderJob) -> RenderResult:
         """Run the function for the job in a worker. Raises the `PreviewFailed` of its outcome."""
-        request = self._contract.request(job)
+        request, number, write = self._contract.request(job), next(self._numbers), self._expected()
+        self._writes[number] = write
         try:
-            work = self._pool.schedule(_resize, args=(request,), timeout=self._timeout_s)
-            response = await asyncio.wrap_future(work)
+            response = await self._run(request, number)
         except WorkerTimeoutError as error:
             raise PhotoTimedOut(f"the worker took longer than {self._timeout_s} s and was stopped") from error
         except ProcessExpired as error:
@@ -86,16 +127,56 @@ class LocalResizer:
         except RuntimeError as error:  # the pool is broken, or being closed
             raise ReplicaFailed(f"no worker can be started: {error}") from error
         try:
-            return self._contract.result(response, job)
+            result = self._contract.result(response, job)
+            return result if result.made.stored else replace(result, write=write)
         except CredentialsRefused as error:  # the workers have this process's
             raise ReplicaFailed(error.detail) from error
 
+    async def _run(self, request: dict[str, Any], number: int) -> dict[str, Any]:
+        """Run the function in a worker; in a new pool, where a worker that died idle has broken this one."""
+        pool = self._pool
+        try:
+            return await self._schedule(pool, request, number)
+        except RuntimeError:
+            if self._is_closed or pool.active:
+                raise
+        if pool is self._pool:
+            self._pool = self._new_pool()
+            await _ended(pool)
+        return await self._schedule(self._pool, request, number)
+
+    async def _schedule(self, pool: ProcessPool, request: dict[str, Any], number: int) -> dict[str, Any]:
+        work = pool.schedule(_resize, args=(request, number), timeout=self._timeout_s)
+        return await asyncio.wrap_future(work)
+
+    def _expected(self) -> asyncio.Future[bool]:
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+            loop.add_reader(self._receiver.fileno(), self._reported)
+        return loop.create_future()
+
+    def _reported(self) -> None:
+        number, _, succeeded = self._receiver.recv_bytes().partition(b" ")
+        write = self._writes.pop(int(number), None)
+        if write is not None and not write.done():
+            write.set_result(succeeded == b"1")
+
     async def ping(self) -> None:
-        """Return when the pool accepts work. Raises `ResizerFailed`."""
-        if not self._pool.active:
+        """Return where work is accepted: a pool that is broken is replaced at its next use. Raises `ResizerFailed`."""
+        if self._is_closed:
             raise ResizerFailed("the pool of workers is closed")
 
     async def aclose(self) -> None:
         """Stop the workers, and with them the renderings in progress."""
-        self._pool.stop()  # type: ignore[no-untyped-call]  # pebble annotates only some of its methods
-        await asyncio.to_thread(self._pool.join)
+        self._is_closed = True
+        await _ended(self._pool)
+        if self._loop is not None:
+            self._loop.remove_reader(self._receiver.fileno())
+        self._receiver.close()
+        self._sender.close()
+
+
+async def _ended(pool: ProcessPool) -> None:
+    pool.stop()  # type: ignore[no-untyped-call]  # pebble annotates only some of its methods
+    await asyncio.to_thread(pool.join)

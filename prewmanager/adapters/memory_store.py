@@ -94,6 +94,8 @@ class MemoryFlightStore:
 
 
 class _MemoryLease:
+    keeps_previews = False
+
     def __init__(self, flight_store: MemoryFlightStore, key: str, flight: _Flight) -> None:
         self._flight_store = flight_store
         self._key = key
@@ -107,3 +109,6 @@ class _MemoryLease:
 
     async def release(self) -> None:
         self._flight_store.complete(self._key, self._flight, None, 0)
+
+    async def replace(self, outcome: Outcome | None, ttl_s: float) -> None:
+        """Do nothing: previews are not kept."""

@@ -67,8 +67,14 @@ def listings_of(settings: Settings, buckets: Buckets, preset: str) -> Listings:
 def settings_for_rendering(settings: Settings, at_once: int) -> Settings:
     """Adapt the settings to render `at_once` previews at a time that no client waits for.
 
-    No preview is inlined in its result: thousands of results that are hardly ever requested would fill Redis.
+    No preview is inlined in its result: thousands of results that are hardly ever requested would fill Redis. Each is
+    stored when it is counted.
     """
     invocations = max(settings.max_invocations, at_once)
-    changed = {"max_result_bytes": 0, "max_invocations": invocations, "max_flights": 2 * invocations}
+    changed = {
+        "answer_first": False,
+        "max_result_bytes": 0,
+        "max_invocations": invocations,
+        "max_flights": 2 * invocations,
+    }
     return settings.model_copy(update=changed)

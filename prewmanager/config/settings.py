@@ -123,6 +123,7 @@ class Settings(BaseSettings):
         None, description="most resizes a second over all replicas; above: 503. Unset: no limit"
     )
     resize_burst: Count = Field(20, description="most resizes at once under that rate limit")
+    answer_first: bool = Field(True, description="answer a preview before it is in S3, where Redis serves it meanwhile")
     max_invocations: Count = Field(64, description="most concurrent invocations of one process")
     resize_workers: Count = Field(2, description="worker processes if no function is set")
 

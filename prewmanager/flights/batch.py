@@ -14,8 +14,8 @@ from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 from prewmanager.errors import FlightStoreUnavailable, PhotoCorrupt, StorageFailed
-from prewmanager.flights.flight import FlightParts
 from prewmanager.flights.lease import kept
+from prewmanager.flights.parts import FlightParts
 from prewmanager.flights.ports import Batch, Lease
 from prewmanager.flights.result import Completed, FlightResult, Held
 from prewmanager.previews.catalogue import Preview

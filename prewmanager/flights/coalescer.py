@@ -15,7 +15,8 @@ import structlog
 
 from prewmanager.errors import Overloaded
 from prewmanager.flights.batch import open_batch
-from prewmanager.flights.flight import CRASHED, Flight, FlightParts
+from prewmanager.flights.flight import CRASHED, Flight
+from prewmanager.flights.parts import FlightParts
 from prewmanager.flights.ports import FlightSpan, FlightTracer
 from prewmanager.flights.result import Answer, FlightResult, InFlight
 from prewmanager.flights.waiters import Waiters

@@ -7,6 +7,8 @@ Redis is away), each would be an invocation for nothing, and the flight asks fir
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 _MANY_FOUND = 0.05
 _WEIGHT = 0.02  # of the newest preview in the moving average: three in a row are many
 
@@ -29,6 +31,6 @@ class Finding:
         """Count a preview that was stored already, or was not."""
         self._found_share += _WEIGHT * (found - self._found_share)
 
-    def resizer_can(self, *, find: bool) -> None:
+    def resizer_can(self, abilities: Collection[str]) -> None:
         """Note what the resizer says of itself."""
-        self._is_able = find
+        self._is_able = "find" in abilities

@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import structlog
 
@@ -26,39 +26,18 @@ from prewmanager.errors import (
     ResizerFailed,
     StorageFailed,
 )
-from prewmanager.flights.ability import Ability
-from prewmanager.flights.finding import Finding
-from prewmanager.flights.lease import Lifetimes, Timing, kept
-from prewmanager.flights.memory import ResultMemory
-from prewmanager.flights.ports import Batch, FlightObserver, FlightStore, Lease
+from prewmanager.flights.completing import Ending, complete
+from prewmanager.flights.lease import kept
+from prewmanager.flights.parts import FlightParts
+from prewmanager.flights.ports import Batch, Lease
 from prewmanager.flights.result import Completed, FlightResult, Held, Stopwatch
-from prewmanager.flights.visibility import Visibility
+from prewmanager.flights.unwritten import PendingWrite
 from prewmanager.previews.catalogue import Preview
 from prewmanager.previews.outcome import Failure, Made, Outcome, Source
-from prewmanager.previews.ports import PreviewStore
-from prewmanager.resizing.photos import Photos
-from prewmanager.resizing.ports import Resizer
 from prewmanager.resizing.render import RenderJob, RenderResult
 
 _log = structlog.get_logger(__name__)
 CRASHED = Failure(ResizerFailed.kind, "an unexpected error, in the log")
-
-
-@dataclass(frozen=True, slots=True)
-class FlightParts:
-    """What every flight of a process works with."""
-
-    flight_store: FlightStore
-    store: PreviewStore
-    photos: Photos
-    resizer: Resizer
-    observer: FlightObserver
-    timing: Timing
-    lifetimes: Lifetimes
-    memory: ResultMemory
-    ability: Ability
-    visibility: Visibility
-    finding: Finding
 
 
 class Flight:
@@ -131,40 +110,15 @@ class Flight:
         A takeover late in the flight has as much time as any other: its result serves those who ask next.
         """
         async with self._batch as batch, kept(lease, self._parts.timing):
-            result, companions = await self._render(batch)
-            yield result
-            if await self._is_current(result.outcome):
-                await self._complete(lease, result)
-                await batch.complete(self._preview, result.outcome, companions)
-                return
+            ending = await self._render(batch, keeps_previews=lease.keeps_previews)
+            outcome = ending.result.outcome
+            yield ending.result
+            if await self._is_current(outcome):
+                completed = await complete(lease, self._preview, ending, self._parts)
+                await batch.complete(self._preview, outcome, ending.companions)
+                if completed:
+                    return
         await lease.release()
-
-    async def _complete(self, lease: Lease, result: FlightResult) -> None:
-        """Complete the lease; one preview in many shows how soon the bucket shows what was written.
-
-        Where there is no room for the bytes of a preview that needs them, the flight goes on until the bucket shows it.
-        """
-        outcome, lifetimes = result.outcome, self._parts.lifetimes
-        completed = await lease.complete(outcome, lifetimes.of(outcome))
-        if isinstance(outcome, Made) and not outcome.stored and not completed and await self._is_shown():
-            completed = await lease.complete(stored := replace(outcome, stored=True), lifetimes.of(stored))
-        if not completed:
-            _log.warning("flight.lease_lost", key=self._preview.preview_key)
-        if result.source is Source.MADE and self._parts.visibility.is_due():
-            with contextlib.suppress(StorageFailed):
-                found = await self._parts.store.find(self._preview.preview_key)
-                self._parts.visibility.saw(at_once=found is not None)
-
-    async def _is_shown(self) -> bool:
-        """Wait until the bucket shows the preview; False where it does not in time."""
-        loop, pause_s = asyncio.get_running_loop(), self._parts.timing.first_poll_s
-        ends = loop.time() + self._parts.lifetimes.unseen_s
-        while await self._existing() is None:
-            if loop.time() + pause_s > ends:
-                return False
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 1.5, self._parts.timing.longest_poll_s)
-        return True
 
     async def _is_current(self, outcome: Outcome) -> bool:
         """Whether a failure is that of the photo as it is now: it may have been uploaded since it was known to fail."""
@@ -207,7 +161,7 @@ class Flight:
         await self._parts.flight_store.evict(self._preview.flight_key, completed)
         return None
 
-    async def _render(self, batch: Batch) -> tuple[FlightResult, Mapping[str, Outcome]]:
+    async def _render(self, batch: Batch, *, keeps_previews: bool) -> Ending:
         """Render the preview and its companions, unless S3 has it: it may have been written since nginx asked."""
         finding = self._parts.finding
         by_resizer = finding.by_resizer
@@ -217,18 +171,10 @@ class Flight:
                     found, fault = await batch.acquire_during(self._known(ask=not by_resizer))
                 if found is not None:
                     finding.answered(found=True)
-                    return self._result(found, Source.FOUND), {}
+                    return Ending(self._result(found, Source.FOUND))
                 if fault is not None:
-                    return self._result(fault), {}
-                with self._stopwatch.step("lambda"):
-                    job = RenderJob(self._preview, batch.previews, find=by_resizer)
-                    rendered = await self._parts.resizer.resize(job)
-                finding.answered(found=rendered.found)
-                finding.resizer_can(find=rendered.can_find)
-                if rendered.found:
-                    return self._result(rendered.made, Source.FOUND), {}
-                made, companions = self._with_bytes_needed(rendered)
-                return self._result(made, Source.MADE), companions
+                    return Ending(self._result(fault))
+                return await self._resized(batch, find=by_resizer, keeps_previews=keeps_previews)
         except (ReplicaFailed, QuotaExceeded):
             raise
         except TimeoutError:
@@ -238,7 +184,30 @@ class Flight:
         except Exception:  # noqa: BLE001 -- whatever it is, the waiters must get an answer
             _log.exception("flight.crashed", key=self._preview.preview_key)
             failure = CRASHED
-        return self._result(failure), {}
+        return Ending(self._result(failure))
+
+    async def _resized(self, batch: Batch, *, find: bool, keeps_previews: bool) -> Ending:
+        """Have the preview rendered, and answered before it is written where the flight store serves it meanwhile."""
+        parts, is_probe = self._parts, self._parts.visibility.is_due()
+        answer_first = (
+            keeps_previews
+            and not batch.previews
+            and not is_probe
+            and parts.visibility.at_once
+            and parts.memory.has_room
+            and parts.unwritten.may_be_more
+        )
+        with self._stopwatch.step("lambda"):
+            job = RenderJob(self._preview, batch.previews, find=find, answer_first=answer_first)
+            rendered = await parts.resizer.resize(job)
+        parts.finding.answered(found=rendered.found)
+        parts.finding.resizer_can(rendered.can)
+        parts.unwritten.resizer_can(rendered.can)
+        if rendered.found:
+            return Ending(self._result(rendered.made, Source.FOUND))
+        write = None if rendered.made.stored else PendingWrite(rendered.write)
+        made, companions = self._with_bytes_needed(rendered)
+        return Ending(self._result(made, Source.MADE), companions, write, is_probe)
 
     def _with_bytes_needed(self, rendered: RenderResult) -> tuple[Made, Mapping[str, Outcome]]:
         """Return the outcomes; where the bucket may not show them yet, they say so."""

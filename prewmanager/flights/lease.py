@@ -34,16 +34,18 @@ class Lifetimes:
     """How long results stay cached, in seconds: previews, and failures by kind.
 
     `unseen_s`: for how long the bucket may not show a preview that was just made, whose result lives so much longer.
+    `unwritten_s`: in so many seconds a preview is written that was answered before, or never; its result lives as long.
     """
 
     made_s: float
     by_kind: dict[str, float]
     unseen_s: float = 0.0
+    unwritten_s: float = 30.0
 
     @property
     def longest_s(self) -> float:
         """The longest of them."""
-        return max(self.made_s + self.unseen_s, *self.by_kind.values())
+        return max(self.made_s + self.unseen_s, self.unwritten_s, *self.by_kind.values())
 
     def of(self, outcome: Outcome) -> float:
         """Seconds for which this outcome stays cached."""

@@ -1,4 +1,7 @@
-"""A budget for the bytes of results in memory: what is beyond it is streamed from the bucket instead."""
+"""A budget for the bytes of results in memory: what is beyond it is streamed from the bucket instead.
+
+Bytes that the bucket may not have yet stay, and beyond the budget no preview is answered before it is written.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,16 @@ class ResultMemory:
         self._on_change = on_change
         self._held = 0
 
+    @property
+    def has_room(self) -> bool:
+        """Whether the budget is not used up."""
+        return self._held < self._budget
+
     def within(self, outcome: Outcome) -> Outcome:
-        """Return the outcome, counted; or without its bytes, where they are beyond the budget."""
+        """Return the outcome, counted; or without its bytes, where they are beyond the budget and stored."""
         if not isinstance(outcome, Made) or outcome.body is None:
             return outcome
-        if self._held + len(outcome.body) > self._budget:
+        if self._held + len(outcome.body) > self._budget and outcome.stored:
             return replace(outcome, body=None)
         counted = replace(outcome)
         self._change(len(outcome.body))

@@ -19,6 +19,11 @@ class Lease(Protocol):
     No method raises: what the flight store cannot be told now, it learns when the lease expires.
     """
 
+    @property
+    def keeps_previews(self) -> bool:
+        """Whether a result has its preview's bytes where they are needed, for whoever asks."""
+        ...
+
     async def renew(self) -> bool:
         """Extend the lease, also an expired one that nobody else acquired; False where another process has it."""
         ...
@@ -29,6 +34,10 @@ class Lease(Protocol):
 
     async def release(self) -> None:
         """Delete the lease without an outcome, so that another process can acquire it at once."""
+        ...
+
+    async def replace(self, outcome: Outcome | None, ttl_s: float) -> None:
+        """Replace the result that the lease was completed with; None evicts it. What has replaced it since stays."""
         ...
 
 
@@ -54,9 +63,17 @@ class FlightStore(Protocol):
     async def evict(self, key: str, completed: Completed | None) -> None:
         """Delete an outcome that is no longer true, unless a later version has replaced it.
 
-        `completed` None stands for whatever outcome there is; a lease stays. Only that raises `FlightStoreUnavailable`,
-        where the store cannot be asked.
+        `completed` None stands for whatever outcome there is; a lease stays, and its preview is not kept where it is
+        not written yet. Only that raises `FlightStoreUnavailable`, where the store cannot be asked.
         """
+        ...
+
+
+class ObjectFinder(Protocol):
+    """The bucket of previews, for finding out whether one was written."""
+
+    async def exists(self, key: str) -> bool | None:
+        """Whether there is this object; None where S3 does not say. Never raises."""
         ...
 
 
@@ -73,6 +90,10 @@ class FlightObserver(Protocol):
 
     def took_over(self, preview: Preview) -> None:
         """This process renders what another one had started and not completed."""
+        ...
+
+    def write_lost(self, preview: Preview) -> None:
+        """A preview was answered before it was written, and is not in the bucket."""
         ...
 
 

@@ -19,7 +19,7 @@ class Visibility:
         self.at_once = at_once
 
     def is_due(self) -> bool:
-        """Count a preview that was written, and return whether to check that one."""
+        """Count a preview that is to be rendered, and return whether to check that one as soon as it is written."""
         if self._is_known:
             return False
         self._until_check -= 1

@@ -12,7 +12,8 @@ from prewmanager.errors import PreviewFailed, Transient, failure_classes
 class Made:
     """A preview that is stored in the bucket, or about to be.
 
-    `stored` is False where the bucket may not show it yet: until then `body` serves those who come.
+    `stored` is False where it may not be written yet, or the bucket may not show it yet: until then `body` serves those
+    who come, and `etag` may be empty.
     `body` is None if it is too large to keep in memory; the preview is then streamed from the bucket. `size` is in
     bytes. `etag` includes its quotes. `cache_control` is the stored header, or None. `thumbhash` is the photo's
     ThumbHash in base64, or None.

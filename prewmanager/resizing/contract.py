@@ -54,7 +54,11 @@ _THUMBHASH = re.compile(r"[A-Za-z0-9+/]{4,64}={0,2}")
 
 @dataclass(frozen=True, slots=True)
 class ResizeContract:
-    """What every request of this service has in common."""
+    """What every request of this service has in common.
+
+    `max_result_bytes` and `unwritten_s`: how large a preview may be that is answered before it is written, and for how
+    many seconds after the answer the service can serve it.
+    """
 
     source_bucket: str
     preview_bucket: str
@@ -62,6 +66,8 @@ class ResizeContract:
     preview_prefix: str
     cache_control: str
     thumbhash: bool = False
+    max_result_bytes: int = 0
+    unwritten_s: int = 0
 
     def request(self, job: RenderJob) -> dict[str, Any]:
         """Build the function's event for a job."""
@@ -75,9 +81,14 @@ class ResizeContract:
             "cache_control": self.cache_control,
             **({"thumbhash": True} if self.thumbhash else {}),
             **({"find": True} if job.find else {}),
+            **({"answer_first": self._answer_first} if job.answer_first else {}),
             **({"also": [_preset_fields(each) for each in job.companions]} if job.companions else {}),
             **context_fields(),
         }
+
+    @property
+    def _answer_first(self) -> dict[str, int]:
+        return {"max_bytes": self.max_result_bytes, "seconds": self.unwritten_s}
 
     def result(self, response: object, job: RenderJob) -> RenderResult:
         """Read the function's response to a job.
@@ -88,14 +99,13 @@ class ResizeContract:
         _log_other_version(response, job.preview)
         known = response if isinstance(response, dict) else {}
         companions = dict(self._companions(job.companions, known.get("also"), made.thumbhash))
-        can = known.get("can")
-        return RenderResult(made, companions, known.get("found") is True, isinstance(can, list) and "find" in can)
+        return RenderResult(made, companions, known.get("found") is True, _strings(known.get("can")))
 
     def _made(self, response: object) -> Made:
         """Read one preview.
 
         A response without data means that the preview is in the bucket and was too large to be inlined. Fields that an
-        older function leaves out get the values that it stores.
+        older function leaves out get the values that it stores. No ETag is computed for what is not written yet.
         """
         if not isinstance(response, dict) or not isinstance(response.get("status"), bool):
             raise ResizerFailed(f"the function's response is not one of the contract: {str(response)[:200]}")
@@ -108,13 +118,17 @@ class ResizeContract:
         content_type = str(response.get("content_type"))
         if not _IMAGE.fullmatch(content_type) or not isinstance(size, int | None):
             raise ResizerFailed("the function's response has no image content type, or an invalid size")
+        stored = response.get("written") is not False
+        if body is None and not stored:
+            raise ResizerFailed("the function's response has neither the preview nor its place")
         return Made(
             content_type=content_type,
             size=size or 0,
-            etag=_text(response, "etag") or (_etag(body) if body is not None else ""),
+            etag=_text(response, "etag") or (_etag(body) if body is not None and stored else ""),
             cache_control=_text(response, "cache_control") or self.cache_control,
             body=body,
             thumbhash=_thumbhash(response),
+            stored=stored,
         )
 
     def _companions(
@@ -174,6 +188,10 @@ def _decoded(data: object) -> bytes | None:
 def _text(response: dict[str, Any], name: str) -> str | None:
     value = response.get(name)
     return value if isinstance(value, str) and value.isprintable() and value else None
+
+
+def _strings(values: object) -> frozenset[str]:
+    return frozenset(filter(lambda value: isinstance(value, str), values if isinstance(values, list) else ()))
 
 
 def _thumbhash(response: dict[str, Any]) -> str | None:

@@ -73,6 +73,8 @@ class Metrics:
         without_redis = "Flights of this process alone, since Redis is away or has an error for them"
         self.flight_is_alone = counter("prewmanager_flights_alone", without_redis).inc
         self._takeovers = counter("prewmanager_takeovers", "Flights taken over from another process")
+        lost = "Previews that were answered before they were written, and are not in S3"
+        self._writes_lost = counter("prewmanager_writes_lost", lost)
 
     def waiting(self, change: int) -> None:
         """Count so many waiting requests more, or fewer."""
@@ -112,6 +114,11 @@ class Metrics:
         """Log and count a takeover."""
         _log.info("flight.takeover", key=preview.preview_key)
         self._takeovers.inc()
+
+    def write_lost(self, preview: Preview) -> None:
+        """Log and count a preview that was answered and is not in S3."""
+        _log.warning("flight.write_lost", key=preview.preview_key)
+        self._writes_lost.inc()
 
     def answered(self, preset: str, status: int, source: str, seconds: float) -> None:
         """Count one request; `preset` is empty where the path names none, so that labels stay few."""

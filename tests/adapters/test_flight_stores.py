@@ -274,6 +274,77 @@ async def test_a_renewal_keeps_those_who_wait(flight_store: FlightStore) -> None
     assert await _completed(flight_store) == Completed(made())
 
 
+UNWRITTEN = replace(made(b"the preview's bytes"), etag="", stored=False)
+
+
+@pytest.mark.parametrize("any_redis", ["fakeredis", "redis"], indirect=True)
+async def test_an_unwritten_preview_is_inlined_until_it_is_stored(flight_store: FlightStore) -> None:
+    lease = await _lease(flight_store)
+    assert lease.keeps_previews
+    assert await lease.complete(UNWRITTEN, 5)
+    assert (await _completed(flight_store)).outcome == UNWRITTEN
+    stored = replace(UNWRITTEN, stored=True, body=None)
+    await lease.replace(stored, 5)
+
+    assert (await _completed(flight_store)).outcome == stored
+
+
+@pytest.mark.parametrize("any_redis", ["fakeredis", "redis"], indirect=True)
+@pytest.mark.parametrize("lost", [False, True])
+async def test_only_the_result_of_its_own_lease_is_replaced(flight_store: FlightStore, *, lost: bool) -> None:
+    """A later one may have the same size, type and name, and no ETag that tells them apart."""
+    late = await _lease(flight_store)
+    await late.complete(UNWRITTEN, 5)
+    await flight_store.evict("k", await _completed(flight_store))
+    outcome = None if lost else replace(UNWRITTEN, stored=True, body=None)
+    await late.replace(outcome, 5)
+    current = await _lease(flight_store)
+    await late.replace(outcome, 5)
+    assert isinstance(await flight_store.acquire("k"), Held)
+    await current.complete(UNWRITTEN, 5)
+    await late.replace(outcome, 5)
+
+    assert (await _completed(flight_store)).outcome == UNWRITTEN
+    await current.replace(None, 5)
+    await _lease(flight_store)
+
+
+@pytest.mark.fault("photo-changed")
+@pytest.mark.parametrize("any_redis", ["fakeredis", "redis"], indirect=True)
+@pytest.mark.parametrize("renewed", [False, True])
+async def test_an_unwritten_preview_of_a_photo_that_has_changed_since_is_not_kept(
+    flight_store: FlightStore, *, renewed: bool
+) -> None:
+    """Its event was handled before there was a result to evict, and until it is written S3 does not tell of it."""
+    lease = await _lease(flight_store)
+    await flight_store.evict("k", None)
+    if renewed:
+        assert await lease.renew()
+    assert isinstance(await flight_store.acquire("k"), Held)
+    assert await lease.complete(UNWRITTEN, 5)
+    successor = await _lease(flight_store)
+    await lease.replace(replace(UNWRITTEN, stored=True, body=None), 5)
+    assert isinstance(await flight_store.acquire("k"), Held)
+    assert await successor.complete(UNWRITTEN, 5)
+
+    assert (await _completed(flight_store)).outcome == UNWRITTEN
+
+
+@pytest.mark.parametrize("any_redis", ["fakeredis", "redis"], indirect=True)
+async def test_a_stored_result_is_not_replaced(flight_store: FlightStore) -> None:
+    lease = await _lease(flight_store)
+    await lease.complete(made(), 5)
+    await lease.replace(None, 5)
+
+    assert (await _completed(flight_store)).outcome == replace(made(), body=None)
+
+
+async def test_memory_keeps_no_previews() -> None:
+    lease = await _lease(MemoryFlightStore())
+    assert not lease.keeps_previews
+    await lease.replace(None, 5)
+
+
 async def test_memory_caches_no_previews() -> None:
     """They are in the bucket, and memory stays small."""
     flight_store = MemoryFlightStore()

@@ -10,7 +10,6 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pyvips
@@ -38,22 +37,22 @@ from tests.support.fakes import job
 CONTRACT = ResizeContract("photos", "photos", "photo", "prew", "max-age=60")
 
 
-def sleeps(_: dict[str, Any]) -> None:
+def sleeps(*_: object) -> None:
     """Exceeds the time limit of a resize."""
     time.sleep(60)
 
 
-def dies(_: dict[str, Any]) -> None:
+def dies(*_: object) -> None:
     """Ends its process like the kernel's OOM killer."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def hangs(_: dict[str, Any]) -> None:
+def hangs(*_: object) -> None:
     """Keeps the process in a library's code, as a decoder does."""
     hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)
 
 
-def asks_for_memory(_: dict[str, Any]) -> None:
+def asks_for_memory(*_: object) -> None:
     """Asks for more than a worker may have, as a decoder does: without asking Python."""
     from lambda_resize import vips
 
@@ -61,21 +60,26 @@ def asks_for_memory(_: dict[str, Any]) -> None:
         pyvips.Image.black(60_000, 60_000).copy_memory()
 
 
-def dies_once(event: dict[str, Any]) -> dict[str, object]:
+def dies_once(*_: object) -> dict[str, object]:
     """Ends its first process like the kernel's OOM killer."""
     first = Path(os.environ["DIES_ONCE"])
     if not first.exists():
         first.touch()
-        dies(event)
+        dies()
     return {"status": True, "content_type": "image/jpeg", "data": "/9j/4AAQ"}
 
 
-def finds_its_credentials_refused(_: dict[str, Any]) -> dict[str, object]:
+def finds_its_credentials_refused(*_: object) -> dict[str, object]:
     """Answers as the function does then."""
     return {"status": False, "kind": "credentials", "error": "photos/photo/a.jpg: 403 Forbidden: ExpiredToken"}
 
 
-def gets_sigterm(_: dict[str, Any]) -> None:
+def answers_with_its_process(*_: object) -> dict[str, object]:
+    """Answers with the process's id as the preview's size."""
+    return {"status": True, "content_type": "image/jpeg", "size": os.getpid()}
+
+
+def gets_sigterm(*_: object) -> None:
     """Sends its process the signal that a service manager sends to all processes."""
     os.kill(os.getpid(), signal.SIGTERM)
 
@@ -190,6 +194,23 @@ async def test_a_worker_has_no_more_memory_than_its_share(
             await resizer.resize(job())
     with pytest.raises(PhotoMissing):
         await resizer.resize(job("/prew/card/no-such.jpg"))
+
+
+@pytest.mark.fault("worker-killed")
+async def test_a_worker_that_is_killed_while_idle_is_replaced(
+    resizer: LocalResizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no worker has work, and one dies, pebble gives up its pool."""
+    with monkeypatch.context() as patch:
+        patch.setattr(local_resizer, "_resize", answers_with_its_process)
+        first = (await resizer.resize(job())).made.size
+        os.kill(first, signal.SIGKILL)
+        while resizer._pool.active:  # noqa: ASYNC110 -- pebble has no event for it
+            await asyncio.sleep(0.01)
+        await resizer.ping()
+        sizes = await asyncio.gather(*(resizer.resize(job()) for _ in range(3)))
+
+    assert first not in {each.made.size for each in sizes}
 
 
 async def test_a_closed_pool_is_not_ready() -> None:

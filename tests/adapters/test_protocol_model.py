@@ -5,9 +5,9 @@ Time is a step of its own: `expire` may come between any two others, as a lease 
 Invariants, as docs/architecture.md has them:
 
 1. At most one live token: of all leases that were ever acquired, at most one can still be renewed or completed.
-2. A result once seen changes only when it expires or is evicted.
+2. A result once seen changes only when it expires or is evicted, or loses its bytes once its preview is written.
 3. Every waiter ends: when whatever is in the flight store has expired, the next one acquires a lease.
-4. A result has the preview's bytes where somebody may wait for it, and nowhere else.
+4. A result has the preview's bytes where somebody may wait for it, or it is not written yet, and nowhere else.
 """
 
 from __future__ import annotations
@@ -80,8 +80,11 @@ class Protocol(RuleBasedStateMachine):
         self.owner: Lease | None = None
         self.ended = False
         self.waited = False
+        self.changed = False  # the photo has, since the owner has its lease
         self.outcome: Made | None = None
+        self.unwritten: Lease | None = None  # whose result `outcome` is, with the bytes of a preview not written yet
         self.seen: list[Completed] = []
+        self.answered: list[Lease] = []
         self._run(client.delete(NAME))
 
     def _run(self, work: Any) -> Any:
@@ -104,6 +107,7 @@ class Protocol(RuleBasedStateMachine):
             assert not isinstance(acquired, Completed | Held)
             # A takeover may have the waiters of the earlier holder.
             self.owner, self.ended, self.waited = acquired, False, self.owner is not None
+            self.changed = False
             return acquired
         return multiple()
 
@@ -116,6 +120,7 @@ class Protocol(RuleBasedStateMachine):
         if renewed:
             # What Redis has lost may have been waited for.
             self.owner, self.ended, self.waited = lease, False, free or self.waited
+            self.changed = self.changed and not free
 
     @rule(lease=leases)
     def complete(self, lease: Lease) -> None:
@@ -127,6 +132,31 @@ class Protocol(RuleBasedStateMachine):
         assert self._run(lease.complete(outcome, 600)) == mine
         if mine:
             self.owner, self.outcome = None, outcome if lost or self.waited else replace(outcome, body=None)
+            self.unwritten = None
+
+    @rule(lease=leases)
+    def complete_unwritten(self, lease: Lease) -> None:
+        """The same, once, with a preview that is not written yet; all of them have the same size, and no ETag."""
+        if lease in self.answered:
+            return
+        self.answered.append(lease)
+        outcome = replace(made(b"unwritten"), etag="", stored=False)
+        lost = self.owner is None and self.outcome is None
+        mine = lease is self.owner or lost
+        assert self._run(lease.complete(outcome, 600)) == mine
+        if mine and self.changed and not lost:
+            self.owner = None
+        elif mine:
+            self.owner, self.outcome, self.unwritten = None, outcome, lease
+
+    @rule(lease=leases, written=st.booleans())
+    def learn_of_the_write(self, lease: Lease, written: bool) -> None:  # noqa: FBT001 -- drawn by hypothesis
+        """A process learns whether its preview is written, possibly much too late; another's lease or result stays."""
+        outcome = replace(made(b"unwritten"), etag="", body=None) if written else None
+        self._run(lease.replace(outcome, 600))
+        if lease is self.unwritten:
+            self.outcome = outcome
+            self.unwritten = None
 
     @rule(lease=leases)
     def release(self, lease: Lease) -> None:
@@ -142,7 +172,15 @@ class Protocol(RuleBasedStateMachine):
         if isinstance(acquired, Completed):
             self.seen.append(acquired)
             self._run(self._flight_store.evict(KEY, acquired))
-            self.outcome = None
+            self.outcome = self.unwritten = None
+
+    @rule()
+    def photo_changes(self) -> None:
+        """A process evicts whatever there is, since the photo has changed; what runs may know the earlier one."""
+        self._run(self._flight_store.evict(KEY, None))
+        self.outcome = self.unwritten = None
+        if self.owner is not None:
+            self.changed = self.waited = True
 
     @precondition(lambda self: self.seen)
     @rule()
@@ -156,14 +194,15 @@ class Protocol(RuleBasedStateMachine):
         """The lease ends; its key stays."""
         value = self._run(self._client.get(NAME))
         lease, _, ends = value.rpartition(b":")
-        self._run(self._client.set(NAME, lease + (b":01" if ends.startswith(b"0") else b":1"), keepttl=True))
+        flags = b"00" if ends.startswith(b"00") else b"0" if ends.startswith(b"0") else b""
+        self._run(self._client.set(NAME, lease + b":" + flags + b"1", keepttl=True))
         self.ended = True
 
     @rule()
     def expire(self) -> None:
         """The key expires; the same happens when Redis loses all keys."""
         self._run(self._client.delete(NAME))
-        self.owner = self.outcome = None
+        self.owner = self.outcome = self.unwritten = None
 
     @invariant()
     def the_flight_store_equals_the_model(self) -> None:
@@ -173,7 +212,8 @@ class Protocol(RuleBasedStateMachine):
             assert decode(value) == Completed(self.outcome)
         elif self.owner is not None:
             assert value.startswith(b"blocked:")
-            assert value.rpartition(b":")[2].startswith(b"0") == self.waited
+            ends = value.rpartition(b":")[2]
+            assert (ends.startswith(b"0"), ends.startswith(b"00")) == (self.waited, self.changed)
         else:
             assert value is None
 

@@ -378,6 +378,35 @@ async def test_a_lonely_flight_sends_two_small_commands(redis_server: Redis) -> 
     assert held < 1000
 
 
+@pytest.mark.parametrize("written", [True, False])
+async def test_a_flight_that_is_answered_first_sends_three_commands_and_the_bytes_once(
+    redis_server: Redis, *, written: bool
+) -> None:
+    """Its lease, its result, and what became of the write; with the photo's faults, a miss has four."""
+    unwritten = replace(made(b"x" * 70_000), etag="", stored=False)
+    async with _client(redis_server.url) as client:
+        await client.flushall()
+        store = redis_flight_store(client, max_body_bytes=1_000_000)
+        warms_up = await _acquired(store, "warms up")  # the scripts are known then
+        await warms_up.complete(unwritten, 5)
+        await warms_up.replace(replace(unwritten, stored=True, body=None), 5)
+        await (await _acquired(store, "warms up, too")).complete(unwritten, 5)
+        await store.evict("warms up, too", None)
+        await client.config_resetstat()
+        lease = await _acquired(store, "k")
+        await lease.complete(unwritten, 5)
+        held = await client.memory_usage(f"{KEY_PREFIX}photos/k")
+        await lease.replace(replace(unwritten, stored=True, body=None) if written else None, 5)
+        commands, stats = await client.info("commandstats"), await client.info("stats")
+        left = await client.memory_usage(f"{KEY_PREFIX}photos/k")
+
+    assert commands["cmdstat_evalsha"]["calls"] == 3
+    assert 70_000 < stats["total_net_input_bytes"] < 73_000
+    assert held is not None
+    assert held > 70_000
+    assert (left or 0) < 1000
+
+
 @pytest.mark.fault("unknown-value")
 @pytest.mark.parametrize("value", [b"nonsense", b"result:{}", b"result:{]\n", b"failed:{}", b"failed:[]"])
 async def test_a_value_that_is_none_of_ours_is_a_lease_for_one_lock_ttl(value: bytes, redis_server: Redis) -> None:

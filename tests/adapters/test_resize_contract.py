@@ -56,10 +56,34 @@ def test_the_function_is_asked_to_find_the_preview_only_where_the_job_says_so() 
     assert CONTRACT.request(dataclasses.replace(JOB, find=True))["find"] is True
 
 
+def test_the_function_is_asked_to_answer_first_only_where_the_job_says_so() -> None:
+    """With what the service can serve meanwhile, which the function compares with its own time-outs."""
+    contract = dataclasses.replace(CONTRACT, max_result_bytes=1_048_576, unwritten_s=30)
+    assert "answer_first" not in contract.request(JOB)
+    asked = contract.request(dataclasses.replace(JOB, answer_first=True))
+
+    assert asked["answer_first"] == example("request_answer_first")["answer_first"]
+
+
+def test_an_unwritten_preview_has_its_bytes_and_no_etag() -> None:
+    """S3 has not given one, and may give another than MD5's."""
+    result = CONTRACT.result(example("response_unwritten"), JOB)
+
+    assert (result.made.stored, result.made.etag, result.made.body) == (False, "", b"\xff\xd8\xff\xe0\x00\x10")
+    assert result.can == {"find", "answer_first"}
+    assert CONTRACT.result(example("response_full"), JOB).made.stored
+
+
+def test_an_unwritten_preview_without_its_bytes_is_none() -> None:
+    answer = {name: value for name, value in example("response_unwritten").items() if name != "data"}
+    with pytest.raises(ResizerFailed, match="neither"):
+        CONTRACT.result(answer, JOB)
+
+
 def test_a_preview_that_was_found_comes_as_found() -> None:
     found = CONTRACT.result(example("response_found"), JOB)
 
-    assert (found.found, found.can_find, found.made.body) == (True, True, b"\xff\xd8\xff\xe0\x00\x10")
+    assert (found.found, set(found.can), found.made.body) == (True, {"find"}, b"\xff\xd8\xff\xe0\x00\x10")
     assert found.made.cache_control == "public, max-age=31536000"
 
 
@@ -67,7 +91,7 @@ def test_a_preview_that_was_found_comes_as_found() -> None:
 def test_what_a_function_cannot_do_it_is_not_asked_for(can: object) -> None:
     answer = example("response_minimal") | ({} if can is None else {"can": can})
 
-    assert not CONTRACT.result(answer, JOB).can_find
+    assert CONTRACT.result(answer, JOB).can.isdisjoint({"find", "answer_first"})
 
 
 def test_a_full_answer_is_the_result() -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(120)
 
 AUTO = {
+    "PREW_ANSWER_FIRST": "false",  # these tests ask at once for what was just rendered, and expect it from S3
     "PREW_PRESETS__HERO__WIDTH": "640",
     "PREW_PRESETS__HERO__FORMAT": "auto",
     "PREW_PRESETS__TILE__WIDTH": "160",

@@ -19,6 +19,9 @@ _CONTRACTS = {
     "request_minimal": "The smallest request, as the first source system sends it:",
     "request_full": "A request of the service:",
     "response_full": "The answer; without `data` if the preview is too large to inline:",
+    "request_answer_first": "A request that may be answered before the preview is written, if that is not "
+    "larger, and the write ends within so many seconds after the answer:",
+    "response_unwritten": "The answer then:",
     "response_minimal": "The smallest answer that the service accepts:",
     "response_failed": "A failure, with its kind:",
 }

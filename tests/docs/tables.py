@@ -40,7 +40,7 @@ FUNCTION_FIELDS = {
     "max_data_bytes": "largest preview that the answer includes; the service streams larger ones from S3",
     "object_acl": "canned ACL of the previews; leave unset if the bucket has ACLs disabled, which is S3's default",
     "allow_svg": "accept SVG; libvips does not trust the library that draws it",
-    "extension": "in Lambda, answer before the photo is checked again; `false`: after it",
+    "extension": "in Lambda, answer before the preview is written and the photo checked again; `false`: after both",
 }
 
 

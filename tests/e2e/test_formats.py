@@ -19,6 +19,7 @@ from tests.support.fakes import until_reported
 from tests.support.site import Site
 
 AUTO = {
+    "PREW_ANSWER_FIRST": "false",  # these tests ask at once for what was just rendered, and expect it from S3
     "PREW_PRESETS__TILE__WIDTH": "60",
     "PREW_PRESETS__TILE__FORMAT": "auto",
     "PREW_PRESETS__TILE__DPR": "2",

@@ -76,10 +76,11 @@ def test_s3_may_answer_nginx_service_and_function_later_and_says_what_it_is_aske
     started = time.monotonic()
     made = ask(port, "/prew/card/one.jpg").headers["X-Preview"]
     took_s = time.monotonic() - started
-    after = json.loads(ask(far, counts).body)
+    while (after := json.loads(ask(far, counts).body))["PUT"]["prew"] == before["PUT"]["prew"]:
+        pass  # the write may follow the answer
 
     assert made == "made"
-    assert took_s > 3 * 0.2
+    assert took_s > 2 * 0.2  # nginx's request, and the function's
     assert after["PUT"]["prew"] - before["PUT"]["prew"] == 1
     assert after["GET"]["prew"] > before["GET"]["prew"]
     assert after["GET"]["photo"] - before["GET"]["photo"] == 1

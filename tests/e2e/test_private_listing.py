@@ -62,4 +62,4 @@ def test_a_photo_is_rendered_once_and_found_where_listings_are_denied(private_si
     answer = private_site.get("/prew/card/hidden/there.jpg")
 
     assert (answer.status, answer.headers["X-Preview"]) == (200, "made")
-    assert private_site.stored("prew/card/hidden/there.jpg") is not None
+    assert private_site.written("prew/card/hidden/there.jpg")["ContentType"] == "image/jpeg"

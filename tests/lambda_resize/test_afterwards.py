@@ -6,11 +6,13 @@ import json
 import logging
 import threading
 from collections.abc import Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler
+from queue import SimpleQueue
 
 import pytest
 
-from lambda_resize.afterwards import Extension, in_a_thread, registered
+from lambda_resize.afterwards import Extension, Left, Threads, registered
 from tests.support.serving import QuietHandler, serving_http
 
 VARIABLE = "AWS_LAMBDA_RUNTIME_API"
@@ -70,12 +72,12 @@ def test_each_invocations_work_is_done_before_the_next_event_is_asked_for(api: t
     assert lambda_api.registered == {"events": ["INVOKE"]}
     for number in range(3):
         assert lambda_api.asked.acquire(timeout=20)
-        assert done == list(range(number))
+        assert len(done) == 2 * number
         lambda_api.invocations.release()
-        extension.invocation_ended(lambda number=number: done.append(number))  # type: ignore[misc]  # bound now
+        extension.invocation_ended([partial(done.append, number), partial(done.append, -number)])
     assert lambda_api.asked.acquire(timeout=20)
 
-    assert done == [0, 1, 2]
+    assert done == [0, 0, 1, -1, 2, -2]
     assert extension.is_running
 
 
@@ -88,7 +90,7 @@ def test_an_invocation_may_leave_nothing_and_failed_work_ends_nothing(
         raise ZeroDivisionError("the photo's check")
 
     with caplog.at_level(logging.WARNING):
-        for work in (None, fails):
+        for work in ([], [fails]):
             assert lambda_api.asked.acquire(timeout=20)
             lambda_api.invocations.release()
             extension.invocation_ended(work)
@@ -104,12 +106,57 @@ def test_outside_lambda_there_is_no_extension(environ: dict[str, str]) -> None:
     assert registered(environ) is None
 
 
-def test_a_thread_does_the_work_one_after_the_other() -> None:
-    gate, done, all_done = threading.Event(), list[int](), threading.Event()
-    in_a_thread(lambda: [gate.wait(20), done.append(1)])  # type: ignore[arg-type, func-returns-value]
-    in_a_thread(lambda: [done.append(2), all_done.set()])  # type: ignore[arg-type, func-returns-value]
-    assert done == []
-    gate.set()
-    assert all_done.wait(20)
+def _unreported(_: bool) -> None:  # noqa: FBT001 -- as the callback that it stands for
+    """Report to nobody."""
 
-    assert done == [1, 2]
+
+def test_threads_do_each_renderings_work_in_its_order_and_report_the_first_piece() -> None:
+    threads, gate, done = Threads(), threading.Event(), SimpleQueue[str]()
+    reports = SimpleQueue[bool]()
+    threads.do([lambda: done.put("write"), gate.wait, lambda: done.put("check")], reports.put)
+    assert done.get(timeout=20) == "write"
+    threads.do([lambda: done.put("another's")], _unreported)
+    assert done.get(timeout=20) == "another's"
+    assert reports.get(timeout=20)
+    gate.set()
+
+    assert done.get(timeout=20) == "check"
+
+
+def test_a_write_that_fails_is_reported_and_the_check_follows_all_the_same() -> None:
+    """It may have arrived, as one whose answer is lost."""
+    threads, done = Threads(), SimpleQueue[str]()
+    reports: list[bool] = []
+
+    def fails() -> None:
+        raise ZeroDivisionError("the write")
+
+    threads.do([fails, lambda: done.put("check")], reports.append)
+    assert done.get(timeout=20) == "check"
+
+    assert reports == [False]
+
+
+def test_only_so_much_may_be_left_at_once() -> None:
+    """Each may hold a preview's bytes: then the next is written before it is answered, and checked, too."""
+    threads, gate, done = Threads(), threading.Event(), list[int]()
+    ended = [threading.Event() for _ in range(8)]
+    for number in range(8):
+        assert threads.left().has_room
+        threads.do([gate.wait, ended[number].set], _unreported)
+    assert not threads.left().has_room
+    threads.do([partial(done.append, 1)], _unreported)
+    assert done == [1]
+    gate.set()
+
+    assert all(each.wait(20) for each in ended)
+
+
+def test_what_is_left_keeps_its_order() -> None:
+    left, done = Left(), list[int]()
+    for number in range(3):
+        left.add(partial(done.append, number))
+    for work in left.work:
+        work()
+
+    assert done == [0, 1, 2]

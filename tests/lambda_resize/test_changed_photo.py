@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from devstack.backends import S3, s3_client
-from lambda_resize.afterwards import Work
+from lambda_resize.afterwards import Left
 from lambda_resize.batch import MAX_READS, render_batch
 from lambda_resize.errors import Missing, StorageFailed
 from lambda_resize.request import ResizeRequest, parse
@@ -156,14 +156,14 @@ def test_the_check_may_follow_the_answer_and_deletes_what_is_outdated(
     client: Any, storage: Changed, request_: ResizeRequest, happens: str
 ) -> None:
     storage.times = 0
-    left: list[Work] = []
-    answer = render_batch(request_, storage, Settings(), left.append)
+    left = Left()
+    answer = render_batch(request_, storage, Settings(), left)
     assert _stored(client) == set(PREVIEWS)
     if happens == "overwritten":
         client.put_object(Bucket="photos", Key=PHOTO, Body=_photo(255))
     if happens == "removed":
         client.delete_object(Bucket="photos", Key=PHOTO)
-    (check,) = left
+    (check,) = left.work
     with pytest.raises(Missing) if happens == "removed" else contextlib.nullcontext():
         check()
 

@@ -1,8 +1,9 @@
 """Whatever the order of rendering, changes, events, kills and freezes: after the second pass no old preview is left.
 
-A rendering reads its photo, writes its preview and checks the photo again, or is killed before the check. The photo is
-overwritten or removed meanwhile, perhaps twice; its events are handled at once, late, in another order, or not at all.
-The second pass comes when no rendering can write any more. All orders that matter are tried, on a real S3.
+A rendering reads its photo, writes its preview, before or after its answer, and checks the photo again, or is killed
+before the check; `test_interrupted` has real processes that are killed and stopped. The photo is overwritten or removed
+meanwhile, perhaps twice; its events are handled at once, late, in another order, or not at all. The second pass comes
+when no rendering can write any more. All orders that matter are tried, on a real S3.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from PIL import Image
 
 from devstack.backends import S3, s3_client
 from lambda_resize import cleaner, storage
+from lambda_resize.afterwards import Left
 from lambda_resize.batch import render_batch
 from lambda_resize.errors import ResizeError, StorageFailed
 from lambda_resize.request import ResizeRequest, parse
@@ -127,15 +129,28 @@ def _client(s3: S3, environment: None) -> Iterator[Any]:
     cleaner._s3.cache_clear()
 
 
-def _request() -> ResizeRequest:
-    return parse(example("request_full") | {"src_bucket": BUCKET, "dst_bucket": BUCKET, "src_key": PHOTO})
+def _request(**more: object) -> ResizeRequest:
+    return parse(example("request_full") | {"src_bucket": BUCKET, "dst_bucket": BUCKET, "src_key": PHOTO} | more)
+
+
+def _render(storage: Storage, *, answers_first: bool) -> None:
+    """Render, write and check; with the write after the answer, which says so, or before."""
+    if not answers_first:
+        render_batch(_request(), storage, Settings())
+        return
+    left = Left()
+    answer = render_batch(_request(answer_first={"max_bytes": 1_000_000, "seconds": 30}), storage, Settings(), left)
+    assert answer["written"] is False
+    for work in left.work:
+        work()
 
 
 @pytest.mark.fault("photo-changed-at-any-time")
+@pytest.mark.parametrize("answers_first", [False, True])
 @pytest.mark.parametrize("killed", [False, True])
 @pytest.mark.parametrize("happenings", WORLDS)
 def test_after_the_second_pass_no_preview_of_an_old_photo_is_left(
-    client: Any, happenings: str, *, killed: bool
+    client: Any, happenings: str, *, killed: bool, answers_first: bool
 ) -> None:
     for order in _orders(happenings):
         for key in (PHOTO, PREVIEW):
@@ -145,7 +160,7 @@ def test_after_the_second_pass_no_preview_of_an_old_photo_is_left(
         rendering.world, rendering.killed_at_check = world, killed
         rendering.between = itertools.chain(order, itertools.repeat(""))
         with contextlib.suppress(ResizeError, Killed):
-            render_batch(_request(), rendering, Settings())
+            _render(rendering, answers_first=answers_first)
         world.goes_on(happenings[len("".join(order)) :])
         world.second_pass()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -44,21 +45,33 @@ class GatedResizer:
         self.error = error
         self.knows_companions = True
         self.failures: dict[str, Failure] = {}
-        self.can_find = False
+        self.can: frozenset[str] = frozenset()
         self.finds: Made | None = None
         self.asked_to_find: list[bool] = []
+        self.asked_to_answer_first: list[bool] = []
+        self.writes: list[asyncio.Future[bool] | None] = []
+        self.reports = False
 
     async def resize(self, job: RenderJob) -> RenderResult:
         self.calls.append(job.preview.preview_key)
         self.asked_to_find.append(job.find)
+        self.asked_to_answer_first.append(job.answer_first)
         call = len(self.calls)
         self.entered.set()
         await self.gate.wait()
         if self.error is not None:
             raise self.error
         if job.find and self.finds is not None:
-            return RenderResult(self.finds, found=True, can_find=True)
-        return RenderResult(self._make(job.preview, call), self._companions(job, call), can_find=self.can_find)
+            return RenderResult(self.finds, found=True, can=self.can)
+        if job.answer_first:
+            return self._answered_first(job.preview, call)
+        return RenderResult(self._make(job.preview, call), self._companions(job, call), can=self.can)
+
+    def _answered_first(self, preview: Preview, call: int) -> RenderResult:
+        """Return a preview that the test is to write, and to report."""
+        self.writes.append(asyncio.get_running_loop().create_future() if self.reports else None)
+        body = f"{preview.preview_key} made by call {call}".encode()
+        return RenderResult(replace(made(body), etag="", stored=False), can=self.can, write=self.writes[-1])
 
     def _companions(self, job: RenderJob, call: int) -> Mapping[str, Outcome]:
         return {
@@ -91,6 +104,11 @@ class FakeStore:
             self.late -= 1
             return None
         return self.objects.get(key)
+
+    async def exists(self, key: str) -> bool | None:
+        with contextlib.suppress(StorageFailed):
+            return await self.find(key) is not None
+        return None
 
     async def stream(self, key: str) -> tuple[Made, AsyncIterator[bytes]]:
         found = await self.find(key)
@@ -136,6 +154,8 @@ class FakePages:
 class RecordingLease:
     """Counts its calls; the flight store answers while `gate` is open."""
 
+    keeps_previews = False
+
     def __init__(self, on_complete: Callable[[], None] = lambda: None) -> None:
         self.gate = asyncio.Event()
         self.gate.set()
@@ -164,6 +184,9 @@ class RecordingLease:
         await self.gate.wait()
         self.released = True
 
+    async def replace(self, outcome: Outcome | None, ttl_s: float) -> None:
+        """Do nothing."""
+
 
 class RecordingObserver:
     """Records its notifications."""
@@ -171,6 +194,7 @@ class RecordingObserver:
     def __init__(self) -> None:
         self.flights: list[tuple[str, Outcome, Source]] = []
         self.takeovers: list[str] = []
+        self.lost: list[str] = []
         self.waiters = 0
 
     def completed(self, preview: Preview, result: FlightResult, *, waiters: int, seconds: float) -> None:
@@ -183,6 +207,9 @@ class RecordingObserver:
 
     def took_over(self, preview: Preview) -> None:
         self.takeovers.append(preview.preview_key)
+
+    def write_lost(self, preview: Preview) -> None:
+        self.lost.append(preview.preview_key)
 
 
 class FakeClock:

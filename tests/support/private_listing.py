@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from tests.support.serving import QuietHandler, serving_http
 _REFUSAL = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
 _ABSENT = b"<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message></Error>"
 _MISSING, _DENIED = 404, 403
+_HELD_S = 0.01
 
 
 @dataclass
@@ -23,7 +25,8 @@ class PrivateListing:
     """A proxy in front of a real S3.
 
     `denied` are keys that may not be read; `lists` allows listings, and then a missing object is 404. `requests` counts
-    by method and path. Objects below `unseen` are missing, as in a store that shows late what was written.
+    by method and path. Objects below `unseen` are missing, as in a store that shows late what was written. `held` are
+    methods and keys of requests that do not reach S3 yet, and `lost` of those that never do.
     """
 
     s3: S3
@@ -31,6 +34,14 @@ class PrivateListing:
     denied: set[str] = field(default_factory=set)
     unseen: str | None = None
     requests: Counter[str] = field(default_factory=Counter)
+    held: set[str] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)
+
+    def passes(self, request: str) -> bool:
+        """Return whether a request reaches S3, once it is not held any more."""
+        while request in self.held:
+            time.sleep(_HELD_S)
+        return request not in self.lost
 
     def refused(self, method: str, bucket: str, key: str) -> int:
         """Return the status with which the proxy answers by itself, or 0."""
@@ -54,6 +65,9 @@ def private_listing(s3: S3, *, lists: bool = False) -> Iterator[PrivateListing]:
             proxy.requests[f"{self.command} {url.path}"] += 1
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             bucket, _, key = url.path.strip("/").partition("/")
+            if not proxy.passes(f"{self.command} {key}"):
+                self.close_connection = True
+                return None
             refused = proxy.refused(self.command, bucket, key)
             if refused:
                 return self._reply(refused, {}, _REFUSAL if refused == _DENIED else _ABSENT)

@@ -18,12 +18,13 @@ from prewmanager.errors import failure_classes
 from prewmanager.flights.ability import Ability
 from prewmanager.flights.coalescer import Coalescer
 from prewmanager.flights.finding import Finding
-from prewmanager.flights.flight import FlightParts
 from prewmanager.flights.lease import Lifetimes, Timing
 from prewmanager.flights.memory import ResultMemory
+from prewmanager.flights.parts import FlightParts
 from prewmanager.flights.placeholder import FallbackFinder, FallbackPreviews
 from prewmanager.flights.ports import FlightObserver, FlightStore, FlightTracer, Lease
 from prewmanager.flights.result import Answer, Completed, Held
+from prewmanager.flights.unwritten import UnwrittenPreviews
 from prewmanager.flights.visibility import Visibility
 from prewmanager.previews.catalogue import Catalogue
 from prewmanager.previews.ports import PreviewStore
@@ -58,6 +59,8 @@ class InMemoryReplica:
         memory_bytes: int = 10_000_000,
         fallback_after_s: float | None = None,
         unseen_s: float = 0.0,
+        unwritten_s: float = 0.4,
+        most_unwritten: int = 10,
         faults: PhotoFaults | None = None,
         observer: FlightObserver | None = None,
         tracer: FlightTracer | None = None,
@@ -71,6 +74,10 @@ class InMemoryReplica:
         self.observer = RecordingObserver()
         self.photo_reader = FakePhotoReader()
         photos = Photos(faults or MemoryPhotoFaults(FaultTimes(60, 10, 15)), self.photo_reader)
+        lifetimes = Lifetimes(30, dict.fromkeys(failure_classes(), failures_s), unseen_s, unwritten_s)
+        self.unwritten = UnwrittenPreviews(
+            self.store, photos, observer or self.observer, lifetimes, allowed=True, most=most_unwritten
+        )
         parts = FlightParts(
             flight_store=self.flight_store,
             store=traced_store(self.store),
@@ -78,12 +85,14 @@ class InMemoryReplica:
             resizer=PhotoFaultsResizer(traced_resizer(self.resizer), photos, slow_s=1),
             observer=observer or self.observer,
             timing=timing,
-            lifetimes=Lifetimes(30, dict.fromkeys(failure_classes(), failures_s), unseen_s),
+            lifetimes=lifetimes,
             memory=ResultMemory(memory_bytes),
             ability=Ability(),
             visibility=Visibility(at_once=unseen_s == 0),
             finding=Finding(),
+            unwritten=self.unwritten,
         )
+        self.photos = photos
         self.coalescer = Coalescer(
             parts,
             tracer=tracer or NoSpans(),

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -153,6 +154,12 @@ class Site:
         except client.exceptions.NoSuchKey:
             return None
         return found | {"Body": found["Body"].read()}
+
+    def written(self, key: str) -> dict[str, Any]:
+        """Return an object as `stored` does, once it is there: a preview may be written after its answer."""
+        while (found := self.stored(key)) is None:
+            time.sleep(0.01)
+        return found
 
     def delete_previews(self, preset: str) -> None:
         """Purge a preset's previews from the bucket."""

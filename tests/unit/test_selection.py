@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from prewmanager.commands.arguments import Selection
+from prewmanager.commands.site import settings_for_rendering
 from prewmanager.config.settings import Settings
 from prewmanager.errors import InvalidSettings
 from prewmanager_presets import Preset
@@ -36,3 +37,8 @@ def test_a_preset_selects_its_variants(names: list[str], exact: bool, selected: 
 def test_an_unknown_name_is_refused_with_the_known_names(name: str) -> None:
     with pytest.raises(InvalidSettings, match=r"configured are card, card\.avif, card\.webp, thumb, thumb@2x"):
         Selection(["card", name], "", exact=False).variants(SETTINGS)
+
+
+def test_commands_render_no_preview_that_is_answered_before_it_is_stored() -> None:
+    assert SETTINGS.answer_first
+    assert not settings_for_rendering(SETTINGS, 4).answer_first

@@ -63,6 +63,7 @@ class _TracedLease:
     def __init__(self, inner: Lease, tracer: Tracer) -> None:
         self._inner = inner
         self._tracer = tracer
+        self.keeps_previews = inner.keeps_previews
 
     async def renew(self) -> bool:
         with _request(self._tracer, "redis renew", **_REDIS):
@@ -77,6 +78,10 @@ class _TracedLease:
     async def release(self) -> None:
         with _request(self._tracer, "redis release", **_REDIS):
             await self._inner.release()
+
+    async def replace(self, outcome: Outcome | None, ttl_s: float) -> None:
+        with _request(self._tracer, "redis replace", **_REDIS):
+            await self._inner.replace(outcome, ttl_s)
 
 
 class TracedStore:

@@ -1,7 +1,7 @@
 r"""The value of a flight's key in Redis, as bytes.
 
     blocked:<token>:<end>              the lease; the token tells one holder from the next
-    result:<JSON header>\n<bytes>       a preview; without the bytes where they are too large to be inlined
+    result:<JSON header>\n<bytes>       a preview; without the bytes where they are too large, or nobody needs them
     failed:<JSON header>               a failure
 
 Fields of a header are only ever added, so that replicas of two versions understand each other during an update.
@@ -24,8 +24,11 @@ class UnreadableValue(Exception):
     """A value that another version, or another program, wrote; the message names the part that is not understood."""
 
 
-def encode_outcome(outcome: Outcome, max_body_bytes: int) -> bytes:
-    """Encode an outcome; a body above `max_body_bytes` is left in the bucket."""
+def encode_outcome(outcome: Outcome, max_body_bytes: int, token: str = "") -> bytes:
+    """Encode an outcome; a body above `max_body_bytes` is left in the bucket.
+
+    A preview that may not be written yet has no ETag that tells it from the next one, and gets the lease's token.
+    """
     if isinstance(outcome, Failure):
         header = {"kind": outcome.kind, "detail": outcome.detail, "retry_after_s": outcome.retry_after_s}
         # Not orjson: a failure's text may come from anywhere, and orjson refuses what is not UTF-8.
@@ -38,9 +41,14 @@ def encode_outcome(outcome: Outcome, max_body_bytes: int) -> bytes:
         "cache_control": outcome.cache_control,
         "inlined": body is not None,
         **({"thumbhash": outcome.thumbhash} if outcome.thumbhash else {}),
-        **({} if outcome.stored else {"stored": False}),
+        **({} if outcome.stored else {"stored": False, "token": token}),
     }
     return _RESULT + orjson.dumps(header) + b"\n" + (body or b"")
+
+
+def version(value: bytes) -> bytes:
+    """Return what tells an encoded preview from another under the same key. Raises `ValueError`."""
+    return value[: value.index(b"\n") + 1]
 
 
 def decode(value: bytes) -> Completed | Held:
@@ -53,9 +61,8 @@ def decode(value: bytes) -> Completed | Held:
             kind = header["kind"] if header["kind"] in failure_classes() else "failed"
             return Completed(Failure(kind, header["detail"], header["retry_after_s"]), version=value)
         if value.startswith(_RESULT):
-            end = value.index(b"\n")
-            made = _made(orjson.loads(value[len(_RESULT) : end]), value[end + 1 :])
-            return Completed(made, version=value[: end + 1])
+            head = version(value)
+            return Completed(_made(orjson.loads(head[len(_RESULT) :]), value[len(head) :]), version=head)
     except (ValueError, KeyError, TypeError) as error:
         raise UnreadableValue("its header") from error
     raise UnreadableValue("its form")

@@ -2,7 +2,8 @@
 
 prew:flight:<bucket>/<preview key>@<preset fingerprint>
     blocked:<token>:<end>   the lease, which ends at this time (Redis's own, in milliseconds since 1970), renewed; with
-                            a zero before the time where another process waits for the result
+                            a zero before the time where another process waits for the result, two where the photo has
+                            changed since
     result:… failed:…       until the result's TTL; deleting the key evicts the result at once
 
 The flight's channel has the name of its key, and so is on the same node. It is used where another process waits, and
@@ -25,9 +26,9 @@ import structlog
 from redis.asyncio import Redis, RedisCluster
 
 from prewmanager.adapters.redis.client import PROBE_KEY, Script, translated
-from prewmanager.adapters.redis.codec import UnreadableValue, decode, encode_outcome
+from prewmanager.adapters.redis.codec import UnreadableValue, decode, encode_outcome, version
 from prewmanager.adapters.redis.notifications import RedisNotifications
-from prewmanager.adapters.redis.scripts import ACQUIRE, COMPLETE, EVICT, RELEASE, RENEW
+from prewmanager.adapters.redis.scripts import ACQUIRE, COMPLETE, EVICT, RELEASE, RENEW, REPLACE
 from prewmanager.errors import FlightStoreUnavailable
 from prewmanager.flights.ports import Lease
 from prewmanager.flights.result import Completed, Held
@@ -69,6 +70,7 @@ class RedisFlightStore:
         self._complete = Script(redis, COMPLETE)
         self._release = Script(redis, RELEASE)
         self._evict = Script(redis, EVICT)
+        self._replace = Script(redis, REPLACE)
         # When a value that cannot be read was first seen, by key.
         self._unreadable: OrderedDict[str, float] = OrderedDict()
 
@@ -126,7 +128,7 @@ class RedisFlightStore:
 
     async def complete(self, name: str, token: str, outcome: Outcome, ttl_s: float) -> bool:
         """Part of the lease."""
-        whole, lean = (encode_outcome(outcome, most) for most in (self._max_body_bytes, 0))
+        whole, lean = (encode_outcome(outcome, most, token) for most in (self._max_body_bytes, 0))
         ttl_ms, failed = max(1, round(ttl_s * 1000)), "a result could not be written"
         first, form = lean, "final" if whole == lean else "lean"
         if form == "lean" and isinstance(outcome, Made) and not outcome.stored:
@@ -139,6 +141,19 @@ class RedisFlightStore:
                 answer = await self._complete(name, token, whole, ttl_ms, "body", lean, failed=failed)
         return answer == _COMPLETED
 
+    def version(self, token: str, outcome: Outcome) -> bytes:
+        """Part of the lease: what tells its result, with the preview's bytes, from a later one."""
+        return version(encode_outcome(outcome, self._max_body_bytes, token))
+
+    async def replace(self, name: str, known: bytes, outcome: Outcome | None, ttl_s: float) -> None:
+        """Part of the lease, whose result is still this version."""
+        with _logged():
+            if outcome is None:
+                await self._evict(name, known, failed="a result could not be evicted")
+                return
+            value, ttl_ms = encode_outcome(outcome, 0), max(1, round(ttl_s * 1000))
+            await self._replace(name, known, value, ttl_ms, failed="a result could not be replaced")
+
     async def release(self, name: str, token: str) -> None:
         """Part of the lease."""
         with _logged():
@@ -146,16 +161,26 @@ class RedisFlightStore:
 
 
 class _RedisLease:
+    keeps_previews = True
+
     def __init__(self, flight_store: RedisFlightStore, name: str, token: str) -> None:
         self._flight_store = flight_store
         self._name = name
         self._token = token
+        self._version: bytes | None = None  # of a result with the preview's bytes, which is replaced later
 
     async def renew(self) -> bool:
         return await self._flight_store.renew(self._name, self._token)
 
     async def complete(self, outcome: Outcome, ttl_s: float) -> bool:
-        return await self._flight_store.complete(self._name, self._token, outcome, ttl_s)
+        completed = await self._flight_store.complete(self._name, self._token, outcome, ttl_s)
+        if completed and isinstance(outcome, Made) and not outcome.stored:
+            self._version = self._flight_store.version(self._token, outcome)
+        return completed
+
+    async def replace(self, outcome: Outcome | None, ttl_s: float) -> None:
+        if self._version is not None:
+            await self._flight_store.replace(self._name, self._version, outcome, ttl_s)
 
     async def release(self) -> None:
         await self._flight_store.release(self._name, self._token)

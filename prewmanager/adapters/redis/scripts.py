@@ -3,7 +3,8 @@
 A late holder neither deletes nor overwrites what another process has by now. Where the key is absent (Redis lost or
 evicted it), acting is safe and saves the work.
 
-    blocked:<token>:<end>     a lease; a zero before the end says that another process waits for the result
+    blocked:<token>:<end>     a lease; a zero before the end says that another process waits for the result, two that
+                              also the photo has changed since
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from __future__ import annotations
 # `waits`: somebody may wait for what the holder does. That is not known of a key that Redis has lost.
 _LEASE = """
 local value = redis.call('GETRANGE', KEYS[1], 0, 63)
-local token, waited, ends = string.match(value, '^blocked:(%x+):?(0?)(%d*)$')
+local token, waited, changed, ends = string.match(value, '^blocked:(%x+):?(0?)(0?)(%d*)$')
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local free = value == '' or token == ARGV[1]
 local waits = value == '' or waited == '0'
 local function hold(flag)
-  local lease = string.format('blocked:%s:%s%.0f', ARGV[1], flag and '0' or '', now + ARGV[2])
+  local flags = token == ARGV[1] and changed == '0' and '00' or flag and '0' or ''
+  local lease = string.format('blocked:%s:%s%.0f', ARGV[1], flags, now + ARGV[2])
   redis.call('SET', KEYS[1], lease, 'PX', ARGV[3])
 end
 """
@@ -47,11 +49,17 @@ return 1
 # Arguments: token, result, its life in milliseconds, and what the result is: `final`; `lean`, without a body that is
 # added where somebody waits, and 2 is returned; `body`, with the lean result as the fifth argument; or `needed`, of no
 # use without its body. Bodies take no more than half of Redis's memory: above that, a result goes without, and is
-# streamed from S3; one that needs it leaves the lease as it is, and 3 is returned.
+# streamed from S3; one that needs it leaves the lease as it is, and 3 is returned. Nor is one kept that needs its body
+# and is of a photo that has changed: nothing would tell that from the new one's until it is written.
 COMPLETE = f"""{_LEASE}
 if not free then return 0 end
 if ARGV[4] == 'lean' and waits then return 2 end
 local result = ARGV[2]
+if ARGV[4] == 'needed' and changed == '0' then
+  redis.call('DEL', KEYS[1])
+  redis.call('SPUBLISH', KEYS[1], '')
+  return 1
+end
 if ARGV[4] == 'body' or ARGV[4] == 'needed' then
   local info = redis.pcall('INFO', 'memory')
   local memory = type(info) == 'string' and info or ''
@@ -75,10 +83,22 @@ if waits then redis.call('SPUBLISH', KEYS[1], '') end
 return 1
 """
 
-# Argument: how the value begins, which distinguishes a result from the next one under the same key; empty for any.
+# Arguments: how the value begins, as in EVICT, the value that replaces it, and its life in milliseconds.
+REPLACE = """
+if redis.call('GETRANGE', KEYS[1], 0, #ARGV[1] - 1) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1
+"""
+
+# Argument: how the value begins, which distinguishes a result from the next one under the same key; empty for any. Then
+# a lease stays, and is noted to be of an earlier photo.
 EVICT = """
 if ARGV[1] == '' then
-  if redis.call('GETRANGE', KEYS[1], 0, 7) == 'blocked:' then return 0 end
+  local token, ends = string.match(redis.call('GETRANGE', KEYS[1], 0, 63), '^blocked:(%x+):?0*(%d*)$')
+  if token then
+    redis.call('SET', KEYS[1], string.format('blocked:%s:00%s', token, ends), 'KEEPTTL')
+    return 0
+  end
 elseif redis.call('GETRANGE', KEYS[1], 0, #ARGV[1] - 1) ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])
 """

@@ -55,6 +55,10 @@ class FlightWatch:
         """Forward to the observer."""
         self._observer.took_over(preview)
 
+    def write_lost(self, preview: Preview) -> None:
+        """Forward to the observer."""
+        self._observer.write_lost(preview)
+
     @contextlib.asynccontextmanager
     async def running(self, in_flight: Callable[[], Sequence[InFlight]]) -> AsyncIterator[None]:
         """Report on these flights while the block runs."""

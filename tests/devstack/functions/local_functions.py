@@ -66,7 +66,7 @@ def leaves_work(event: dict[str, str], _context: Any) -> int:
 
     extension = _extension()
     if extension is not None:
-        extension.invocation_ended(work if "gate" in event else None)
+        extension.invocation_ended([work] if "gate" in event else [])
     return os.getpid()
 
 
