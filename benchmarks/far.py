@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import bursts, far_misses, far_systems, photos, plots
+from benchmarks import arriving, bursts, far_misses, far_systems, photos, plots
 from benchmarks.images.photo import landscape
 from benchmarks.parts import running_parts
 from benchmarks.processes import raise_open_files
@@ -43,6 +43,8 @@ def main(quick: Annotated[bool, typer.Option("--quick", help="into .local/benchm
             standard = by_name[far_misses.STANDARD]
             measured |= bursts.measure(parts, delay_ms, photo=standard, rounds=2 if quick else 5)
     bursts.add_to(report, measured)
+    with running_parts() as parts:
+        arriving.add_to(report, parts, (by_name["small"], by_name["large"]), 3 if quick else 9)
     title = "A miss of the standard photo, by S3's distance"
     plots.bars(folder / "far.svg", title, "milliseconds, median", far_misses.medians(results))
     report.plots.append("far.svg")

@@ -9,12 +9,13 @@ import base64
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 from lambda_resize.afterwards import Left
-from lambda_resize.errors import Forbidden, Missing, ResizeError, StorageFailed, Throttled
+from lambda_resize.asking import photo_or_preview
+from lambda_resize.errors import Changed, Forbidden, Missing, ResizeError, StorageFailed, Throttled
 from lambda_resize.request import Output, ResizeRequest
 from lambda_resize.resize import Preview, resize_many
 from lambda_resize.settings import Settings
@@ -50,7 +51,10 @@ def render_batch(
     """
     for _ in range(MAX_READS):
         timings: dict[str, float] = {}
-        answer = _attempt(request, storage, settings, left, timings)
+        try:
+            answer = _attempt(request, storage, settings, left, timings)
+        except Changed:
+            continue
         if answer is not None:
             return answer | {"timings": timings, "can": _abilities(storage, left)}
     _delete_all(request, storage)
@@ -66,12 +70,14 @@ def _attempt(
 ) -> dict[str, object] | None:
     """Read, render and write once; return None where the photo has changed meanwhile."""
     with _timed(timings, "read"):
-        photo = _read(request, storage, settings)
+        photo = photo_or_preview(request, storage, settings)
     if isinstance(photo, StoredPreview):
         return _found(request, photo)
     version = PhotoVersion(photo.etag, photo.read_at)
     write = partial(_write, storage, request, version)
-    answer = _render_from(photo, request, write, settings, left, timings)
+    with closing(photo):
+        answer = _render_from(photo, request, write, settings, left, timings)
+    timings["read"], timings["resize"] = _parted(timings, photo.waited_s)
     if left is not None:
         left.add(partial(_check, version, request, storage))
         return answer
@@ -79,20 +85,10 @@ def _attempt(
         return answer if _is_unchanged(version, request, storage) else None
 
 
-def _read(request: ResizeRequest, storage: Storage, settings: Settings) -> StoredPhoto | StoredPreview:
-    read = partial(storage.read, request.src_bucket, request.src_key, settings.limits.max_source_bytes)
-    if not request.find:
-        return read()
-    with ThreadPoolExecutor(1) as pool:
-        finding = pool.submit(storage.find, request.dst_bucket, request.main.dst_key, settings.max_data_bytes)
-        try:
-            photo = read()
-        except ResizeError:
-            found = finding.result()
-            if found is None:
-                raise
-            return found
-        return finding.result() or photo
+def _parted(timings: dict[str, float], waited_s: float) -> tuple[float, float]:
+    """Return how many milliseconds went into reading the photo, and into rendering: decoding is partly waiting."""
+    waited_ms = waited_s * 1000
+    return round(timings["read"] + waited_ms, 1), round(max(0.0, timings["resize"] - waited_ms), 1)
 
 
 def _found(request: ResizeRequest, found: StoredPreview) -> dict[str, object]:

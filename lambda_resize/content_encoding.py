@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 
 from lambda_resize.errors import Corrupt, TooLarge, Unsupported
 
@@ -14,6 +15,19 @@ _DECODED = frozenset({"gzip", "x-gzip", "deflate"})
 _NOTHING = frozenset({"", "identity", "aws-chunked"})
 
 
+def is_encoded(content_encoding: str) -> bool:
+    """Whether a body with this `Content-Encoding` is to be decoded. Raises `Unsupported` where it cannot be."""
+    encodings = set(_encodings(content_encoding)) - _NOTHING
+    for encoding in encodings - _DECODED:
+        raise Unsupported(f"stored with Content-Encoding {encoding[:40]!r}; gzip and deflate are decoded")
+    return bool(encodings)
+
+
+def _encodings(content_encoding: str) -> Iterator[str]:
+    """Yield what a body is encoded by, the last one first."""
+    return (each.strip().lower() for each in reversed(content_encoding.split(",")))
+
+
 def decoded(data: bytes, content_encoding: str, max_bytes: int) -> bytes:
     """Return the body without its encodings, which `Content-Encoding` lists in the order in which they were applied.
 
@@ -22,11 +36,9 @@ def decoded(data: bytes, content_encoding: str, max_bytes: int) -> bytes:
         Corrupt: It is not what it says.
         TooLarge: More than `max_bytes` bytes.
     """
-    for encoding in reversed([each.strip().lower() for each in content_encoding.split(",")]):
-        if encoding in _DECODED:
-            data = _decompressed(data, max_bytes)
-        elif encoding not in _NOTHING:
-            raise Unsupported(f"stored with Content-Encoding {encoding[:40]!r}; gzip and deflate are decoded")
+    if is_encoded(content_encoding):
+        for encoding in _encodings(content_encoding):
+            data = _decompressed(data, max_bytes) if encoding in _DECODED else data
     return data
 
 

@@ -7,6 +7,7 @@
     ├── Forbidden        forbidden     S3 refused (403) an object that exists
     │   └── Unauthenticated  credentials   S3 refused the credentials, or there are none
     ├── StorageFailed    storage       S3 does not answer, or answers with another error
+    │   └── Changed          storage       the photo was overwritten while it was read
     ├── Throttled        throttled     S3 asks for fewer requests (SlowDown)
     ├── Unsupported      unsupported   not an image, or its format is not accepted
     ├── Corrupt          corrupt       an image that cannot be decoded to its end
@@ -58,6 +59,10 @@ class StorageFailed(ResizeError):
     """S3 could not be reached or failed, or the bucket does not exist."""
 
     kind = "storage"
+
+
+class Changed(StorageFailed):
+    """The photo was overwritten while it was read; it may be read again."""
 
 
 class Unauthenticated(Forbidden):

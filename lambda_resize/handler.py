@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import time
 import traceback
 from collections.abc import Mapping
 from dataclasses import replace
@@ -84,12 +85,15 @@ def run(event: object, context: Any, left: Left | None = None) -> dict[str, obje
 
 
 def _limits(context: Any) -> Limits:
-    """Return the settings' limits, with the time bounded by Lambda's, which ends the function without an answer."""
+    """Return the settings' limits, within the time that is left.
+
+    Lambda, or a worker's pool, ends the function without an answer, which passes for a photo that takes too long.
+    """
     limits = SETTINGS.limits
     if context is None or not hasattr(context, "get_remaining_time_in_millis"):
         return limits
-    left = context.get_remaining_time_in_millis() / 1000 - RESERVED_SECONDS
-    return replace(limits, max_seconds=max(MIN_SECONDS, min(limits.max_seconds, left)))
+    left = max(MIN_SECONDS, context.get_remaining_time_in_millis() / 1000 - RESERVED_SECONDS)
+    return replace(limits, max_seconds=min(limits.max_seconds, left), ends_at=time.monotonic() + left)
 
 
 @cache

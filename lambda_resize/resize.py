@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import pyvips
 
-from lambda_resize import animation, codecs, finishing, geometry, scaling, thumbhash, vips
+from lambda_resize import animation, codecs, files, finishing, geometry, scaling, thumbhash, vips
 from lambda_resize.deadline import Deadline
+from lambda_resize.download import Download
 from lambda_resize.errors import ResizeError
+from lambda_resize.files import File
 from lambda_resize.geometry import Size
 from lambda_resize.scaling import Decoded
 from lambda_resize.settings import Limits
@@ -60,7 +62,7 @@ def resize(data: bytes, spec: Spec, limits: Limits = DEFAULT_LIMITS) -> Preview:
 
 
 def resize_many(
-    data: bytes, specs: Sequence[Spec], limits: Limits = DEFAULT_LIMITS, *, placeholder: bool = False
+    data: bytes | Download, specs: Sequence[Spec], limits: Limits = DEFAULT_LIMITS, *, placeholder: bool = False
 ) -> Iterator[Preview | ResizeError]:
     """Render a preview for each spec, in order, and yield each as soon as it is ready.
 
@@ -68,29 +70,41 @@ def resize_many(
     decoding, as large as the largest of them needs. A spec that fails yields its error; the others are not affected.
 
     Args:
-        data: The whole photo.
+        data: The whole photo, or one that is on its way: what its bytes are waited for is none of its time.
         specs: At least one.
         limits: For the photo, and for the time of all specs together.
         placeholder: Whether each preview gets the photo's `thumbhash`.
     """
-    with Deadline(limits.max_seconds) as deadline:
+    waited_s = (lambda: data.waited_s) if isinstance(data, Download) else (lambda: 0.0)
+    with Deadline(limits.max_seconds, limits.ends_at, waited_s) as deadline:
         renderers: dict[tuple[bool, bool], _Renderer | ResizeError] = {}
+        file = _opened(data, deadline, limits)
         for spec in specs:
             kind = (_may_move(spec), spec.best_effort)
             if kind not in renderers:
                 alike = [other for other in specs if (_may_move(other), other.best_effort) == kind]
-                renderers[kind] = _renderer(data, alike, deadline, limits, placeholder=placeholder)
+                renderers[kind] = _renderer(file, alike, deadline, limits, placeholder=placeholder)
             renderer = renderers[kind]
             yield renderer if isinstance(renderer, ResizeError) else renderer.attempt(spec)
 
 
-def _renderer(
-    data: bytes, specs: Sequence[Spec], deadline: Deadline, limits: Limits, *, placeholder: bool
-) -> _Renderer | ResizeError:
+def _opened(data: bytes | Download, deadline: Deadline, limits: Limits) -> File | ResizeError:
     try:
-        with deadline.translated(), vips.decoding():
+        with deadline.translated():
+            return files.opened(data, limits)
+    except ResizeError as error:
+        return error
+
+
+def _renderer(
+    file: File | ResizeError, specs: Sequence[Spec], deadline: Deadline, limits: Limits, *, placeholder: bool
+) -> _Renderer | ResizeError:
+    if isinstance(file, ResizeError):
+        return file
+    try:
+        with deadline.translated(), file.translated(), vips.decoding():
             first = specs[0]
-            photo = open_photo(data, deadline, limits, animated=_may_move(first), best_effort=first.best_effort)
+            photo = open_photo(file, deadline, limits, animated=_may_move(first), best_effort=first.best_effort)
             return _Renderer(photo, specs, placeholder=placeholder)
     except ResizeError as error:
         return error
@@ -110,8 +124,10 @@ class _Renderer:
     def attempt(self, spec: Spec) -> Preview | ResizeError:
         """Return the preview, or its error."""
         try:
-            with self._photo.deadline.translated(), vips.decoding():
-                return self._render(spec)
+            with self._photo.deadline.translated(), self._photo.file.translated(), vips.decoding():
+                preview = self._render(spec)
+                self._photo.file.finish()
+                return preview
         except ResizeError as error:
             return error
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+from obstore.exceptions import BaseError, PermissionDeniedError, PreconditionError, UnauthenticatedError
 
-from lambda_resize.errors import Forbidden, Missing, StorageFailed, Throttled, Unauthenticated
+from lambda_resize.errors import Changed, Forbidden, Missing, StorageFailed, Throttled, Unauthenticated
 
 # In obstore's text of S3's answer.
 DENIED = "<Code>AccessDenied</Code>"
@@ -34,6 +34,8 @@ def translated(name: str, *, writing: bool = False) -> Iterator[None]:
     except (PermissionDeniedError, UnauthenticatedError) as error:
         refused = Unauthenticated if CREDENTIALS.search(str(error)) else Forbidden
         raise refused(f"{name}: {_reason(error)}") from error
+    except PreconditionError as error:
+        raise Changed(f"{name}: {_reason(error)}") from error
     except (BaseError, ValueError, OSError) as error:
         if CREDENTIALS.search(str(error)):
             raise Unauthenticated(f"{name}: {_reason(error)}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Self
@@ -42,12 +43,15 @@ class Limits:
             JPEG, an interlaced PNG, WebP, AVIF, HEIC, GIF. The default keeps each of them below 1 GB; AVIF takes
             twice the memory of the others, and may have half as many.
         max_seconds: Time for decoding, scaling and encoding; in Lambda at most the remaining time less one second.
+        ends_at: When all must be over, whoever took the time, on the clock of `time.monotonic`; of an invocation,
+            and no setting.
     """
 
     max_source_bytes: int = 64 * MIB
     max_source_pixels: int = 150_000_000
     max_frame_pixels: int = 100_000_000
     max_seconds: float = 15
+    ends_at: float = math.inf
 
 
 @dataclass(frozen=True)

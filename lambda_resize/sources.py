@@ -1,22 +1,22 @@
-"""Opens photos: detects the format, checks the header against the limits, and chooses the decoder's options."""
+"""Opens photos: checks the header against the limits, and chooses the decoder's options."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 import pyvips
 
-from lambda_resize import containers, vips
+from lambda_resize import vips
 from lambda_resize.containers import gif, heif, icc
 from lambda_resize.deadline import Deadline
 from lambda_resize.errors import Corrupt, TooLarge, Unsupported
+from lambda_resize.files import File, Whole
 from lambda_resize.geometry import Size
 from lambda_resize.heic import Heic
 from lambda_resize.settings import Limits
 
-TIFF_MAGIC = (b"II*\0", b"MM\0*")
 MAX_BANDS = 5  # CMYK and transparency; a TIFF may declare thousands, each of which needs memory
 # Pixels a side: JPEG's own limit; the largest panoramas are half as wide. libvips holds dozens of rows with four floats
 # a pixel, so a PNG of 2 KB that declares 2 million by 48 pixels, far below the limit of its area, takes 3.4 GB.
@@ -28,37 +28,19 @@ PROFILE = "icc-profile-data"
 TRANSPOSED = frozenset({5, 6, 7, 8})  # EXIF orientations of photos stored on their side
 
 
-def source_format(data: bytes) -> str:
-    """Return an image's format by its first bytes: one of the values of `vips.LOADERS`, or of `vips.OPT_IN`.
-
-    Raises:
-        Unsupported: The format is not accepted.
-        Corrupt: A TIFF that ends before its directory, which may come last.
-    """
-    found = pyvips.vips_lib.vips_foreign_find_load_buffer(data, len(data))
-    if found == pyvips.ffi.NULL and data.startswith(TIFF_MAGIC):
-        raise Corrupt("header of tiff: its directory is missing")
-    if found == pyvips.ffi.NULL:
-        raise Unsupported("not a JPEG, PNG, WebP, GIF, TIFF, AVIF or HEIC image")
-    loader = cast("bytes", pyvips.ffi.string(found)).decode().removesuffix("Buffer")
-    return vips.LOADERS.get(loader) or vips.OPT_IN[loader]
-
-
 @dataclass(frozen=True)
 class Photo:
     """A photo whose header was read and checked against the limits.
 
     Attributes:
-        data: The whole file.
-        format: From `source_format`.
+        file: It was checked, or is while it arrives.
         frames: How many frames are read: 1, except for an animation that stays animated.
         best_effort: Whether a damaged photo is read as far as it can be decoded.
         deadline: Watches all images that are opened.
         limits: Checked for each image that is opened, too: its size may differ from its container's.
     """
 
-    data: bytes
-    format: str
+    file: File
     frames: int
     best_effort: bool
     deadline: Deadline
@@ -82,18 +64,21 @@ class Photo:
         if self.frames > 1:
             options["n"] = -1
         try:
-            # A source reads the file in place; `new_from_buffer` would copy all of it each time.
-            source = pyvips.Source.new_from_memory(self.data)
-            image = pyvips.Image.new_from_source(source, "", access="sequential", **options)
+            image = pyvips.Image.new_from_source(self.file.source(), "", access="sequential", **options)
         except vips.FAILURES as error:
             raise vips.failure(error, f"header of {self.format}: ") from error
         return self.deadline.watch(_with_tamed_profile(image))
 
+    @property
+    def format(self) -> str:
+        """From `files.source_format`."""
+        return self.file.format
+
     @cached_property
     def image(self) -> pyvips.Image:
         """The photo at its full size; HEIC is already decoded, upright and with 8 bits a channel."""
-        if self.format == "heif" and heif.is_hevc(self.data):
-            photo = Heic(self.data)
+        if isinstance(self.file, Whole) and self.format == "heif" and heif.is_hevc(self.file.data):
+            photo = Heic(self.file.data)
             self._check(photo.size, photo.size, whole=True, deep=photo.bits > 8)  # noqa: PLR2004 -- a byte
             return _with_tamed_profile(photo.decode(self.deadline))
         header = self.open()
@@ -139,23 +124,21 @@ class Photo:
             check_pixels(f"the image, {self.format} to be decoded whole,", frame, limit)
 
 
-def open_photo(data: bytes, deadline: Deadline, limits: Limits, *, animated: bool, best_effort: bool) -> Photo:
+def open_photo(file: File, deadline: Deadline, limits: Limits, *, animated: bool, best_effort: bool) -> Photo:
     """Read a photo's header.
 
     Raises:
-        Unsupported: Not an image, or its format is not accepted.
+        Unsupported: It is of a kind that cannot be decoded.
         Corrupt: The header cannot be read, or an animation that is to be kept ends early.
-        TooLarge: More bytes or pixels than the limits allow, or more work than these suggest.
+        TooLarge: More pixels than the limits allow.
     """
-    if len(data) > limits.max_source_bytes:
-        raise TooLarge(f"{len(data)} bytes, the limit is {limits.max_source_bytes}")
-    found = source_format(data)
-    data = containers.checked(data, found, limits.max_frame_pixels)
-    photo = Photo(data, found, 1, best_effort, deadline, limits)
-    if animated and found == "gif" and not best_effort and not gif.is_whole(data):
+    photo = Photo(file, 1, best_effort, deadline, limits)
+    if not (animated and isinstance(file, Whole) and file.format in MOVING):
+        return photo
+    if file.format == "gif" and not best_effort and not gif.is_whole(file.data):
         raise Corrupt("gif: it ends within a frame")
-    frames = _field(photo.image, "n-pages", 1) if animated and photo.format in MOVING else 1
-    return photo if frames == 1 else Photo(data, found, frames, best_effort, deadline, limits)
+    frames = _field(photo.image, "n-pages", 1)
+    return photo if frames == 1 else Photo(file, frames, best_effort, deadline, limits)
 
 
 def check_pixels(what: str, size: Size, limit: int) -> None:

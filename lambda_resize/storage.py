@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
+import math
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Self
 
 import obstore
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
-from lambda_resize.content_encoding import decoded
+from lambda_resize.acl import AclClient
+from lambda_resize.content_encoding import decoded, is_encoded
 from lambda_resize.credentials import SdkCredentials, provider
-from lambda_resize.errors import (
-    Forbidden,
-    Hidden,
-    ResizeError,
-    StorageFailed,
-    Throttled,
-    TooLarge,
-    Unauthenticated,
-)
-from lambda_resize.s3_errors import CREDENTIALS, DENIED, translated
+from lambda_resize.download import Download, Pieces
+from lambda_resize.errors import Forbidden, Hidden, ResizeError, StorageFailed, TooLarge
+from lambda_resize.s3_errors import DENIED, translated
 
 # S3 shows them as x-amz-meta-preset-fingerprint and so on.
 FINGERPRINT = "preset-fingerprint"
@@ -46,6 +42,13 @@ RETRY_WINDOW = timedelta(seconds=5)  # no retry begins after it
 MAX_AGE_S = 60
 LONGEST_WRITE_S = RETRY_WINDOW.total_seconds() + REQUEST_TIMEOUT.total_seconds()
 
+# So many bytes come with the first request. A photo that has no more is read whole; a larger one is used while it
+# arrives, its rest by several requests at once: `docs/images.md`, Speed.
+FIRST_BYTES = 4 << 20
+PIECE_BYTES = 128 << 10  # of a photo that arrives; at least, and the last may be smaller
+# In obstore's text of an answer to a request for a range: 416, as for an empty object, and 200.
+NO_RANGE = re.compile("InvalidRange|416 Range Not Satisfiable|non-partial response")
+
 # How long an answer to "may these credentials list this bucket?" counts.
 LISTING_KNOWN_S = 300
 LAST_KEY = "\U0010ffff"
@@ -53,11 +56,24 @@ LAST_KEY = "\U0010ffff"
 
 @dataclass(frozen=True)
 class StoredPhoto:
-    """A photo's bytes, the ETag that S3 returned with them, and when it was asked, on the clock of `time.time`."""
+    """A photo's bytes, the ETag that S3 returned with them, and when it was asked, on the clock of `time.time`.
 
-    data: bytes
+    Those of a large photo are still on their way.
+    """
+
+    data: bytes | Download
     etag: str
     read_at: float = field(default_factory=time.time)
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds that were spent waiting for bytes since S3's first answer."""
+        return self.data.waited_s if isinstance(self.data, Download) else 0.0
+
+    def close(self) -> None:
+        """Read no more of it."""
+        if isinstance(self.data, Download):
+            self.data.close()
 
 
 @dataclass(frozen=True)
@@ -107,8 +123,12 @@ class Storage:
             credentials=provider(environ),
         )
 
-    def read(self, bucket: str, key: str, max_bytes: int) -> StoredPhoto:
-        """Return the whole object, decompressed; its size is checked before its body is read.
+    def read(self, bucket: str, key: str, max_bytes: int, ends_at: float = math.inf) -> StoredPhoto:
+        """Return the object, decompressed; its size is checked before its body is read.
+
+        Of an object of more than `FIRST_BYTES` the bytes come later, unless it is compressed. `Download.wait` then
+        raises what this raises, `Changed` where it was overwritten meanwhile, and `StorageFailed` from `ends_at` on, on
+        the clock of `time.monotonic`.
 
         Raises:
             TooLarge: It has more than `max_bytes` bytes, as it is stored or decompressed.
@@ -120,15 +140,38 @@ class Storage:
         """
         read_at = time.time()
         with self._reading(bucket, key):
-            found = obstore.get(self._store(bucket), key)
-            size = found.meta["size"]
-            if not found.meta["e_tag"]:
+            found = self._first(bucket, key)
+            size, etag = found.meta["size"], found.meta["e_tag"]
+            if not etag:
                 # As a proxy's own page with status 200: to blame the photo for it would be wrong for minutes.
                 raise StorageFailed(f"{bucket}/{key}: an answer without ETag, which is not S3's")
             if size > max_bytes:
                 raise TooLarge(f"{bucket}/{key}: {size} bytes, the limit is {max_bytes}")
             encoding = str(found.attributes.get("Content-Encoding", ""))
-            return StoredPhoto(decoded(bytes(found.bytes()), encoding, max_bytes), found.meta["e_tag"], read_at)
+            encoded = is_encoded(encoding)
+            if size <= FIRST_BYTES:
+                return StoredPhoto(decoded(bytes(found.bytes()), encoding, max_bytes), etag, read_at)
+        first, further = self._pieces(bucket, key, found), partial(self._range, bucket, key, etag)
+        photo = Download(size, found.range[1], first, further, ends_at)
+        return StoredPhoto(decoded(photo.whole(), encoding, max_bytes) if encoded else photo, etag, read_at)
+
+    def _first(self, bucket: str, key: str) -> Any:
+        """Ask for the first bytes; for all where there is no first one, and where S3 does not know ranges."""
+        try:
+            return obstore.get(self._store(bucket), key, options={"range": (0, FIRST_BYTES)})
+        except BaseError as error:
+            if not NO_RANGE.search(str(error)):
+                raise
+            return obstore.get(self._store(bucket), key)
+
+    def _pieces(self, bucket: str, key: str, found: Any) -> Pieces:
+        with self._reading(bucket, key):
+            yield from found.stream(PIECE_BYTES)
+
+    def _range(self, bucket: str, key: str, etag: str, start: int, end: int) -> Pieces:
+        with self._reading(bucket, key):
+            found = obstore.get(self._store(bucket), key, options={"range": (start, end), "if_match": etag})
+            yield from found.stream(PIECE_BYTES)
 
     def find(self, bucket: str, key: str, max_bytes: int) -> StoredPreview | None:
         """Return a preview, with its bytes up to `max_bytes`; None if there is none, or S3 does not say. Never raises.
@@ -187,8 +230,9 @@ class Storage:
         """
         metadata = {FINGERPRINT: fingerprint, SOURCE_ETAG: source_etag.strip('"')}
         metadata |= {THUMBHASH: thumbhash} if thumbhash else {}
-        if self._object_acl:
-            return self._write_with_acl(bucket, key, data, content_type, cache_control, metadata)
+        if self._acl_client:
+            described = {"ContentType": content_type, "CacheControl": cache_control, "Metadata": metadata}
+            return self._acl_client.write(bucket, key, data, **described)
         attributes = {"Content-Type": content_type, "Cache-Control": cache_control, **metadata}
         with translated(f"{bucket}/{key}", writing=True):
             result = obstore.put(self._store(bucket), key, data, attributes=attributes, use_multipart=False)
@@ -244,44 +288,8 @@ class Storage:
             )
         return self._stores[bucket]
 
-    def _write_with_acl(  # noqa: PLR0917 -- as `write`
-        self, bucket: str, key: str, data: bytes, content_type: str, cache_control: str, metadata: dict[str, str]
-    ) -> str:
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 -- see `_boto3_client`
-
-        try:
-            result = self._boto3_client.put_object(
-                Bucket=bucket,
-                Key=key,
-                Body=data,
-                ContentType=content_type,
-                CacheControl=cache_control,
-                Metadata=metadata,
-                ACL=self._object_acl,
-            )
-        except ClientError as error:
-            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-            kind = {401: Forbidden, 403: Forbidden, 429: Throttled, 503: Throttled}.get(status, StorageFailed)
-            kind = Unauthenticated if CREDENTIALS.search(str(error)) else kind
-            raise kind(f"{bucket}/{key}: {error}") from error
-        except BotoCoreError as error:
-            raise StorageFailed(f"{bucket}/{key}: {error}") from error
-        return str(result["ETag"])
-
     @cached_property
-    def _boto3_client(self) -> Any:
-        """The client for writes with an ACL, which obstore cannot set; importing boto3 takes 300 ms, so only then."""
-        import boto3  # noqa: PLC0415 -- see above
-        from botocore.config import Config  # noqa: PLC0415 -- see above
-
-        config = Config(
-            connect_timeout=CONNECT_TIMEOUT.total_seconds(),
-            read_timeout=READ_TIMEOUT.total_seconds(),
-            retries={"total_max_attempts": 1 + MAX_RETRIES, "mode": "standard"},
-            s3={"addressing_style": "path" if self._endpoint else "auto"},
-            # Some S3-compatible stores refuse the CRC32 that boto3 adds where nothing requires it.
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-        )
-        # boto3 itself reads the region only from AWS_DEFAULT_REGION.
-        return boto3.Session(region_name=self._region).client("s3", endpoint_url=self._endpoint, config=config)
+    def _acl_client(self) -> AclClient | None:
+        seconds = CONNECT_TIMEOUT.total_seconds(), READ_TIMEOUT.total_seconds()
+        acl = self._object_acl
+        return AclClient(acl, self._endpoint, self._region, *seconds, 1 + MAX_RETRIES) if acl else None

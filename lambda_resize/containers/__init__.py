@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol
 
 from lambda_resize.containers import gif, heif, jpeg, png, svg, tiff, webp
 
@@ -29,3 +30,32 @@ def checked(data: bytes, source_format: str, max_frame_pixels: int) -> bytes:
         Unsupported: It has parts of a kind that is not followed here.
     """
     return _CHECKS[source_format](data, max_frame_pixels)
+
+
+class Walk(Protocol):
+    """The same for a photo that arrives while it is decoded."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the picture has ended, so that whatever follows costs nothing."""
+
+    def is_sequential(self, data: bytes | bytearray, end: int, *, is_whole: bool) -> bool | None:
+        """Whether the photo is decoded in the order of its bytes; None if the first `end` do not say so yet."""
+
+    def advance(self, data: bytes | bytearray, end: int, *, is_whole: bool) -> Iterator[tuple[int, int]]:
+        """Go on to where the first `end` bytes allow; `is_whole`: these are all.
+
+        Yields the next ranges, from their first byte to the one after their last, that the decoder may have. All of
+        them together are what `checked` returns.
+
+        Raises what `checked` raises.
+        """
+
+
+_WALKS: Mapping[str, Callable[[int], Walk]] = {"jpeg": jpeg.Walk, "png": png.Walk}
+
+
+def walk(source_format: str, max_frame_pixels: int) -> Walk | None:
+    """Return what follows a photo of this format while it arrives; None where its decoder wants the whole file."""
+    begin = _WALKS.get(source_format)
+    return begin(max_frame_pixels) if begin else None

@@ -2,35 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from lambda_resize.containers import bounds
 
 _START = 8  # the signature
 _FRAME = 12  # of a chunk: length, type, checksum
+_HEADER, _INTERLACED = slice(12, 16), 28  # the first chunk's type, and the last field of its content
 # All chunks that change pixels; those whose name begins with a capital are needed to decode it.
 _KEPT = frozenset({b"tRNS", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP", b"sBIT", b"eXIf", b"pHYs", b"bKGD"})
 _SINGLE = frozenset({b"iCCP", b"eXIf"})  # libpng uses one of each
+_END = b"IEND"
 
 
-def checked(data: bytes, _max_frame_pixels: int) -> bytes:
+def checked(data: bytes, max_frame_pixels: int) -> bytes:
     """Return the file without text and other chunks that are not used.
 
     Raises:
         TooLarge: See `bounds`.
     """
-    kept, dropped, seen = [memoryview(data)[:_START]], False, set()
-    at, count = _START, 0
-    while at + _FRAME <= len(data):
-        count += 1
-        bounds.check_parts("PNG chunks", count)
-        kind, end = data[at + 4 : at + 8], at + _FRAME + int.from_bytes(data[at : at + 4])
-        if _is_needed(kind) and not (kind in _SINGLE and kind in seen):
-            kept.append(memoryview(data)[at:end])
-            seen.add(kind)
-        else:
-            dropped = True
-        at = end
-    kept.append(memoryview(data)[at:])
-    return b"".join(kept) if dropped else data
+    kept = list(Walk(max_frame_pixels).advance(data, len(data), is_whole=True))
+    if sum(end - start for start, end in kept) == len(data):
+        return data
+    return b"".join(memoryview(data)[start:end] for start, end in kept)
+
+
+class Walk:
+    """Follows a file while it arrives, and lets a decoder have what is needed of it."""
+
+    def __init__(self, _max_frame_pixels: int) -> None:
+        self.is_over = False  # from the image's last chunk on, which decoders read last
+        self._at, self._next = 0, _START  # in the current chunk, and where it ends
+        self._is_kept = True
+        self._count = 0
+        self._seen: set[bytes] = set()
+
+    @staticmethod
+    def is_sequential(data: bytes | bytearray, end: int, *, is_whole: bool) -> bool | None:
+        """Whether the rows come in order; None if the first `end` bytes do not say so yet."""
+        if end <= _INTERLACED:
+            return False if is_whole else None
+        return data[_HEADER] == b"IHDR" and data[_INTERLACED] == 0
+
+    def advance(self, data: bytes | bytearray, end: int, *, is_whole: bool) -> Iterator[tuple[int, int]]:
+        """Yield the ranges that are kept, now that `end` bytes are there, or the whole file.
+
+        Raises `TooLarge`, see `bounds`.
+        """
+        while self._at < end:
+            if self._at == self._next:
+                if not self.is_over and self._at + _FRAME <= end:
+                    self._begin(data)
+                elif self.is_over or is_whole:  # what is no chunk is left to the decoder
+                    self._next, self._is_kept = end, True
+                else:
+                    return
+            start, self._at = self._at, min(self._next, end)
+            if self._is_kept:
+                yield start, self._at
+
+    def _begin(self, data: bytes | bytearray) -> None:
+        self._count += 1
+        bounds.check_parts("PNG chunks", self._count)
+        kind = bytes(data[self._at + 4 : self._at + 8])
+        self._next = self._at + _FRAME + int.from_bytes(data[self._at : self._at + 4])
+        self._is_kept = _is_needed(kind) and not (kind in _SINGLE and kind in self._seen)
+        self._seen.add(kind)
+        self.is_over = kind == _END
 
 
 def _is_needed(kind: bytes) -> bool:

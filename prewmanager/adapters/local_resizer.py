@@ -7,6 +7,7 @@ import itertools
 import multiprocessing
 import resource
 import signal
+import time
 from concurrent.futures import TimeoutError as WorkerTimeoutError
 from dataclasses import replace
 from functools import cache, partial
@@ -31,13 +32,24 @@ if TYPE_CHECKING:
     from lambda_resize.afterwards import Threads
 
 
-def _resize(event: dict[str, Any], number: int) -> dict[str, Any]:
+class _Remaining:
+    """The function's context in a worker, which has what Lambda's has of the time."""
+
+    def __init__(self, seconds: float) -> None:
+        self._ends_at = time.monotonic() + seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return max(0, round((self._ends_at - time.monotonic()) * 1000))
+
+
+def _resize(event: dict[str, Any], number: int, timeout_s: float) -> dict[str, Any]:
+    remaining = _Remaining(timeout_s)  # the first photo's import is part of its time, as pebble counts it
     # Imported in the workers only: libvips and its threads must not be in the service's own process.
     from lambda_resize.handler import run  # noqa: PLC0415 -- see above
 
     threads = _threads()
     left = threads.left()
-    response = run(event, None, left)
+    response = run(event, remaining, left)
     threads.do(left.work, partial(_report, number) if response.get("written") is False else _nothing)
     return response
 
@@ -146,7 +158,7 @@ class LocalResizer:
         return await self._schedule(self._pool, request, number)
 
     async def _schedule(self, pool: ProcessPool, request: dict[str, Any], number: int) -> dict[str, Any]:
-        work = pool.schedule(_resize, args=(request, number), timeout=self._timeout_s)
+        work = pool.schedule(_resize, args=(request, number, self._timeout_s), timeout=self._timeout_s)
         return await asyncio.wrap_future(work)
 
     def _expected(self) -> asyncio.Future[bool]:

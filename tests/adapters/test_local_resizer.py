@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import os
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -27,6 +28,7 @@ from prewmanager.errors import (
     PhotoTooLarge,
     ReplicaFailed,
     ResizerFailed,
+    StorageFailed,
 )
 from prewmanager.previews.outcome import Made
 from prewmanager.resizing.contract import ResizeContract
@@ -211,6 +213,18 @@ async def test_a_worker_that_is_killed_while_idle_is_replaced(
         sizes = await asyncio.gather(*(resizer.resize(job()) for _ in range(3)))
 
     assert first not in {each.made.size for each in sizes}
+
+
+@pytest.mark.fault("s3-away")
+async def test_an_s3_that_does_not_answer_is_no_slow_photo(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker says so before the pool would end it, and the photo is not blamed."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        for name, value in (s3.aws_environment() | {"AWS_ENDPOINT_URL_S3": address}).items():
+            monkeypatch.setenv(name, value)
+        async with contextlib.aclosing(LocalResizer(CONTRACT, workers=1, timeout_s=3)) as resizer:
+            with pytest.raises(StorageFailed):
+                await resizer.resize(job("/prew/card/silent.jpg"))
 
 
 async def test_a_closed_pool_is_not_ready() -> None:

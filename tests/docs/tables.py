@@ -73,7 +73,7 @@ def function_variables() -> Iterator[Variable]:
     """Return the resize function's variables."""
     fields = [*dataclasses.fields(Limits), *dataclasses.fields(FunctionSettings)]
     for field in fields:
-        if field.name != "limits":
+        if field.name not in {"limits", "ends_at"}:
             yield Variable(f"RESIZE_{field.name.upper()}", _written(field.default), FUNCTION_FIELDS[field.name])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lambda_resize import vips
-from lambda_resize.sources import source_format
+from lambda_resize.files import source_format
 from tests.fuzz.chance import Chance, changed
 from tests.fuzz.run import GRAMMARS, Find, Findings, fuzz
 

@@ -68,9 +68,9 @@ def handler(event: object, context: Any) -> dict[str, object]:
     return module.handler(event, context)
 
 
-def resize_in_worker(event: dict[str, Any], number: int) -> dict[str, Any]:
+def resize_in_worker(event: dict[str, Any], number: int, timeout_s: float) -> dict[str, Any]:
     """A worker's."""
     from prewmanager.adapters import local_resizer
 
     install()
-    return local_resizer._resize(event, number)
+    return local_resizer._resize(event, number, timeout_s)

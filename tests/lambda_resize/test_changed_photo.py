@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -33,8 +34,8 @@ class Changed(Storage):
     times: int
     readings = 0
 
-    def read(self, bucket: str, key: str, max_bytes: int) -> StoredPhoto:
-        photo = super().read(bucket, key, max_bytes)
+    def read(self, bucket: str, key: str, max_bytes: int, ends_at: float = math.inf) -> StoredPhoto:
+        photo = super().read(bucket, key, max_bytes, ends_at)
         self.readings += 1
         if self.readings <= self.times:
             self.change(self.readings)

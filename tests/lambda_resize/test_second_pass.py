@@ -12,6 +12,7 @@ import contextlib
 import io
 import itertools
 import json
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -51,9 +52,9 @@ class Stepwise(Storage):
     world: World
     killed_at_check: bool
 
-    def read(self, bucket: str, key: str, max_bytes: int) -> StoredPhoto:
+    def read(self, bucket: str, key: str, max_bytes: int, ends_at: float = math.inf) -> StoredPhoto:
         self.world.goes_on(next(self.between))
-        return super().read(bucket, key, max_bytes)
+        return super().read(bucket, key, max_bytes, ends_at)
 
     def write(self, *place: Any, **described: Any) -> str:
         self.world.goes_on(next(self.between))
@@ -174,8 +175,8 @@ def test_a_rendering_that_was_stopped_past_the_second_pass_writes_nothing(
     world, now_s = World(client), [1_000_000.0]
 
     class Frozen(Storage):
-        def read(self, bucket: str, key: str, max_bytes: int) -> StoredPhoto:
-            photo = super().read(bucket, key, max_bytes)
+        def read(self, bucket: str, key: str, max_bytes: int, ends_at: float = math.inf) -> StoredPhoto:
+            photo = super().read(bucket, key, max_bytes, ends_at)
             now_s[0] += storage.MAX_AGE_S + 1
             world.goes_on("oe")
             world.second_pass()

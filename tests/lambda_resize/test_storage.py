@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
@@ -15,9 +17,25 @@ from typing import Any, ClassVar
 import pytest
 
 from devstack.backends import S3, s3_client
+from lambda_resize import download as download_module
 from lambda_resize import storage as storage_module
-from lambda_resize.errors import Forbidden, Hidden, Missing, StorageFailed, Throttled, TooLarge
+from lambda_resize.download import Download
+from lambda_resize.errors import (
+    Changed,
+    Forbidden,
+    Hidden,
+    Missing,
+    ResizeError,
+    StorageFailed,
+    Throttled,
+    TooLarge,
+    Unsupported,
+)
+from lambda_resize.resize import resize_many
+from lambda_resize.settings import Limits
 from lambda_resize.storage import Storage
+from prewmanager_presets import Spec
+from tests.lambda_resize.pictures import encode, gradient, noise
 from tests.support.private_listing import PrivateListing, private_listing
 from tests.support.serving import QuietHandler, serving_http
 from tests.support.strict_store import strict_store
@@ -126,7 +144,7 @@ def test_a_large_object_is_written_in_one_piece(s3: S3, storage: Storage) -> Non
     """Clients like to split such sizes: one PUT, so the ETag has no part count."""
     etag = storage.write(s3.bucket, "large", bytes(12_000_000), **HEADERS)
     assert "-" not in etag
-    assert len(storage.read(s3.bucket, "large", 12_000_000).data) == 12_000_000
+    assert s3_client(s3).head_object(Bucket=s3.bucket, Key="large")["ContentLength"] == 12_000_000
 
 
 @pytest.mark.usefixtures("environment")
@@ -245,9 +263,10 @@ def test_both_clients_work_in_the_region_of_either_variable(monkeypatch: pytest.
     for unset in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL_S3"):
         monkeypatch.delenv(unset, raising=False)
     monkeypatch.setenv(name, "eu-north-1")
-    storage = Storage.from_environment(os.environ)
+    storage = Storage.from_environment(os.environ, object_acl="public-read")
     assert dict(storage._store("photos").config)["region"] == "eu-north-1"
-    assert storage._boto3_client.meta.region_name == "eu-north-1"
+    assert storage._acl_client
+    assert storage._acl_client.client.meta.region_name == "eu-north-1"
 
 
 def test_the_slow_client_is_not_imported_without_need() -> None:
@@ -392,3 +411,142 @@ def test_a_page_instead_of_a_photo_is_the_stores_fault(
     monkeypatch.setattr(Page, "headers_of_page", headers)
     with serving_http(Page) as server, pytest.raises(StorageFailed):
         Storage(endpoint=server.url).read("photos", "photo/a.jpg", 1000)
+
+
+LARGE = bytes(range(256)) * 4000
+
+
+@pytest.fixture(name="small_parts")
+def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A megabyte takes several requests."""
+    monkeypatch.setattr(storage_module, "FIRST_BYTES", 300_000)
+    monkeypatch.setattr(storage_module, "PIECE_BYTES", 20_000)
+    monkeypatch.setattr(download_module, "_LEAST_BYTES", 100_000)
+
+
+def _download(storage: Storage, bucket: str, key: str) -> Download:
+    data = storage.read(bucket, key, 10_000_000).data
+    assert isinstance(data, Download)
+    return data
+
+
+@pytest.mark.usefixtures("small_parts", "environment")
+def test_a_large_photo_is_read_by_several_requests_and_a_small_one_by_one(s3: S3) -> None:
+    client = s3_client(s3)
+    client.put_object(Bucket=s3.bucket, Key="photo/large", Body=LARGE)
+    client.put_object(Bucket=s3.bucket, Key="photo/small", Body=LARGE[:300_000])
+    with private_listing(s3) as proxy:
+        storage = _through(proxy)
+        assert _download(storage, s3.bucket, "photo/large").whole() == LARGE
+        assert storage.read(s3.bucket, "photo/small", 300_000).data == LARGE[:300_000]
+        with pytest.raises(TooLarge):
+            storage.read(s3.bucket, "photo/large", len(LARGE) - 1)
+        assert proxy.requests == {
+            f"GET /{s3.bucket}/photo/large": 1 + 3 + 1,
+            f"GET /{s3.bucket}/photo/small": 1,
+        }
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_large_photo_that_is_compressed_is_read_whole(s3: S3, storage: Storage) -> None:
+    noise = os.urandom(600_000)
+    stored = gzip.compress(noise)
+    s3_client(s3).put_object(Bucket=s3.bucket, Key="photo/large.gz", Body=stored, ContentEncoding="gzip")
+    assert storage.read(s3.bucket, "photo/large.gz", 10_000_000).data == noise
+
+
+def test_an_empty_photo_has_no_first_byte_to_ask_for(s3: S3, storage: Storage) -> None:
+    s3_client(s3).put_object(Bucket=s3.bucket, Key="photo/empty", Body=b"")
+    assert storage.read(s3.bucket, "photo/empty", 100).data == b""
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.fault("photo-changed")
+def test_a_photo_that_is_overwritten_between_its_parts_has_changed(s3: S3, storage: Storage) -> None:
+    client = s3_client(s3)
+    client.put_object(Bucket=s3.bucket, Key="photo/between", Body=LARGE)
+    download = _download(storage, s3.bucket, "photo/between")
+    assert download.head() == LARGE[:4096]
+    client.put_object(Bucket=s3.bucket, Key="photo/between", Body=LARGE[::-1])
+    with pytest.raises(Changed):
+        download.whole()
+
+
+class Stopping(QuietHandler):
+    """Sends the first bytes of a large photo and then, when it is let go, ends the connection, or sees its end."""
+
+    protocol_version = "HTTP/1.1"
+    body = LARGE
+    sent = 50_000
+    later = 0
+    go_on: ClassVar[threading.Event] = threading.Event()
+    is_left: ClassVar[threading.Event] = threading.Event()
+
+    def do_GET(self) -> None:
+        if self.headers.get("Range") != f"bytes=0-{storage_module.FIRST_BYTES - 1}":
+            if self.later:
+                self.send_error(self.later)
+            else:
+                self.go_on.wait(20)
+            return
+        self.send_response(206)
+        self.send_header("Content-Range", f"bytes 0-{storage_module.FIRST_BYTES - 1}/{len(self.body)}")
+        self.send_header("Content-Length", str(storage_module.FIRST_BYTES))
+        self.send_header("ETag", '"0123"')
+        self.send_header("Last-Modified", "Thu, 26 Nov 2026 18:00:00 GMT")
+        self.end_headers()
+        self.wfile.write(self.body[: self.sent])
+        self.close_connection = True
+        if not self.go_on.wait(0):
+            self.connection.settimeout(20)
+            if self.connection.recv(1) == b"":
+                self.is_left.set()
+
+
+@pytest.fixture(name="stopping")
+def _stopping(environment: None, small_parts: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Storage]]:
+    del environment, small_parts
+    monkeypatch.setattr(Stopping, "go_on", threading.Event())
+    monkeypatch.setattr(Stopping, "is_left", threading.Event())
+    monkeypatch.setattr(storage_module, "RETRY_WINDOW", timedelta(seconds=0.2))
+    with serving_http(Stopping) as server:
+        yield lambda: Storage(endpoint=server.url)
+
+
+@pytest.mark.parametrize("body", [b"%PDF-1.7 " * 100_000, encode(gradient(20_000, 10), "PNG") + bytes(900_000)])
+def test_a_photo_that_is_refused_by_its_head_is_not_read_on(
+    stopping: Callable[[], Storage], monkeypatch: pytest.MonkeyPatch, body: bytes
+) -> None:
+    """The server has sent 50 KB, sends no more, and sees the connection closed."""
+    monkeypatch.setattr(Stopping, "body", body)
+    photo = stopping().read("photos", "photo/a", 10_000_000)
+    assert isinstance(photo.data, Download)
+    (made,) = resize_many(photo.data, [Spec(width=10)], Limits(max_source_pixels=100_000))
+    photo.close()
+    del photo
+    assert isinstance(made, Unsupported | TooLarge)
+    assert Stopping.is_left.wait(20)
+
+
+@pytest.mark.fault("s3-slow-down")
+@pytest.mark.fault("s3-away")
+@pytest.mark.parametrize(("later", "error"), [(503, Throttled), (500, StorageFailed), (404, Missing), (412, Changed)])
+def test_what_s3_answers_in_the_middle_is_raised_as_it_is(
+    stopping: Callable[[], Storage], monkeypatch: pytest.MonkeyPatch, later: int, error: type[ResizeError]
+) -> None:
+    monkeypatch.setattr(Stopping, "later", later)
+    monkeypatch.setattr(Stopping, "body", encode(noise(700, 500), "JPEG", quality=99))
+    Stopping.go_on.set()
+    photo = stopping().read("photos", "photo/a", 10_000_000)
+    (made,) = resize_many(photo.data, [Spec(width=10)])
+    assert type(made) is error
+
+
+@pytest.mark.fault("s3-away")
+def test_a_photo_that_arrives_ends_with_the_time(stopping: Callable[[], Storage]) -> None:
+    ends_at = time.monotonic() + 0.3
+    photo = stopping().read("photos", "photo/a", 10_000_000, ends_at)
+    assert isinstance(photo.data, Download)
+    with pytest.raises(StorageFailed, match="the time is up"):
+        photo.data.whole()
+    Stopping.go_on.set()

@@ -33,8 +33,8 @@ def _edge_task(unpack: Callable[[Package], Path]) -> Path:
 
 # The image core and the edge's modules; no storage and no HEIC decoder, since the package lacks pi-heif.
 MODULES = {
-    "lambda_resize": "__init__ animation codecs content_encoding deadline errors finishing geometry heic resize "
-    "scaling settings sources thumbhash vips",
+    "lambda_resize": "__init__ animation codecs content_encoding deadline download errors files finishing geometry "
+    "heic resize scaling settings sources thumbhash vips",
     "lambda_resize/containers": "__init__ av1 bounds boxes gif heif hevc icc jpeg png svg svg_styles tiff webp",
     "prewmanager_presets": "__init__ fields kinds",
     "lambda_resize/edge": "__init__ address answer errors fetch handler query settings",
