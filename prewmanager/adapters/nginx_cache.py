@@ -1,11 +1,13 @@
 """Purges nginx's cache by deleting its files, since nginx itself has no purge.
 
 A file is named by the MD5 of its cache key and contains the key: the object's, not percent-encoded. nginx treats a
-deleted file as a miss.
+deleted file as a miss. It holds the files of hits open for a second, and reads their header for each hit: with
+a version in it that nginx does not know, the first eight bytes, a file is a miss as well.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator
@@ -18,6 +20,7 @@ _NAME = re.compile(r"^[0-9a-f]{32}$")
 # The key follows nginx's own header of some 350 bytes; a key has at most 1,024 bytes.
 _KEY = re.compile(rb"\nKEY: ([^\n]*)\n")
 _HEAD_BYTES = 4096
+_NO_VERSION = bytes(8)  # ngx_http_file_cache_header_t begins with it, in a machine word
 
 
 class NginxCache:
@@ -35,7 +38,7 @@ class NginxCache:
         count = 0
         for path in self._files(wanted):
             try:
-                path.unlink(missing_ok=True)
+                _delete(path)
             except OSError as error:
                 raise CacheUnavailable(f"{path}: {error.strerror}: run this as nginx's user") from error
             count += 1
@@ -51,6 +54,12 @@ class NginxCache:
                 key = _key(path)
                 if key is not None and wanted(key):
                     yield path
+
+
+def _delete(path: Path) -> None:
+    with contextlib.suppress(FileNotFoundError), path.open("r+b", buffering=0) as file:
+        file.write(_NO_VERSION)
+    path.unlink(missing_ok=True)
 
 
 def _key(path: Path) -> str | None:

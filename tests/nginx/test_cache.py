@@ -150,6 +150,31 @@ def test_one_object_has_one_entry_however_its_path_is_spelled(cached: Nginx, put
     assert ask(cached.port, plain).headers["X-Cache"] == "MISS"
 
 
+def test_a_purged_hit_is_gone_for_workers_that_hold_its_file_open(cached: Nginx, put: Put) -> None:
+    folder = cached.access_log.parent / "state" / "cache"
+    put("prew/card/held.jpg", b"old")
+    hits = [ask(cached.port, "/prew/card/held.jpg") for _ in range(3)]
+    put("prew/card/held.jpg", b"new")
+
+    assert NginxCache(folder).purge(lambda key: key.endswith("/held.jpg")) == 1
+    after = ask(cached.port, "/prew/card/held.jpg")
+
+    assert [hit.headers["X-Cache"] for hit in hits] == ["MISS", "HIT", "HIT"]
+    assert (after.headers["X-Cache"], after.body) == ("MISS", b"new")
+
+
+def test_each_hit_has_an_id_of_its_own_and_logs_no_warning(cached: Nginx, put: Put) -> None:
+    put("prew/card/counted.jpg", b"picture")
+    before = len(cached.program.log.read_text())
+    hits = [ask(cached.port, "/prew/card/counted.jpg") for _ in range(4)][1:]
+    named = ask(cached.port, "/prew/card/counted.jpg", headers={"X-Request-Id": "a-clients-own"})
+
+    assert {hit.headers["X-Cache"] for hit in [*hits, named]} == {"HIT"}
+    assert len({hit.headers["X-Request-Id"] for hit in hits}) == len(hits)
+    assert named.headers["X-Request-Id"] == "a-clients-own"
+    assert cached.program.log.read_text()[before:] == ""
+
+
 def _files(folder: Path) -> set[Path]:
     return {path for path in folder.rglob("*") if path.is_file()}
 
