@@ -27,7 +27,7 @@ FROM python:3.13-slim
 COPY --from=build /opt/local /opt/local
 COPY devstack/ /srv/devstack/
 # For the CloudFront emulator: the viewer-request function, and the hosts that the edge function may fetch from.
-COPY infra/sizes.js /srv/infra/
+COPY infra/viewer.js /srv/infra/
 COPY containers/edge_config.json /srv/
 ENV PATH=/opt/local/bin:$PATH PYTHONPATH=/srv PYTHONUNBUFFERED=1
 # Compiled now, because the file system is read-only at run time. Volumes mounted there inherit these owners.

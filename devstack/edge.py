@@ -18,6 +18,7 @@ FUNCTION = "prew-edge"
 HANDLER = "devstack.cloudfront.local_edge.handler@30"
 # The function's name for this machine; browsers and curl resolve it without DNS (RFC 6761).
 HOST = "photos.localhost"
+_CONFIG = "edge_config.json"
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ def start_cloudfront(folder: Path, origin: str, function: Lambda, *, port: int |
     port = port or free_ports(1)[0]
     argv = [sys.executable, "-m", "devstack.cloudfront", f"--port={port}", f"--origin={origin}"]
     argv += [f"--invoke-url={function.invoke_url(FUNCTION)}", f"--domain={domain(origin)}", f"--prefix={PREFIX}"]
+    formats = json.loads((folder / _CONFIG).read_text(encoding="utf-8")).get("formats", [])
+    argv += ["--accept"] if formats else []
     return CloudFront(Program("cloudfront", argv, folder / "cloudfront.log"), port)
 
 
@@ -72,6 +75,6 @@ def function_environment(folder: Path, nginx_port: int, users: Path, hosts: dict
     settings: dict[str, Any] = json.loads(users.read_text(encoding="utf-8")) if users.exists() else {}
     settings["allowed_hosts"] = [*settings.get("allowed_hosts", []), f"{HOST}:{nginx_port}"]
     settings["schemes"] = sorted({"https", "http", *settings.get("schemes", [])})
-    config = folder / "edge_config.json"
+    config = folder / _CONFIG
     config.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
     return {"LOCAL_EDGE_CONFIG": str(config), "LOCAL_EDGE_HOSTS": json.dumps({HOST: LOOPBACK, **hosts})}

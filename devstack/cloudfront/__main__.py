@@ -15,7 +15,7 @@ from devstack.cloudfront.viewer_request import ViewerRequest
 from devstack.programs import LOOPBACK
 from devstack.serving import serve
 
-_SIZES = Path(__file__).resolve().parents[2] / "infra" / "sizes.js"
+_VIEWER = Path(__file__).resolve().parents[2] / "infra" / "viewer.js"
 _METHODS = frozenset({"GET", "HEAD"})
 # Hop-by-hop headers: aiohttp writes its own.
 _FRAMING = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
@@ -28,23 +28,25 @@ def main(  # noqa: PLR0917 -- one parameter for each option
     invoke_url: Annotated[str, typer.Option(help="the Invoke API's complete URL for the origin-response function")],
     domain: Annotated[str, typer.Option(help="the distribution's name, as the function sees it")],
     prefix: Annotated[str, typer.Option(help="prefix of paths, removed for the origin")] = "/edge",
-    sizes: Annotated[Path, typer.Option(help="the viewer-request function")] = _SIZES,
+    viewer: Annotated[Path, typer.Option(help="the viewer-request function")] = _VIEWER,
+    accept: Annotated[bool, typer.Option(help="the template's FormatsByAccept")] = False,
     port: Annotated[int, typer.Option(help="port to listen on")] = 9002,
     host: Annotated[str, typer.Option(help="address to listen on")] = LOOPBACK,
 ) -> None:
     """Serve the origin's responses, or the function's where the origin has none, until SIGINT or SIGTERM."""
     settings = Settings(domain, origin.rstrip("/"), invoke_url)
-    asyncio.run(serve(create_app(settings, sizes, prefix), host, port, "CloudFront"))
+    viewer_request = ViewerRequest(viewer, ("accept",) if accept else ())
+    asyncio.run(serve(create_app(settings, viewer_request, prefix), host, port, "CloudFront"))
 
 
-def create_app(settings: Settings, sizes: Path, prefix: str) -> web.Application:
+def create_app(settings: Settings, viewer_request: ViewerRequest, prefix: str) -> web.Application:
     """Build the server for a distribution, for paths that begin with `prefix`."""
 
     async def distribution(app: web.Application) -> AsyncIterator[None]:
         # Unchanged: decoding and cookies are up to the viewer.
         connector = TCPConnector(limit=0)
         async with ClientSession(connector=connector, auto_decompress=False, cookie_jar=DummyCookieJar()) as session:
-            app[_DISTRIBUTION] = Distribution(settings, session, ViewerRequest(sizes))
+            app[_DISTRIBUTION] = Distribution(settings, session, viewer_request)
             yield
 
     app = web.Application()
@@ -59,7 +61,10 @@ async def _handle(request: web.Request) -> web.Response:
         raise web.HTTPMethodNotAllowed(request.method, sorted(_METHODS))
     path, _, querystring = request.raw_path.partition("?")
     uri = path.removeprefix(request.app[_PREFIX])
-    answer = await request.app[_DISTRIBUTION].answer(request.method, uri, querystring, request.remote or LOOPBACK)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    answer = await request.app[_DISTRIBUTION].answer(
+        request.method, uri, querystring, request.remote or LOOPBACK, headers
+    )
     return _response(answer, head=request.method == "HEAD")
 
 

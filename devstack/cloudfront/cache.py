@@ -19,7 +19,9 @@ ERROR_MIN_TTL = 10
 SERVER_ERROR_MIN_TTL = 1
 
 _ERRORS_FROM, _SERVER_ERRORS_FROM = 400, 500
-_ALWAYS_KEPT = frozenset({404, 414, 500, 502, 503, 504})
+_ALWAYS_KEPT = frozenset({404, 414, 500, 501, 502, 503, 504})
+# .../DeveloperGuide/http-3xx-status-codes.html
+_KEPT_IF_STATED = frozenset({307, 308})
 _AGE = re.compile(r"(?:^|[\s,])(s-maxage|max-age)\s*=\s*\"?(\d+)")
 _FORBIDDEN = re.compile(r"(?:^|[\s,])(?:no-cache|no-store|private)(?:$|[\s,=])")
 
@@ -46,6 +48,8 @@ def lifetime_s(response: Response) -> int:
     if response.status >= _SERVER_ERRORS_FROM and _is_kept(response):
         return min(max(SERVER_ERROR_MIN_TTL, age or 0), MAX_TTL)  # whatever else the header contains
     if _FORBIDDEN.search(directives) or (response.status >= _ERRORS_FROM and age is None and not _is_kept(response)):
+        return 0
+    if response.status in _KEPT_IF_STATED and not directives:
         return 0
     if response.status >= _ERRORS_FROM:
         return min(max(ERROR_MIN_TTL, age or 0), MAX_TTL)

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import functools
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -14,8 +15,9 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 from yarl import URL
 
 from devstack.cloudfront.cache import Cache, Response
+from devstack.cloudfront.conditional import answered
 from devstack.cloudfront.origin_response import InvalidAnswer, applied, event, header_object
-from devstack.cloudfront.viewer_request import FunctionFailed, ViewerRequest
+from devstack.cloudfront.viewer_request import FunctionFailed, Normalised, ViewerRequest
 
 # Seconds: infra/edge.yaml's time-outs, and Lambda@Edge's limit.
 _ORIGIN_TIMEOUT = ClientTimeout(total=None, sock_connect=10, sock_read=60)
@@ -68,24 +70,24 @@ class Distribution:
     cache: Cache = field(default_factory=Cache)
     _under_way: dict[str, asyncio.Task[Response]] = field(default_factory=dict)
 
-    async def answer(self, method: str, uri: str, querystring: str, client: str) -> Answer:
+    async def answer(
+        self, method: str, uri: str, querystring: str, client: str, headers: Mapping[str, str] | None = None
+    ) -> Answer:
         """Answer a GET or HEAD request; path and query are percent-encoded, as the viewer sent them."""
         request_id = base64.urlsafe_b64encode(secrets.token_bytes(40)).decode()
         try:
-            uri, querystring = self.viewer_request.normalised(uri, querystring)
-            key = f"{uri}?{querystring}"
+            asked = self.viewer_request.normalised(uri, querystring, headers)
             # The cached response to a GET also answers HEAD.
-            if found := self.cache.get(key):
+            if found := self.cache.get(asked.key):
                 response, age = found
-                return Answer(response, _x_cache("Hit", response), request_id, age)
-            request = self._origin_request(method, uri, querystring, client, request_id)
-            response = await self._made_once(key, request)
+                return Answer(answered(response, headers or {}), _x_cache("Hit", response), request_id, age)
+            response = await self._made_once(asked.key, self._origin_request(method, asked, client, request_id))
         except FunctionFailed as error:
             refused = _Refused(HTTPStatus.SERVICE_UNAVAILABLE, "FunctionExecutionError", str(error))
         except _Refused as error:
             refused = error
         else:
-            return Answer(response, _x_cache("Miss", response), request_id)
+            return Answer(answered(response, headers or {}), _x_cache("Miss", response), request_id)
         return Answer(_error_page(refused, request_id), f"{refused.x_cache} from cloudfront", request_id)
 
     async def _made_once(self, key: str, request: dict[str, Any]) -> Response:
@@ -143,7 +145,7 @@ class Distribution:
             raise _execution_error(f"The Lambda function failed: {body[:300].decode(errors='replace')}")
         return body
 
-    def _origin_request(self, method: str, uri: str, querystring: str, client: str, request_id: str) -> dict[str, Any]:
+    def _origin_request(self, method: str, asked: Normalised, client: str, request_id: str) -> dict[str, Any]:
         """Return the request to the origin in the form that the function's event contains."""
         origin = URL(self.settings.origin)
         headers = {
@@ -152,6 +154,7 @@ class Distribution:
             "Via": f"1.1 {self.settings.domain} (CloudFront)",
             "X-Forwarded-For": client,
             "X-Amz-Cf-Id": request_id,
+            **{name.title(): value for name, value in asked.headers},
         }
         custom: dict[str, Any] = {
             "customHeaders": {},
@@ -168,8 +171,8 @@ class Distribution:
             "headers": header_object(headers.items()),
             "method": method,
             "origin": {"custom": custom},
-            "querystring": querystring,
-            "uri": uri,
+            "querystring": asked.querystring,
+            "uri": asked.uri,
         }
 
 

@@ -14,10 +14,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from lambda_resize.edge.address import Resolve, is_public, resolve
+from lambda_resize.edge.address import Resolve, resolve
 from lambda_resize.edge.errors import Refused
 from lambda_resize.edge.fetch import Network, fetch
 from lambda_resize.edge.handler import respond
+from lambda_resize.edge.networks import is_public
 from lambda_resize.edge.settings import EdgeSettings
 
 
@@ -28,7 +29,7 @@ def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     object that maps names to other names or addresses.
     """
     settings, network = _local()
-    return respond(event, settings, lambda url: fetch(url, settings, network))
+    return respond(event, settings, lambda url, end: fetch(url, settings, network, end))
 
 
 def local_network(hosts: Mapping[str, str], lookup: Resolve = resolve) -> Network:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,33 +19,59 @@ class FunctionFailed(Exception):
     """The viewer-request function raised; CloudFront answers 503."""
 
 
+@dataclass(frozen=True)
+class Normalised:
+    """A viewer's request as the origin gets it; together these are the cache key."""
+
+    uri: str
+    querystring: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The cache key."""
+        return "\n".join([f"{self.uri}?{self.querystring}", *(f"{name}: {value}" for name, value in self.headers)])
+
+
 class ViewerRequest:
-    """A CloudFront Function, and the query strings that are part of the cache key.
+    """A CloudFront Function, and the cache policy: which query strings and headers are part of the cache key.
 
     The function runs in QuickJS. CloudFront's own runtime supports a subset: ECMAScript 5.1 and some later features
     (docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/functions-javascript-runtime-20.html).
     """
 
-    def __init__(self, script: Path) -> None:
+    def __init__(self, script: Path, headers_in_key: tuple[str, ...] = ()) -> None:
         self._engine = dukpy.JSInterpreter()
         self._engine.evaljs(script.read_text(encoding="utf-8"))
+        self._headers_in_key = headers_in_key
 
-    def normalised(self, uri: str, querystring: str) -> tuple[str, str]:
-        """Return path and query as the origin gets them; together they are the cache key. Raises `FunctionFailed`.
+    def normalised(self, uri: str, querystring: str, headers: Mapping[str, str] | None = None) -> Normalised:
+        """Return path, query and headers as the origin gets them. Raises `FunctionFailed`.
 
-        Both stay percent-encoded as they are.
+        Path and query stay percent-encoded as they are, and the query in its order: the policy leaves parameters out,
+        and sorts nothing (docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/QueryStringParameters.html).
+
+        Args:
+            uri: The path.
+            querystring: The query.
+            headers: The viewer's, by lower-case name.
         """
+        request: dict[str, Any] = {"method": "GET", "uri": uri, "querystring": _parsed(querystring), "cookies": {}}
+        request["headers"] = {name: {"value": value} for name, value in (headers or {}).items()}
         event = {
             "version": "1.0",
             "context": {"eventType": "viewer-request"},
             "viewer": {"ip": "127.0.0.1"},
-            "request": {"method": "GET", "uri": uri, "querystring": _parsed(querystring), "headers": {}, "cookies": {}},
+            "request": request,
         }
         try:
-            request = self._engine.evaljs("handler(dukpy['event'])", event=event)
+            changed = self._engine.evaljs("handler(dukpy['event'])", event=event)
         except dukpy.JSRuntimeError as error:
             raise FunctionFailed(str(error)) from error
-        return request["uri"], _joined(request["querystring"])
+        kept = tuple(
+            (name, changed["headers"][name]["value"]) for name in self._headers_in_key if name in changed["headers"]
+        )
+        return Normalised(changed["uri"], _whitelisted(changed["querystring"]), kept)
 
 
 def _parsed(querystring: str) -> _Query:
@@ -58,11 +86,12 @@ def _parsed(querystring: str) -> _Query:
     }
 
 
-def _joined(query: _Query) -> str:
-    pairs = [
-        f"{name}={each['value']}"
-        for name in IN_KEY
-        if name in query
-        for each in query[name].get("multiValue", [query[name]])
-    ]
-    return "&".join(pairs)
+def _whitelisted(query: str | _Query) -> str:
+    """Return the parameters of the cache policy; a function may return the query as text or as an object."""
+    given = query.split("&") if isinstance(query, str) else _pairs(query)
+    return "&".join(pair for pair in given if pair.partition("=")[0] in IN_KEY)
+
+
+def _pairs(query: _Query) -> Iterator[str]:
+    for name, each in query.items():
+        yield from (f"{name}={value['value']}" for value in each.get("multiValue", [each]))

@@ -6,36 +6,34 @@ addresses are checked, and the connection goes to one of these.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import socket
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
-from lambda_resize.edge.errors import Refused, SourceFailed
+from lambda_resize.edge.bounded import within
+from lambda_resize.edge.errors import Refused, SourceFailed, SourceSlow
+from lambda_resize.edge.networks import is_public
 from lambda_resize.edge.settings import EdgeSettings
+from lambda_resize.edge.urls import MAX_URL_CHARACTERS, loggable
 
 Resolve = Callable[[str, int], Sequence[str]]
 
-MAX_URL_CHARACTERS = 2048
 # Other characters are rejected, not interpreted: parsers differ over backslashes, blanks and non-ASCII letters.
 _PLAIN_URL = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
 _PORTS = {"https": 443, "http": 80}
 
-_NATIVE_V6 = ipaddress.ip_network("2000::/3")
-# Networks whose addresses embed any IPv4 address: Teredo and 6to4. NAT64's is outside 2000::/3.
-_EMBEDDING_V4 = (ipaddress.ip_network("2001::/32"), ipaddress.ip_network("2002::/16"))
-
 
 @dataclass(frozen=True)
 class Address:
-    """Where one request goes: to `ip` and `port`, for `host`; `target` is path and query."""
+    """Where one request goes: to `port` of one of `ips`, for `host`; `target` is path and query."""
 
     scheme: str
     host: str
     port: int
-    ip: str
+    ips: tuple[str, ...]
     target: str
 
 
@@ -45,52 +43,49 @@ def resolve(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-def is_public(ip: str) -> bool:
-    """Whether an address belongs to the public internet, not to a private, local, link-local or special range."""
-    try:
-        address = ipaddress.ip_address(ip)
-    except ValueError:  # with a zone (fe80::1%eth0), or not an address
-        return False
-    if isinstance(address, ipaddress.IPv6Address) and (
-        address not in _NATIVE_V6 or any(address in network for network in _EMBEDDING_V4)
-    ):
-        return False
-    return address.is_global and not (address.is_multicast or address.is_reserved)
-
-
 def allowed_address(
-    url: str, settings: EdgeSettings, lookup: Resolve = resolve, permits: Callable[[str], bool] = is_public
+    url: str,
+    settings: EdgeSettings,
+    lookup: Resolve = resolve,
+    permits: Callable[[str], bool] = is_public,
+    deadline: float | None = None,
 ) -> Address:
-    """Return the checked address to fetch `url` from.
+    """Return the checked addresses to fetch `url` from; `deadline` (of `time.monotonic`) bounds the lookup.
 
     Raises:
         Refused: The URL, its host, or one of its host's addresses is not allowed.
         SourceFailed: The name cannot be resolved.
+        SourceSlow: Not within the deadline.
     """
     parts = _split(url)
     if parts.scheme not in settings.schemes:
-        raise Refused(f"{url!r}: its scheme is not one of {', '.join(settings.schemes)}")
+        raise Refused(f"{loggable(url)!r}: its scheme is not one of {', '.join(settings.schemes)}")
     # Compared as written: user names, default ports, trailing dots and other spellings are rejected.
     if parts.netloc not in settings.allowed_hosts:
-        raise Refused(f"{url!r}: its host is not allowed")
+        raise Refused(f"{loggable(url)!r}: its host is not allowed")
     host, _, port_text = parts.netloc.partition(":")
     port = int(port_text or _PORTS[parts.scheme])
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Address(parts.scheme, host, port, _checked_ip(host, port, lookup, permits), target)
+    seconds = settings.fetch_timeout_s if deadline is None else deadline - time.monotonic()
+    return Address(parts.scheme, host, port, _checked_ips(host, port, lookup, permits, seconds), target)
 
 
 def _split(url: str) -> SplitResult:
     if len(url) > MAX_URL_CHARACTERS or not _PLAIN_URL.fullmatch(url):
-        raise Refused(f"{url[:200]!r}: not a plain URL of at most {MAX_URL_CHARACTERS} characters")
+        raise Refused(f"{loggable(url)!r}: not a plain URL of at most {MAX_URL_CHARACTERS} characters")
     try:
         return urlsplit(url)
     except ValueError as error:
-        raise Refused(f"{url!r}: {error}") from error
+        raise Refused(f"{loggable(url)!r}: {error}") from error
 
 
-def _checked_ip(host: str, port: int, lookup: Resolve, permits: Callable[[str], bool]) -> str:
+def _checked_ips(
+    host: str, port: int, lookup: Resolve, permits: Callable[[str], bool], seconds: float
+) -> tuple[str, ...]:
     try:
-        addresses = lookup(host, port)
+        addresses = within(seconds, lambda: lookup(host, port))
+    except TimeoutError as error:
+        raise SourceSlow(f"{host}: its name is not resolved in time") from error
     except OSError as error:
         raise SourceFailed(f"{host}: {error}") from error
     # A private address among public ones is an attack rather than a mistake.
@@ -99,4 +94,4 @@ def _checked_ip(host: str, port: int, lookup: Resolve, permits: Callable[[str], 
             raise Refused(f"{host}: {ip} is not public")
     if not addresses:
         raise SourceFailed(f"{host}: has no address")
-    return addresses[0]
+    return tuple(addresses)

@@ -1,83 +1,51 @@
-"""Builds responses in CloudFront's format: an image within its size limit, or a problem."""
+"""Builds responses in CloudFront's format: an image within its size limit, a problem, or the origin's own."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
-import time
 from collections.abc import Mapping
-from dataclasses import replace
+from email.utils import formatdate, parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
-from lambda_resize.edge.errors import EdgeError, NotAnImage, TooMuch, TooSlow
-from lambda_resize.edge.query import EdgeQuery
-from lambda_resize.edge.settings import EdgeSettings
-from lambda_resize.errors import ResizeError, TimedOut, TooLarge
-from lambda_resize.resize import Preview, resize
-from lambda_resize.settings import Limits
-from prewmanager_presets import Spec
+from lambda_resize.edge.errors import EdgeError
+from lambda_resize.edge.headers import Headers, replaced, with_values
+from lambda_resize.resize import Preview
 
-Headers = Mapping[str, Any]
+REASON = "X-Resize-Error"
 
-MAX_AGE = "max-age=31536000"
-
-# Qualities of JPEG, tried in this order if the image is too large in its own format, which may have no quality (PNG).
-_QUALITIES = (70, 60, 50, 40, 30, 20)
-
-# Headers of the replaced body. All others stay, including those that an edge function must not change (Via,
-# Transfer-Encoding) or cannot add (docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/
-# edge-function-restrictions-all.html).
-_OF_THE_BODY = frozenset(
-    {
-        "accept-ranges",
-        "age",
-        "cache-control",
-        "content-disposition",
-        "content-encoding",
-        "content-language",
-        "content-length",
-        "content-md5",
-        "content-range",
-        "content-type",
-        "etag",
-        "expires",
-        "last-modified",
-        "pragma",
-        "retry-after",
-        "x-amz-error-code",
-        "x-amz-error-message",
-    }
-)
+_ETAG_BYTES = 16
 
 
-def image_response(source: bytes, query: EdgeQuery, settings: EdgeSettings, headers: Headers) -> dict[str, Any]:
-    """Fit `source` into the query's size, on white, in a response of at most `settings.max_answer_bytes`.
-
-    Raises:
-        NotAnImage: `source` cannot be decoded.
-        TooMuch: It has too many pixels, or is too large at every quality.
-        TooSlow: It takes longer than the time limit.
-    """
-    limits = Limits(max_source_bytes=settings.max_source_bytes, max_source_pixels=settings.max_source_pixels)
-    end, smallest = time.monotonic() + limits.max_seconds, 0
-    for spec in _specs(query):
-        left = max(0.0, end - time.monotonic())  # for all attempts together: Lambda@Edge has 30 seconds
-        preview = _rendered(source, spec, replace(limits, max_seconds=left))
-        response = _response(HTTPStatus.OK, headers, preview.content_type, MAX_AGE)
-        response |= {"body": base64.b64encode(preview.data).decode(), "bodyEncoding": "base64"}
-        smallest = response_bytes(response)
-        if smallest <= settings.max_answer_bytes:
-            return response
-    raise TooMuch(f"{smallest} bytes at the lowest quality, the limit is {settings.max_answer_bytes}")
+def image_response(preview: Preview, headers: Headers, max_age_s: int, added: Mapping[str, str]) -> dict[str, Any]:
+    """Build the response with an image; `headers` are the origin's, `added` further ones."""
+    etag = hashlib.blake2b(preview.data, digest_size=_ETAG_BYTES).hexdigest()
+    response = _image_head(headers, max_age_s, preview.content_type, etag, added)
+    return response | {"body": base64.b64encode(preview.data).decode(), "bodyEncoding": "base64"}
 
 
-def problem_response(error: EdgeError, headers: Headers) -> dict[str, Any]:
+def room_for_an_image(headers: Headers, added: Mapping[str, str], max_answer_bytes: int) -> int:
+    """Return how many characters of base64 a response with these headers may have, to stay within the limit."""
+    longest = _image_head(headers, 10**9, "image/jpeg", "0" * 2 * _ETAG_BYTES, added)
+    return max_answer_bytes - response_bytes(longest | {"body": "", "bodyEncoding": "base64"})
+
+
+def problem_response(error: EdgeError, status: int, headers: Headers) -> dict[str, Any]:
     """Build the error response for the viewer."""
-    cache_control = f"max-age={error.max_age_s}" if error.max_age_s else "no-store"
-    response = _response(HTTPStatus(error.status), headers, "application/problem+json", cache_control)
-    text = json.dumps({"type": "about:blank", "title": error.title, "status": error.status})
-    return response | {"body": text, "bodyEncoding": "text"}
+    phrase = HTTPStatus(status).phrase
+    values = {"Content-Type": "application/problem+json", "X-Content-Type-Options": "nosniff", **_reason(error)}
+    problem = {"type": "about:blank", "title": error.title or phrase, "status": status}
+    text = json.dumps(problem | ({"detail": str(error)} if error.explains else {}))
+    head = {"status": str(status), "statusDescription": phrase, "headers": replaced(headers, values)}
+    return head | {"body": text, "bodyEncoding": "text"}
+
+
+def passed_response(error: EdgeError, response: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the origin's own response, kept as long as the error is; without a body: CloudFront keeps the origin's."""
+    headers = {name: value for name, value in response["headers"].items() if name not in {"expires", "pragma"}}
+    return {**response, "headers": with_values(headers, _reason(error))}
 
 
 def response_bytes(response: Mapping[str, Any]) -> int:
@@ -85,28 +53,26 @@ def response_bytes(response: Mapping[str, Any]) -> int:
     return len(json.dumps(response, ensure_ascii=False).encode())
 
 
-def _specs(query: EdgeQuery) -> list[Spec]:
-    """Return sharp's `fit: 'contain'` with small images enlarged, then the same as JPEG of decreasing quality."""
-
-    def spec(**options: Any) -> Spec:
-        return Spec(query.width, query.height, fit="contain", background="#ffffff", enlarge=True, **options)
-
-    return [spec(), *(spec(format="jpeg", quality=quality) for quality in _QUALITIES)]
-
-
-def _rendered(source: bytes, spec: Spec, limits: Limits) -> Preview:
+def http_date(text: str) -> str:
+    """Return a date header in HTTP's own form, or now in place of one that is missing or malformed."""
     try:
-        return resize(source, spec, limits)
-    except TooLarge as error:
-        raise TooMuch(str(error)) from error
-    except TimedOut as error:
-        raise TooSlow(str(error)) from error
-    except ResizeError as error:
-        raise NotAnImage(str(error)) from error
+        return formatdate(parsedate_to_datetime(text).timestamp(), usegmt=True)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return formatdate(usegmt=True)
 
 
-def _response(status: HTTPStatus, headers: Headers, content_type: str, cache_control: str) -> dict[str, Any]:
-    kept = {name: value for name, value in headers.items() if name.lower() not in _OF_THE_BODY}
-    values = {"Content-Type": content_type, "Cache-Control": cache_control, "X-Content-Type-Options": "nosniff"}
-    added = {name.lower(): [{"key": name, "value": value}] for name, value in values.items()}
-    return {"status": str(status.value), "statusDescription": status.phrase, "headers": kept | added}
+def _image_head(
+    headers: Headers, max_age_s: int, content_type: str, etag: str, added: Mapping[str, str]
+) -> dict[str, Any]:
+    values = {
+        "Content-Type": content_type,
+        "Cache-Control": f"max-age={max_age_s}",
+        "ETag": f'"{etag}"',
+        "X-Content-Type-Options": "nosniff",
+        **added,
+    }
+    return {"status": "200", "statusDescription": HTTPStatus.OK.phrase, "headers": replaced(headers, values)}
+
+
+def _reason(error: EdgeError) -> dict[str, str]:
+    return {REASON: error.reason, "Cache-Control": f"max-age={error.max_age_s}"}

@@ -22,6 +22,13 @@ _HOST = re.compile(
     r"(?=.{1,253}(?::|$))[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+(?::\d{1,5})?"
 )
 _SCHEMES = frozenset({"http", "https"})
+_SIZE = re.compile(r"(?=.*\d)(\d{0,5})x(\d{0,5})")
+_CHOICES = {
+    "missing_side": ("default", "proportional"),
+    "fit": ("contain", "cover", "fill", "inside", "outside"),
+    "undecodable": ("origin", "picture", "problem"),
+}
+_FORMATS = ("avif", "webp")
 _BOUNDS = {
     "default_width": MAX_SIDE,
     "default_height": MAX_SIDE,
@@ -32,6 +39,7 @@ _BOUNDS = {
     "max_answer_bytes": MIB,
     "max_redirects": 10,
     "fetch_timeout_s": 25,
+    "total_timeout_s": 28,
 }
 
 
@@ -43,17 +51,27 @@ class EdgeSettings:
         allowed_hosts: Hosts that images may come from, each as in a URL: lower case, `host` or `host:port`. Names only,
             international ones in their `xn--` form; no wildcards.
         schemes: URL schemes that may be fetched: `https`, `http` or both.
-        default_width: Pixels, if the query has no `w`.
-        default_height: Pixels, if the query has no `h`.
-        max_width: Pixels.
-        max_height: Pixels.
+        default_width: Pixels, if the query has no size; see `missing_side`.
+        default_height: Pixels, likewise.
+        max_width: Largest `w`, in pixels; a larger one is a 400.
+        max_height: Largest `h`, likewise.
+        missing_side: What a query with only one side means: `default`, the other is its default, or `proportional`, the
+            photo's proportions make the other, up to its maximum.
+        sizes: The sizes that are answered, as `300x300`, and `300x` or `x300` for one side if that is `proportional`;
+            others are a 400. The default size always is. Empty: every size within the maxima.
+        fit: How an image fits a size, in sharp's words; `contain` adds white around it.
+        undecodable: What a viewer gets where the image cannot be decoded: the answer of the `origin`, a grey `picture`,
+            or a `problem`, 422.
+        formats: Formats that are chosen by the viewer's `Accept`, the first of `avif` and `webp` that it names; empty:
+            an image keeps its own. The template's `FormatsByAccept` must say `true` with it.
         max_source_bytes: Largest image that is fetched.
         max_source_pixels: Width x height of the image; Lambda@Edge functions have little memory by default.
         max_answer_bytes: Largest answer, headers and base64 included. CloudFront answers 502 above 1 MB
             (docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html); whether MB
             or MiB is not documented, so the smaller one is assumed.
         max_redirects: Redirects that are followed for one image.
-        fetch_timeout_s: Seconds for the whole fetch; Lambda@Edge ends the function after 30.
+        fetch_timeout_s: Seconds for the whole fetch, with lookups and redirects.
+        total_timeout_s: Seconds for fetch and rendering together; Lambda@Edge ends the function after 30.
     """
 
     allowed_hosts: tuple[str, ...] = ()
@@ -62,15 +80,21 @@ class EdgeSettings:
     default_height: int = 627
     max_width: int = 2400
     max_height: int = 2400
+    missing_side: str = "default"
+    sizes: tuple[str, ...] = ()
+    fit: str = "contain"
+    undecodable: str = "origin"
+    formats: tuple[str, ...] = ()
     max_source_bytes: int = 20 * MIB
     max_source_pixels: int = 50_000_000
     max_answer_bytes: int = 1_000_000
     max_redirects: int = 3
     fetch_timeout_s: int = 10
+    total_timeout_s: int = 25
 
     def __post_init__(self) -> None:
         """Raise `SettingsError` unless all fields are valid; the message begins with the field's name."""
-        for name in ("allowed_hosts", "schemes"):
+        for name in ("allowed_hosts", "schemes", "sizes", "formats"):
             if not isinstance(getattr(self, name), tuple):
                 raise SettingsError(f"{name}: {getattr(self, name)!r} is not a list")
         for host in self.allowed_hosts:
@@ -78,13 +102,29 @@ class EdgeSettings:
         for scheme in self.schemes:
             if scheme not in _SCHEMES:
                 raise SettingsError(f"schemes: {scheme!r} is neither https nor http")
+        for each in self.formats:
+            _check_choice("formats", each, _FORMATS)
+        for name, choices in _CHOICES.items():
+            _check_choice(name, getattr(self, name), choices)
         for name, high in _BOUNDS.items():
-            value = getattr(self, name)
-            low = 0 if name == "max_redirects" else 1
-            if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-                raise SettingsError(f"{name}: {value!r} is not a whole number from {low} to {high}")
+            _check_number(name, getattr(self, name), high)
+        self._check_together()
+
+    def _check_together(self) -> None:
         if self.default_width > self.max_width or self.default_height > self.max_height:
             raise SettingsError("default_width, default_height: above max_width or max_height")
+        if self.fetch_timeout_s > self.total_timeout_s:
+            raise SettingsError("fetch_timeout_s: above total_timeout_s")
+        for size in self.sizes:
+            found = _SIZE.fullmatch(str(size))
+            if not found or not self._is_within(*found.groups()):
+                raise SettingsError(f"sizes: {size!r} is not a size like 300x300 within max_width and max_height")
+            if "" in found.groups() and self.missing_side == "default":
+                raise SettingsError(f"sizes: {size!r} has one side, which needs missing_side: proportional")
+
+    def _is_within(self, width: str, height: str) -> bool:
+        sides = [(text, high) for text, high in ((width, self.max_width), (height, self.max_height)) if text]
+        return all(not text.startswith("0") and int(text) <= high for text, high in sides)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -107,6 +147,17 @@ class EdgeSettings:
         if not path.exists():
             raise SettingsError(f"{CONFIG_FILE}: not in this package")
         return cls.from_json(path.read_text())
+
+
+def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise SettingsError(f"{name}: {value!r} is not one of {', '.join(choices)}")
+
+
+def _check_number(name: str, value: object, high: int) -> None:
+    low = 0 if name == "max_redirects" else 1
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise SettingsError(f"{name}: {value!r} is not a whole number from {low} to {high}")
 
 
 def _check_host(host: object) -> None:

@@ -81,7 +81,7 @@ def test_the_edge_function_renders_an_image_that_the_origin_lacks(project: Proje
     first, second = project.get(path), project.get(path)
 
     assert (first.status, first.headers["X-Cache"]) == (200, "Miss from cloudfront")
-    assert Image.open(io.BytesIO(first.body)).size == (600, 314)
+    assert Image.open(io.BytesIO(first.body)).size == (500, 300)
     assert (second.body, second.headers["X-Cache"]) == (first.body, "Hit from cloudfront")
 
 

@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 from devstack.cloudfront.distribution import Distribution, Settings
 from devstack.cloudfront.viewer_request import ViewerRequest
 
-SIZES = Path(__file__).resolve().parents[2] / "infra" / "sizes.js"
+VIEWER = Path(__file__).resolve().parents[2] / "infra" / "viewer.js"
 
 
 class Backend:
@@ -43,7 +43,7 @@ async def _distribution(backend: Backend) -> AsyncIterator[Distribution]:
     app.router.add_get("/{path:.*}", backend.origin)
     async with TestServer(app) as server, ClientSession() as session:
         settings = Settings("d.example", str(server.make_url("")).rstrip("/"), str(server.make_url("/invoke")))
-        yield Distribution(settings, session, ViewerRequest(SIZES))
+        yield Distribution(settings, session, ViewerRequest(VIEWER))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from devstack.cloudfront.cache import SERVER_ERROR_MIN_TTL, Cache, Response, lifetime_s
+from devstack.cloudfront.conditional import answered
 from devstack.cloudfront.origin_response import MAX_ANSWER_BYTES, InvalidAnswer, applied, event, header_object
 from devstack.cloudfront.viewer_request import IN_KEY, FunctionFailed, ViewerRequest
 from tests.lambda_resize.edge_event import origin_response
@@ -20,32 +21,63 @@ MISSING = Response(404, "Not Found", (("Content-Type", "text/xml"), ("Content-Le
 VIA = {"via": [{"key": "Via", "value": "1.1 x"}]}
 
 
-@pytest.fixture(scope="module", name="sizes")
-def _sizes() -> ViewerRequest:
-    """The function of infra/sizes.js; a test of the template compares it with the deployed one."""
-    return ViewerRequest(ROOT / "infra" / "sizes.js")
+@pytest.fixture(scope="module", name="viewer")
+def _viewer() -> ViewerRequest:
+    """The function of infra/viewer.js; a test of the template compares it with the deployed one."""
+    return ViewerRequest(ROOT / "infra" / "viewer.js", ("accept",))
 
 
 @pytest.mark.parametrize(
     ("query", "normalised"),
     [
-        ("s=https%3A%2F%2Fa.example%2Fb.png", "s=https%3A%2F%2Fa.example%2Fb.png&w=1200&h=627"),
-        ("s=x&w=1200&h=627", "s=x&w=1200&h=627"),
-        ("w=1199&h=600&s=x", "s=x&w=1200&h=627"),
-        ("s=x&w=1201", "s=x&w=2400&h=1254"),
-        ("s=x&w=9999&h=9999", "s=x&w=2400&h=1254"),
-        ("s=x&w=10&h=10", "s=x&w=300&h=157"),
-        ("s=x&w=-5&h=one", "s=x&w=1200&h=627"),
-        ("s=x&w=300&w=600&h=157", "s=x&w=300&h=157"),
-        ("s=x&utm_source=mail&w=300&h=100", "s=x&w=300&h=157"),
-        ("s=x&s=y", "s=x&s=y&w=1200&h=627"),
+        ("s=https%3A%2F%2Fa.example%2Fb.png", "s=https%3A%2F%2Fa.example%2Fb.png"),
+        ("w=1199&h=0600&s=https://a.example/b.png", "s=https%3A%2F%2Fa.example%2Fb.png&w=1199&h=600"),
+        ("s=x&w=-5&h=one", "s=x&w=-5&h=one"),
+        ("s=x&w=300&w=600&h=157", "s=x&w=300&w=600&h=157"),
+        ("s=x&s=y", "s=x&s=y"),
         ("w=17&h=4", ""),
         ("", ""),
     ],
 )
-def test_sizes_are_those_of_the_viewer_request_function(sizes: ViewerRequest, query: str, normalised: str) -> None:
-    """The real JavaScript runs: 1199 and 1200 share an answer, other parameters are dropped."""
-    assert sizes.normalised("/a%20b.jpg", query) == ("/a%20b.jpg", normalised)
+def test_the_key_is_what_the_viewer_request_function_returns(
+    viewer: ViewerRequest, query: str, normalised: str
+) -> None:
+    """The real JavaScript runs."""
+    asked = viewer.normalised("/a%20b.jpg", query, {"accept": "image/webp,*/*"})
+
+    assert (asked.uri, asked.querystring, asked.headers) == ("/a%20b.jpg", normalised, (("accept", "image/webp"),))
+
+
+def test_cloudfront_itself_sorts_nothing(tmp_path: Path) -> None:
+    """A function that changes nothing leaves two keys for two orders; the policy only leaves parameters out."""
+    (tmp_path / "none.js").write_text("function handler(event) { return event.request; }")
+    plain = ViewerRequest(tmp_path / "none.js")
+
+    assert plain.normalised("/", "h=2&x=1&w=1&s=a&s=b").querystring == "h=2&w=1&s=a&s=b"
+    assert plain.normalised("/", "s=a&w=1&h=2").key != plain.normalised("/", "w=1&s=a&h=2").key
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"if-none-match": '"e"'}, 304),
+        ({"if-none-match": '"x", W/"e"'}, 304),
+        ({"if-none-match": "*"}, 304),
+        ({"if-none-match": '"x"', "if-modified-since": "Mon, 02 Nov 2026 09:00:00 GMT"}, 200),
+        ({"if-modified-since": "Mon, 02 Nov 2026 09:00:00 GMT"}, 304),
+        ({"if-modified-since": "Sun, 01 Nov 2026 09:00:00 GMT"}, 200),
+        ({"if-modified-since": "yesterday"}, 200),
+        ({}, 200),
+    ],
+)
+def test_a_viewer_that_has_it_gets_304(headers: dict[str, str], status: int) -> None:
+    kept = (("ETag", '"e"'), ("Last-Modified", "Mon, 02 Nov 2026 09:00:00 GMT"), ("Content-Length", "4"))
+    made = answered(Response(200, "OK", kept, b"body"), headers)
+    missing = Response(404, "Not Found", kept, b"none")
+
+    assert (made.status, made.body) == (status, b"" if status == 304 else b"body")
+    assert ("Content-Length" in dict(made.headers)) is (status == 200)
+    assert answered(missing, headers) == missing
 
 
 def test_a_viewer_request_function_that_raises_has_an_error_of_its_own(tmp_path: Path) -> None:
@@ -74,7 +106,10 @@ def test_the_cache_key_is_that_of_the_template() -> None:
         (200, "max-age=0", 0),
         (200, "no-store", 0),
         (200, "private, max-age=60", 0),
+        (307, "", 0),
+        (308, "max-age=60", 60),
         (404, "", 10),
+        (501, "", 1),
         (404, "max-age=60", 60),
         (404, "no-store", 0),
         (502, "no-store", 1),

@@ -21,7 +21,7 @@ NETWORK = local_network({"photos.localhost": "nginx"}, lambda host, _port: ADDRE
 
 
 def _address(url: str) -> str:
-    return allowed_address(url, SETTINGS, NETWORK.lookup, NETWORK.permits).ip
+    return allowed_address(url, SETTINGS, NETWORK.lookup, NETWORK.permits).ips[0]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,9 @@ Each is between `<!-- name -->` and `<!-- /name -->` on its page.
 from __future__ import annotations
 
 import dataclasses
+import inspect
+import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,11 +17,13 @@ from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 
 from benchmarks import capacity_inputs
+from lambda_resize.edge.settings import EdgeSettings
 from lambda_resize.settings import Limits
 from lambda_resize.settings import Settings as FunctionSettings
 from prewmanager.config.settings import Settings
 from prewmanager_presets import Preset, definitions
 from prewmanager_presets.kinds import written
+from tests.support import edge_requests
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -30,6 +35,9 @@ PAGES = {
     "function": REFERENCE / "settings.md",
     "presets": REFERENCE / "presets.md",
     **dict.fromkeys(("capacity", "capacity-limits", "capacity-costs", "capacity-inputs"), CAPACITY),
+    "edge": REFERENCE / "edge.md",
+    "edge-host": REFERENCE / "edge.md",
+    "edge-requests": REFERENCE / "edge.md",
 }
 
 FUNCTION_FIELDS = {
@@ -85,6 +93,15 @@ def preset_rows() -> Iterator[str]:
         yield f"| `__{name.upper()}` | {written(field.kind)} | {shown} | {field.description} |"
 
 
+def edge_rows() -> Iterator[str]:
+    """Return a row for each setting of the edge function, with its meaning from the class's docstring."""
+    _, _, attributes = (inspect.getdoc(EdgeSettings) or "").partition("Attributes:\n")
+    meanings = dict(re.findall(r"^    (\w+): (.+(?:\n {8,}.+)*)", attributes, re.MULTILINE))
+    for field in dataclasses.fields(EdgeSettings):
+        default = json.dumps(field.default)
+        yield f"| `{field.name}` | `{default}` | {' '.join(meanings[field.name].split())} |"
+
+
 def tables() -> dict[str, str]:
     """Return the text of each table by its name."""
     settings = ["| variable | default | meaning |", "|---|---|---|"]
@@ -92,6 +109,9 @@ def tables() -> dict[str, str]:
     return {
         "settings": "\n".join([*settings, *(variable.row for variable in service_variables())]),
         "presets": "\n".join([*presets, *preset_rows()]),
+        "edge": "\n".join(["| setting | default | meaning |", "|---|---|---|", *edge_rows()]),
+        "edge-host": "\n".join(f"- `{path}`: {answer}" for path, answer in edge_requests.PATHS.items()),
+        "edge-requests": "\n".join(edge_requests.rows()),
         "function": "\n".join([*settings, *(variable.row for variable in function_variables())]),
         **capacity_inputs.tables(),
     }

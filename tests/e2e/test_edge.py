@@ -63,8 +63,10 @@ def _system(s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     replies["/away.png"] = reply(302, Location="http://10.0.0.1/x.png")
     with ImageHost(replies) as images:
         # As in a package's `edge.json`, with a lower limit, so that a picture can exceed it.
-        (folder / "edge.json").write_text(f'{{"allowed_hosts": ["{images.name}"], "max_answer_bytes": 60000}}')
-        hosts = {"images.test": LOOPBACK}
+        (folder / "edge.json").write_text(
+            f'{{"allowed_hosts": ["{images.name}", "alias.test:{port}"], "max_answer_bytes": 60000}}'
+        )
+        hosts = {"images.test": LOOPBACK, "alias.test": LOOPBACK}
         environment = os.environ | edge.function_environment(folder, port, folder / "edge.json", hosts)
         options = ("--concurrency=2", "--queue-wait=10", f"--task-root={ROOT}")
         function = start_lambda(folder, {edge.FUNCTION: edge.HANDLER}, *options, env=environment)
@@ -87,7 +89,8 @@ def test_an_image_of_another_host_is_made_once_and_then_comes_from_the_cache(sys
     before = system.invocations()
     first = system.get("/photo/none.jpg", s=url)
     picture = _opened(first)
-    again = [system.get("/photo/none.jpg", s=url), system.get("/photo/none.jpg", s=url, w="1199", h="500", utm="x")]
+    sized = system.get("/photo/none.jpg", s=url, w="1200", h="627")
+    again = [system.get("/photo/none.jpg", s=url), system.get("/photo/none.jpg", h="0627", utm="x", s=url, w="1200")]
     head = system.get("/photo/none.jpg", "HEAD", s=url)
 
     assert (first.status, first.headers["Cache-Control"], first.headers["X-Cache"]) == (
@@ -101,15 +104,24 @@ def test_an_image_of_another_host_is_made_once_and_then_comes_from_the_cache(sys
     for answer in again:
         assert (answer.body, answer.headers["X-Cache"]) == (first.body, "Hit from cloudfront")
         assert int(answer.headers["Age"]) >= 0
+    assert (sized.body, sized.headers["X-Cache"]) == (first.body, "Miss from cloudfront")
     assert (head.body, head.headers["Content-Length"]) == (b"", str(len(first.body)))
-    assert system.invocations() == before + 1
-    assert system.images.asked.count("/page.png") == 1
+    assert system.invocations() == before + 2
+    assert system.images.asked.count("/page.png") == 2
 
 
-def test_another_size_is_another_answer(system: Edge) -> None:
-    answer = system.get("/photo/none.jpg", s=system.images.url("/page.png"), w="1201")
+def test_another_size_is_another_answer_and_exact(system: Edge) -> None:
+    answer = system.get("/photo/none.jpg", s=system.images.url("/page.png"), w="300", h="300")
 
-    assert (_opened(answer).size, answer.headers["X-Cache"]) == ((2400, 1254), "Miss from cloudfront")
+    assert (_opened(answer).size, answer.headers["X-Cache"]) == ((300, 300), "Miss from cloudfront")
+
+
+def test_a_viewer_that_has_the_image_gets_304(system: Edge) -> None:
+    path = f"/edge/photo/none.jpg?s={quote(system.images.url('/page.png'), safe='')}&w=90"
+    first = ask(system.port, path)
+    for name, header in (("If-None-Match", "ETag"), ("If-Modified-Since", "Last-Modified")):
+        again = ask(system.port, path, headers={name: str(first.headers[header])})
+        assert (again.status, again.body, again.headers["ETag"]) == (304, b"", first.headers["ETag"])
 
 
 def test_the_origins_own_responses_pass(system: Edge, s3: S3) -> None:
@@ -132,9 +144,8 @@ def test_the_origins_own_responses_pass(system: Edge, s3: S3) -> None:
         ("http://photos.localhost:{port}/edge/photo/none.jpg?s=x", 403),
         ("http://photos.localhost:1/photo/a.jpg", 403),
         ("http://images.test:{images}/away.png", 403),
-        ("http://photos.localhost:{port}/photo/none.jpg", 404),
         ("http://images.test:{images}/noise.png", 413),
-        ("no URL", 403),
+        ("no URL", 400),
     ],
 )
 def test_a_request_that_cannot_be_answered_with_an_image_is_never_a_502(system: Edge, url: str, status: int) -> None:
@@ -142,6 +153,23 @@ def test_a_request_that_cannot_be_answered_with_an_image_is_never_a_502(system: 
 
     assert (answer.status, answer.problem["status"]) == (status, status)
     assert answer.headers["X-Cache"] == "Error from cloudfront"
+
+
+def test_a_missing_image_is_the_origins_answer(system: Edge) -> None:
+    answer = system.get("/photo/none.jpg", s=f"http://photos.localhost:{system.port}/photo/none.jpg")
+    origin = ask(system.port, "/photo/none.jpg")
+
+    assert (answer.status, answer.body) == (404, origin.body)
+    assert (answer.headers["X-Resize-Error"], answer.headers["Cache-Control"]) == ("source-missing", "max-age=60")
+
+
+def test_a_host_that_is_the_distribution_by_another_name_ends_at_once(system: Edge) -> None:
+    before = system.invocations()
+    inner = f"http://alias.test:{system.port}/edge/photo/turn.jpg?s={quote(system.images.url('/page.png'), safe='')}"
+    answer = system.get("/photo/none.jpg", s=inner)
+
+    assert (answer.status, answer.headers["X-Resize-Error"]) == (404, "source-missing")
+    assert system.invocations() == before + 2  # the second one passes the origin's answer to the first
 
 
 async def test_simultaneous_requests_share_one_invocation(system: Edge) -> None:

@@ -1,4 +1,4 @@
-"""The edge template, of which moto can deploy a part, and the function that rounds sizes."""
+"""The edge template, of which moto can deploy a part, and the function that makes one cache key of all spellings."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Any
 import dukpy
 import pytest
 
+from lambda_resize.edge.accept import accepted_format
+from lambda_resize.edge.fetch import USER_AGENT
 from tests.infra.conftest import TEMPLATES, Aws
 
 Template = Callable[[str], dict[str, Any]]
 
-SIZES = (TEMPLATES / "sizes.js").read_text()
+VIEWER = (TEMPLATES / "viewer.js").read_text()
 
 
 def test_cloudfront_runs_a_numbered_version_on_origin_responses(template: Template) -> None:
@@ -45,7 +47,9 @@ def test_the_function_may_log_under_its_own_name_and_nothing_else(aws: Aws) -> N
     (statement,) = policy["Statement"]
     own = "log-group:/aws/lambda/us-east-1.edge-edge*"
     assert statement["Resource"] == f"arn:aws:logs:*:123456789012:{own}"  # moto does not check it
-    assert aws.is_allowed(role, "logs", "create_log_group", logGroupName="/aws/lambda/us-east-1.edge-edge")
+    stream = {"logGroupName": deployed["EdgeLog"], "logStreamName": "today"}
+    assert deployed["EdgeLog"] == "/aws/lambda/us-east-1.edge-edge"
+    assert aws.is_allowed(role, "logs", "create_log_stream", **stream)
     assert not aws.is_allowed(role, "s3", "get_object", Bucket="packages", Key="resize.zip")
 
 
@@ -55,7 +59,11 @@ def test_only_the_image_and_its_size_are_in_the_cache_key(template: Template) ->
     key = policy["ParametersInCacheKeyAndForwardedToOrigin"]
 
     assert key["QueryStringsConfig"] == {"QueryStringBehavior": "whitelist", "QueryStrings": ["s", "w", "h"]}
-    assert key["HeadersConfig"] == {"HeaderBehavior": "none"}
+    assert key["HeadersConfig"] == [
+        "HasFormats",
+        {"HeaderBehavior": "whitelist", "Headers": ["Accept"]},
+        {"HeaderBehavior": "none"},
+    ]
     assert key["CookiesConfig"] == {"CookieBehavior": "none"}
 
 
@@ -67,26 +75,61 @@ def test_server_errors_are_cached_for_a_second(template: Template) -> None:
     assert kept == {500: 1, 502: 1, 503: 1, 504: 1}
 
 
-def test_the_template_contains_sizes_js(template: Template) -> None:
-    assert template("edge.yaml")["Sizes"]["Properties"]["FunctionCode"] == SIZES
-    assert len(SIZES.encode()) < 10 * 1024
+def test_every_log_group_ends_its_entries(template: Template) -> None:
+    """Lambda keeps the groups that it creates itself for ever; so the function may create none."""
+    (statement,) = template("edge.yaml")["EdgeRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+    groups = [template(name)["EdgeLog"]["Properties"] for name in ("edge.yaml", "edge-logs.yaml")]
+
+    assert statement["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
+    assert [group["RetentionInDays"] for group in groups] == ["LogRetentionDays"] * 2
+    assert [group["LogGroupName"] for group in groups] == [
+        "/aws/lambda/us-east-1.${AWS::StackName}-edge",
+        "/aws/lambda/us-east-1.${EdgeStackName}-edge",
+    ]
+
+
+def test_the_template_contains_viewer_js(template: Template) -> None:
+    assert template("edge.yaml")["Viewer"]["Properties"]["FunctionCode"] == VIEWER
+    assert len(VIEWER.encode()) < 10 * 1024
 
 
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
-        ({"s": "u"}, {"s": "u", "w": "1200", "h": "627"}),
-        ({"s": "u", "w": "1200", "h": "627"}, {"s": "u", "w": "1200", "h": "627"}),
-        ({"s": "u", "w": "301"}, {"s": "u", "w": "1200", "h": "627"}),
-        ({"s": "u", "w": "299", "h": "100"}, {"s": "u", "w": "300", "h": "157"}),
-        ({"s": "u", "w": "300", "h": "158"}, {"s": "u", "w": "600", "h": "314"}),
-        ({"s": "u", "w": "99999", "h": "1"}, {"s": "u", "w": "2400", "h": "1254"}),
-        ({"s": "u", "w": "-5", "h": "x"}, {"s": "u", "w": "1200", "h": "627"}),
-        ({"w": "1", "h": "2", "v": "3"}, {"v": "3"}),
+        ({"s": "https%3A%2F%2Fu%2Fa"}, "s=https%3A%2F%2Fu%2Fa"),
+        ({"h": "627", "utm": "x", "w": "01200", "s": "https://U/a"}, "s=https%3A%2F%2Fu%2Fa&w=1200&h=627"),
+        ({"s": "https://u/a", "w": "%33%30%30", "h": ""}, "s=https%3A%2F%2Fu%2Fa&w=300"),
+        ({"s": "https://u/a", "w": "-5", "h": "x"}, "s=https%3A%2F%2Fu%2Fa&w=-5&h=x"),
+        ({"s": "none", "w": "300"}, "s=none&w=300"),
+        ({"s": "", "w": "300"}, ""),
+        ({"w": "1", "h": "2", "v": "3"}, ""),
     ],
 )
-def test_only_four_sizes_reach_the_cache(query: dict[str, str], expected: dict[str, str]) -> None:
-    event = {"request": {"uri": "/a", "querystring": {name: {"value": value} for name, value in query.items()}}}
-    answered = dukpy.evaljs([SIZES, "handler(dukpy['event']).querystring"], event=event)
+def test_one_image_in_one_size_has_one_query(query: dict[str, str], expected: str) -> None:
+    assert _normalised(query, {})["querystring"] == expected
 
-    assert {name: field["value"] for name, field in answered.items()} == expected
+
+def test_a_request_of_the_resizer_itself_asks_for_no_image() -> None:
+    """An allowed host that is another name of the distribution would call the function without end."""
+    mine = {"user-agent": USER_AGENT}
+
+    assert _normalised({"s": "https://u/a", "w": "300"}, mine)["querystring"] == ""
+
+
+@pytest.mark.parametrize(
+    "accept", ["image/avif", "image/avif;q=0, image/webp", "image/webp , */*;q=0.8", "IMAGE/WEBP;q=0.0", "*/*", "a;q=0"]
+)
+def test_accept_becomes_one_of_three_values_that_the_function_reads_alike(accept: str) -> None:
+    left = _normalised({}, {"accept": accept})["headers"]["accept"]["value"]
+
+    assert left in {"image/avif", "image/webp", "*/*"}
+    assert accepted_format(left, ("avif", "webp")) == accepted_format(accept, ("avif", "webp"))
+
+
+def _normalised(query: dict[str, str], headers: dict[str, str]) -> dict[str, Any]:
+    def fields(given: dict[str, str]) -> dict[str, dict[str, str]]:
+        return {name: {"value": value} for name, value in given.items()}
+
+    event = {"request": {"uri": "/a", "querystring": fields(query), "headers": fields(headers)}}
+    answered: dict[str, Any] = dukpy.evaljs([VIEWER, "handler(dukpy['event'])"], event=event)
+    return answered
