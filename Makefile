@@ -15,7 +15,7 @@ install = $(BIN)/uv pip install --quiet --compile-bytecode --python $(2) --requi
 	$(2) -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help install system up test lint format lock bench bench-capacity bench-far bench-flights bench-flood bench-images package test-all test-browser test-compose test-corpora test-current test-infra test-package test-observability test-one-server test-supply test-docs test-soak soak fuzz docs sbom audit clean
+.PHONY: help install system up test lint format lock bench bench-edge bench-capacity bench-far bench-flights bench-flood bench-images package test-all test-browser test-compose test-corpora test-current test-infra test-package test-observability test-one-server test-supply test-docs test-soak soak fuzz docs sbom audit clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -146,6 +146,9 @@ bench-far: install .venv/.installed-bench ## measure misses and a burst where S3
 
 bench-flood: install .venv/.installed-bench ## measure honest misses while one client asks for made-up names (ARGS=--quick)
 	$(BIN)/python -m benchmarks.honest_misses $(ARGS)
+
+bench-edge: install .venv/.installed-bench ## measure a miss at the edge against Node and sharp, cold and warm (ARGS=--quick)
+	$(BIN)/python -m benchmarks.edge $(ARGS)
 
 bench-images: install .venv/.installed-bench ## measure the image core against sharp, Pillow, thumbor, ImageMagick (ARGS=--quick)
 	$(BIN)/python -m benchmarks.images $(ARGS)

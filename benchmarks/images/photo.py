@@ -20,12 +20,12 @@ def landscape(folder: Path) -> Path:
     return REAL if REAL.is_file() else _made(folder / "landscape.jpg", _WIDTH, _HEIGHT)
 
 
-def of_megapixels(folder: Path, megapixels: int, kind: str) -> Path:
+def of_megapixels(folder: Path, megapixels: float, kind: str) -> Path:
     """Return a photo of this size, 4:3; `kind` is jpeg, progressive, png or webp."""
     height = round((megapixels * 1e6 * 3 / 4) ** 0.5)
     width = round(height * 4 / 3)
     suffix = {"progressive": "jpg", "jpeg": "jpg"}.get(kind, kind)
-    path = folder / f"{kind}-{megapixels}.{suffix}"
+    path = folder / f"{kind}-{megapixels:g}.{suffix}"
     if not path.exists():
         image = _image(width, height)
         if suffix == "jpg":
