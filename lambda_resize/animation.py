@@ -23,14 +23,14 @@ def render_frames(photo: Photo, decoded: Decoded, sizes: Geometry, spec: Spec) -
     if spec.position in CONTENT_POSITIONS:
         spec = replace(spec, position="centre")
     frames = []
-    for number in range(photo.frames):
+    for number in range(len(decoded.frames)):
         photo.deadline.check()
-        scaled = scaling.scale(decoded, decoded.frame(number), sizes.scaled, transposed=photo.transposed)
+        scaled = scaling.scale(photo, decoded, decoded.frame(number), sizes.scaled)
         frames.append(finishing.finish(_coloured(scaled), "webp", sizes, spec).copy_memory())
     joined = pyvips.Image.arrayjoin(frames, across=1).copy()
     joined.set_type(pyvips.GValue.gint_type, "page-height", frames[0].height)
-    for name in ("delay", "loop"):  # set by the loaders of both `sources.MOVING` formats
-        joined.set_type(photo.image.get_typeof(name), name, photo.image.get(name))
+    for name in ("delay", "loop"):  # set by the loaders of all formats that move
+        joined.set_type(decoded.image.get_typeof(name), name, decoded.image.get(name))
     return joined
 
 

@@ -9,9 +9,9 @@ from typing import cast
 
 import pyvips
 
-from lambda_resize import containers, vips
+from lambda_resize import by_pillow, containers, vips
 from lambda_resize.download import Download
-from lambda_resize.errors import Corrupt, ResizeError, TooLarge, Unsupported
+from lambda_resize.errors import Corrupt, ResizeError, TooLarge
 from lambda_resize.settings import Limits
 
 TIFF_MAGIC = (b"II*\0", b"MM\0*")
@@ -19,7 +19,7 @@ _TIFF_ORDERS = (b"II", b"MM")
 
 
 def source_format(data: bytes) -> str:
-    """Return an image's format by its first bytes: one of the values of `vips.LOADERS`, or of `vips.OPT_IN`.
+    """Return an image's format by its first bytes: of `vips.LOADERS`, `vips.OPT_IN`, or `by_pillow.ALWAYS`.
 
     Raises:
         Unsupported: The format is not accepted.
@@ -29,7 +29,7 @@ def source_format(data: bytes) -> str:
     if found == pyvips.ffi.NULL and data.startswith(TIFF_MAGIC):
         raise Corrupt("header of tiff: its directory is missing")
     if found == pyvips.ffi.NULL:
-        raise Unsupported("not a JPEG, PNG, WebP, GIF, TIFF, AVIF or HEIC image")
+        return by_pillow.source_format(data)
     loader = cast("bytes", pyvips.ffi.string(found)).decode().removesuffix("Buffer")
     return vips.LOADERS.get(loader) or vips.OPT_IN[loader]
 
@@ -121,6 +121,16 @@ class Arriving:
             self._advance()
 
     @property
+    def data(self) -> bytes:
+        """What a decoder may have so far."""
+        return bytes(self._data[: self._kept])
+
+    def whole(self) -> Whole:
+        """Wait for all of it. Raises what `finish` raises."""
+        self.finish()
+        return Whole(self.data, self.format)
+
+    @property
     def _is_whole(self) -> bool:
         return self._arrived == self._download.size
 
@@ -156,10 +166,11 @@ class _Reader:
 File = Whole | Arriving
 
 
-def opened(data: bytes | Download, limits: Limits) -> File:
+def opened(data: bytes | Download, limits: Limits, *, animated: bool = False) -> File:
     """Return a file whose format is accepted and whose structure costs no more than the limits allow.
 
-    A baseline JPEG and a PNG that is not interlaced are decoded while they arrive; their structure is checked then.
+    A baseline JPEG, and a PNG that is not interlaced and not to be animated, are decoded while they arrive; their
+    structure is checked then.
 
     Raises:
         Unsupported: Not an image, or its format is not accepted.
@@ -172,7 +183,7 @@ def opened(data: bytes | Download, limits: Limits) -> File:
     if size > limits.max_source_bytes:
         raise TooLarge(f"{size} bytes, the limit is {limits.max_source_bytes}")
     if isinstance(data, Download):
-        return _arriving(data, limits) or _whole(data.whole(), limits)
+        return _arriving(data, limits, animated=animated) or _whole(data.whole(), limits)
     return _whole(data, limits)
 
 
@@ -181,14 +192,14 @@ def _whole(data: bytes, limits: Limits) -> Whole:
     return Whole(containers.checked(data, found, limits.max_frame_pixels), found)
 
 
-def _arriving(download: Download, limits: Limits) -> Arriving | None:
+def _arriving(download: Download, limits: Limits, *, animated: bool) -> Arriving | None:
     """Return the file, if it can be decoded while it arrives."""
     head = download.head()
     if head.startswith(_TIFF_ORDERS):  # what tells it apart may come last
         return None
     found = source_format(head)
     walk = containers.walk(found, limits.max_frame_pixels)
-    if walk is None:
+    if walk is None or (found == "png" and animated):  # frames are not decoded in the order of its bytes
         return None
     arrived, is_sequential = 0, None
     while is_sequential is None:

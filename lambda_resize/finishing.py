@@ -18,6 +18,12 @@ def finish(image: pyvips.Image, target: str, sizes: Geometry, spec: Spec) -> pyv
     return _cut(image, sizes.result, spec) if spec.fit == "cover" else _pad(image, sizes.result, spec)
 
 
+def reads_twice(image: pyvips.Image, spec: Spec) -> bool:
+    """Whether the pixels are read before they are encoded: to find transparency, or what to cut."""
+    by_content = spec.fit == "cover" and spec.position in CONTENT_POSITIONS
+    return by_content or (spec.transparent == "keep" and bool(image.hasalpha()))
+
+
 def is_transparent(image: pyvips.Image) -> bool:
     """Whether any pixel is not opaque; an alpha channel alone does not mean that."""
     return bool(image.hasalpha() and image[image.bands - 1].min() < OPAQUE)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import pyvips
 
 from lambda_resize import animation, codecs, files, finishing, geometry, scaling, thumbhash, vips
+from lambda_resize.containers import jpeg_damage
 from lambda_resize.deadline import Deadline
 from lambda_resize.download import Download
-from lambda_resize.errors import ResizeError
-from lambda_resize.files import File
+from lambda_resize.errors import Corrupt, ResizeError
+from lambda_resize.files import Arriving, File
 from lambda_resize.geometry import Size
 from lambda_resize.scaling import Decoded
 from lambda_resize.settings import Limits
@@ -21,7 +22,7 @@ from prewmanager_presets import Spec
 DEFAULT_LIMITS = Limits()
 
 # The output format of `keep`, by the photo's; of an animation it renders the first frame.
-KEPT = {"jpeg": "jpeg", "png": "png", "webp": "webp", "heif": "avif", "gif": "png", "svg": "png"}
+KEPT = {"jpeg": "jpeg", "png": "png", "webp": "webp", "heif": "avif", "avis": "avif", "gif": "png", "svg": "png"}
 
 
 @dataclass(frozen=True)
@@ -77,37 +78,77 @@ def resize_many(
     """
     waited_s = (lambda: data.waited_s) if isinstance(data, Download) else (lambda: 0.0)
     with Deadline(limits.max_seconds, limits.ends_at, waited_s) as deadline:
-        renderers: dict[tuple[bool, bool], _Renderer | ResizeError] = {}
-        file = _opened(data, deadline, limits)
+        file = _opened(data, deadline, limits, animated=any(map(_may_move, specs)))
+        batch = _Batch(file, specs, deadline, limits, placeholder=placeholder)
         for spec in specs:
-            kind = (_may_move(spec), spec.best_effort)
-            if kind not in renderers:
-                alike = [other for other in specs if (_may_move(other), other.best_effort) == kind]
-                renderers[kind] = _renderer(file, alike, deadline, limits, placeholder=placeholder)
-            renderer = renderers[kind]
-            yield renderer if isinstance(renderer, ResizeError) else renderer.attempt(spec)
+            yield batch.render(spec)
 
 
-def _opened(data: bytes | Download, deadline: Deadline, limits: Limits) -> File | ResizeError:
+def _opened(data: bytes | Download, deadline: Deadline, limits: Limits, *, animated: bool) -> File | ResizeError:
     try:
         with deadline.translated():
-            return files.opened(data, limits)
+            return files.opened(data, limits, animated=animated)
     except ResizeError as error:
         return error
 
 
-def _renderer(
-    file: File | ResizeError, specs: Sequence[Spec], deadline: Deadline, limits: Limits, *, placeholder: bool
-) -> _Renderer | ResizeError:
-    if isinstance(file, ResizeError):
-        return file
-    try:
-        with deadline.translated(), file.translated(), vips.decoding():
-            first = specs[0]
-            photo = open_photo(file, deadline, limits, animated=_may_move(first), best_effort=first.best_effort)
-            return _Renderer(photo, specs, placeholder=placeholder)
-    except ResizeError as error:
-        return error
+class _Batch:
+    """Renders the specs of one photo; those that need the same pixels share a renderer."""
+
+    def __init__(
+        self,
+        file: File | ResizeError,
+        specs: Sequence[Spec],
+        deadline: Deadline,
+        limits: Limits,
+        *,
+        placeholder: bool,
+    ) -> None:
+        self._file = file
+        self._specs = specs
+        self._deadline = deadline
+        self._limits = limits
+        self._placeholder = placeholder
+        self._renderers: dict[tuple[bool, bool], _Renderer | ResizeError] = {}
+
+    def render(self, spec: Spec) -> Preview | ResizeError:
+        """Return the preview, or its error.
+
+        A JPEG that was decoded while it arrived may have faults that can be repaired; once it is there, that is done.
+        """
+        outcome = self._attempt(spec)
+        if not isinstance(self._file, Arriving) or self._file.format != "jpeg":
+            return outcome
+        if isinstance(outcome, ResizeError) and not isinstance(outcome, Corrupt):
+            return outcome
+        try:
+            with self._deadline.translated():
+                self._file = self._file.whole()
+        except ResizeError as error:
+            return error
+        if isinstance(outcome, Preview) and (spec.best_effort or not jpeg_damage.is_faulty(self._file.data)):
+            return outcome
+        self._renderers.clear()
+        return self._attempt(spec)
+
+    def _attempt(self, spec: Spec) -> Preview | ResizeError:
+        kind = _kind(spec)
+        if kind not in self._renderers:
+            self._renderers[kind] = self._renderer([other for other in self._specs if _kind(other) == kind])
+        renderer = self._renderers[kind]
+        return renderer if isinstance(renderer, ResizeError) else renderer.attempt(spec)
+
+    def _renderer(self, specs: Sequence[Spec]) -> _Renderer | ResizeError:
+        file = self._file
+        if isinstance(file, ResizeError):
+            return file
+        moving, best_effort = _kind(specs[0])
+        try:
+            with self._deadline.translated(), file.translated(), vips.decoding():
+                photo = open_photo(file, self._deadline, self._limits, animated=moving, best_effort=best_effort)
+                return _Renderer(photo, specs, placeholder=self._placeholder)
+        except ResizeError as error:
+            return error
 
 
 class _Renderer:
@@ -140,30 +181,33 @@ class _Renderer:
             image, target = animation.render_frames(photo, self._pixels(), sizes, spec), "webp"
         else:
             image = self._scaled(sizes.scaled)
-            if spec.transparent == "keep" and image.hasalpha():
-                image = image.copy_memory()  # its pixels are read twice: to find transparency, and to encode
+            if finishing.reads_twice(image, spec):
+                image = photo.in_memory(image)
             target = _target_format(photo, spec, image)
             image = finishing.finish(image, target, sizes, spec)
         encoded = codecs.encode(photo.deadline.watch(image), target, spec)
+        photo.check_pixels_are_whole()
         content_type = codecs.ENCODERS[target].content_type
         return Preview(encoded, content_type, image.width, sizes.result.height, self._thumbhash)
 
     def _pixels(self) -> Decoded:
         """Decode the photo as large as the largest preview needs; only once if several previews share it."""
         if self._decoded is None:
-            self._decoded = scaling.decode(self._photo, self._largest)
+            decoded = scaling.decode(self._photo, self._largest)
             if self._shared:
-                self._decoded = self._decoded.in_memory()
+                decoded = decoded.in_memory()
+                self._photo.check_pixels_are_whole()
+            self._decoded = decoded
         return self._decoded
 
     def _scaled(self, size: Size) -> pyvips.Image:
         decoded = self._pixels()
-        return scaling.scale(decoded, decoded.image, size, transposed=self._photo.transposed)
+        return scaling.scale(self._photo, decoded, decoded.image, size)
 
     def _placeholder(self) -> bytes:
         size = geometry.plan(self._photo.upright, thumbhash.SPEC).scaled
         decoded = self._pixels()
-        image = scaling.scale(decoded, decoded.frame(0), size, transposed=self._photo.transposed).colourspace("srgb")
+        image = scaling.scale(self._photo, decoded, decoded.frame(0), size).colourspace("srgb")
         rgba = image if image.hasalpha() else image.addalpha()
         return thumbhash.of_pixels(size, bytes(rgba.write_to_memory()))
 
@@ -180,3 +224,8 @@ def _target_format(photo: Photo, spec: Spec, image: pyvips.Image) -> str:
 def _may_move(spec: Spec) -> bool:
     """Whether animations stay animated: as WebP, which clients that show AVIF show too."""
     return spec.animated and spec.format in {"keep", "webp", "avif"}
+
+
+def _kind(spec: Spec) -> tuple[bool, bool]:
+    """What specs have in common that need the same pixels: whether they may move, and whether damage is shown."""
+    return _may_move(spec), spec.best_effort

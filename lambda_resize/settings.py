@@ -38,7 +38,8 @@ class Limits:
     Attributes:
         max_source_bytes: Size of the stored photo.
         max_source_pixels: Width x height of the photo, and of the scaled photo. The default accepts the largest phone
-            cameras (108 megapixels). Of an animation, all frames that are read count.
+            cameras (200 megapixels), since a baseline JPEG counts half. Of an animation, all frames that are read
+            count.
         max_frame_pixels: Width x height of a photo whose decoder must hold all of it at once: a progressive
             JPEG, an interlaced PNG, WebP, AVIF, HEIC, GIF. The default keeps each of them below 1 GB; AVIF takes
             twice the memory of the others, and may have half as many.

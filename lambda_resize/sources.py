@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import pyvips
 
-from lambda_resize import vips
-from lambda_resize.containers import gif, heif, icc
+from lambda_resize import amended, by_pillow, colours, containers, vips
+from lambda_resize.by_pillow import Pictures
+from lambda_resize.containers import avis, gif, heif, icc, jpeg_damage, png, tiff
+from lambda_resize.containers.cicp import Coding
 from lambda_resize.deadline import Deadline
 from lambda_resize.errors import Corrupt, TooLarge, Unsupported
 from lambda_resize.files import File, Whole
@@ -22,8 +25,15 @@ MAX_BANDS = 5  # CMYK and transparency; a TIFF may declare thousands, each of wh
 # a pixel, so a PNG of 2 KB that declares 2 million by 48 pixels, far below the limit of its area, takes 3.4 GB.
 MAX_SIDE = 65_535
 WHOLE_FRAME = frozenset({"webp", "gif", "heif"})  # decoders that hold the whole frame, as all do if it is interlaced
+# Parts of the limit of a frame: Pillow's decoders and the copies between them take up to 28 bytes a pixel, and JPEG
+# 2000's up to 0.7 µs.
+PILLOWS_SHARE, JPEG_2000S_SHARE = 4, 8
+PILLOWS_FRAMES = 16  # what its decoders hold besides those that are decoded: AVIF's has several at once
 MOVING = frozenset({"webp", "gif"})
 HELD_FRAMES = 2.4  # of the largest size, of four bytes a pixel, fit into 1 GB
+FAIL_ON = {"jpeg": "warning", "tiff": "error"}  # what is an error besides libvips' own
+# A JPEG that is decoded row by row counts half: 200 megapixels take 0.3 s and 60 MB, since its decoder shrinks it.
+ROWS_OF_JPEG = 2
 PROFILE = "icc-profile-data"
 TRANSPOSED = frozenset({5, 6, 7, 8})  # EXIF orientations of photos stored on their side
 
@@ -49,8 +59,8 @@ class Photo:
     def open(self, **options: Any) -> pyvips.Image:
         """Open the file; its pixels are decoded when the result is saved, and errors in them appear only then.
 
-        A file that ends too early is an error, which TIFF's loader reports one level later than the others. The next
-        level, `warning`, would reject photos that phones really produce.
+        A file that ends too early is an error, which TIFF's loader reports one level later than the others, and JPEG's
+        as one of its warnings; those that harm no picture are repaired before, see `containers.jpeg_damage`.
 
         Args:
             options: Options of libvips' loader, such as JPEG's `shrink`.
@@ -59,15 +69,31 @@ class Photo:
             Corrupt: The header, or for HEIC the whole file, cannot be decoded.
             Unsupported: It is a HEIC photo, and its decoder is not installed.
         """
-        fail_on = "error" if self.format == "tiff" else "truncated"
-        options["fail_on"] = "none" if self.best_effort else fail_on
-        if self.frames > 1:
+        options["fail_on"] = "none" if self.best_effort else FAIL_ON.get(self.format, "truncated")
+        if self.format == "jpeg" and self.best_effort:
+            options["unlimited"] = True  # else the hundredth warning is an error
+        if self.frames > 1 and self.format in MOVING:
             options["n"] = -1
+        if self.format == "tiff":
+            options["page"] = self._page.number
         try:
             image = pyvips.Image.new_from_source(self.file.source(), "", access="sequential", **options)
         except vips.FAILURES as error:
             raise vips.failure(error, f"header of {self.format}: ") from error
-        return self.deadline.watch(_with_tamed_profile(image))
+        if self.format == "tiff":
+            image = amended.tiff(image, self._page)
+        if self.format == "gif":
+            image = amended.gif(image, list(islice(gif.frames(self.file.data), self.frames)))
+        return self.deadline.watch(colours.described(_with_tamed_profile(image), self.coding))
+
+    @cached_property
+    def coding(self) -> Coding:
+        """What it says of its colours, besides a profile."""
+        return containers.coding(self.file.data, self.format) if self.format in containers.CODED else Coding()
+
+    @cached_property
+    def _page(self) -> tiff.Page:
+        return tiff.page(self.file.data)
 
     @property
     def format(self) -> str:
@@ -76,11 +102,17 @@ class Photo:
 
     @cached_property
     def image(self) -> pyvips.Image:
-        """The photo at its full size; HEIC is already decoded, upright and with 8 bits a channel."""
-        if isinstance(self.file, Whole) and self.format == "heif" and heif.is_hevc(self.file.data):
-            photo = Heic(self.file.data)
-            self._check(photo.size, photo.size, whole=True, deep=photo.bits > 8)  # noqa: PLR2004 -- a byte
-            return _with_tamed_profile(photo.decode(self.deadline))
+        """The photo at its full size; HEIC is already decoded, and upright."""
+        if self.format in by_pillow.ALWAYS:
+            size = self._pictures.size
+            share = JPEG_2000S_SHARE if self.format == "jp2" else PILLOWS_SHARE
+            self._check(Size(size.width, size.height * self.frames), size, whole=True, share=share)
+            self.deadline.check()
+            return colours.described(_with_tamed_profile(self._pictures.picture()), self.coding)
+        if self.format == "heif" and heif.is_hevc(self.file.data):
+            photo = Heic(self.file.data, deep=colours.are_deep(self.coding))
+            self._check(photo.size, photo.size, whole=True, share=2 if photo.bits > 8 else 1)  # noqa: PLR2004 -- a byte
+            return colours.described(_with_tamed_profile(photo.decode(self.deadline)), self.coding)
         header = self.open()
         if header.bands > MAX_BANDS:
             raise Unsupported(f"{header.bands} channels")
@@ -88,9 +120,54 @@ class Photo:
             Size(header.width, header.height),
             Size(header.width, header.get_page_height()),
             whole=self.format in WHOLE_FRAME or bool(_field(header, "interlaced", 0)),
-            deep=header.format != "uchar" or self.format == "heif",
+            share=2 if header.format != "uchar" or self.format == "heif" else 1,
         )
         return header
+
+    @cached_property
+    def _pictures(self) -> Pictures:
+        return Pictures(self.file.data, self.format)
+
+    @property
+    def by_pillow(self) -> bool:
+        """Whether its frames are decoded by Pillow, one by one."""
+        return self.format in by_pillow.ALWAYS or (self.format == "png" and self.frames > 1)
+
+    def moving(self) -> tuple[pyvips.Image, tuple[pyvips.Image, ...]]:
+        """Decode all frames by Pillow. Return the first with delays, and all of them. Raises `Corrupt`, `TimedOut`."""
+        frames: list[pyvips.Image] = []
+        delays: list[int] = []
+        try:
+            for frame, delay in self._pictures.frames(self.frames):
+                self.deadline.check()
+                frames.append(self._described(frame))
+                delays.append(delay)
+        except Corrupt:
+            if not self.best_effort or not frames:
+                raise
+        first = frames[0].copy()
+        first.set_type(pyvips.GValue.array_int_type, "delay", delays)
+        first.set_type(pyvips.GValue.gint_type, "loop", self._pictures.loop)
+        return first, tuple(frames)
+
+    def _described(self, image: pyvips.Image) -> pyvips.Image:
+        """Return a frame of an animation with what is said of the whole: its colours and orientation."""
+        image = image.copy()
+        for name in (PROFILE, "orientation", colours.FIELD):
+            if self.image.get_typeof(name):
+                image.set_type(self.image.get_typeof(name), name, self.image.get(name))
+        return image
+
+    def in_memory(self, image: pyvips.Image) -> pyvips.Image:
+        """Decode into memory, so that pixels can be read more than once and in any order. Raises `Corrupt`."""
+        copied = image.copy_memory()
+        self.check_pixels_are_whole()  # now: pyvips forgets warnings when it looks for a field
+        return copied
+
+    def check_pixels_are_whole(self) -> None:
+        """Raise `Corrupt` if a JPEG's decoder has invented pixels; to be called when all are decoded."""
+        if self.format == "jpeg" and not self.best_effort:
+            vips.check_warnings("VipsJpeg")
 
     @property
     def size(self) -> Size:
@@ -107,20 +184,22 @@ class Photo:
         """The size after the EXIF orientation is applied."""
         return Size(*reversed(self.size)) if self.transposed else self.size
 
-    def _check(self, frames: Size, frame: Size, *, whole: bool, deep: bool) -> None:
+    def _check(self, frames: Size, frame: Size, *, whole: bool, share: int) -> None:
         """Reject a photo that is too large, before decoding.
 
         Args:
             frames: All of them, one below the other.
             frame: One of them.
             whole: Whether its decoder holds all of it.
-            deep: Whether it has 16 bits a channel or is an AVIF, which take twice the memory and the time.
+            share: What part of a frame's limit it may have: half of 16 bits a channel, and of an AVIF, which take twice
+                the memory and the time.
         """
-        check_pixels("the image", frames, self.limits.max_source_pixels)
+        by_rows = self.format == "jpeg" and not whole
+        check_pixels("the image", frames, self.limits.max_source_pixels * (ROWS_OF_JPEG if by_rows else 1))
         if max(frame) > MAX_SIDE:
             raise TooLarge(f"the image has {frames.width}x{frames.height} pixels, the limit of a side is {MAX_SIDE}")
         if whole:
-            limit = self.limits.max_frame_pixels // (2 if deep else 1)
+            limit = self.limits.max_frame_pixels // share
             check_pixels(f"the image, {self.format} to be decoded whole,", frame, limit)
 
 
@@ -132,13 +211,33 @@ def open_photo(file: File, deadline: Deadline, limits: Limits, *, animated: bool
         Corrupt: The header cannot be read, or an animation that is to be kept ends early.
         TooLarge: More pixels than the limits allow.
     """
+    vips.drop_warnings()
+    if isinstance(file, Whole):
+        file = _prepared(file, limits, animated=animated, best_effort=best_effort)
     photo = Photo(file, 1, best_effort, deadline, limits)
-    if not (animated and isinstance(file, Whole) and file.format in MOVING):
-        return photo
-    if file.format == "gif" and not best_effort and not gif.is_whole(file.data):
-        raise Corrupt("gif: it ends within a frame")
-    frames = _field(photo.image, "n-pages", 1)
+    frames = _frames(photo) if animated else 1
     return photo if frames == 1 else Photo(file, frames, best_effort, deadline, limits)
+
+
+def _prepared(file: Whole, limits: Limits, *, animated: bool, best_effort: bool) -> Whole:
+    """Return what is to be decoded of a file, all of which is there. Raises `Corrupt`, `TooLarge`."""
+    if animated and file.format == "heif" and avis.is_moving(file.data):
+        return Whole(containers.checked(file.data, "avis", limits.max_frame_pixels), "avis")
+    if animated and file.format == "gif" and not best_effort and not gif.is_whole(file.data):
+        raise Corrupt("gif: it ends within a frame")
+    if file.format == "jpeg" and not best_effort:
+        return Whole(jpeg_damage.repaired(file.data), file.format)
+    return file
+
+
+def _frames(photo: Photo) -> int:
+    """Return how many frames a photo has that may move."""
+    if photo.format in MOVING:
+        return _field(photo.image, "n-pages", 1)
+    if photo.format == "png":
+        declared = png.frames(photo.file.data)
+        return declared if declared == 1 else min(declared, Pictures(photo.file.data, photo.format).count)
+    return Pictures(photo.file.data, photo.format).count if photo.format == "avis" else 1
 
 
 def check_pixels(what: str, size: Size, limit: int) -> None:
@@ -149,7 +248,8 @@ def check_pixels(what: str, size: Size, limit: int) -> None:
 
 def check_held(photo: Photo, scaled: Size) -> None:
     """Raise `TooLarge` for an animation that takes too much memory, which has its frames decoded and scaled."""
-    held = photo.size.pixels * photo.frames + 2 * scaled.pixels  # the encoder copies them
+    frames = photo.frames + (PILLOWS_FRAMES if photo.by_pillow else 0)
+    held = photo.size.pixels * frames + 2 * scaled.pixels  # the encoder copies them
     limit = int(HELD_FRAMES * photo.limits.max_frame_pixels)
     if held > limit:
         raise TooLarge(f"the animation holds {held} pixels, decoded and scaled, the limit is {limit}")

@@ -28,8 +28,11 @@ LOADERS: Mapping[str, str] = {
 }
 OPT_IN: Mapping[str, str] = {"VipsForeignLoadSvg": "svg"}
 
-# libvips' messages for intact files that it cannot read: TIFF in Lab, with 12 bits, tiled planes, LZMA, JPEG of 1992.
-UNREADABLE = re.compile(r"not supported|not configured|not built in|bad labq format|not a whole number of bytes")
+# libvips' messages for intact files that it cannot read: TIFF in Lab, with 12 bits, tiled planes, LZMA; JPEG of 12
+# bits, or lossless.
+UNREADABLE = re.compile(
+    r"not supported|Unsupported (JPEG|color)|not configured|not built in|bad labq format|not a whole number of bytes"
+)
 
 # A process whose memory is limited, or whose host has no more.
 OUT_OF_MEMORY = "out of memory"
@@ -69,6 +72,21 @@ def failure(error: pyvips.Error | UnicodeDecodeError, what: str = "") -> ResizeE
         return TooLarge(f"{what}{reason[:300]}")
     kind = Unsupported if UNREADABLE.search(reason) else Corrupt
     return kind(f"{what}{reason[:300]}")
+
+
+def drop_warnings() -> None:
+    """Forget what libvips' loaders have warned of."""
+    pyvips.vips_lib.vips_error_clear()
+
+
+def check_warnings(loader: str) -> None:
+    """Raise `Corrupt` if a loader has warned since the last check: libvips itself does not look after the last rows.
+
+    The messages are the process's: `drop_warnings` of an earlier photo before the next.
+    """
+    text = " ".join(str(pyvips.Error("")).split())  # reads all messages, and forgets them
+    if f"{loader}:" in text:
+        raise Corrupt(text[:300])
 
 
 @contextmanager

@@ -31,3 +31,12 @@ def _real_photos() -> Path:
     if not folder.is_dir():
         pytest.skip("no folder of real photos here")
     return folder
+
+
+@pytest.fixture(scope="session", name="image_cases")
+def _image_cases() -> Path:
+    """The folder of images that came out wrong, beside the checkout; tests that need it are skipped without it."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "cases" / "images"
+    if not folder.is_dir():
+        pytest.skip("no folder of images that came out wrong here")
+    return folder

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
-from lambda_resize.containers import gif, heif, jpeg, png, svg, tiff, webp
+from lambda_resize.containers import avis, gif, heif, jpeg, png, svg, tiff, webp
+from lambda_resize.containers.cicp import Coding
 
 # From a file and the limit of a frame in pixels to the file that the decoder gets.
 _CHECKS: Mapping[str, Callable[[bytes, int], bytes]] = {
+    "avis": avis.checked,
     "gif": gif.checked,
     "heif": heif.checked,
     "jpeg": jpeg.checked,
@@ -17,6 +19,17 @@ _CHECKS: Mapping[str, Callable[[bytes, int], bytes]] = {
     "tiff": tiff.checked,
     "webp": webp.checked,
 }
+
+
+_CODINGS: Mapping[str, Callable[[bytes], Coding]] = {"avis": avis.coding, "heif": heif.coding, "png": png.coding}
+
+
+CODED = frozenset(_CODINGS)  # formats that say something of their colours, besides a profile
+
+
+def coding(data: bytes, source_format: str) -> Coding:
+    """Return what a photo of one of these formats says of its colours; what comes before its pixels suffices."""
+    return _CODINGS[source_format](data)
 
 
 def checked(data: bytes, source_format: str, max_frame_pixels: int) -> bytes:
@@ -29,7 +42,7 @@ def checked(data: bytes, source_format: str, max_frame_pixels: int) -> bytes:
         Corrupt: It contradicts itself about that.
         Unsupported: It has parts of a kind that is not followed here.
     """
-    return _CHECKS[source_format](data, max_frame_pixels)
+    return _CHECKS[source_format](data, max_frame_pixels) if source_format in _CHECKS else data
 
 
 class Walk(Protocol):

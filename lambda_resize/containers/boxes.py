@@ -167,5 +167,6 @@ def properties(content: memoryview) -> dict[int, dict[bytes, memoryview]]:
                     kind, value = declared[index - 1]
                     if kind in _ONCE_OF_AN_ITEM and kind in own:
                         raise Corrupt(f"heif: {kind.decode()} twice for an item")
-                    own[kind] = value
+                    # Colours may be described twice: by a profile, and by code points.
+                    own[kind + bytes(value[:4]) if kind == b"colr" else kind] = value
     return found

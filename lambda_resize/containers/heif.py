@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from lambda_resize.containers import av1, bounds, boxes, hevc
 from lambda_resize.containers.boxes import Item
+from lambda_resize.containers.cicp import Coding
 from lambda_resize.errors import Corrupt, TooLarge, Unsupported
 
 _DERIVED = frozenset({b"grid", b"iovl", b"iden"})
@@ -15,6 +16,7 @@ _DEPTH = 4  # of pictures made of pictures; phones have two levels
 _AUXILIARIES = 2  # their pixels, as a multiple of their picture's: an alpha, a gain map, depth
 _SMALL = 1_000_000  # pixels that any auxiliary may have
 _SIZE, _AV1, _HEVC = b"ispe", b"av01", frozenset({b"hvc1", b"hev1"})
+_COLOURS = b"colrnclx"
 _AV1_CONFIGURATION, _HEVC_CONFIGURATION = b"av1C", b"hvcC"
 _AV1_UNITS = 4  # where they begin in the configuration
 
@@ -42,6 +44,15 @@ def is_hevc(data: bytes) -> bool:
     """Whether the primary picture, or what it is made of, is HEVC: the picture is HEIC."""
     metas = [content for name, content in boxes.children(memoryview(data)) if name == b"meta"]
     return bool(metas) and _Pictures(data, metas[-1][4:]).coding in _HEVC
+
+
+def coding(data: bytes) -> Coding:
+    """Return what is said of the primary picture's colours: by its description, else by AV1 itself.
+
+    libheif does not apply it, except that it brings colours, but not grey, into the full range.
+    """
+    metas = [content for name, content in boxes.children(memoryview(data)) if name == b"meta"]
+    return _Pictures(data, metas[-1][4:]).colours if metas else Coding()
 
 
 @dataclass(frozen=True)
@@ -72,6 +83,13 @@ class _Coded:
             coded = max(av1.profile(self.configuration[_AV1_UNITS:]), av1.profile(self.data))
             return 2 + (full or coded > 0) + (full and flags & 0x40 > 0)
         return 2 if hevc.has_full_colours(self.configuration, self.data) else 1
+
+    @property
+    def is_grey(self) -> bool:
+        """Whether it has no colours, by its configuration."""
+        if self.kind == _AV1:
+            return bool(int.from_bytes(self.configuration[2:3]) & 0x10)
+        return len(self.configuration) > hevc.COLOURS_AT and not self.configuration[hevc.COLOURS_AT] & 3
 
 
 class _Pictures:
@@ -105,10 +123,27 @@ class _Pictures:
     @property
     def coding(self) -> bytes:
         """The kind of the primary item, or of the first that it is made of."""
+        return self._items.get(self._first, Item()).kind
+
+    @property
+    def _first(self) -> int:
         number = self._primary
         for _ in range(_DEPTH):
             number = next(iter(self._made_of[number]), number)
-        return self._items.get(number, Item()).kind
+        return number
+
+    @property
+    def colours(self) -> Coding:
+        first = self._first
+        item = self._items.get(first, Item())
+        coded = self._coded(item)
+        inside = av1.coding(coded.configuration[_AV1_UNITS:] + coded.data) if item.kind == _AV1 else None
+        found = inside or Coding()
+        described = self._items.get(self._primary, Item()).properties.get(_COLOURS) or item.properties.get(_COLOURS)
+        if described is not None:
+            primaries, transfer = int.from_bytes(described[4:6]), int.from_bytes(described[6:8])
+            found = Coding(primaries, transfer, limited=not described[10:11] or not described[10] & 0x80)
+        return replace(found, limited=found.limited and coded.is_grey)
 
     @property
     def _primary(self) -> int:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lambda_resize.containers import bounds
+from lambda_resize.containers.bits import Bits
 
 _SEQUENCE = 33  # the unit that describes the pictures
-_COLOURS_AT, _LENGTH_AT, _ARRAYS_AT = 16, 21, 22  # in `hvcC`
+COLOURS_AT, _LENGTH_AT, _ARRAYS_AT = 16, 21, 22  # in `hvcC`
 _LAYERS_AT, _PROFILE_BITS, _LEVEL_BITS, _MOST_LAYERS = 20, 88, 8, 8
 _FULL = 3  # the colours have the picture's own resolution
 _LENGTH = 4  # bytes of a unit's length, whatever `hvcC` says: the decoder expects these
@@ -21,7 +22,7 @@ def has_full_colours(configuration: bytes, data: bytes) -> bool:
 
     Raises `TooLarge` where it has too many units.
     """
-    if len(configuration) > _COLOURS_AT and configuration[_COLOURS_AT] & 3 == _FULL:
+    if len(configuration) > COLOURS_AT and configuration[COLOURS_AT] & 3 == _FULL:
         return True
     declared = 1 + (configuration[_LENGTH_AT] & 3) if len(configuration) > _LENGTH_AT else _LENGTH
     walks = [_described(configuration), *(_units(data, length) for length in {_LENGTH, declared})]
@@ -60,7 +61,7 @@ def _units(data: bytes, length: int) -> Iterator[bytes]:
 
 def _colours(unit: bytes) -> int:
     """Return the resolution of the colours; the full one where the unit ends too early."""
-    bits = _Bits(unit.replace(b"\0\0\3", b"\0\0"), _LAYERS_AT)
+    bits = Bits(unit.replace(b"\0\0\3", b"\0\0"), _LAYERS_AT)
     layers = bits.read(3)
     bits.skip(1 + _PROFILE_BITS + _LEVEL_BITS)
     present = [(bits.read(1), bits.read(1)) for _ in range(layers)]
@@ -68,32 +69,3 @@ def _colours(unit: bytes) -> int:
     bits.skip(sum(profile * _PROFILE_BITS + level * _LEVEL_BITS for profile, level in present))
     bits.exponential()  # the set's number
     return bits.exponential() if not bits.ended else _FULL
-
-
-class _Bits:
-    """Reads a unit bit by bit; behind its end are zeros."""
-
-    def __init__(self, data: bytes, at: int) -> None:
-        self._data = data
-        self._at = at
-
-    @property
-    def ended(self) -> bool:
-        return self._at >= 8 * len(self._data)
-
-    def read(self, count: int) -> int:
-        value = 0
-        for _ in range(count):
-            value = value << 1 | (not self.ended and self._data[self._at >> 3] >> (7 - self._at % 8) & 1)
-            self._at += 1
-        return value
-
-    def skip(self, count: int) -> None:
-        self._at += count
-
-    def exponential(self) -> int:
-        """Return an Exp-Golomb number."""
-        zeros = 0
-        while not self.ended and not self.read(1):
-            zeros += 1
-        return (1 << zeros) - 1 + self.read(zeros) if zeros <= 32 else _FULL  # noqa: PLR2004 -- longer is no number

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lambda_resize.containers import bounds
+from lambda_resize.containers.cicp import Coding
 
 _START = 8  # the signature
 _FRAME = 12  # of a chunk: length, type, checksum
 _HEADER, _INTERLACED = slice(12, 16), 28  # the first chunk's type, and the last field of its content
 # All chunks that change pixels; those whose name begins with a capital are needed to decode it.
-_KEPT = frozenset({b"tRNS", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP", b"sBIT", b"eXIf", b"pHYs", b"bKGD"})
+_MOVING = frozenset({b"acTL", b"fcTL", b"fdAT"})
+_KEPT = _MOVING | frozenset({b"tRNS", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP", b"sBIT", b"eXIf", b"pHYs", b"bKGD"})
+_AFTER = frozenset({b"PLTE", b"IDAT"})  # what colours are described before
 _SINGLE = frozenset({b"iCCP", b"eXIf"})  # libpng uses one of each
 _END = b"IEND"
 
@@ -69,6 +72,33 @@ class Walk:
         self._is_kept = _is_needed(kind) and not (kind in _SINGLE and kind in self._seen)
         self._seen.add(kind)
         self.is_over = kind == _END
+
+
+def coding(data: bytes) -> Coding:
+    """Return what `cICP` says of the colours, which counts more than a profile (PNG 3, 11.3.2.6)."""
+    at = _START
+    while at + _FRAME <= len(data):
+        kind, size = data[at + 4 : at + 8], int.from_bytes(data[at : at + 4])
+        if kind == b"cICP" and size == 4:  # noqa: PLR2004 -- a byte for each
+            primaries, transfer, _matrix, full = data[at + 8 : at + 12]
+            return Coding(primaries, transfer, limited=not full, over_profile=True)
+        if kind in _AFTER:
+            break
+        at += _FRAME + size
+    return Coding()
+
+
+def frames(data: bytes) -> int:
+    """Return how many frames an animation has, or 1."""
+    found, at, moves = 0, _START, False
+    while at + _FRAME <= len(data):
+        kind = data[at + 4 : at + 8]
+        moves = moves or kind == b"acTL"
+        if kind == b"IDAT" and not moves:
+            return 1
+        found += kind == b"fcTL"
+        at += _FRAME + int.from_bytes(data[at : at + 4])
+    return max(1, found)
 
 
 def _is_needed(kind: bytes) -> bool:

@@ -42,7 +42,7 @@ PAGES = {
 
 FUNCTION_FIELDS = {
     "max_source_bytes": "largest photo that the function reads, in bytes; above: 422",
-    "max_source_pixels": "largest photo that the function decodes, width x height; above: 422",
+    "max_source_pixels": "largest photo that it decodes, width x height; a baseline JPEG counts half; above: 422",
     "max_frame_pixels": "the same for formats whose decoder holds the whole picture (progressive JPEG, WebP, …)",
     "max_seconds": "time limit for decoding, scaling and encoding one photo; above: 504",
     "max_data_bytes": "largest preview that the answer includes; the service streams larger ones from S3",

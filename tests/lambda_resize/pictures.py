@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import pyvips
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
@@ -99,3 +100,13 @@ def difference(one: Image.Image, other: Image.Image) -> float:
 def furthest(given: ArrayLike, wanted: ArrayLike) -> int:
     """Return the largest difference of any channel, of one colour or of many."""
     return int(np.abs(np.subtract(given, wanted, dtype=np.int16)).max())
+
+
+def delta_e(one: Image.Image, other: Image.Image) -> float:
+    """Return the mean difference of colours (CIEDE2000) of two images of the same size; opacity does not count."""
+    assert one.size == other.size
+    lab = [
+        pyvips.Image.new_from_array(np.asarray(each.convert("RGB"))).copy(interpretation="srgb")
+        for each in (one, other)
+    ]
+    return float(lab[0].dE00(lab[1]).avg())

@@ -80,7 +80,7 @@ def _wide(space: Space, *, deep: bool, profile: bool = True) -> bytes:
 
 
 def printed(*, profile: bool = True) -> bytes:
-    """Return the landscape in CMYK, with libvips' own profile."""
+    """Return the landscape in CMYK, with libvips' own profile, which is also the one of files without."""
     rgb = pyvips.Image.new_from_array(np.asarray(_eight_bits(landscape()))).copy(interpretation="srgb")
     cmyk = rgb.icc_transform("cmyk", input_profile="srgb", intent="relative")
     return bytes(cmyk.jpegsave_buffer(Q=95, subsample_mode="off", keep="icc" if profile else "none"))
@@ -129,7 +129,13 @@ def _in_space(space: Space, *, deep: bool) -> Case:
 
 
 def _cmyk() -> Case:
-    return Case("printed", printed(), SMALL, {"profile dropped": (printed(profile=False), SMALL)})
+    return Case("printed", printed(), SMALL, {"by its numbers alone": (_by_numbers(), SMALL)})
+
+
+def _by_numbers() -> bytes:
+    """Return what was printed in RGB, as if inks were exact opposites of light."""
+    cmyk = np.asarray(pyvips.Image.new_from_buffer(printed(), "")).astype(float) / 255
+    return encode(_eight_bits((1 - cmyk[..., :3]) * (1 - cmyk[..., 3:])), "PNG")
 
 
 def _clear() -> Case:

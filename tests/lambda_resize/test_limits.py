@@ -50,6 +50,16 @@ def test_a_frame_that_must_be_held_has_its_own_limit(file_format: str, options: 
         assert resize(data, SMALL, Limits(max_frame_pixels=9_999)).width == 20
 
 
+def test_a_baseline_jpeg_counts_half() -> None:
+    """Its decoder shrinks it row by row."""
+    data = encode(Image.new("RGB", (100, 100)), "JPEG")
+    assert resize(data, SMALL, Limits(max_source_pixels=5_000)).width == 20
+    with pytest.raises(TooLarge, match="100x100"):
+        resize(data, SMALL, Limits(max_source_pixels=4_999))
+    with pytest.raises(TooLarge, match="100x100"):
+        resize(encode(Image.new("RGB", (100, 100)), "JPEG", progressive=True), SMALL, Limits(max_source_pixels=9_999))
+
+
 def test_an_avif_may_have_about_half_as_many_pixels() -> None:
     """Decoding one takes 15 to 18 bytes for each, a HEIC 7 to 10."""
     data = encode(Image.new("RGB", (100, 100)), "AVIF")

@@ -141,6 +141,22 @@ def small_grid_of_large_tiles(side: int, count: int, *, kind: bytes = b"av01") -
     return heif([whole, tile], b"avif" if kind == b"av01" else b"heic")
 
 
+def tiled(width: int, height: int, side: int) -> bytes:
+    """Return a HEIC as the largest phones write it: a grid of tiles of one side, all of the same bytes."""
+    rows, columns = -(-height // side), -(-width // side)
+    data, properties = coded(side, side, kind=b"hvc1")
+    whole = Part(b"grid", (width, height), grid(rows, columns, (width, height)), made_of=range(2, 2 + rows * columns))
+    return heif([whole, *[Part(b"hvc1", (side, side), data, properties)] * (rows * columns)], b"heic")
+
+
+def moving(side: int, count: int) -> bytes:
+    """Return an animated AVIF with transparency, of plain frames with colours at the full resolution."""
+    frames = [Image.new("RGBA", (side, side), (number, 0, 200, 128)) for number in range(count)]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "AVIF", save_all=True, append_images=frames[1:], speed=10, subsampling="4:4:4")
+    return buffer.getvalue()
+
+
 def large_alpha(side: int) -> bytes:
     """Return a picture of 64x64 pixels with an alpha of `side` pixels a side."""
     data, properties = coded(64, 64)

@@ -138,6 +138,52 @@ def gif_hidden_frames(count: int) -> bytes:
     return plain[:at] + b"\x21\xf9\0\1a\0" + plain[at:]
 
 
+def jpeg_header(width: int, height: int) -> bytes:
+    """Return a plain grey baseline JPEG, whose blocks are two bits each: as an honest one of one colour."""
+    frame = struct.pack(">BHHBBBB", 8, height, width, 1, 1, 0x11, 0)
+    tables = _segment(0xDB, b"\0" + bytes([1] * 64)) + _segment(0xC0, frame)
+    codes = b"".join(_segment(0xC4, kind + bytes([1] + [0] * 15) + b"\0") for kind in (b"\0", b"\x10"))
+    blocks = -(-width // 8) * -(-height // 8)
+    return (
+        b"\xff\xd8" + tables + codes + _segment(0xDA, bytes([1, 1, 0, 0, 63, 0])) + bytes(blocks // 4 + 1) + b"\xff\xd9"
+    )
+
+
+def jpeg_2000(width: int, height: int) -> bytes:
+    """Return a plain JPEG 2000."""
+    return saved("JPEG2000", (width, height))
+
+
+def bmp(width: int, height: int) -> bytes:
+    """Return a BMP of run lengths that ends at once."""
+    head = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, 1, 2, 0, 0, 0, 0)
+    return b"BM" + struct.pack("<IHHI", 14 + 40 + 1024 + 2, 0, 0, 14 + 40 + 1024) + head + bytes(1024) + b"\0\1"
+
+
+def psd(width: int, height: int) -> bytes:
+    """Return the header of a PSD, and no pixels."""
+    return struct.pack(">4sH6xHIIHH", b"8BPS", 1, 3, height, width, 8, 3) + bytes(12) + b"\0\0"
+
+
+def ico(picture: bytes) -> bytes:
+    """Return an ICO that says that its picture is small."""
+    return struct.pack("<HHHBBBBHHII", 0, 1, 1, 64, 64, 0, 0, 1, 32, len(picture), 22) + picture
+
+
+def apng(count: int, side: int) -> bytes:
+    """Return black frames of a side, in a PNG."""
+    row = bytes(1 + side * 4)
+    pixels = zlib.compress(row * side, 9)
+    frames = bytearray()
+    for number in range(count):
+        place = struct.pack(">IIIIIHHBB", max(0, 2 * number - 1), side, side, 0, 0, 1, 10, 0, 0)
+        frames += chunk(b"fcTL", place)
+        frames += chunk(b"fdAT", struct.pack(">I", 2 * number) + pixels) if number else chunk(b"IDAT", pixels)
+    header = struct.pack(">IIBBBBB", side, side, 8, 6, 0, 0, 0)
+    moving = chunk(b"acTL", struct.pack(">II", count, 0))
+    return PNG + chunk(b"IHDR", header) + moving + bytes(frames) + chunk(b"IEND", b"")
+
+
 def tiff_planes(side: int) -> bytes:
     """Return a TIFF of four planes of 16 bits, each in one strip, which all are the same bytes."""
     packed = zlib.compress(bytes(2 * side * side), 9)
