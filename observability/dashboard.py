@@ -37,7 +37,7 @@ def dashboard() -> str:
             builders.QueryVariable("job")
             .label("Installation")
             .datasource(_SOURCE)
-            .query("label_values(prewmanager_redis_up, job)")
+            .query("label_values(prewmanager_build_info, job)")
             .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
             .include_all(include_all=True)
             .all_value(".+")

@@ -100,7 +100,14 @@ FLIGHTS = (
         "Failures by kind",
         "What goes wrong?",
         "ops",
-        (rate("prewmanager_flights_total", "outcome", ',outcome!~"made|found|joined"'), "{{outcome}}"),
+        (rate("prewmanager_flights_total", "outcome", ',outcome!~"made|found|joined|companion"'), "{{outcome}}"),
+        stacked=True,
+    ),
+    panel(
+        "Failures from the cache",
+        "Which failures are asked for again, while they are known? Nothing is tried for these.",
+        "ops",
+        (rate("prewmanager_cached_failures_total", "outcome"), "{{outcome}}"),
         stacked=True,
     ),
     panel(
@@ -167,6 +174,25 @@ MONEY = (
     ),
 )
 PROCESSES = (
+    panel(
+        "Versions and presets",
+        "Do all replicas run the same? Different numbers of replicas and of definitions say that they do not.",
+        "short",
+        ('count by (version) (prewmanager_build_info{job=~"$job"})', "replicas of {{version}}"),
+        (
+            'count by (preset) (count by (preset, fingerprint) (prewmanager_preset_info{job=~"$job"}))',
+            "definitions of {{preset}}",
+        ),
+    ),
+    panel(
+        "What must not be",
+        "Defects, requests without a flight, lines of the log that are lost, workers that died",
+        "short",
+        *(
+            (f'sum(increase(prewmanager_{name}_total{{job=~"$job"}}[$__rate_interval]))', name.replace("_", " "))
+            for name in ("defects", "refused_requests", "log_lines_lost", "workers_died")
+        ),
+    ),
     panel(
         "CPU",
         "How many cores does a replica use? A process has one event loop, thus at most one core.",

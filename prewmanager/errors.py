@@ -79,10 +79,12 @@ class PreviewFailed(PrewError):
 
     kind: ClassVar[str]
 
-    def __init__(self, detail: str = "", retry_after_s: float | None = None) -> None:
+    def __init__(self, detail: str = "", retry_after_s: float | None = None, *, cached: bool = False) -> None:
+        """`cached`: an earlier flight failed, and nothing was tried for this request."""
         super().__init__(detail)
         self.detail = detail
         self.retry_after_s = retry_after_s
+        self.cached = cached
 
 
 class PhotoMissing(PreviewFailed):

@@ -17,6 +17,7 @@ CLIENT_HEADER = "X-Forwarded-For"
 _IPV6_PREFIX = 64  # of which one client may have all addresses
 # The pattern of nginx/templates/prewmanager/paths.conf: these characters cannot forge a log line.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 
 _headers: ContextVar[Mapping[str, str] | None] = ContextVar("request_headers", default=None)
 _traceparent: ContextVar[str | None] = ContextVar("traceparent", default=None)
@@ -33,6 +34,12 @@ def request_id() -> str | None:
     """Return the current request's id, or None if it has none that is safe to log."""
     given = headers().get(REQUEST_ID_HEADER, "")
     return given if _REQUEST_ID.fullmatch(given) else None
+
+
+def trace_id() -> str | None:
+    """Return the current request's id where it can be that of a trace, as nginx's own can; None otherwise."""
+    known = request_id()
+    return known if known is not None and _TRACE_ID.fullmatch(known) else None
 
 
 def set_traceparent(traceparent: str) -> None:

@@ -16,11 +16,12 @@ import structlog
 import uvloop
 from aiohttp import web
 
+from prewmanager import __version__
 from prewmanager.app import running_service
 from prewmanager.config.settings import Settings
 from prewmanager.errors import InvalidSettings
 from prewmanager.listening import BACKLOG, listening_socket
-from prewmanager.telemetry.logging import configure_logging
+from prewmanager.telemetry.logging import configure_logging, log_loose_tracebacks
 from prewmanager.web.app import make_app
 
 # Longer than nginx keeps its connections, 30 s, so that the service never closes one that nginx is about to use. It
@@ -52,6 +53,7 @@ def run(
     End of file on the descriptor `ends_with` has the same effect as a signal.
     """
     configure_logging(settings.log_level)
+    log_loose_tracebacks()
     _raise_file_limit()
     # uvloop uses a fifth less CPU for a miss than the standard library's event loop.
     with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -75,7 +77,9 @@ async def _serve(
         try:
             await web.SockSite(runner, sock, backlog=BACKLOG).start()
             _trim_memory()
-            _log.info("serving", host=settings.host, port=settings.port, presets=sorted(settings.presets))
+            _log.info(
+                "serving", version=__version__, host=settings.host, port=settings.port, presets=sorted(settings.presets)
+            )
             await stopping.wait()
             _log.info("stopping", grace_s=settings.shutdown_grace)
         finally:

@@ -23,8 +23,10 @@ from prewmanager.adapters.redis.relay import RedisRelay
 from prewmanager.adapters.redis.server_info import watching_evictions
 from prewmanager.adapters.redis.sites import announcing
 from prewmanager.config.settings import Settings
+from prewmanager.errors import FlightStoreUnavailable
 from prewmanager.flights.ports import FlightStore
 from prewmanager.resizing.ports import PhotoFaults, Quota
+from prewmanager.tasks import background
 from prewmanager.telemetry.metrics import Metrics
 from prewmanager.telemetry.tracing import Tracing
 from prewmanager.times import fault_times, lifetimes
@@ -58,14 +60,15 @@ async def opened_shared(settings: Settings, metrics: Metrics, tracing: Tracing) 
     async with connect(
         settings.redis_url, on_change=metrics.redis_is, password_file=settings.redis_password_file
     ) as redis:
-        metrics.redis_is(up=True)
+        metrics.redis_is(up=False)
         notifications = RedisNotifications(redis)
+        store = _redis_store(settings, redis, notifications)
         async with (
+            background(_reached(store, metrics), "first contact with Redis"),
             notifications.listening(),
             watching_evictions(redis, metrics.redis_has_evicted),
             announcing(redis, f"{settings.namespace}/{settings.preview_prefix}", settings.site),
         ):
-            store = _redis_store(settings, redis, notifications)
             yield Shared(
                 FallbackFlightStore(
                     tracing.flight_store(store), alone, lease_s=settings.lease, on_alone=metrics.flight_is_alone
@@ -75,6 +78,13 @@ async def opened_shared(settings: Settings, metrics: Metrics, tracing: Tracing) 
                 {"redis": store},
                 RedisRelay(redis, namespace=settings.namespace) if settings.contact_sheet else None,
             )
+
+
+async def _reached(store: RedisFlightStore, metrics: Metrics) -> None:
+    """Record that Redis is up once it accepts a write; where it does not, its circuit breaker knows when it does."""
+    with contextlib.suppress(FlightStoreUnavailable):
+        await store.ping()
+        metrics.redis_is(up=True)
 
 
 def _quota(settings: Settings, redis: Redis | RedisCluster | None) -> Quota | None:

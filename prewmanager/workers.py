@@ -14,7 +14,8 @@ from prometheus_client.multiprocess import mark_process_dead
 from prewmanager.config.settings import Settings
 from prewmanager.errors import InvalidSettings
 from prewmanager.server import run
-from prewmanager.telemetry.logging import configure_logging
+from prewmanager.telemetry.logging import configure_logging, log_loose_tracebacks
+from prewmanager.telemetry.processes import worker_deaths
 
 _RESTART_PAUSE_S = 1.0
 _LONGEST_REFUSAL = 4096  # bytes, which a pipe takes at once
@@ -43,6 +44,7 @@ class Workers:
         self._refused_read, self._refused_write = os.pipe()
         os.set_blocking(self._refused_read, False)
         self._refused: list[str] = []
+        self._deaths = worker_deaths(registry=None)
 
     def run(self) -> None:
         """Run until SIGTERM or SIGINT, which the workers get as SIGTERM; a second one kills them.
@@ -50,6 +52,7 @@ class Workers:
         Raises `InvalidSettings` if a worker cannot start with them.
         """
         configure_logging(self._settings.log_level)
+        log_loose_tracebacks()
         signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED_FOR)
         for _ in range(self._count):
             self._start()
@@ -97,6 +100,7 @@ class Workers:
                 self._note_refusal()
                 mark_process_dead(pid)  # type: ignore[no-untyped-call]  # prometheus-client annotates only some
                 if not self._stopping:
+                    self._deaths.inc()
                     _log.error("worker.died", pid=pid, status=os.waitstatus_to_exitcode(status))
                     self._restarts.append(time.monotonic() + _RESTART_PAUSE_S)
 

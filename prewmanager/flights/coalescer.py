@@ -11,8 +11,6 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-import structlog
-
 from prewmanager.errors import Overloaded
 from prewmanager.flights.batch import open_batch
 from prewmanager.flights.flight import CRASHED, Flight
@@ -24,8 +22,6 @@ from prewmanager.previews.catalogue import Preview
 from prewmanager.previews.outcome import Failure, Source
 from prewmanager.resizing.load import Load
 from prewmanager.tasks import end, resume_waiter
-
-_log = structlog.get_logger(__name__)
 
 
 class SharedFlight:
@@ -57,7 +53,7 @@ class SharedFlight:
         finally:
             self._observer.waiting(-1)
         if isinstance(result.outcome, Failure):
-            raise result.outcome.error()
+            raise result.outcome.error(cached=result.source is Source.CACHED)
         return Answer(result.outcome, Source.JOINED if joined else result.source, result.timings_ms)
 
 
@@ -127,6 +123,7 @@ class Coalescer:
 
     def _start(self, preview: Preview) -> SharedFlight:
         if len(self._flights) >= self._max_flights:
+            self._parts.observer.refused()
             raise Overloaded("as many flights as this process may have", self._load.drain_s(len(self._flights)))
         flight = SharedFlight(preview, self._tracer.start(preview), self._parts)
         flight.task = asyncio.create_task(self._run(flight), name=f"flight {preview.flight_key}")
@@ -146,7 +143,7 @@ class Coalescer:
                 flight.waiters.publish(FlightResult(Failure.of(Overloaded("this process is stopping"))))
             raise
         except BaseException:  # noqa: BLE001 -- a defect, or a panic in Rust; the waiters must get an answer all the same
-            _log.exception("flight.crashed", key=preview.preview_key)
+            self._parts.observer.crashed(preview)
             if not flight.waiters.published:
                 self._publish(flight, FlightResult(CRASHED))
         finally:

@@ -34,6 +34,7 @@ from prewmanager.flights.result import Completed, FlightResult, Held, Stopwatch
 from prewmanager.flights.unwritten import PendingWrite
 from prewmanager.previews.catalogue import Preview
 from prewmanager.previews.outcome import Failure, Made, Outcome, Source
+from prewmanager.resizing.photos import Fault
 from prewmanager.resizing.render import RenderJob, RenderResult
 
 _log = structlog.get_logger(__name__)
@@ -88,7 +89,8 @@ class Flight:
             with self._stopwatch.step("lock"):
                 acquired = await parts.flight_store.acquire(key)
             if isinstance(acquired, Completed):
-                result = self._result(acquired.outcome) if waited else await self._checked(acquired)
+                joined = self._result(acquired.outcome, Source.JOINED) if waited else None
+                result = joined or await self._checked(acquired)
                 if result is not None:
                     return result
                 continue
@@ -146,15 +148,15 @@ class Flight:
         A preview that the store may not show yet is served, and nobody keeps it.
         """
         if not isinstance(completed.outcome, Made):
-            return self._result(completed.outcome)
+            return self._result(completed.outcome, Source.CACHED)
         if not completed.outcome.stored:
-            return self._result(replace(completed.outcome, cache_control="no-store"))
+            return self._result(replace(completed.outcome, cache_control="no-store"), Source.JOINED)
         with self._stopwatch.step("s3"):
             try:
                 found = await self._parts.store.find(self._preview.preview_key)
             except StorageFailed as error:
                 self._log_failed_check(error)
-                return self._result(completed.outcome)
+                return self._result(completed.outcome, Source.JOINED)
         if found is not None:
             return self._result(found, Source.FOUND)
         self._parts.visibility.saw(at_once=False)
@@ -173,7 +175,8 @@ class Flight:
                     finding.answered(found=True)
                     return Ending(self._result(found, Source.FOUND))
                 if fault is not None:
-                    return Ending(self._result(fault))
+                    source = Source.CACHED if fault.known else Source.MADE
+                    return Ending(self._result(fault.failure, source))
                 return await self._resized(batch, find=by_resizer, keeps_previews=keeps_previews)
         except (ReplicaFailed, QuotaExceeded):
             raise
@@ -182,7 +185,7 @@ class Flight:
         except PreviewFailed as error:
             failure = Failure.of(error)
         except Exception:  # noqa: BLE001 -- whatever it is, the waiters must get an answer
-            _log.exception("flight.crashed", key=self._preview.preview_key)
+            self._parts.observer.crashed(self._preview)
             failure = CRASHED
         return Ending(self._result(failure))
 
@@ -219,8 +222,8 @@ class Flight:
         }
         return replace(rendered.made, stored=False), companions
 
-    async def _known(self, *, ask: bool) -> tuple[Made | None, Failure | None]:
-        """Return the stored preview, if S3 is to be asked here, and the known fault of its photo."""
+    async def _known(self, *, ask: bool) -> tuple[Made | None, Fault | None]:
+        """Return the stored preview, if S3 is to be asked here, and the fault of its photo."""
         fault = self._parts.photos.fault(self._preview.photo_key)
         return await asyncio.gather(self._existing(), fault) if ask else (None, await fault)
 
@@ -235,5 +238,5 @@ class Flight:
     def _log_failed_check(self, error: StorageFailed) -> None:
         _log.warning("flight.existence_check_failed", key=self._preview.preview_key, error=error.detail)
 
-    def _result(self, outcome: Outcome, source: Source = Source.JOINED) -> FlightResult:
+    def _result(self, outcome: Outcome, source: Source = Source.MADE) -> FlightResult:
         return FlightResult(self._parts.memory.within(outcome), source, self._stopwatch.timings_ms)

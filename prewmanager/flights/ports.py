@@ -96,6 +96,14 @@ class FlightObserver(Protocol):
         """A preview was answered before it was written, and is not in the bucket."""
         ...
 
+    def crashed(self, preview: Preview) -> None:
+        """A flight meets a defect, the exception that is being handled."""
+        ...
+
+    def refused(self) -> None:
+        """A request gets no flight: as many are in flight as this process may have."""
+        ...
+
 
 class FlightSpan(AbstractContextManager[object], Protocol):
     """The trace of one flight; current inside its `with` block."""

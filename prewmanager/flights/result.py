@@ -16,7 +16,7 @@ class FlightResult:
     """What a flight ends with, how that came about, and how long its steps took."""
 
     outcome: Outcome
-    source: Source = Source.JOINED
+    source: Source = Source.MADE
     timings_ms: Timings = ()
 
 

@@ -46,19 +46,24 @@ class Failure:
         """Whether another try may succeed, since the failure says nothing about the photo."""
         return issubclass(failure_classes()[self.kind], Transient)
 
-    def error(self) -> PreviewFailed:
+    def error(self, *, cached: bool = False) -> PreviewFailed:
         """Create a new exception, for one waiter."""
-        return failure_classes()[self.kind](self.detail, self.retry_after_s)
+        return failure_classes()[self.kind](self.detail, self.retry_after_s, cached=cached)
 
 
 Outcome = Made | Failure
 
 
 class Source(StrEnum):
-    """Where an answer comes from, in the words of `X-Preview` and the metrics."""
+    """Where an answer comes from, in the words of `X-Preview` and the metrics.
+
+    A failure is `MADE` by the flight that failed, `JOINED` where another replica's flight did meanwhile, and `CACHED`
+    where it was known before.
+    """
 
     MADE = "made"
     JOINED = "joined"
     FOUND = "found"
     FALLBACK = "nearest"
     COMPANION = "companion"
+    CACHED = "cached"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass
 
 import structlog
 
@@ -20,6 +21,14 @@ _KNOWN_S = 0.5
 _log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What any preview of a photo would fail with; `known`: an earlier flight has found it."""
+
+    failure: Failure
+    known: bool
+
+
 class Photos:
     """Finds the fault that any preview of a photo would have, at the cost of no rendering."""
 
@@ -28,14 +37,16 @@ class Photos:
         self._reader = reader
         self._missing_share = 0.0
 
-    async def fault(self, photo_key: str) -> Failure | None:
-        """Return the known fault of a photo; while many are missing, S3 is asked as well. Never raises."""
+    async def fault(self, photo_key: str) -> Fault | None:
+        """Return the fault of a photo that is known; while many are missing, S3 is asked as well. Never raises."""
         known, exists = await asyncio.gather(self._faults.known(photo_key), self._exists(photo_key))
-        if known is not None or exists is not False:
-            return known
+        if known is not None:
+            return Fault(known, known=True)
+        if exists is not False:
+            return None
         self._count(missing=True)
         # Not recorded: few made-up names are requested twice, and S3 is asked again as cheaply.
-        return Failure.of(PhotoMissing("S3 has no such photo"))
+        return Fault(Failure.of(PhotoMissing("S3 has no such photo")), known=False)
 
     async def changed(self, photo_key: str) -> None:
         """Take the photo for another one from now on. Raises `FlightStoreUnavailable`."""

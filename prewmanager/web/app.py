@@ -24,7 +24,8 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from prewmanager.errors import FlightStoreUnavailable, InvalidKey, Overloaded
+from prewmanager import __version__
+from prewmanager.errors import FlightStoreUnavailable, InvalidKey, Overloaded, PrewError
 from prewmanager.flights.coalescer import Coalescer
 from prewmanager.previews.catalogue import Catalogue, decode_path
 from prewmanager.previews.ports import PreviewStore
@@ -32,7 +33,7 @@ from prewmanager.telemetry.metrics import Metrics
 from prewmanager.web.contact_sheet.routes import ContactSheet
 from prewmanager.web.ports import PreviewProvider, Probe
 from prewmanager.web.previews import PreviewHandler
-from prewmanager.web.problems import problem
+from prewmanager.web.problems import problem, server_failures
 
 PROBE_TIMEOUT_S = 3.0
 _RESULTS = "/-/results/"
@@ -66,6 +67,8 @@ def make_app(service: Service) -> web.Application:
     app.middlewares.extend(service.middlewares)
     handler = PreviewHandler(service.catalogue, service.provider, service.store, service.metrics)
     app[SERVICE] = service
+    presets = service.catalogue.presets
+    service.metrics.expect({name: each.fingerprint for name, each in presets.items()}, server_failures())
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/readyz", _readyz)
     app.router.add_get("/metrics", _metrics)
@@ -87,11 +90,13 @@ async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamRe
     except web.HTTPException:
         raise
     except Exception as error:  # noqa: BLE001 -- the last resort: logged in full, not shown to clients
+        if not isinstance(error, PrewError):
+            request.app[SERVICE].metrics.request_crashed()
         return problem(error, request.raw_path)
 
 
 async def _healthz(_: web.Request) -> web.Response:
-    return web.json_response({"status": "alive"})
+    return web.json_response({"status": "alive", "version": __version__})
 
 
 async def _able(request: web.Request) -> web.Response:
@@ -140,5 +145,5 @@ async def _photo_changed(request: web.Request) -> web.Response:
 
 
 async def _metrics(request: web.Request) -> web.Response:
-    content_type = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
-    return web.Response(body=request.app[SERVICE].metrics.text(), headers=content_type)
+    body, content_type = await request.app[SERVICE].metrics.scraped(request.headers.get("Accept", ""))
+    return web.Response(body=body, headers={"Content-Type": content_type})

@@ -15,7 +15,7 @@ import structlog
 from aiohttp import ClientConnectionResetError, web
 from multidict import CIMultiDict
 
-from prewmanager.errors import MethodNotAllowed, PreviewGone, StorageFailed
+from prewmanager.errors import MethodNotAllowed, PreviewGone, PrewError, StorageFailed
 from prewmanager.flights.result import Answer, Timings
 from prewmanager.previews.catalogue import Catalogue, Preview
 from prewmanager.previews.outcome import Source
@@ -58,6 +58,8 @@ class PreviewHandler:
             raise
         except Exception as error:  # noqa: BLE001 -- the last resort: logged in full, not shown to clients
             source, response = error_name(error), problem(error, request.raw_path)
+            if not isinstance(error, PrewError):
+                self._metrics.request_crashed()
         seconds = time.perf_counter() - started
         self._metrics.answered(preset, response.status, source, seconds)
         if self._logs_requests:

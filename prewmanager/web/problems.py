@@ -22,7 +22,9 @@ from prewmanager.errors import (
     ReplicaFailed,
     ResizerFailed,
     UnknownPreset,
+    failure_classes,
 )
+from prewmanager.previews.outcome import Source
 
 SERVER = "prewmanager"  # instead of the versions of Python and aiohttp
 _log = structlog.get_logger(__name__)
@@ -44,10 +46,20 @@ _SHOWN_ALIKE: tuple[type[PreviewFailed], ...] = (PhotoMissing, DeadlineExceeded,
 
 
 def error_name(error: Exception) -> str:
-    """Return an error's name for metrics: its kind, its class, or empty if it is not one of `errors`."""
+    """Return an error's name for metrics: its kind, its class, or empty if it is not one of `errors`.
+
+    A failure that was known before is `cached`, whatever its kind.
+    """
     if isinstance(error, PreviewFailed):
-        return error.kind
+        return Source.CACHED.value if error.cached else error.kind
     return type(error).__name__ if isinstance(error, PrewError) else ""
+
+
+def server_failures() -> list[tuple[int, str]]:
+    """Return status and name of each failure that is the service's, and not the client's or the photo's."""
+    statuses = {kind: _answer(cls())[0] for kind, cls in failure_classes().items()}
+    shown = [(int(status), kind) for kind, status in statuses.items() if status >= HTTPStatus.INTERNAL_SERVER_ERROR]
+    return [(int(HTTPStatus.INTERNAL_SERVER_ERROR), ""), *shown]
 
 
 def problem(error: Exception, path: str) -> web.Response:
@@ -55,7 +67,7 @@ def problem(error: Exception, path: str) -> web.Response:
     if not isinstance(error, PrewError):
         _log.error("request.crashed", path=path, exc_info=error)
         return _response(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error", {})
-    status, title = next((status, title) for cls, status, title in STATUSES if isinstance(error, cls))
+    status, title = _answer(error)
     headers = {}
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = "GET, HEAD"
@@ -63,6 +75,10 @@ def problem(error: Exception, path: str) -> web.Response:
         retry_after_s = error.retry_after_s if isinstance(error, PreviewFailed) else None
         headers["Retry-After"] = str(max(1, math.ceil(retry_after_s or 1)))
     return _response(status, title, headers, _kind(error))
+
+
+def _answer(error: PrewError) -> tuple[HTTPStatus, str]:
+    return next((status, title) for cls, status, title in STATUSES if isinstance(error, cls))
 
 
 def _kind(error: PrewError) -> str | None:

@@ -99,7 +99,7 @@ async def test_a_joining_request_is_linked_to_the_flight(site: TracedReplica) ->
     began = asyncio.create_task(site.get("/prew/card/a.jpg", proxied()))
     await site.resizer.entered.wait()
     joins = asyncio.create_task(site.get("/prew/card/a.jpg", proxied(OTHER_ID)))
-    await until(lambda: b"prewmanager_waiting 2.0" in site.metrics.text())
+    await until(lambda: "prewmanager_waiting 2.0" in site.metrics.text())
     site.resizer.gate.set()
     await asyncio.gather(began, joins)
     await until(lambda: "flight" in site.spans())

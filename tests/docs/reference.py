@@ -58,8 +58,10 @@ def _paragraph(text: str) -> str:
 
 def metrics() -> str:
     """Return each metric with its type, labels and help."""
-    rows = []
-    for family in Metrics().registry.collect():
+    rows, all_metrics = [], Metrics()
+    all_metrics.redis_is(up=True)
+    all_metrics.redis_has_evicted(0)
+    for family in all_metrics.registry.collect():
         name = f"{family.name}_total" if family.type == "counter" else family.name
         if family.name.startswith("prewmanager"):
             rows.append(f"| `{name}` | {family.type} | {family.documentation} |")

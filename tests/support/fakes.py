@@ -195,6 +195,8 @@ class RecordingObserver:
         self.flights: list[tuple[str, Outcome, Source]] = []
         self.takeovers: list[str] = []
         self.lost: list[str] = []
+        self.crashes: list[str] = []
+        self.refusals = 0
         self.waiters = 0
 
     def completed(self, preview: Preview, result: FlightResult, *, waiters: int, seconds: float) -> None:
@@ -210,6 +212,12 @@ class RecordingObserver:
 
     def write_lost(self, preview: Preview) -> None:
         self.lost.append(preview.preview_key)
+
+    def crashed(self, preview: Preview) -> None:
+        self.crashes.append(preview.preview_key)
+
+    def refused(self) -> None:
+        self.refusals += 1
 
 
 class FakeClock:

@@ -73,13 +73,13 @@ async def test_a_task_belongs_to_the_request_that_started_it() -> None:
     assert (await first, request_context.request_id()) == ("the-first-one", "the-second-one")
 
 
-def test_every_line_of_the_log_names_its_request(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_line_of_the_log_names_its_request(capfd: pytest.CaptureFixture[str]) -> None:
     try:
         configure_logging("info")
         log = structlog.get_logger()
         apart(lambda: log.info("something"), {"X-Request-Id": _ID})
         contextvars.Context().run(lambda: log.info("something else"))
-        lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+        lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
     finally:
         structlog.reset_defaults()
 

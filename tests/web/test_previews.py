@@ -193,7 +193,7 @@ async def test_a_304_strips_no_header_from_the_other_waiters_of_its_flight(site:
     etag = made(b"prew/card/a.jpg made by call 1").etag
     requests = [asyncio.create_task(site.get("/prew/card/a.jpg", {"If-None-Match": etag})) for _ in range(3)]
     requests.append(asyncio.create_task(site.get("/prew/card/a.jpg")))
-    await until(lambda: b"prewmanager_waiting 4.0" in site.metrics.text())
+    await until(lambda: "prewmanager_waiting 4.0" in site.metrics.text())
     site.resizer.gate.set()
     answers = await asyncio.gather(*requests)
 
@@ -249,7 +249,7 @@ async def test_a_client_that_leaves_before_a_large_preview_is_no_defect(
     await until(lambda: connection.transport is None)
     with structlog.testing.capture_logs() as log:
         gate.set()
-        await until(lambda: b'status="499"' in site.metrics.text())
+        await until(lambda: 'status="499"' in site.metrics.text())
 
     assert {line["event"] for line in log} == {"request", "flight"}
 
@@ -354,7 +354,7 @@ async def test_metrics_count_requests_and_flights(site: WebReplica) -> None:
     leading = asyncio.create_task(site.get("/prew/thumb/b.jpg"))
     await until(lambda: len(site.resizer.calls) == 2)
     joining = asyncio.create_task(site.get("/prew/thumb/b.jpg"))
-    await until(lambda: b"prewmanager_waiting 2.0" in site.metrics.text())
+    await until(lambda: "prewmanager_waiting 2.0" in site.metrics.text())
     site.resizer.gate.set()
     await asyncio.gather(leading, joining)
     text = await (await site.get("/metrics")).text()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 
@@ -25,10 +24,8 @@ from prewmanager.adapters.otel.ports import TracedFlightStore, TracedResizer, Tr
 from prewmanager.adapters.otel.requests import FlightSpans, RequestSpans
 from prewmanager.flights.ports import FlightStore, FlightTracer
 from prewmanager.previews.ports import PreviewStore
-from prewmanager.request_context import request_id
+from prewmanager.request_context import trace_id
 from prewmanager.resizing.ports import Resizer
-
-_TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 
 
 class OtelTracing:
@@ -83,8 +80,8 @@ class _RequestIds(RandomIdGenerator):
     """Uses the request's id as the trace id, so that the id in nginx's log or an answer's header finds the trace."""
 
     def generate_trace_id(self) -> int:
-        known = request_id() or ""
-        return int(known, 16) if _TRACE_ID.fullmatch(known) else super().generate_trace_id()
+        known = trace_id()
+        return super().generate_trace_id() if known is None else int(known, 16)
 
     def is_trace_id_random(self) -> bool:
         return False  # nginx's ids are random; a client's may be anything

@@ -40,6 +40,8 @@ class FlightWatch:
         self._idle_reports = 0
         # Hot path: each request calls this method, so it is the observer's own.
         self.waiting = observer.waiting
+        self.took_over, self.write_lost = observer.took_over, observer.write_lost
+        self.crashed, self.refused = observer.crashed, observer.refused
 
     @property
     def shared(self) -> bool:
@@ -50,14 +52,6 @@ class FlightWatch:
         """Include the flight in the next report."""
         self._observer.completed(preview, result, waiters=waiters, seconds=seconds)
         self._completed_flights.add(preview, result, waiters, seconds)
-
-    def took_over(self, preview: Preview) -> None:
-        """Forward to the observer."""
-        self._observer.took_over(preview)
-
-    def write_lost(self, preview: Preview) -> None:
-        """Forward to the observer."""
-        self._observer.write_lost(preview)
 
     @contextlib.asynccontextmanager
     async def running(self, in_flight: Callable[[], Sequence[InFlight]]) -> AsyncIterator[None]:
