@@ -112,7 +112,8 @@ async def running_service(settings: Settings, store: ReadyStore | None = None) -
         provider = _provider(settings, catalogue, coalescer, traced)
         names = [own_names_only(settings.hosts.split())] if settings.hosts else []
         middlewares = [*names, *tracing.middlewares]
-        yield Service(catalogue, coalescer, provider, traced, metrics, required, shared.probes, sheet, middlewares)
+        probes, site = shared.probes, settings.identity
+        yield Service(catalogue, coalescer, provider, traced, metrics, required, probes, site, sheet, middlewares)
 
 
 @contextlib.asynccontextmanager

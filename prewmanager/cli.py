@@ -211,17 +211,19 @@ def doctor(
     replica: Annotated[
         list[str] | None, typer.Option(help="A replica's own address, host:port; repeat the option for each replica.")
     ] = None,
+    photo: Annotated[str, typer.Option(help="The key of the photo to render; without it, one of those listed.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Check everything that the service needs, and report what is wrong and how to fix it.
 
-    Settings, port, Redis, clock, each permission on the buckets, the function,
-    nginx, and whether replicas have the same presets. The function renders one
-    preview, which is deleted. Exit code 1 if something is wrong.
+    Settings, port, Redis, clock, each permission on the buckets, previews of
+    presets that are gone, the function, nginx, and whether the replicas that
+    it asks have these settings. The function renders one preview, which is
+    deleted. Exit code 1 if something is wrong.
     """
     from prewmanager.commands import doctor as command  # noqa: PLC0415 -- so that the other commands start at once
 
-    _end(command.run(url, replica or (), as_json=as_json))
+    _end(command.run(url, replica or (), photo, as_json=as_json))
 
 
 def _end(command: Coroutine[Any, Any, int]) -> NoReturn:

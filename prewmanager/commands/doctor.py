@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 
-from prewmanager.adapters.aws.s3_inventory import s3_client
+from prewmanager.adapters.aws.s3_inventory import S3Inventory, s3_client
 from prewmanager.adapters.aws.s3_permissions import S3Permissions
 from prewmanager.app import innermost_resizer
 from prewmanager.commands.checks import Finding, State, credentials_fix, failed, ok
-from prewmanager.commands.checks.bucket import check_photos, check_previews, check_reader
+from prewmanager.commands.checks.bucket import check_photos, check_presets, check_previews, check_reader, preview_of
 from prewmanager.commands.checks.function import INVOKE, MAKES, check_invoke, check_makes, check_missing
 from prewmanager.commands.checks.redis import check_redis, check_sites
 from prewmanager.commands.checks.replicas import check_replicas
@@ -25,12 +25,12 @@ from prewmanager.errors import InvalidSettings, PrewError
 from prewmanager.telemetry.metrics import Metrics
 
 
-async def run(url: str, replicas: Sequence[str], *, as_json: bool) -> int:
+async def run(url: str, replicas: Sequence[str], photo: str, *, as_json: bool) -> int:
     """Run the command and return its exit code, 1 if a check failed."""
     try:
         settings = read_settings()
         findings = [ok("settings", f"presets: {', '.join(settings.presets)}")]
-        findings += await examine(settings, url)
+        findings += await examine(settings, url, photo)
         findings += await check_replicas(replicas, settings.variants)
     except InvalidSettings as error:
         findings = [failed("settings", line, "correct this variable") for line in error.lines]
@@ -39,8 +39,13 @@ async def run(url: str, replicas: Sequence[str], *, as_json: bool) -> int:
     return int(any(each.state is State.FAILED for each in findings))
 
 
-async def examine(settings: Settings, url: str) -> list[Finding]:
-    """Run all checks that need valid settings; nginx is checked only if `url` is not empty."""
+async def examine(settings: Settings, url: str, photo: str) -> list[Finding]:
+    """Run all checks that need valid settings; nginx is checked only if `url` is not empty.
+
+    `photo`, if it is not empty, is the key of the photo to render. Raises `InvalidSettings` if it is no photo's.
+    """
+    if photo and not photo.startswith(f"{settings.source_prefix}/"):
+        raise InvalidSettings([f"--photo {photo}: a photo's key begins with {settings.source_prefix}/"])
     findings = [
         await check_port(settings.host, settings.port),
         *await check_redis(settings.redis_url, settings.redis_password_file),
@@ -49,14 +54,20 @@ async def examine(settings: Settings, url: str) -> list[Finding]:
     async with s3_client(region=settings.aws_region, endpoint_url=settings.s3_endpoint) as client:
         previews = S3Permissions(client, settings.preview_bucket_name)
         photos = S3Permissions(client, settings.source_bucket)
-        found, photo = await check_photos(photos, settings.source_bucket, settings.source_prefix)
+        found, sample = await check_photos(photos, settings.source_bucket, settings.source_prefix, photo)
         findings += found
         found, preview = await check_previews(previews, settings.preview_bucket_name, settings.preview_prefix)
         findings += found
+        if photo:
+            folders = [f"{settings.preview_prefix}/{name}" for name in settings.variants]
+            preview = await preview_of(previews, photo, folders, settings.source_prefix)
+        inventory = S3Inventory(client, settings.preview_bucket_name)
+        findings.append(await check_presets(inventory, settings.preview_prefix, settings.variants))
         findings.append(await check_reader(object_reader(settings, settings.preview_bucket_name)))
-        findings += await _check_function(settings, photo, previews)
+        findings += await _check_function(settings, sample.key if sample else "", previews)
     if url:
-        findings += await check_request_path(url, photo, preview, settings.preview_prefix, settings.presets)
+        samples = sample, preview
+        findings += await check_request_path(url, samples, settings.preview_prefix, settings.identity, settings.presets)
     return findings
 
 

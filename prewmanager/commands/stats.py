@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from prewmanager.commands.checks.bucket import DOCTOR
 from prewmanager.commands.output import OnItem, print_json, print_table, progress
 from prewmanager.commands.site import open_buckets
 from prewmanager.config.settings import Settings
 from prewmanager.previews.ports import Inventory
+from prewmanager.web.identity import DOCTOR
 
 
 @dataclass(slots=True)

@@ -260,6 +260,11 @@ class Settings(BaseSettings):
         where = self.s3_endpoint or "Amazon's S3"
         return f"photos in {self.source_bucket}/{self.source_prefix} at {where}, presets {presets}"
 
+    @property
+    def identity(self) -> str:
+        """The same, with where the previews are: what a replica proves to `doctor`."""
+        return f"{self.namespace}/{self.preview_prefix} {self.site}"
+
 
 def _too_short(settings: Settings, name: str, relation: str, other: str) -> str:
     return f"{_assigned(settings, name)} {relation} {_assigned(settings, other)}: raise the first or lower the second"

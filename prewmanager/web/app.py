@@ -31,6 +31,7 @@ from prewmanager.previews.catalogue import Catalogue, decode_path
 from prewmanager.previews.ports import PreviewStore
 from prewmanager.telemetry.metrics import Metrics
 from prewmanager.web.contact_sheet.routes import ContactSheet
+from prewmanager.web.identity import add_identity
 from prewmanager.web.ports import PreviewProvider, Probe
 from prewmanager.web.previews import PreviewHandler
 from prewmanager.web.problems import problem, server_failures
@@ -44,7 +45,8 @@ _log = structlog.get_logger(__name__)
 class Service:
     """What the handlers work with.
 
-    Without one of `required` the service is not ready; without one of `optional` it is degraded.
+    Without one of `required` the service is not ready; without one of `optional` it is degraded. `site` is what its
+    replicas have in common, and no other site's.
     """
 
     catalogue: Catalogue
@@ -54,6 +56,7 @@ class Service:
     metrics: Metrics
     required: Mapping[str, Probe]
     optional: Mapping[str, Probe]
+    site: str = ""
     sheet: ContactSheet | None = None
     middlewares: Sequence[Middleware] = ()
 
@@ -75,6 +78,7 @@ def make_app(service: Service) -> web.Application:
     app.router.add_get("/-/able", _able)
     app.router.add_get("/-/fingerprints", _fingerprints)
     app.router.add_delete(f"{_RESULTS}{{photo:.+}}", _photo_changed)
+    add_identity(app, service.catalogue.preview_prefix, service.site)
     if service.sheet is not None:
         service.sheet.add_to(app)
     # Everything else, newlines included: the handler reads the raw path.

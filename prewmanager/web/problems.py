@@ -62,8 +62,11 @@ def server_failures() -> list[tuple[int, str]]:
     return [(int(HTTPStatus.INTERNAL_SERVER_ERROR), ""), *shown]
 
 
-def problem(error: Exception, path: str) -> web.Response:
-    """Build the answer for an error. An unexpected one is logged in full, with the path, and not shown."""
+def problem(error: Exception, path: str, **members: str) -> web.Response:
+    """Build the answer for an error, with these members of its body beside the usual ones.
+
+    An unexpected one is logged in full, with the path, and not shown.
+    """
     if not isinstance(error, PrewError):
         _log.error("request.crashed", path=path, exc_info=error)
         return _response(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error", {})
@@ -74,7 +77,8 @@ def problem(error: Exception, path: str) -> web.Response:
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         retry_after_s = error.retry_after_s if isinstance(error, PreviewFailed) else None
         headers["Retry-After"] = str(max(1, math.ceil(retry_after_s or 1)))
-    return _response(status, title, headers, _kind(error))
+    kind = _kind(error)
+    return _response(status, title, headers, **({"kind": kind} if kind else {}), **members)
 
 
 def _answer(error: PrewError) -> tuple[HTTPStatus, str]:
@@ -87,13 +91,10 @@ def _kind(error: PrewError) -> str | None:
     return getattr(shown, "kind", None)
 
 
-def _response(status: HTTPStatus, title: str, headers: dict[str, str], kind: str | None = None) -> web.Response:
-    """Build a body after RFC 9457; `kind` is an extension member."""
-    body: dict[str, object] = {"title": title, "status": int(status)}
-    if kind is not None:
-        body["kind"] = kind
+def _response(status: HTTPStatus, title: str, headers: dict[str, str], **members: str) -> web.Response:
+    """Build a body after RFC 9457, with extension members."""
     return web.Response(
         status=status,
-        body=json.dumps(body).encode(),
+        body=json.dumps({"title": title, "status": int(status), **members}).encode(),
         headers={"Server": SERVER, "Content-Type": "application/problem+json", "Cache-Control": "no-store", **headers},
     )

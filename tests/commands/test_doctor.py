@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from email.utils import formatdate
 from pathlib import Path
@@ -429,3 +431,119 @@ async def test_another_site_with_the_same_names_in_redis_is_reported(shop: Shop,
 
     assert _failed(findings) == {"redis sites"}
     assert f"photos in {shop.bucket}/pictures at {shop.s3.endpoint}" in findings["redis sites"]["detail"]
+
+
+async def test_a_function_that_dies_at_a_photo_is_a_fault(shop: Shop, tmp_path: Path) -> None:
+    shop.put("photo/a.jpg")
+    root = ROOT / "tests" / "adapters" / "functions"
+    service = start_lambda(tmp_path, {"dies": "resize_functions.dies"}, f"--task-root={root}")
+    with _running(service.program):
+        findings = await _examine(shop, AWS_ENDPOINT_URL_LAMBDA=service.url, PREW_LAMBDA_FUNCTION="dies")
+
+    assert _failed(findings) == {"function: makes a preview"}
+    assert "it died at photo/a.jpg" in findings["function: makes a preview"]["detail"]
+    assert "memory" in findings["function: makes a preview"]["fix"]
+
+
+async def test_a_function_with_wrong_credentials_of_its_own_is_reported(guarded: Shop, tmp_path: Path) -> None:
+    environment = guarded.environment | {"AWS_SECRET_ACCESS_KEY": "wrong"}
+    handlers = {"prew-resize": "lambda_resize.handler.handler"}
+    service = start_lambda(tmp_path, handlers, f"--task-root={ROOT}", env=environment)
+    with _running(service.program):
+        findings = await _examine(guarded, AWS_ENDPOINT_URL_LAMBDA=service.url, PREW_LAMBDA_FUNCTION="prew-resize")
+
+    assert _failed(findings) == {"function: makes a preview"}
+    assert "the function's own credentials" in findings["function: makes a preview"]["fix"]
+
+
+async def test_the_photo_to_render_is_an_option(guarded: Shop) -> None:
+    guarded.put("photo/a-text.jpg")
+    one = await _examine(guarded, "--photo=photo/a-text.jpg", exit_code=0)
+    other = await _examine(guarded, "--photo=photo/a.jpg", exit_code=0)
+    missing = await _examine(guarded, "--photo=photo/none.jpg")
+    no_photo = await _examine(guarded, "--photo=a.jpg")
+    guarded.client.delete_object(Bucket=guarded.bucket, Key="photo/a-text.jpg")
+
+    assert "unsupported" in one["function: makes a preview"]["detail"]
+    assert other["function: makes a preview"]["state"] == "ok"
+    assert "photo/none.jpg is not in photos" in missing["photos: read"]["detail"]
+    assert "begins with photo/" in no_photo["settings"]["detail"]
+
+
+@pytest.mark.usefixtures("function")
+async def test_previews_of_a_preset_that_is_gone_are_reported(shop: Shop) -> None:
+    shop.put("photo/a.jpg", "prew/card/a.jpg", "prew/hero/a.jpg", "prew/hero.webp/a.jpg")
+    findings = await _examine(shop)
+
+    assert _failed(findings) == {"previews: presets"}
+    assert findings["previews: presets"]["detail"].startswith("hero, hero.webp: ")
+    assert "purge --orphans" in findings["previews: presets"]["fix"]
+
+
+@pytest.mark.usefixtures("function")
+@pytest.mark.fault("eviction")
+async def test_a_redis_that_has_evicted_keys_is_reported_whatever_its_policy(shop: Shop, tmp_path: Path) -> None:
+    redis = start_redis(tmp_path, options=["--maxmemory", "3mb", "--maxmemory-policy", "volatile-ttl"])
+    with _running(redis.program):
+        with BlockingRedis.from_url(redis.url) as client:
+            while not client.info("stats")["evicted_keys"]:
+                client.set(f"filler:{client.incr('filled')}", b"x" * 50_000, ex=60)
+            client.config_set("maxmemory", "100mb")
+        findings = await _examine(shop, PREW_REDIS_URL=redis.url)
+
+    assert _failed(findings) == {"redis memory"}
+    assert findings["redis memory"]["fix"].startswith("raise Redis's maxmemory;")
+
+
+@pytest.mark.usefixtures("function")
+async def test_an_nginx_that_is_frozen_is_reported_as_such(shop: Shop, port: int, tmp_path: Path) -> None:
+    nginx = await asyncio.to_thread(_nginx, shop, tmp_path, port)
+    with _running(nginx.program):
+        frozen = [nginx.program.pid, *_children(nginx.program.pid)]
+        for pid in frozen:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            findings = await _examine(shop, "--url", nginx.url)
+        finally:
+            for pid in frozen:
+                os.kill(pid, signal.SIGCONT)
+
+    assert _failed(findings) == {"nginx"}
+    assert "frozen" in findings["nginx"]["fix"]
+
+
+def _children(pid: int) -> list[int]:
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.mark.parametrize(
+    "changed", [{"PREW_SOURCE_PREFIX": "pictures"}, {"PREW_PRESETS__CARD__WIDTH": "500"}], ids=["site", "presets"]
+)
+@pytest.mark.usefixtures("function")
+async def test_an_nginx_that_sends_misses_to_replicas_of_other_settings_is_reported(
+    shop: Shop, tmp_path: Path, changed: dict[str, str]
+) -> None:
+    (other,) = free_ports(1)
+    nginx = await asyncio.to_thread(_nginx, shop, tmp_path, other, PREW_NGINX_AUTO_PRESETS="")
+    with _running(nginx.program):
+        async with shop.serving(PREW_PORT=str(other), PREW_REDIS_URL="", **changed):
+            findings = await _examine(shop, "--url", nginx.url)
+
+    assert _failed(findings) == {"nginx: missing previews to the service"}
+    assert "8 of 8 answers" in findings["nginx: missing previews to the service"]["detail"]
+
+
+@pytest.mark.usefixtures("function")
+async def test_a_cache_that_serves_an_old_preview_is_reported(shop: Shop, port: int, tmp_path: Path) -> None:
+    shop.put("photo/a.jpg", "prew/card/a.jpg")
+    shop.allow_anonymous_reads()
+    nginx = await asyncio.to_thread(_nginx, shop, tmp_path, port, PREW_NGINX_AUTO_PRESETS="", PREW_NGINX_CACHE="on")
+    with _running(nginx.program):
+        async with shop.serving():
+            same = await _examine(shop, "--url", nginx.url, exit_code=0)
+            shop.put("prew/card/a.jpg", body=b"rendered again")
+            other = await _examine(shop, "--url", nginx.url, "--photo=photo/a.jpg")
+
+    assert same["nginx: previews from S3"]["state"] == "ok"
+    assert _failed(other) == {"nginx: previews from S3"}
+    assert "--nginx-cache" in other["nginx: previews from S3"]["fix"]

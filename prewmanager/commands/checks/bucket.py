@@ -7,38 +7,53 @@ check is skipped and does not fail: the service's own role is better without it.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 
 from prewmanager.adapters.aws.s3_permissions import S3Answer, S3Permissions
 from prewmanager.commands.checks import Finding, credentials_fix, failed, ok, skipped
 from prewmanager.errors import StorageFailed
+from prewmanager.previews.ports import Inventory
+from prewmanager.web.identity import DOCTOR
 from prewmanager.web.ports import Probe
 
-# No preset can have this name, so no preview of a site is stored under it.
-DOCTOR = "__doctor__"
 _MAX_SKEW_S = 30.0
 _EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".avif")
 _MAX_BYTES = 20_000_000
+_MAX_NAMES = 10
 _DENIED = frozenset({"AccessDenied", "403", "AllAccessDisabled"})
 
 
-async def check_photos(permissions: S3Permissions, bucket: str, prefix: str) -> tuple[list[Finding], str]:
-    """Return the findings about photos, and the key of one to render a preview of, or an empty key."""
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A stored object: its key, and its ETag without quotes."""
+
+    key: str
+    etag: str
+
+
+async def check_photos(
+    permissions: S3Permissions, bucket: str, prefix: str, wanted: str = ""
+) -> tuple[list[Finding], Sample | None]:
+    """Return the findings about photos, and one to render a preview of, if there is any: `wanted`, if that is a key."""
     listed = await permissions.list(f"{prefix}/")
     variable = "PREW_SOURCE_BUCKET"
     permission = _permission("photos: list", listed, bucket, f"s3:ListBucket on {bucket}", variable)
     findings = [_clock(listed), _for_commands(permission, listed)]
-    photo = _photo(listed)
+    photo = wanted or _photo(listed)
     if not photo:
         findings.append(skipped("photos: read", f"no photo of moderate size under {prefix}/", "upload one"))
-        return findings, ""
+        return findings, None
     read = await permissions.read(photo)
     permission = _permission("photos: read", read, bucket, f"s3:GetObject on {bucket}/{prefix}/*", variable)
+    if wanted and read.code == "NoSuchKey":
+        permission = failed("photos: read", f"{wanted} is not in {bucket}", "name the key of a stored photo by --photo")
     findings.append(_for_commands(permission, read))
-    return findings, photo
+    return findings, Sample(photo, str(read.content.get("ETag", "")).strip('"'))
 
 
-async def check_previews(permissions: S3Permissions, bucket: str, prefix: str) -> tuple[list[Finding], str]:
-    """Return the findings about previews, and the key of one, or an empty key."""
+async def check_previews(permissions: S3Permissions, bucket: str, prefix: str) -> tuple[list[Finding], Sample | None]:
+    """Return the findings about previews, and one of them, if there is any."""
     listed = await permissions.list(f"{prefix}/")
     unused = f"{prefix}/{DOCTOR}/{secrets.token_hex(8)}"
     read, deleted = await permissions.read(unused), await permissions.delete(unused)
@@ -55,8 +70,38 @@ async def check_previews(permissions: S3Permissions, bucket: str, prefix: str) -
         _permission("previews: read", read, bucket, f"s3:GetObject on {objects}", variable),
         _for_commands(deletion, deleted),
     ]
-    found = (item["Key"] for item in listed.content.get("Contents", ()))
-    return findings, next((key for key in found if not key.startswith(f"{prefix}/{DOCTOR}/")), "")
+    found = (Sample(item["Key"], item["ETag"].strip('"')) for item in listed.content.get("Contents", ()))
+    return findings, next((each for each in found if not each.key.startswith(f"{prefix}/{DOCTOR}/")), None)
+
+
+async def preview_of(
+    permissions: S3Permissions, photo: str, folders: Iterable[str], source_prefix: str
+) -> Sample | None:
+    """Return the first stored preview of a photo, given the folders of all presets."""
+    name = photo.removeprefix(f"{source_prefix}/")
+    for folder in folders:
+        read = await permissions.read(f"{folder}/{name}")
+        if not read.code:
+            return Sample(f"{folder}/{name}", str(read.content["ETag"]).strip('"'))
+    return None
+
+
+async def check_presets(previews: Inventory, prefix: str, known: Collection[str]) -> Finding:
+    """Check that all stored previews are of presets that are configured: S3 serves the others, too."""
+    check = "previews: presets"
+    try:
+        stored = [name async for name in previews.folders(f"{prefix}/") if name != DOCTOR]
+    except StorageFailed as error:
+        return skipped(check, f"the presets of stored previews cannot be listed: {error}")
+    unknown = [name for name in stored if name not in known]
+    if unknown:
+        names = ", ".join(unknown[:_MAX_NAMES]) + (
+            f" and {len(unknown) - _MAX_NAMES} more" if unknown[_MAX_NAMES:] else ""
+        )
+        detail = f"{names}: previews are stored and served, but no such preset is configured"
+        fix = "give this command the service's PREW_PRESETS, or delete them: prewmanager purge --orphans --yes"
+        return failed(check, detail, fix)
+    return ok(check, ", ".join(stored) or "none is stored")
 
 
 async def check_reader(previews: Probe) -> Finding:

@@ -8,12 +8,19 @@ from __future__ import annotations
 from prewmanager.adapters.aws.s3_permissions import S3Permissions
 from prewmanager.app import ReadyResizer
 from prewmanager.commands.checks import Finding, credentials_fix, failed, ok, skipped
-from prewmanager.commands.checks.bucket import DOCTOR
 from prewmanager.config.settings import Settings
-from prewmanager.errors import PhotoHidden, PhotoMissing, PhotoRejected, PreviewFailed
+from prewmanager.errors import (
+    CredentialsRefused,
+    PhotoFatal,
+    PhotoHidden,
+    PhotoMissing,
+    PhotoRejected,
+    PreviewFailed,
+)
 from prewmanager.previews.catalogue import Preview
 from prewmanager.previews.ports import ObjectReader
 from prewmanager.resizing.render import RenderJob
+from prewmanager.web.identity import DOCTOR
 
 INVOKE, MAKES, MISSING = "function: invoke", "function: makes a preview", "function: missing photos"
 _FIXES = {
@@ -23,6 +30,8 @@ _FIXES = {
     "timeout": "raise PREW_INVOKE_TIMEOUT above the function's time-out",
     "timed_out": "raise the function's memory, which is also its CPU, or its time-out, and PREW_LAMBDA_TIMEOUT with it",
     "throttled": "raise Lambda's concurrency limit, or lower PREW_MAX_INVOCATIONS",
+    "crashed": "raise the function's memory, and see its log; --photo tries another photo",
+    "crashed by workers": "see how much memory the machine has left; --photo tries another photo",
     "failed": "see the function's log; check that its package is this project's, for its architecture",
 }
 
@@ -86,20 +95,35 @@ async def check_missing(resizer: ReadyResizer, settings: Settings) -> list[Findi
 
 
 def _not_made(error: PreviewFailed, photo: str, settings: Settings) -> list[Finding]:
+    """Return what a failure says of the function."""
+    by_photo = _by_photo(error, photo)
+    if by_photo:
+        return by_photo
+    detail, fix = f"{error.kind}: {error}", _fix(settings, error.kind)
+    match error:
+        case PhotoHidden():
+            detail, fix = str(error), _fix(settings, "storage")
+        case PhotoFatal():
+            detail = f"it died at {photo}: {error}"
+        # The workers have this command's credentials, a function has those of its role.
+        case PreviewFailed() if settings.lambda_function is None:
+            fix = credentials_fix(str(error)) or fix
+        case CredentialsRefused():
+            fix = "S3 refuses the function's own credentials: see its role, and the variables AWS_… of its environment"
+    return [failed(MAKES, detail, fix)]
+
+
+def _by_photo(error: PreviewFailed, photo: str) -> list[Finding]:
+    """Return the findings where the function answers, and only the photo is missing or unfit."""
     match error:
         case PhotoHidden() if not photo:
-            return [skipped(MAKES, "it answers; no photo can be listed to render", "upload a photo"), _hidden()]
-        case PhotoHidden():
-            return [failed(MAKES, str(error), _fix(settings, "storage"))]
+            return [skipped(MAKES, "it answers; no photo can be listed to render", "name one by --photo"), _hidden()]
         case PhotoMissing() if not photo:
             return [skipped(MAKES, "it answers, and may read photos; no photo is stored to render", "upload a photo")]
-        case PhotoRejected():
-            return [skipped(MAKES, f"it answers, but cannot render {photo}: {error}", "upload another photo")]
-        case PhotoMissing():
-            return [failed(MAKES, str(error), _FIXES["missing"])]
-    # The workers have this command's credentials, a function has those of its role.
-    own = credentials_fix(str(error)) if settings.lambda_function is None else None
-    return [failed(MAKES, f"{error.kind}: {error}", own or _fix(settings, error.kind))]
+        case PhotoRejected() if not isinstance(error, PhotoFatal):
+            fix = "name another photo by --photo"
+            return [skipped(MAKES, f"it answers, but cannot render {photo}: {error.kind}: {error}", fix)]
+    return []
 
 
 def _hidden() -> Finding:

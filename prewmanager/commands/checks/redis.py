@@ -65,8 +65,10 @@ def _memory(info: ServerInfo) -> Finding:
     full = bool(info.max_bytes) and info.used_bytes >= info.max_bytes
     if full and info.policy == "noeviction":
         return failed("redis memory", detail, _MEMORY_FIX)
-    if info.evicted_keys and info.policy != "volatile-ttl":
-        return failed("redis memory", detail, "set Redis's maxmemory-policy to volatile-ttl: it evicts leases last")
+    if info.evicted_keys:
+        policy = "" if info.policy == "volatile-ttl" else " and set its maxmemory-policy to volatile-ttl"
+        fix = f"raise Redis's maxmemory{policy}; CONFIG RESETSTAT forgets what it has evicted since its start"
+        return failed("redis memory", detail, fix)
     return ok("redis memory", detail)
 
 

@@ -3,59 +3,94 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+import secrets
 from collections.abc import Mapping
 from urllib.parse import quote
 
 from prewmanager.adapters.http_probe import Reply, get
 from prewmanager.commands.checks import Finding, failed, ok, skipped
-from prewmanager.commands.checks.bucket import DOCTOR
+from prewmanager.commands.checks.bucket import Sample
 from prewmanager.listening import listening_socket
+from prewmanager.web.identity import DOCTOR, proof
 from prewmanager_presets import Preset
 
 _WITHIN_S = 10.0
+_NGINX_FIXES = {
+    False: "check that --url is nginx's address and that nginx runs; its error log says why it does not",
+    True: "nginx is connected to and does not answer: its processes are frozen, or busy; restart it",
+}
 _UNKNOWN_PRESET = "Unknown preset"  # a problem's title in `web.problems`
 _TO_S3 = (
     "point PREW_NGINX_S3_SERVER, PREW_NGINX_S3_HOST and PREW_NGINX_BUCKET_PATH to this bucket, "
-    "and allow s3:GetObject to everyone, or to nginx's address"
+    "and allow s3:GetObject to everyone, or to nginx's address, or renew PREW_NGINX_CREDENTIALS_FILE"
 )
+_ASKED = 8  # times: nginx chooses among the replicas by chance
 
 
 async def check_request_path(
-    url: str, photo: str, preview: str, preview_prefix: str, presets: Mapping[str, Preset]
+    url: str,
+    samples: tuple[Sample | None, Sample | None],
+    preview_prefix: str,
+    site: str,
+    presets: Mapping[str, Preset],
 ) -> list[Finding]:
-    """Return the findings about nginx at `url`; `photo` and `preview` are keys of stored objects, or empty."""
+    """Return the findings about nginx at `url`; the samples are a stored photo and a stored preview, or None."""
     base = url.rstrip("/")
     health = await get(f"{base}/nginx-health", within_s=_WITHIN_S)
     if health.status != 200:  # noqa: PLR2004 -- HTTP's
-        fix = "check that --url is nginx's address and that nginx runs; its error log says why it does not"
-        return [failed("nginx", described(health), fix)]
+        return [failed("nginx", described(health), _NGINX_FIXES[health.timed_out])]
     findings = [ok("nginx", base)]
-    for check, key in (("nginx: photos from S3", photo), ("nginx: previews from S3", preview)):
-        findings.append(await _from_s3(base, check, key))
-    findings.append(await _to_service(f"{base}/{preview_prefix}/{DOCTOR}/none.jpg"))
+    for check, sample in zip(("nginx: photos from S3", "nginx: previews from S3"), samples, strict=True):
+        findings.append(await _from_s3(base, check, sample))
+    findings.append(await _to_service(f"{base}/{preview_prefix}/{DOCTOR}", site))
     findings.append(await check_formats(f"{base}/{preview_prefix}", presets))
     return findings
 
 
-async def _from_s3(base: str, check: str, key: str) -> Finding:
-    if not key:
+async def _from_s3(base: str, check: str, sample: Sample | None) -> Finding:
+    if sample is None:
         return skipped(check, "none is stored")
+    key = sample.key
     reply = await get(f"{base}/{quote(key)}", within_s=_WITHIN_S)
     if reply.status != 200:  # noqa: PLR2004 -- HTTP's
         return failed(check, f"{key} is in the bucket, but nginx answers {described(reply)}", _TO_S3)
     if "X-Preview" in reply.headers:
         return failed(check, f"{key} is in the bucket, but nginx asked the service for it", _TO_S3)
+    etag = reply.headers.get("ETag", "").removeprefix("W/").strip('"')
+    if sample.etag and etag != sample.etag:
+        by_cache = "X-Cache" in reply.headers
+        fix = "wait PREW_NGINX_CACHE_VALID, or delete its copy: prewmanager purge --nginx-cache" if by_cache else _TO_S3
+        return failed(check, f"{key} is {sample.etag} in the bucket, but nginx serves {etag or 'another object'}", fix)
     return ok(check, key)
 
 
-async def _to_service(url: str) -> Finding:
-    """Request an unknown preset, which only the service answers with this title."""
-    reply = await get(url, within_s=_WITHIN_S)
-    if reply.status == 404 and _UNKNOWN_PRESET in reply.body:  # noqa: PLR2004 -- HTTP's
-        return ok("nginx: missing previews to the service", "the service answers through nginx")
-    fix = "set PREW_NGINX_SERVICES to running replicas, and PREW_PREVIEW_PREFIX to the same value in both"
-    return failed("nginx: missing previews to the service", described(reply), fix)
+async def _to_service(url: str, site: str) -> Finding:
+    """Ask which site's replicas answer through nginx: only those with this command's settings know."""
+    check = "nginx: missing previews to the service"
+    strangers = 0
+    for _ in range(_ASKED):
+        nonce = secrets.token_hex(8)
+        reply = await get(f"{url}/{nonce}", within_s=_WITHIN_S)
+        if reply.status != 404 or _UNKNOWN_PRESET not in reply.body:  # noqa: PLR2004 -- HTTP's
+            fix = "set PREW_NGINX_SERVICES to running replicas, and PREW_PREVIEW_PREFIX to the same value in both"
+            return failed(check, described(reply), fix)
+        strangers += _member(reply, "site") != proof(site, nonce)
+    if strangers:
+        detail = (
+            f"{strangers} of {_ASKED} answers are of replicas with other buckets, prefixes or presets than this command"
+        )
+        fix = "set PREW_NGINX_SERVICES to this site's replicas, and give them the PREW_ variables of this command"
+        return failed(check, detail, fix)
+    return ok(check, "the service answers through nginx")
+
+
+def _member(reply: Reply, name: str) -> object:
+    try:
+        return json.loads(reply.body).get(name)
+    except (ValueError, AttributeError):
+        return None
 
 
 async def check_formats(base: str, presets: Mapping[str, Preset]) -> Finding:
