@@ -13,6 +13,12 @@ PATH=$PATH:/usr/sbin:/sbin
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
+has_all() {
+    for program in "$@"; do
+        has "$program" || return 1
+    done
+}
+
 # Without python3-venv, Debian's venv lacks ensurepip; a Python built from source may lack ssl.
 is_usable() {
     "$1" -c 'import sys, ssl, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
@@ -78,22 +84,27 @@ install_packages() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $1 >/dev/null
 }
 
-# Only the two programs of Debian's Prometheus: with its dependencies the package is 330 MB, and starts a daemon.
+# Only the programs of Debian's Prometheus, mtail and blackbox exporter: with its dependencies the first package is 330 MB,
+# and all start daemons.
+WATCHING="promtool prometheus mtail prometheus-blackbox-exporter"
 unpack_prometheus() {
     PATH=$PWD/$VENV/bin:$PATH
-    ! { has promtool && has prometheus; } || return 0
+    # shellcheck disable=SC2086 # a list of names
+    ! has_all $WATCHING || return 0
     has apt-get || return 1
-    echo "Unpacking promtool and prometheus from Debian's package"
+    echo "Unpacking $WATCHING from Debian's packages"
     folder=$(mktemp -d)
     status=0
-    (cd "$folder" && download_prometheus && dpkg-deb -x prometheus_*.deb .) &&
-        cp "$folder/usr/bin/promtool" "$folder/usr/bin/prometheus" "$VENV/bin/" || status=1
+    (cd "$folder" && download_prometheus && for each in *.deb; do dpkg-deb -x "$each" .; done) || status=1
+    for each in $WATCHING; do
+        cp "$folder/usr/bin/$each" "$VENV/bin/" || status=1
+    done
     rm -rf "$folder"
     return $status
 }
 
 download_prometheus() {
-    set -- apt-get download -qq -o APT::Sandbox::User=root prometheus
+    set -- apt-get download -qq -o APT::Sandbox::User=root prometheus mtail prometheus-blackbox-exporter
     "$@" 2>/dev/null || { can_be_root && as_root apt-get update -qq && "$@"; }
 }
 
@@ -116,4 +127,4 @@ fi
 [ -z "$needed" ] || give_up "$needed"
 make_venv
 [ -z "$wanted" ] || echo "Without these some tests fail: apt-get install $wanted" >&2
-unpack_prometheus || echo "Without promtool some tests fail: apt-get install prometheus" >&2
+unpack_prometheus || echo "Without $WATCHING some tests fail" >&2

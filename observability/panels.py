@@ -213,7 +213,47 @@ PROCESSES = (
     ),
 )
 
+NGINX = (
+    panel(
+        "Who answers",
+        "How many requests are hits of the cache or of S3, how many misses reach the service, what does nginx refuse?",
+        "reqps",
+        (
+            'sum by (kind, source) (rate(prewmanager_nginx_requests_total{job="prewmanager-nginx"}[$__rate_interval]))',
+            "{{kind}} by {{source}}",
+        ),
+        stacked=True,
+    ),
+    panel(
+        "What clients get",
+        "429: limited; 502 and 504: S3 or the service is away",
+        "reqps",
+        (
+            'sum by (status) (rate(prewmanager_nginx_requests_total{job="prewmanager-nginx"}[$__rate_interval]))',
+            "{{status}}",
+        ),
+        stacked=True,
+    ),
+    panel(
+        "What S3 answers nginx",
+        "404, or 403 where nginx may not list: misses. 400 and 5xx: refused or away",
+        "reqps",
+        (
+            'sum by (status) (rate(prewmanager_nginx_s3_answers_total{job="prewmanager-nginx"}[$__rate_interval]))',
+            "{{status}}",
+        ),
+        stacked=True,
+    ),
+    panel(
+        "Canaries",
+        "Does a client get what it should (1), from outside?",
+        "short",
+        ('min by (instance) (probe_success{job="prewmanager-canary"})', "{{instance}}"),
+    ),
+)
+
 ROWS = {
+    "nginx, where every request arrives": NGINX,
     "Requests for previews that S3 did not have": REQUESTS,
     "Time": TIME,
     "Flights": FLIGHTS,

@@ -14,6 +14,11 @@ FOLDER = Path(__file__).resolve().parents[2] / "observability"
 VARIABLES = {"$__rate_interval": "1m", "$job": ".+", "$gb_second_usd": "0.0000166667", "$request_usd": "0.0000002"}
 
 
+# What is counted by others: Prometheus, the blackbox exporter, and mtail with our program.
+_OF_NGINX = re.findall(r"^counter (\w+)", (FOLDER / "nginx.mtail").read_text(), re.MULTILINE)
+COUNTED_BY_OTHERS = {"up", "probe_success", *_OF_NGINX}
+
+
 def panels() -> Iterator[tuple[str, str]]:
     """Yield title and expression of each panel of the dashboard, with its variables replaced."""
     for panel in json.loads((FOLDER / "dashboard.json").read_text())["panels"]:
@@ -33,7 +38,7 @@ def alerts() -> Iterator[tuple[str, str]]:
 
 def metrics(expr: str) -> set[str]:
     """Return the names of the metrics in an expression, which precede a brace."""
-    return set(re.findall(r"([a-z_]+)\{", expr))
+    return set(re.findall(r"([a-z0-9_]+)\{", expr))
 
 
 def matched(expr: str, label: str) -> set[str]:

@@ -20,11 +20,10 @@ from prewmanager.previews.outcome import Failure, Source
 from prewmanager.resizing.render import InvocationCost
 from prewmanager.telemetry.metrics import Metrics
 from prewmanager.web.problems import server_failures
-from tests.observability.promql import FOLDER, alerts, matched, metrics, panels
+from tests.observability.promql import COUNTED_BY_OTHERS, FOLDER, alerts, matched, metrics, panels
 from tests.support.fakes import made, preview
 
 ASKED = [*panels(), *alerts()]
-_BY_PROMETHEUS = {"up"}
 
 
 @pytest.fixture(name="metrics_text", scope="module")
@@ -67,9 +66,9 @@ def test_every_metric_exists(metrics_text: str, title: str, expr: str) -> None:
     sources = {source.value for source in Source}
 
     assert metrics(expr), title
-    assert metrics(expr) <= known | _BY_PROMETHEUS
+    assert metrics(expr) <= known | COUNTED_BY_OTHERS
     assert matched(expr, "outcome") <= sources | failure_classes().keys()
-    assert matched(expr, "source") <= sources | {UnknownPreset.__name__}
+    assert matched(expr, "source") <= sources | {UnknownPreset.__name__, "service"}
 
 
 def test_every_metric_of_ours_is_shown(metrics_text: str) -> None:
@@ -81,6 +80,48 @@ def test_every_metric_of_ours_is_shown(metrics_text: str) -> None:
 
 def test_promtool_finds_nothing_wrong_with_the_metrics(promtool: str, metrics_text: str) -> None:
     assert run(promtool, "check", "metrics", text=metrics_text) == ""
+
+
+def test_nginx_is_watched_by_what_its_lines_say(tmp_path: Path) -> None:
+    """Real lines of nginx are counted by tests/e2e/test_incidents.py; these are rare or hostile ones."""
+    lines = [
+        ("/prew/card/a.jpg", 200, "", "200"),
+        ("/prew/card/b.jpg", 200, "MISS", "404 : 200"),
+        ('/prew/card/c\\".jpg', 502, "", "404 : 502, 502"),
+        ("/photo/a.jpg", 429, "", ""),
+        ("/photo/a.jpg", 200, "HIT", ""),
+        ("/photo/b.jpg", 502, "", "504"),
+        ("/", 404, "", ""),
+    ]
+    hostile = '"user_agent":"\\"upstream_status\\":\\"999"}'
+    log = tmp_path / "access.json"
+    log.write_text(
+        "".join(
+            f'{{"uri":"{uri}","status":{status},"bytes":1,"cache":"{cache}","upstream_status":"{upstream}",{hostile}\n'
+            for uri, status, cache, upstream in lines
+        )
+    )
+    program = f"--progs={FOLDER / 'nginx.mtail'}"
+    found = json.loads(
+        run(find("mtail"), "--one_shot", "--one_shot_format=json", program, f"--logs={log}", f"--log_dir={tmp_path}")
+    )
+    requests, s3 = (_counts(found, name) for name in ("requests", "s3_answers"))
+
+    assert requests == {
+        ("preview", "s3", "200"): 1,
+        ("preview", "service", "200"): 1,
+        ("preview", "service", "502"): 1,
+        ("photo", "nginx", "429"): 1,
+        ("photo", "cache", "200"): 1,
+        ("photo", "s3", "502"): 1,
+        ("other", "nginx", "404"): 1,
+    }
+    assert s3 == {("200",): 1, ("404",): 2, ("504",): 1}
+
+
+def _counts(found: Any, name: str) -> dict[tuple[str, ...], int]:
+    (metric,) = found[f"prewmanager_nginx_{name}_total"]
+    return {tuple(each["Labels"]): each["Value"]["Value"] for each in metric["LabelValues"]}
 
 
 def test_the_rules_load_in_prometheus(promtool: str) -> None:
