@@ -81,8 +81,8 @@ test-current: install ## run the suites on the current Python, nginx, Valkey and
 test-corpora: install ## render previews of the test images of Pillow, thumbor and pypng (50 MB from PyPI)
 	PREW_TEST_CORPORA=1 $(BIN)/python -m pytest tests/lambda_resize/test_trials.py $(ARGS)
 
-test-observability: install .venv/.installed-observability ## test dashboard and alerts with promtool, Grafana's SDK, and a real Prometheus under load
-	PREW_TEST_PROMETHEUS=1 $(BIN)/python -m pytest tests/observability tests/e2e/test_prometheus.py $(ARGS)
+test-observability: install .venv/.installed-observability ## test dashboard and alerts with promtool, Grafana's SDK, and a real Prometheus under load and in twelve incidents
+	PREW_TEST_PROMETHEUS=1 $(BIN)/python -m pytest tests/observability tests/e2e/test_prometheus.py tests/e2e/test_incidents.py $(ARGS)
 
 test-one-server: install ## follow docs/how-to/one-server.md in namespaces with a real systemd; needs root
 	PREW_TEST_ONE_SERVER=1 $(BIN)/python -m pytest tests/one_server/test_with_systemd.py $(ARGS)

@@ -159,3 +159,21 @@ def test_the_dashboard_is_what_the_code_builds() -> None:
 
     assert dashboard() == FILE.read_text()
     assert read == written
+
+
+def test_the_table_of_incidents_names_alerts_and_panels_that_exist() -> None:
+    page = (FOLDER.parent / "docs" / "how-to" / "incidents.md").read_text()
+    durations = {
+        rule["alert"]: rule.get("for", "0s")
+        for group in yaml.safe_load((FOLDER / "rules.yml").read_text())["groups"]
+        for rule in group["rules"]
+    }
+    named = re.findall(r"`(Prewmanager\w+)` \((at once|\d+ min)\)", page)
+    rows = [line.split("|") for line in page.splitlines() if line.startswith("| ") and "`Prewmanager" in line]
+    shown = {title for row in rows for title in re.findall(r"(?<!\*)\*([^*]+)\*", row[3])}
+
+    assert {(name, durations[name]) for name, _ in named} == {
+        (name, "0s" if text == "at once" else f"{text.split()[0]}m") for name, text in named
+    }
+    assert shown <= {title for title, _ in panels()}
+    assert len(rows) == 12
