@@ -34,6 +34,9 @@ Exact = Annotated[
     bool, typer.Option("--exact", help="A preset's name selects only the variant of that name, not all variants.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+AsLines = Annotated[
+    bool, typer.Option("--json", help="Print lines of JSON: each finding as it comes, and a summary at the end.")
+]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -160,7 +163,7 @@ def warm(  # noqa: PLR0917 -- options of the command line
             min=0, metavar="USD", help="Price of a GB-second; the default is AWS's list price for x86 in us-east-1."
         ),
     ] = LIST_GB_SECOND_USD,
-    as_json: AsJson = False,
+    as_json: AsLines = False,
 ) -> None:
     """Render missing previews in all variants of the named presets, or of all presets.
 
@@ -191,7 +194,7 @@ def stale(  # noqa: PLR0917 -- options of the command line
         bool, typer.Option("--fix", help="Render them again, and delete those whose photo is gone.")
     ] = False,
     concurrency: Concurrency = 16,
-    as_json: AsJson = False,
+    as_json: AsLines = False,
 ) -> None:
     """Find previews whose preset has changed, or whose photo has changed or is gone.
 

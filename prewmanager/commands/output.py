@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.filesize import decimal
@@ -23,13 +27,64 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 OnItem = Callable[[], None]
+LINE_EVERY_S = 5.0  # of progress where no terminal shows it
+INTERRUPTED = "interrupted; done so far, and started again it continues:"
+_SHOWN = 20  # rows of what a command lists for people
 _UNBOUNDED = 1_000_000  # columns
 
 
 def print_json(value: object) -> None:
     """Print a value of plain types, dataclasses already turned into dictionaries; times in ISO 8601."""
     print(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))  # noqa: T201 -- the command's output
+
+
+class Listing:
+    """What a command finds one by one: as JSON a line for each, as it comes; otherwise the first of them, in tables."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+        self._rows: dict[str, list[Mapping[str, object]]] = {}
+        self._left_out = 0
+
+    def add(self, found: DataclassInstance) -> None:
+        """Print what was found now, or keep it for `print_first` while there is room."""
+        row = asdict(found)
+        if self._as_json:
+            print_json_line(row)
+            return
+        rows = self._rows.setdefault(row.pop("type"), [])
+        if len(rows) < _SHOWN:
+            rows.append(row)
+        else:
+            self._left_out += 1
+
+    def print_first(self) -> None:
+        """Print what was kept, and how much was not."""
+        for rows in self._rows.values():
+            print_table(rows)
+        if self._left_out:
+            print_line(f"and {self._left_out} more: --json prints all")
+
+
+def print_json_line(value: Mapping[str, object]) -> None:
+    """Print one object in one line, at once."""
+    print(json.dumps(value, ensure_ascii=False, default=_plain), flush=True)  # noqa: T201 -- the command's output
+
+
+def print_warning(text: str) -> None:
+    """Print a line for people on standard error."""
+    print(f"prewmanager: {_printable(text)}", file=sys.stderr)  # noqa: T201 -- the command's output
+
+
+def no_match(prefix: str, what: str) -> bool:
+    """Warn that nothing matches, and return False; without a prefix there may be nothing, and it is True."""
+    if prefix:
+        print_warning(f"--prefix {prefix}: no {what}'s name begins with this")
+    return not prefix
 
 
 def print_table(rows: Sequence[Mapping[str, object]]) -> None:
@@ -62,16 +117,36 @@ class _Rate(ProgressColumn):
         return Text(f"{task.speed:,.0f}/s" if task.speed else "")
 
 
+class _Lines:
+    """Progress in a pipe or a file: a line every few seconds, none for what takes less."""
+
+    def __init__(self, what: str, total: int | None) -> None:
+        self._what = what
+        self._of = "" if total is None else f" of {total}"
+        self._done = 0
+        self._next = time.monotonic() + LINE_EVERY_S
+
+    def advance(self) -> None:
+        self._done += 1
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + LINE_EVERY_S
+            print_warning(f"{self._what}: {self._done}{self._of}")
+
+
 @contextlib.contextmanager
 def progress(what: str, total: int | None = None) -> Iterator[OnItem]:
     """Show a bar, or without `total` a count, while the block runs; calling the yielded function advances it.
 
-    Nothing is drawn unless standard error is a terminal.
+    Where standard error is no terminal, a line every few seconds has the numbers.
     """
     console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _Lines(what, total).advance
+        return
     bar, remaining = (BarColumn(), TimeRemainingColumn()) if total is not None else (SpinnerColumn(), TextColumn(""))
     columns = (TextColumn("{task.description}"), bar, MofNCompleteColumn(), _Rate(), remaining)
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as drawn:
+    with Progress(*columns, console=console, transient=True) as drawn:
         task = drawn.add_task(what, total=total)
         yield lambda: drawn.advance(task)
 

@@ -6,13 +6,23 @@ about to be deleted, and its result would be cached. Caches come last, for the s
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from prewmanager.commands.arguments import Target, with_variants
 from prewmanager.commands.caches import FREE_PATHS, PATH_USD, CachedCopies, purge_caches
-from prewmanager.commands.output import OnItem, print_json, print_line, print_table, progress, readable_size
+from prewmanager.commands.output import (
+    OnItem,
+    no_match,
+    print_json,
+    print_line,
+    print_table,
+    print_warning,
+    progress,
+    readable_size,
+)
 from prewmanager.commands.site import open_buckets, open_result_cache
 from prewmanager.config.settings import Settings
 from prewmanager.errors import InvalidSettings
@@ -44,6 +54,21 @@ class PurgeCount:
     preset: str
     previews: int
     bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What was deleted, or in a dry run would be.
+
+    None stands for what there is not: `cached_results` without Redis, `nginx` without --nginx-cache, and `cloudfront`,
+    the invalidated paths, without a distribution.
+    """
+
+    dry_run: bool
+    presets: Sequence[PurgeCount]
+    cached_results: int | None
+    nginx: int | None
+    cloudfront: Sequence[str] | None
 
 
 async def targets(settings: Settings, request: PurgeRequest, previews: Inventory) -> list[Target]:
@@ -108,14 +133,14 @@ async def _batches(previews: Inventory, target: Target) -> AsyncIterator[list[St
 
 
 async def run(settings: Settings, request: PurgeRequest, *, yes: bool, as_json: bool) -> int:
-    """Run the command and return its exit code, 0.
+    """Run the command and return its exit code, 1 if the prefix matches nothing.
 
-    Raises `InvalidSettings`, `StorageFailed`, `FlightStoreUnavailable`, `CacheUnavailable`.
+    Where it is interrupted, the number of previews is printed. Raises `InvalidSettings`, `StorageFailed`,
+    `FlightStoreUnavailable`, `CacheUnavailable`.
     """
     async with open_buckets(settings) as buckets, open_result_cache(settings) as cached_results:
         found = await targets(settings, request, buckets.previews)
-        with progress("previews") as on_object:
-            purged = [await delete(buckets.previews, each, on_object, really=yes) for each in found]
+        purged = await _purged(buckets.previews, found, really=yes)
         results = None
         if cached_results is not None:
             evict_or_count = cached_results.evict if yes else cached_results.count
@@ -124,15 +149,31 @@ async def run(settings: Settings, request: PurgeRequest, *, yes: bool, as_json: 
                 await cached_results.evict_fault(request.photo)
         copies = await purge_caches(settings, found, request.nginx_cache, really=yes)
     _show(purged, results, copies, yes=yes, as_json=as_json)
-    return 0
+    return int(not (any(each.previews for each in purged) or no_match(request.prefix, "preview")))
+
+
+async def _purged(previews: Inventory, found: Sequence[Target], *, really: bool) -> list[PurgeCount]:
+    done = 0
+    with progress("previews") as on_object:
+
+        def count() -> None:
+            nonlocal done
+            done += 1
+            on_object()
+
+        try:
+            return [await delete(previews, each, count, really=really) for each in found]
+        except asyncio.CancelledError:
+            what = "deleted so far, and no cached results" if really else "counted so far"
+            print_warning(f"interrupted: {done} previews {what}; run it again")
+            raise
 
 
 def _show(purged: Sequence[PurgeCount], results: int | None, copies: CachedCopies, *, yes: bool, as_json: bool) -> None:
-    rows = [asdict(each) for each in purged]
     if as_json:
-        caches = {name: each for name, each in asdict(copies).items() if each is not None}
-        print_json({"dry_run": not yes, "presets": rows, "cached_results": results, **caches})
+        print_json(asdict(Purged(not yes, purged, results, copies.nginx, copies.cloudfront)))
         return
+    rows = [asdict(each) for each in purged]
     print_table(rows)
     previews, size = sum(each.previews for each in purged), sum(each.bytes for each in purged)
     what = f"{previews} previews ({readable_size(size)}) and {results or 0} cached results"

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import quote
 
+from prewmanager.commands.output import Listing
 from prewmanager.errors import InvalidKey, Overloaded, PreviewFailed
 from prewmanager.flights.coalescer import Coalescer
 from prewmanager.previews.catalogue import Catalogue, Preview
 from prewmanager.previews.outcome import Failure, Source
 
-MAX_LISTED = 1000  # failures that are listed one by one; all are counted
 _MAX_ATTEMPTS = 20
 _MARGIN_S = 0.1  # waiters get a failure a moment before it is cached
 
@@ -25,37 +25,45 @@ Done = Source | Literal["deleted"]
 
 @dataclass(frozen=True, slots=True)
 class RenderReport:
-    """How many previews succeeded, by source, and failed, by kind; `failures` lists the first of those that failed."""
+    """How many previews succeeded, by source, and failed, by kind."""
 
     done: Mapping[str, int]
     failed: Mapping[str, int]
-    failures: Sequence[Mapping[str, str]]
 
     def summary(self) -> str:
         """Format the counts as one line, empty if nothing was counted."""
         return ", ".join(f"{count} {name}" for name, count in (*self.done.items(), *self.failed.items()))
 
 
-class RenderCounter:
-    """Counts outcomes, in memory that is bounded."""
+@dataclass(frozen=True, slots=True)
+class FailedPreview:
+    """A preview that could not be rendered, or deleted: its key, the failure's kind, and more for the log."""
 
-    def __init__(self) -> None:
+    type: Literal["failure"] = field(default="failure", init=False)
+    key: str
+    kind: str
+    detail: str
+
+
+class RenderCounter:
+    """Counts outcomes, and lists those that failed."""
+
+    def __init__(self, listing: Listing) -> None:
         self._done = Counter[str]()
         self._failed = Counter[str]()
-        self._failures: list[dict[str, str]] = []
+        self._listing = listing
 
     def add(self, key: str, outcome: Done | Failure) -> None:
-        """Count the outcome of the preview with this key, and list a failure while there is room."""
+        """Count the outcome of the preview with this key."""
         if not isinstance(outcome, Failure):
             self._done[outcome] += 1
             return
         self._failed[outcome.kind] += 1
-        if len(self._failures) < MAX_LISTED:
-            self._failures.append({"key": key, "kind": outcome.kind, "detail": outcome.detail})
+        self._listing.add(FailedPreview(key, outcome.kind, outcome.detail))
 
     def report(self) -> RenderReport:
         """Return the counts so far."""
-        return RenderReport(dict(self._done), dict(self._failed), tuple(self._failures))
+        return RenderReport(dict(self._done), dict(self._failed))
 
 
 @dataclass(frozen=True, slots=True)

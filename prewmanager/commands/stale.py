@@ -6,19 +6,28 @@ is deleted. Repairs go through flights, so that concurrent commands render nothi
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from dataclasses import asdict, dataclass, field
+from typing import Literal, NamedTuple
 
 from prewmanager.app import require_workers
 from prewmanager.commands.arguments import Selection
 from prewmanager.commands.concurrency import for_each
 from prewmanager.commands.freshness import Stale, why_stale
 from prewmanager.commands.listings import Listings, Order, Pair, in_listing_order
-from prewmanager.commands.output import print_json, print_line, print_table, progress
-from prewmanager.commands.rendering import MAX_LISTED, Done, RenderCounter, RenderReport, addressable
+from prewmanager.commands.output import (
+    INTERRUPTED,
+    Listing,
+    no_match,
+    print_json_line,
+    print_line,
+    print_table,
+    progress,
+)
+from prewmanager.commands.rendering import Done, RenderCounter, RenderReport, addressable
 from prewmanager.commands.repair import Repairer, open_repairer
 from prewmanager.commands.site import Buckets, catalogue_of, listings_of, object_reader, open_buckets
 from prewmanager.config.settings import Settings
@@ -41,11 +50,32 @@ class PresetCount:
 
 
 @dataclass(frozen=True, slots=True)
+class StalePreview:
+    """A preview that is not what it would be if it were rendered now."""
+
+    type: Literal["stale"] = field(default="stale", init=False)
+    key: str
+    reason: Stale
+
+
+@dataclass(frozen=True, slots=True)
+class StaleSummary:
+    """The last line: previews by preset, how many are left stale, and repairs by outcome; `fix` repeats the option."""
+
+    type: Literal["summary"] = field(default="summary", init=False)
+    fix: bool
+    interrupted: bool
+    presets: Sequence[PresetCount]
+    left: int
+    done: Mapping[str, int]
+    failed: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class StaleReport:
-    """The counts of all presets, the first stale previews, how many remain stale, and the outcomes of repairs."""
+    """The counts of all presets, how many previews remain stale, and the outcomes of repairs."""
 
     presets: Sequence[PresetCount]
-    stale: Sequence[dict[str, str]]
     left: int
     repairs: RenderReport
 
@@ -63,13 +93,14 @@ class Verdict:
 
 
 class StaleCounter:
-    """Counts verdicts, in memory that is bounded."""
+    """Counts verdicts, and lists stale previews and repairs that failed."""
 
-    def __init__(self) -> None:
+    def __init__(self, presets: Sequence[str], listing: Listing) -> None:
+        self._presets = presets
         self._reasons = Counter[tuple[str, str]]()
-        self._listed: list[dict[str, str]] = []
+        self._listing = listing
         self._left = 0
-        self._repairs = RenderCounter()
+        self._repairs = RenderCounter(listing)
 
     def add(self, preset: str, key: str, verdict: Verdict | None) -> None:
         """Count the verdict on the preview with this key; None means that no request can name it."""
@@ -79,17 +110,16 @@ class StaleCounter:
             return
         if verdict.stale is not None:
             self._reasons[preset, verdict.stale.value] += 1
-            if len(self._listed) < MAX_LISTED:
-                self._listed.append({"key": key, "reason": verdict.stale.value})
+            self._listing.add(StalePreview(key, verdict.stale))
         if verdict.repair is not None:
             self._repairs.add(key, verdict.repair)
         self._left += verdict.left
 
-    def report(self, presets: Sequence[str]) -> StaleReport:
-        """Return the counts so far, of these presets."""
+    def report(self) -> StaleReport:
+        """Return the counts so far."""
         names = ("previews", *Stale, "unusable")
-        counts = [PresetCount(each, **{name: self._reasons[each, name] for name in names}) for each in presets]
-        return StaleReport(counts, tuple(self._listed), self._left, self._repairs.report())
+        counts = [PresetCount(each, **{name: self._reasons[each, name] for name in names}) for each in self._presets]
+        return StaleReport(counts, self._left, self._repairs.report())
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +181,10 @@ async def count(settings: Settings, buckets: Buckets, presets: Sequence[str], pr
     return counted
 
 
-async def check_all(checker: Checker, counted: Sequence[CountedPreset], prefix: str, at_once: int) -> StaleReport:
-    """Check all previews, `at_once` at a time. Raises `StorageFailed`, `FlightStoreUnavailable`."""
-    counter = StaleCounter()
+async def check_all(
+    checker: Checker, counted: Sequence[CountedPreset], prefix: str, at_once: int, counter: StaleCounter
+) -> None:
+    """Check and count all previews, `at_once` at a time. Raises `StorageFailed`, `FlightStoreUnavailable`."""
     with progress("previews", sum(each.previews for each in counted)) as on_item:
         for name, _, listings, order in counted:
 
@@ -163,15 +194,16 @@ async def check_all(checker: Checker, counted: Sequence[CountedPreset], prefix: 
                 on_item()
 
             await for_each(with_preview(listings, prefix, order), check, at_once=at_once)
-    return counter.report([each.name for each in counted])
 
 
 async def run(settings: Settings, selection: Selection, *, fix: bool, concurrency: int, as_json: bool) -> int:
-    """Run the command and return its exit code, 1 if stale previews are left.
+    """Run the command and return its exit code, 1 if stale previews are left, or the prefix matches nothing.
 
-    Raises `InvalidSettings`, `StorageFailed`.
+    What was done is printed, too, where it is interrupted. Raises `InvalidSettings`, `StorageFailed`.
     """
     names = selection.variants(settings)
+    listing = Listing(as_json=as_json)
+    counter = StaleCounter(names, listing)
     if fix:
         require_workers(settings)
     async with AsyncExitStack() as stack:
@@ -180,20 +212,29 @@ async def run(settings: Settings, selection: Selection, *, fix: bool, concurrenc
         repairer = await stack.enter_async_context(open_repairer(settings, buckets, concurrency)) if fix else None
         previews = object_reader(settings, settings.preview_bucket_name)
         checker = Checker(catalogue_of(settings), previews, repairer)
-        report = await check_all(checker, counted, selection.prefix, concurrency)
-    _show(report, fix=fix, as_json=as_json)
-    return 1 if report.left else 0
+        try:
+            await check_all(checker, counted, selection.prefix, concurrency, counter)
+        except asyncio.CancelledError:
+            _show(counter.report(), listing, fix=fix, as_json=as_json, interrupted=True)
+            raise
+    report = counter.report()
+    _show(report, listing, fix=fix, as_json=as_json)
+    matched = any(each.previews for each in counted) or no_match(selection.prefix, "preview")
+    return 0 if matched and not report.left else 1
 
 
-def _show(report: StaleReport, *, fix: bool, as_json: bool) -> None:
-    rows = [asdict(each) for each in report.presets]
+def _show(report: StaleReport, listing: Listing, *, fix: bool, as_json: bool, interrupted: bool = False) -> None:
     if as_json:
-        found = {"fix": fix, "presets": rows, "stale": report.stale, "left": report.left}
-        print_json(found | asdict(report.repairs))
+        repairs = report.repairs
+        summary = StaleSummary(fix, interrupted, report.presets, report.left, repairs.done, repairs.failed)
+        print_json_line(asdict(summary))
         return
+    rows = [asdict(each) for each in report.presets]
+    if interrupted:
+        print_line(INTERRUPTED)
     print_table(rows)
     if fix:
         print_line(report.repairs.summary() or "nothing to repair")
     elif report.left:
         print_line(f"{report.left} previews are stale; --fix renders them again, and deletes those without a photo")
-    print_table(report.repairs.failures[:20])
+    listing.print_first()

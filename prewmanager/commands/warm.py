@@ -6,16 +6,26 @@ Stored previews are skipped, so an interrupted `warm` resumes where it stopped.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Literal, NamedTuple
 
 from prewmanager.app import require_workers, running_service
 from prewmanager.commands.arguments import LIST_REQUEST_USD, CostAssumptions, Selection
 from prewmanager.commands.concurrency import for_each
 from prewmanager.commands.listings import Order, in_listing_order
-from prewmanager.commands.output import OnItem, print_json, print_line, print_table, progress
+from prewmanager.commands.output import (
+    INTERRUPTED,
+    Listing,
+    OnItem,
+    no_match,
+    print_json_line,
+    print_line,
+    print_table,
+    progress,
+)
 from prewmanager.commands.pictures import is_folder, is_no_picture
 from prewmanager.commands.rendering import RenderCounter, Renderer, RenderReport, addressable
 from prewmanager.commands.site import (
@@ -70,9 +80,8 @@ class Warmer:
         with progress("photos listed") as on_item:
             return [await self._count(preset, on_item) for preset in self.presets]
 
-    async def render(self, counted: Sequence[CountedPreset], at_once: int) -> RenderReport:
-        """Render what is missing, `at_once` previews at a time. Raises `StorageFailed`."""
-        counter = RenderCounter()
+    async def render(self, counted: Sequence[CountedPreset], at_once: int, counter: RenderCounter) -> None:
+        """Render and count what is missing, `at_once` previews at a time. Raises `StorageFailed`."""
         async with running_service(settings_for_rendering(self.settings, at_once)) as service:
             renderer = Renderer(service.coalescer, self.settings.transient_ttl)
             with progress("previews", sum(each.gaps.missing for each in counted)) as on_item:
@@ -83,7 +92,6 @@ class Warmer:
 
                 for each in counted:
                     await for_each(self._missing(each.gaps.preset, each.order), render, at_once=at_once)
-        return counter.report()
 
     async def _count(self, preset: str, on_item: OnItem) -> CountedPreset:
         async def count(order: Order) -> Gaps:
@@ -125,20 +133,28 @@ async def run(
     assumed: CostAssumptions,
     as_json: bool,
 ) -> int:
-    """Run the command and return its exit code, 1 if a preview could not be rendered.
+    """Run the command and return its exit code, 1 if a preview could not be rendered, or the prefix matches nothing.
 
-    Raises `InvalidSettings`, `StorageFailed`.
+    What was done is printed, too, where it is interrupted. Raises `InvalidSettings`, `StorageFailed`.
     """
     if not dry_run:
         require_workers(settings)
+    listing = Listing(as_json=as_json)
+    counter = RenderCounter(listing)
     async with open_buckets(settings) as buckets:
         warmer = Warmer(settings, buckets, selection.variants(settings), selection.prefix)
         counted = await warmer.count()
-        report = RenderCounter().report() if dry_run else await warmer.render(counted, concurrency)
-    gaps = [each.gaps for each in counted]
+        gaps = [each.gaps for each in counted]
+        try:
+            if not dry_run:
+                await warmer.render(counted, concurrency, counter)
+        except asyncio.CancelledError:
+            _show(gaps, counter.report(), None, listing, as_json=as_json, interrupted=True)
+            raise
     expected = estimate(sum(each.missing for each in gaps), assumed) if dry_run else None
-    _show(gaps, report, expected, as_json=as_json)
-    return 1 if report.failed else 0
+    _show(gaps, counter.report(), expected, listing, as_json=as_json)
+    matched = any(each.photos or each.skipped for each in gaps) or no_match(selection.prefix, "photo")
+    return 0 if matched and not counter.report().failed else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +167,19 @@ class CostEstimate:
     gb_second_usd: float
     gb_seconds: float
     usd: float
+
+
+@dataclass(frozen=True, slots=True)
+class WarmSummary:
+    """The last line: photos by preset, and previews by outcome; `estimate` of a dry run."""
+
+    type: Literal["summary"] = field(default="summary", init=False)
+    dry_run: bool
+    interrupted: bool
+    presets: Sequence[Gaps]
+    done: Mapping[str, int]
+    failed: Mapping[str, int]
+    estimate: CostEstimate | None
 
 
 def estimate(resizes: int, assumed: CostAssumptions) -> CostEstimate:
@@ -167,12 +196,23 @@ def estimate(resizes: int, assumed: CostAssumptions) -> CostEstimate:
     )
 
 
-def _show(gaps: Sequence[Gaps], report: RenderReport, expected: CostEstimate | None, *, as_json: bool) -> None:
-    rows = [asdict(each) for each in gaps]
+def _show(
+    gaps: Sequence[Gaps],
+    report: RenderReport,
+    expected: CostEstimate | None,
+    listing: Listing,
+    *,
+    as_json: bool,
+    interrupted: bool = False,
+) -> None:
     if as_json:
-        output = {"dry_run": expected is not None, "presets": rows, **asdict(report)}
-        print_json(output | ({"estimate": asdict(expected)} if expected else {}))
+        is_dry_run = expected is not None
+        summary = WarmSummary(is_dry_run, interrupted, gaps, report.done, report.failed, expected)
+        print_json_line(asdict(summary))
         return
+    rows = [asdict(each) for each in gaps]
+    if interrupted:
+        print_line(INTERRUPTED)
     print_table(rows)
     if expected:
         print_line(
@@ -182,4 +222,4 @@ def _show(gaps: Sequence[Gaps], report: RenderReport, expected: CostEstimate | N
         )
     else:
         print_line(report.summary() or "nothing to render")
-    print_table(report.failures[:20])
+    listing.print_first()

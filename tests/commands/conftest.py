@@ -18,7 +18,22 @@ import pytest
 from devstack.backends import S3, Redis, s3_client
 from devstack.programs import LOOPBACK, find, ignore_no_signal
 from tests.commands.fork_server import ForkServer
+from tests.docs.shapes import SHAPES, is_of_shape
 from tests.support.gated_lambda import GatedLambda
+
+
+def _read(command: str, output: str) -> Any:
+    """Read documents and lines, which have the shapes of docs/reference/output.schema.json."""
+    if command not in {"stale", "warm"}:
+        document = json.loads(output)
+        assert command not in SHAPES or is_of_shape(command, document)
+        return document
+    *lines, summary = map(json.loads, output.splitlines())
+    assert all(is_of_shape(command, each) for each in (*lines, summary))
+    assert summary.pop("type") == "summary"
+    for line in lines:
+        summary.setdefault(line.pop("type"), []).append(line)
+    return summary
 
 
 @dataclass
@@ -88,10 +103,13 @@ class Shop:
             await service.communicate()
 
     def json(self, *arguments: str, exit_code: int = 0, **changed: str) -> Any:
-        """Run a command with --json, check its exit code, and return its output."""
+        """Run a command with --json, check its exit code, and return its output.
+
+        Of a command that prints lines, the summary, with the other lines in lists by type.
+        """
         done = self.run(*arguments, "--json", **changed)
         assert done.returncode == exit_code, done.stdout + done.stderr
-        return json.loads(done.stdout)
+        return _read(arguments[0], done.stdout)
 
     async def run_beside(self, *arguments: str, exit_code: int = 0, **changed: str) -> Any:
         """Run the command likewise, without blocking this process."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from prewmanager.commands.output import print_line, print_table
+from prewmanager.commands.output import print_line, print_table, progress
+from tests.support.fakes import FakeClock
 
 KEYS = ["photo/a[/b].jpg", "photo/[red]b[resize].jpg", "photo/:smile:.jpg", f"photo/{'long/' * 60}c.jpg"]
 
@@ -45,3 +46,17 @@ def test_control_characters_are_escaped(capsys: pytest.CaptureFixture[str]) -> N
     assert r"a\x1b[2Jb\nc" in out
     assert r"d\x1b[31me\nf" + "g" * 200 in out
     assert "\x1b" not in out
+
+
+def test_progress_in_a_pipe_is_a_line_now_and_then(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = FakeClock()
+    monkeypatch.setattr("prewmanager.commands.output.time.monotonic", clock)
+    with progress("previews", 30) as on_item:
+        for _ in range(30):
+            clock.now += 1
+            on_item()
+
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [f"prewmanager: previews: {done} of 30" for done in range(5, 31, 5)]

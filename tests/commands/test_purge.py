@@ -33,7 +33,13 @@ def test_nothing_is_deleted_without_yes(shop: Shop, redis: BlockingRedis) -> Non
     before = shop.keys()
     report = shop.json("purge", "card")
 
-    assert report == {"dry_run": True, "presets": [{"preset": "card", "previews": 2, "bytes": 10}], "cached_results": 1}
+    assert report == {
+        "dry_run": True,
+        "presets": [{"preset": "card", "previews": 2, "bytes": 10}],
+        "cached_results": 1,
+        "nginx": None,
+        "cloudfront": None,
+    }
     assert shop.keys() == before
     assert redis.get(_flight(shop, "prew/card/a.jpg")) == b"failed:{}"
 

@@ -6,7 +6,8 @@ import pytest
 
 from prewmanager.adapters.memory_store import MemoryFlightStore
 from prewmanager.commands.arguments import LIST_GB_SECOND_USD, CostAssumptions
-from prewmanager.commands.rendering import MAX_LISTED, RenderCounter, Renderer, addressable
+from prewmanager.commands.output import Listing
+from prewmanager.commands.rendering import RenderCounter, Renderer, addressable
 from prewmanager.commands.warm import estimate
 from prewmanager.errors import Overloaded
 from prewmanager.previews.outcome import Failure, Source
@@ -51,15 +52,21 @@ async def test_a_preview_that_stays_throttled_is_a_failure() -> None:
     assert await _renderer(10_000, FakeClock()).render(preview()) == Failure("throttled", "enough", 7.0)
 
 
-def test_all_failures_are_counted_and_the_first_are_listed() -> None:
-    counter = RenderCounter()
-    for number in range(MAX_LISTED + 5):
-        counter.add(f"prew/card/{number}", Failure("corrupt", "broken"))
-    report = counter.report()
+def test_all_failures_are_counted_and_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    """In constant memory: as JSON each is a line, for people the first twenty are kept."""
+    for as_json in (True, False):
+        listing = Listing(as_json=as_json)
+        counter = RenderCounter(listing)
+        for number in range(1005):
+            counter.add(f"prew/card/{number}", Failure("corrupt", "broken"))
+        lines = capsys.readouterr().out.splitlines()
+        listing.print_first()
+        shown = capsys.readouterr().out
 
-    assert report.failed == {"corrupt": MAX_LISTED + 5}
-    assert len(report.failures) == MAX_LISTED
-    assert report.failures[0] == {"key": "prew/card/0", "kind": "corrupt", "detail": "broken"}
+        assert counter.report().failed == {"corrupt": 1005}
+        assert len(lines) == (1005 if as_json else 0)
+        assert shown.count("prew/card/") == (0 if as_json else 20)
+        assert ("and 985 more" in shown) is not as_json
 
 
 def test_a_name_has_the_keys_of_its_request_path() -> None:

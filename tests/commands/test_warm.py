@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 from collections import Counter
 
@@ -98,7 +99,7 @@ async def test_failures_are_counted_by_kind_and_listed(shop: Shop, function: Gat
     report = await shop.run_beside("warm", "card", "--concurrency", "1", exit_code=1)
 
     assert (report["done"], report["failed"]) == ({"made": 1}, {"corrupt": 1})
-    assert report["failures"] == [{"key": "prew/card/a.jpg", "kind": "corrupt", "detail": "secret"}]
+    assert report["failure"] == [{"key": "prew/card/a.jpg", "kind": "corrupt", "detail": "secret"}]
 
 
 async def test_no_more_at_once_than_requested(shop: Shop, function: GatedLambda) -> None:
@@ -176,14 +177,17 @@ def test_the_help_has_examples(shop: Shop, command: str) -> None:
 async def test_ctrl_c_waits_for_the_flights_without_a_traceback(shop: Shop, function: GatedLambda) -> None:
     _photos(shop, [f"{number}.jpg" for number in range(9)])
     function.gate.clear()
-    warming = await shop.start("warm", "card", "--concurrency", "3")
+    warming = await shop.start("warm", "card", "--concurrency", "3", "--json")
     await function.until(lambda: function.in_flight == 3)
     warming.send_signal(signal.SIGINT)
     function.gate.set()
-    _, err = await warming.communicate()
+    out, err = await warming.communicate()
+    summary = json.loads(out.splitlines()[-1])
 
     assert warming.returncode == 130
     assert b"Traceback" not in err
+    assert (summary["type"], summary["interrupted"]) == ("summary", True)
+    assert sum(summary["done"].values()) <= len(function.invocations) < 9
     assert shop.keys("prew/") == {name.replace("photo", "prew/card") for name in function.invocations}
 
 
@@ -229,3 +233,13 @@ async def test_what_cannot_be_a_picture_is_skipped_and_costs_nothing(shop: Shop,
     (card,) = report["presets"]
     assert (card["photos"], card["missing"], card["skipped"]) == (3, 3, 7)
     assert set(function.invocations) == {"photo/a.jpg", "photo/picture.txt", "photo/upload-4711"}
+
+
+@pytest.mark.parametrize("command", ["warm", "stale", "purge"])
+def test_a_prefix_that_matches_nothing_is_a_warning_and_exit_code_1(shop: Shop, command: str) -> None:
+    shop.put("photo/2024/a.jpg", "prew/card/2024/a.jpg")
+    dry = ["--dry-run"] if command == "warm" else []
+    done = shop.run(command, "card", "--prefix", "2042/", *dry)
+
+    assert done.returncode == 1
+    assert "--prefix 2042/: no " in done.stderr

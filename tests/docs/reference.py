@@ -13,6 +13,7 @@ from prewmanager.cli import app
 from prewmanager.telemetry.metrics import Metrics
 from tests.contract_examples.examples import example
 from tests.docs.faults import matrix
+from tests.docs.shapes import FILE, schema
 from tests.docs.tables import REFERENCE
 
 _CONTRACTS = {
@@ -82,7 +83,13 @@ def function() -> str:
 
 def pages() -> dict[str, str]:
     """Return the text of each page by its file name."""
-    return {"commands.md": commands(), "metrics.md": metrics(), "function.md": function(), "faults.md": matrix()}
+    return {
+        "commands.md": commands(),
+        "metrics.md": metrics(),
+        "function.md": function(),
+        "faults.md": matrix(),
+        FILE.name: schema(),
+    }
 
 
 if __name__ == "__main__":
