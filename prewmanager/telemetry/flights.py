@@ -90,9 +90,9 @@ class FlightMetrics:
             "flight",
             key=preview.preview_key,
             outcome=failure.kind if failure else result.source.value,
-            source=result.source.value if failure else None,
             detail=failure.detail if failure else None,
             seconds=round(seconds, 4),
+            **({"source": result.source.value} if failure else {}),
             **{f"{step}_ms": round(ms, 1) for step, ms in result.timings_ms},
         )
 
