@@ -6,18 +6,19 @@ import contextlib
 import getpass
 import random
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from devstack.programs import LOOPBACK, Program, answers
+from devstack.programs import LOOPBACK, READY_WITHIN_S, Program, answers
 from devstack.units import UnitRunner
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / "examples" / "one-server"
-UNITS = ("s3", "redis", "web", "nginx")
+UNITS = ("s3", "redis", "decoder", "web", "nginx")
 # gRPC uses each port + 10000, which must stay below the kernel's range for clients.
 _PORTS = range(12_000, 22_000)
 _PORT = re.compile(r"^(?:\w+_PORT|PREW_NGINX_LISTEN)=(\d+)$", re.MULTILINE)
@@ -43,7 +44,7 @@ class OneServer:
 
 @contextlib.contextmanager
 def running_one_server(root: Path) -> Iterator[OneServer]:
-    """Run all four units under `root`, whose path must be short: a Unix socket's path has at most 107 bytes."""
+    """Run all units under `root`, whose path must be short: a Unix socket's path has at most 107 bytes."""
     etc = root / "etc" / "prewmanager"
     subprocess.run([EXAMPLE / "configure.sh", etc], check=True)
     ports = _configure(etc / "site.env", root)
@@ -59,7 +60,19 @@ def running_one_server(root: Path) -> Iterator[OneServer]:
             stack.callback(programs[unit].kill)
         for unit, port in (("nginx", 80), ("web", 8180), ("s3", 8333), ("s3", 8888)):
             programs[unit].wait_ready(lambda port=port: answers(ports[port]))  # type: ignore[misc]  # bound now
+        programs["decoder"].wait_ready(lambda: _greets(root / "run" / "prewmanager-decoder.sock"))
         yield OneServer(programs, moved, ports[80])
+
+
+def _greets(path: Path) -> bool:
+    """Whether a decoder serves at a socket; `systemd-socket-activate` starts it with the first connection."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(READY_WITHIN_S)
+        try:
+            connection.connect(str(path))
+            return bool(connection.recv(1))
+        except OSError:
+            return False
 
 
 def _configure(file: Path, root: Path) -> dict[int, int]:
@@ -70,7 +83,8 @@ def _configure(file: Path, root: Path) -> dict[int, int]:
     for old, new in ports.items():
         text = re.sub(rf"(?<=[=:]){old}$", f"{LOOPBACK}:{new}" if old == 80 else str(new), text, flags=re.MULTILINE)  # noqa: PLR2004 -- HTTP's
     # Under root, nginx runs as root as well; systemd would start it as a separate user.
-    file.write_text(text.replace("unix:///run", f"unix://{root}/run") + f"PREW_NGINX_USER={getpass.getuser()}\n")
+    text = text.replace("unix:///run", f"unix://{root}/run").replace("=/run/", f"={root}/run/")
+    file.write_text(text + f"PREW_NGINX_USER={getpass.getuser()}\n")
     return ports
 
 
@@ -82,5 +96,5 @@ def _free_ports(count: int) -> Iterator[int]:
 
 def _remove_sockets(ports: dict[int, int]) -> None:
     for port in ports.values():
-        for socket in Path("/tmp").glob(f"seaweedfs-*-{port + 10_000}.sock"):  # noqa: S108 -- weed's, which no option changes
-            socket.unlink()
+        for path in Path("/tmp").glob(f"seaweedfs-*-{port + 10_000}.sock"):  # noqa: S108 -- weed's, which no option changes
+            path.unlink()

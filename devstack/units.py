@@ -1,7 +1,7 @@
 """Runs systemd's units without systemd: their own commands, variables and folders, under another root.
 
 It implements what the units of examples/one-server use: drop-ins in their order, specifiers, environment files,
-folders. Sandboxing needs root and is left out; `make test-one-server` tests it with a real systemd.
+folders, a service's socket. Sandboxing needs root and is left out; `make test-one-server` tests it with a real systemd.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from devstack.programs import Program, ProgramError
+from devstack.programs import Program, ProgramError, find
 
 _FOLDERS = {
     "RuntimeDirectory": "run",
@@ -48,7 +48,15 @@ class UnitRunner:
             if done.returncode != 0:
                 raise ProgramError(f"{name}: {command}: {done.stderr.strip()}")
         argv = self._argv(settings["ExecStart"][-1], environment)
+        unit = name.removesuffix(".service")
+        if (self.units / f"{unit}.socket").exists():
+            argv = [*self._socket(f"{unit}.socket"), *argv]
         return Program(name, argv, self.root / "var" / "log" / f"{name}.log", environment)
+
+    def _socket(self, name: str) -> list[str]:
+        """Return the command that listens as a socket unit says, and passes that socket to the program after it."""
+        path = self._expanded(self.settings(name)["ListenStream"][-1])
+        return [find("systemd-socket-activate"), f"--listen={path}"]
 
     def settings(self, name: str) -> dict[str, list[str]]:
         """Return values by name, in their order; an empty value discards the earlier ones."""

@@ -16,8 +16,9 @@ from functools import partial
 from lambda_resize.afterwards import Left
 from lambda_resize.asking import photo_or_preview
 from lambda_resize.errors import Changed, Forbidden, Missing, ResizeError, StorageFailed, Throttled
+from lambda_resize.preview import Preview
+from lambda_resize.rendering import render_many
 from lambda_resize.request import Output, ResizeRequest
-from lambda_resize.resize import Preview, resize_many
 from lambda_resize.settings import Settings
 from lambda_resize.storage import LONGEST_WRITE_S, MAX_AGE_S, Storage, StoredPhoto, StoredPreview
 
@@ -153,9 +154,7 @@ def _render_from(  # noqa: PLR0917 -- one step of the attempt
     timings: dict[str, float],
 ) -> dict[str, object]:
     """Render and write all previews, or leave that, and return the answer."""
-    rendered = resize_many(
-        photo.data, [out.spec for out in request.outputs], settings.limits, placeholder=request.thumbhash
-    )
+    rendered = render_many(photo.data, [out.spec for out in request.outputs], settings, placeholder=request.thumbhash)
     with _timed(timings, "resize"):
         preview = _main_preview(next(rendered), request)
     within_s = _may_begin_within_s(preview, request, settings)

@@ -11,10 +11,8 @@ from typing import Self
 
 import pyvips
 
+from lambda_resize.download import SLOW_STORAGE_S
 from lambda_resize.errors import ResizeError, StorageFailed, TimedOut
-
-# Of the time that a photo may take, S3 may have used so much, when the end comes before that, until it is to blame.
-SLOW_STORAGE_S = 1.0
 
 
 class Deadline:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from lambda_resize.errors import StorageFailed
 
 HEAD_BYTES = 4096  # tell an image's format
+# Of the time that a photo may take, S3 may have used so much, when the end comes before that, until it is to blame.
+SLOW_STORAGE_S = 1.0
 _MORE_PARTS = 3  # requests at once for what does not come with the first
 _LEAST_BYTES = 2 << 20  # of each
 

@@ -12,7 +12,9 @@
     ├── Unsupported      unsupported   not an image, or its format is not accepted
     ├── Corrupt          corrupt       an image that cannot be decoded to its end
     ├── TooLarge         too_large     more bytes or pixels than the limits allow
-    └── TimedOut         timeout       the photo takes longer than the time limit
+    ├── TimedOut         timeout       the photo takes longer than the time limit
+    ├── Crashed          crashed       the photo ended the decoder's process
+    └── DecoderFailed    internal      the decoder cannot be reached, or answers nonsense
 
 The handler answers `internal` for any other exception.
 """
@@ -99,3 +101,15 @@ class TimedOut(ResizeError):
     """Decoding, scaling and encoding together took longer than the limit."""
 
     kind = "timeout"
+
+
+class Crashed(ResizeError):
+    """The decoder's process ended while it had the photo."""
+
+    kind = "crashed"
+
+
+class DecoderFailed(ResizeError):
+    """The decoder does not serve, or its answer is not one of the protocol, as that of one that is taken over."""
+
+    kind = "internal"

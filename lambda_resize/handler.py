@@ -16,7 +16,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from lambda_resize import vips
+from lambda_resize import rendering
 from lambda_resize.afterwards import Left, registered
 from lambda_resize.batch import render_batch
 from lambda_resize.errors import ResizeError
@@ -26,7 +26,7 @@ from lambda_resize.settings import Limits, Settings, unset_empty_variables
 from lambda_resize.storage import Storage
 
 SETTINGS = Settings.from_environment(os.environ)  # at import, so that an invalid value aborts startup
-vips.allow_svg(allowed=SETTINGS.allow_svg)
+rendering.prepare(SETTINGS)  # at import, too: what is slow to load
 EXTENSION = registered(os.environ) if SETTINGS.extension else None  # at import, as Lambda wants it
 
 RESERVED_SECONDS = 1.0  # of Lambda's remaining time, for the write and the answer

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import pyvips
 
@@ -14,6 +13,7 @@ from lambda_resize.download import Download
 from lambda_resize.errors import Corrupt, ResizeError
 from lambda_resize.files import Arriving, File
 from lambda_resize.geometry import Size
+from lambda_resize.preview import Preview
 from lambda_resize.scaling import Decoded
 from lambda_resize.settings import Limits
 from lambda_resize.sources import Photo, check_held, check_pixels, open_photo
@@ -23,25 +23,6 @@ DEFAULT_LIMITS = Limits()
 
 # The output format of `keep`, by the photo's; of an animation it renders the first frame.
 KEPT = {"jpeg": "jpeg", "png": "png", "webp": "webp", "heif": "avif", "avis": "avif", "gif": "png", "svg": "png"}
-
-
-@dataclass(frozen=True)
-class Preview:
-    """A preview: an encoded image without metadata, in sRGB or greyscale, 8 bits a channel, upright.
-
-    Attributes:
-        data: The encoded image.
-        content_type: Its media type.
-        width: Pixels.
-        height: Pixels, of one frame.
-        thumbhash: The whole photo's, see `lambda_resize.thumbhash`; None unless requested.
-    """
-
-    data: bytes
-    content_type: str
-    width: int
-    height: int
-    thumbhash: bytes | None = None
 
 
 def resize(data: bytes, spec: Spec, limits: Limits = DEFAULT_LIMITS) -> Preview:

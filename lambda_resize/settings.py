@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Self
@@ -21,6 +22,8 @@ CANNED_ACLS = frozenset(
         "bucket-owner-full-control",
     }
 )
+
+MAX_SOCKET_PATH = 107  # bytes; Linux's limit for a Unix socket
 
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 
@@ -66,6 +69,8 @@ class Settings:
         object_acl: Canned ACL for the preview object; None if the bucket has ACLs disabled, which is S3's default.
         allow_svg: Whether SVG photos are accepted, see `lambda_resize.vips.allow_svg`.
         extension: Whether the function may answer before it writes and checks its photo again, see `afterwards`.
+        decoder: Path of the Unix socket at which a decoder serves, see `lambda_resize.decoder`; None: this process
+            decodes.
     """
 
     limits: Limits = Limits()
@@ -73,6 +78,7 @@ class Settings:
     object_acl: str | None = None
     allow_svg: bool = False
     extension: bool = True
+    decoder: str | None = None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
@@ -81,8 +87,8 @@ class Settings:
         An unset or empty variable means the default.
 
         Raises:
-            SettingsError: A value is not a whole number from 1, not a canned ACL, neither true nor false, or an
-                endpoint of AWS's SDK that is no address.
+            SettingsError: A value is not a whole number from 1, not a canned ACL, neither true nor false, no path of
+                a socket, or an endpoint of AWS's SDK that is no address.
         """
         for name in ENDPOINTS:
             _check_address(environ, name)
@@ -97,6 +103,7 @@ class Settings:
             object_acl=_canned_acl(environ, "RESIZE_OBJECT_ACL"),
             allow_svg=_flag(environ, "RESIZE_ALLOW_SVG", default=cls.allow_svg),
             extension=_flag(environ, "RESIZE_EXTENSION", default=cls.extension),
+            decoder=_socket_path(environ, "RESIZE_DECODER"),
         )
 
 
@@ -133,6 +140,13 @@ def _canned_acl(environ: Mapping[str, str], name: str) -> str | None:
     text = environ.get(name, "")
     if text and text not in CANNED_ACLS:
         raise SettingsError(f"{name}: {text!r} is not one of {', '.join(sorted(CANNED_ACLS))}")
+    return text or None
+
+
+def _socket_path(environ: Mapping[str, str], name: str) -> str | None:
+    text = environ.get(name, "")
+    if text and not (text.startswith("/") and "\0" not in text and len(os.fsencode(text)) <= MAX_SOCKET_PATH):
+        raise SettingsError(f"{name}: {text!r} is not an absolute path of at most {MAX_SOCKET_PATH} bytes")
     return text or None
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from lambda_resize.edge.errors import EdgeError
 from lambda_resize.edge.headers import Headers, replaced, with_values
-from lambda_resize.resize import Preview
+from lambda_resize.preview import Preview
 
 REASON = "X-Resize-Error"
 

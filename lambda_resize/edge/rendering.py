@@ -11,7 +11,8 @@ from lambda_resize.edge.errors import EdgeError, NotAnImage, TooMuch, TooSlow
 from lambda_resize.edge.query import EdgeQuery
 from lambda_resize.edge.settings import EdgeSettings
 from lambda_resize.errors import ResizeError, TimedOut, TooLarge
-from lambda_resize.resize import Preview, resize, resize_many
+from lambda_resize.preview import Preview
+from lambda_resize.resize import resize, resize_many
 from lambda_resize.settings import Limits
 from prewmanager_presets import Spec
 

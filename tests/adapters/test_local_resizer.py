@@ -8,6 +8,7 @@ import hashlib
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,7 +18,9 @@ import pyvips
 from pebble import CONSTS
 
 from devstack.backends import S3, s3_client
+from devstack.programs import Program
 from lambda_resize.errors import TooLarge
+from lambda_resize.resize import resize
 from prewmanager.adapters import local_resizer
 from prewmanager.adapters.local_resizer import LocalResizer
 from prewmanager.errors import (
@@ -33,6 +36,7 @@ from prewmanager.errors import (
 from prewmanager.previews.outcome import Made
 from prewmanager.resizing.contract import ResizeContract
 from prewmanager.resizing.limits import RetryingResizer
+from prewmanager_presets import Spec
 from tests.lambda_resize.hostile import heifs
 from tests.support.fakes import job
 
@@ -110,6 +114,29 @@ async def test_a_worker_renders_and_stores_the_preview_and_its_companions(resize
     outcome = result.companions["thumb"]
     assert isinstance(outcome, Made)
     assert (outcome.etag, outcome.body) == (companion["ETag"], None)
+
+
+async def test_a_worker_has_a_decoder_render_and_writes_the_preview_itself(
+    s3: S3, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in (s3.aws_environment() | {"RESIZE_DECODER": str(tmp_path / "socket")}).items():
+        monkeypatch.setenv(name, value)
+    photo = pyvips.Image.black(1000, 500, bands=3).jpegsave_buffer()
+    s3_client(s3).put_object(Bucket=s3.bucket, Key="photo/decoder.jpg", Body=photo)
+    resizer = LocalResizer(CONTRACT, workers=1, timeout_s=20)
+    argv = [sys.executable, "-m", "lambda_resize.decoder", "--processes=1", str(tmp_path / "socket")]
+    with pytest.raises(ResizerFailed, match="no decoder serves"):
+        await resizer.resize(job("/prew/card/decoder.jpg"))
+    decoder = Program("decoder", argv, tmp_path / "log")
+    try:
+        decoder.wait_ready((tmp_path / "socket").exists)
+        result = await resizer.resize(job("/prew/card/decoder.jpg", "/prew/thumb/decoder.jpg"))
+        stored = s3_client(s3).get_object(Bucket=s3.bucket, Key="prew/card/decoder.jpg")["Body"].read()
+        assert result.made.body == stored == resize(photo, Spec(width=720)).data
+        assert isinstance(result.companions["thumb"], Made)
+    finally:
+        decoder.stop()
+        await resizer.aclose()
 
 
 async def test_a_missing_photo_is_missing(resizer: LocalResizer) -> None:

@@ -11,7 +11,8 @@ import pyvips
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
-from lambda_resize.resize import Preview, resize
+from lambda_resize.preview import Preview
+from lambda_resize.resize import resize
 from prewmanager_presets import Spec
 
 ORIENTATION = 0x0112

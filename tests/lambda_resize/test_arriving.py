@@ -15,7 +15,8 @@ from PIL import Image
 from lambda_resize import files
 from lambda_resize.download import Download, Pieces
 from lambda_resize.errors import Corrupt, ResizeError, StorageFailed, Throttled, TimedOut, TooLarge, Unsupported
-from lambda_resize.resize import Preview, resize_many
+from lambda_resize.preview import Preview
+from lambda_resize.resize import resize_many
 from lambda_resize.settings import Limits
 from lambda_resize.sources import Photo
 from prewmanager_presets import Spec

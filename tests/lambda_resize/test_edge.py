@@ -35,7 +35,8 @@ from lambda_resize.edge.handler import respond
 from lambda_resize.edge.settings import EdgeSettings
 from lambda_resize.errors import ResizeError
 from lambda_resize.geometry import Size
-from lambda_resize.resize import Preview, resize_many
+from lambda_resize.preview import Preview
+from lambda_resize.resize import resize_many
 from lambda_resize.settings import Limits
 from lambda_resize.sources import Photo
 from prewmanager_presets import Spec

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from lambda_resize.errors import Corrupt, TooLarge, Unsupported
-from lambda_resize.resize import Preview, resize, resize_many
+from lambda_resize.preview import Preview
+from lambda_resize.resize import resize, resize_many
 from lambda_resize.sources import Photo
 from prewmanager_presets import Spec
 from tests.lambda_resize.pictures import difference, encode, exif, gradient, noise, opened, rendered

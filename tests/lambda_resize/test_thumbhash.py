@@ -7,7 +7,8 @@ from PIL import Image
 
 from lambda_resize import thumbhash
 from lambda_resize.geometry import Size
-from lambda_resize.resize import Preview, resize, resize_many
+from lambda_resize.preview import Preview
+from lambda_resize.resize import resize, resize_many
 from prewmanager_presets import Spec
 from tests.lambda_resize.pictures import encode, exif, gradient, opened
 

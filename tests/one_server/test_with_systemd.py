@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -14,7 +15,8 @@ from tests.one_server.machine import Machine, running_machine, why_not
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "how-to" / "one-server.md"
-UNITS = ("s3", "redis", "web", "nginx")
+UNITS = ("s3", "redis", "decoder", "web", "nginx")
+PROBE = Path(__file__).with_name("probe.py")
 pytestmark = pytest.mark.timeout(900)
 
 
@@ -78,6 +80,85 @@ def test_the_parts_ports_are_open_to_those_who_need_them(machine: Machine) -> No
     assert reached("prewmanager-nginx") == {"S3", "service"}
     assert reached("nobody") == reached("prewmanager-redis") == set()
     assert reached("prewmanager-s3") == set(ports) - {"service"}
+
+
+@pytest.fixture(name="decoder")
+def _decoder(machine: Machine) -> str:
+    """The id of the decoder's first process, the parent of those that decode."""
+    return machine.run("systemctl show --value --property MainPID prewmanager-decoder.service").strip()
+
+
+@pytest.mark.fault("decoder-taken-over")
+def test_a_decoder_reaches_nothing_of_the_other_parts(machine: Machine) -> None:
+    """Code of an attacker's, in the sandbox of the decoder's unit; and beside it as the service, to see that it can."""
+    machine.run(f"cat > /srv/probe.py <<'END'\n{PROBE.read_text()}\nEND")
+    command = "/usr/bin/env -i /opt/prewmanager/.venv/bin/python -I /srv/probe.py"
+    drop_in = "/run/systemd/system/prewmanager-decoder.service.d/90-probe.conf"
+    machine.run(f"mkdir -p $(dirname {drop_in}); printf '[Service]\\nExecStartPre={command}\\n' > {drop_in}")
+    machine.run("systemctl daemon-reload; systemctl restart prewmanager-decoder.service")
+    machine.run(f"rm {drop_in}; systemctl daemon-reload; journalctl --sync")
+    journal = machine.run("journalctl --unit=prewmanager-decoder.service --output=cat")
+    reached = json.loads(next(line for line in journal.splitlines() if line.startswith('{"S3"')))
+    of_service = json.loads(machine.run(f"runuser -u prewmanager-web -- {command}"))
+
+    assert reached == {"S3": [], "Redis": [], "sockets": [], "settings": [], "environments": []}
+    assert (of_service["S3"], of_service["Redis"]) == (["connected"], ["connected"])
+    assert "/run/prewmanager-decoder.sock" in of_service["sockets"]
+    assert of_service["environments"]
+
+
+@pytest.mark.fault("decoder-taken-over")
+def test_the_decoder_has_no_key_and_the_service_no_decoder(machine: Machine, decoder: str) -> None:
+    machine.run("curl -fs -o /dev/null http://127.0.0.1/prew/thumb/a%20b.jpg")
+    processes = machine.run("pgrep -u prewmanager-decoder").split()
+    environments = machine.run(f"cat {' '.join(f'/proc/{each}/environ' for each in processes)} | tr '\\0' '\\n'")
+    loaded = {
+        user: machine.run(f"pgrep -u {user} | xargs -I{{}} grep -l libvips /proc/{{}}/maps || true").split()
+        for user in ("prewmanager-decoder", "prewmanager-web")
+    }
+
+    network = {machine.run(f"readlink /proc/{pid}/ns/net") for pid in ("1", decoder)}
+
+    assert len(network) == 2
+    assert decoder in processes
+    assert len(processes) == 3  # one keeps two
+    assert {line.partition("=")[0] for line in environments.split()} == {"MALLOC_ARENA_MAX"}
+    assert len(loaded["prewmanager-decoder"]) == 3
+    assert loaded["prewmanager-web"] == []
+
+
+@pytest.fixture(name="slow_preset")
+def _slow_preset(machine: Machine) -> Iterator[str]:
+    """A preset whose encoder takes longer than the time limit, in one step that nothing interrupts."""
+    photo = "/srv/photos/slow.jpg"
+    machine.run(f"cp '/srv/photos/a b.jpg' {photo}; cp {photo} /srv/photos/killed.jpg; cp {photo} /srv/photos/next.jpg")
+    copy = "/opt/prewmanager/.venv/bin/weed filer.copy"
+    machine.run(f"{copy} /srv/photos/*.jpg http://127.0.0.1:8888/buckets/photos/photo/")
+    fields = {"WIDTH": "4000", "HEIGHT": "4000", "ENLARGE": "true", "FORMAT": "avif", "AVIF_EFFORT": "9"}
+    lines = [f"PREW_PRESETS__SLOW__{name}={value}" for name, value in fields.items()]
+    machine.run("cp /etc/prewmanager/site.env /srv/site.env")
+    machine.run(f"printf '%s\\n' {' '.join(lines)} >> /etc/prewmanager/site.env")
+    machine.run("systemctl restart prewmanager-web.service")
+    machine.run("until curl -fs -o /dev/null http://127.0.0.1/prew/thumb/next.jpg; do sleep 0.2; done")
+    yield "slow"
+    machine.run("cp /srv/site.env /etc/prewmanager/site.env; systemctl restart prewmanager-web.service")
+
+
+@pytest.mark.fault("decoder-dies")
+def test_a_decoder_that_is_ended_is_replaced(machine: Machine, decoder: str, slow_preset: str) -> None:
+    """By the kernel at the time limit, and by a signal as of a crash, which is tried once more."""
+    ask = f"curl -s -o /dev/null -w '%{{http_code}}' http://127.0.0.1/prew/{slow_preset}"
+    slow = machine.run(f"{ask}/slow.jpg")
+    killed = machine.run(
+        f"{ask}/killed.jpg > /srv/status & asked=$!\n"
+        f"while kill -0 $asked 2>/dev/null; do sleep 0.5; pkill -KILL -P {decoder} || true; done; cat /srv/status"
+    )
+    replaced = machine.run("journalctl --sync; journalctl --unit=prewmanager-decoder.service --output=cat")
+    honest = machine.run("curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1/prew/card/next.jpg")
+
+    assert (slow, killed, honest) == ("504", "422", "200")
+    assert '"status": -14' in replaced  # SIGALRM
+    assert '"status": -9' in replaced
 
 
 @pytest.mark.fault("decoder-taken-over")

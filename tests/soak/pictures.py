@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyvips
 
-from lambda_resize.resize import Preview, resize_many
+from lambda_resize.preview import Preview
+from lambda_resize.resize import resize_many
 from prewmanager.previews.variants import all_variants
 from prewmanager_presets import Preset, Spec
 
