@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pyvips
 
@@ -34,16 +34,20 @@ def _in_rgb(image: pyvips.Image, page: Page) -> pyvips.Image:
     return r.bandjoin([g, b]).rint().cast("uchar").copy(interpretation="srgb")
 
 
-def gif(image: pyvips.Image, frames: Sequence[Frame]) -> pyvips.Image:
+def gif(image: pyvips.Image, frames: Sequence[Frame], check: Callable[[], None]) -> pyvips.Image:
     """Return frames, one below the other, transparent where nothing is drawn yet; libvips leaves that black.
 
-    A GIF that says itself what is transparent is returned as it is.
+    A GIF that says itself what is transparent is returned as it is. Others take a byte for each pixel of all frames, at
+    once. `check` is called for each frame, and raises where the time is up.
     """
     width, height = image.width, image.get_page_height()
     covers = [each.left <= 0 and each.top <= 0 and each.right >= width and each.bottom >= height for each in frames]
     if image.hasalpha() or not frames or (covers[0] and not any(each.disposal == CLEARS for each in frames)):
         return image
-    masks = list(_masks(width, height, frames))[: image.height // height]
+    masks = []
+    for mask in _masks(width, height, frames[: image.height // height]):
+        check()
+        masks.append(mask)
     return image.bandjoin(pyvips.Image.arrayjoin(masks, across=1))
 
 

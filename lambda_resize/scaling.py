@@ -75,7 +75,7 @@ def decode(photo: Photo, scaled: Size) -> Decoded:
     if photo.format == "webp":
         scale *= WEBP_ROOM
     # WebP's decoder scales down as well; SVG is drawn at any size.
-    image = photo.open(scale=scale) if photo.format == "svg" or (photo.format == "webp" and scale < 1) else photo.image
+    image = photo.open(scale=scale) if photo.format == "svg" or (photo.format == "webp" and scale < 1) else photo.shown
     return Decoded(image, Fraction(image.width), Fraction(image.get_page_height()))
 
 

@@ -82,8 +82,6 @@ class Photo:
             raise vips.failure(error, f"header of {self.format}: ") from error
         if self.format == "tiff":
             image = amended.tiff(image, self._page)
-        if self.format == "gif":
-            image = amended.gif(image, list(islice(gif.frames(self.file.data), self.frames)))
         return self.deadline.watch(colours.described(_with_tamed_profile(image), self.coding))
 
     @cached_property
@@ -123,6 +121,14 @@ class Photo:
             share=2 if header.format != "uchar" or self.format == "heif" else 1,
         )
         return header
+
+    @property
+    def shown(self) -> pyvips.Image:
+        """The image, and transparent where the frames of a GIF draw nothing. Raises `TimedOut`."""
+        if self.format != "gif":
+            return self.image
+        frames = list(islice(gif.frames(self.file.data), self.frames))
+        return self.deadline.watch(amended.gif(self.image, frames, self.deadline.check))
 
     @cached_property
     def _pictures(self) -> Pictures:

@@ -33,6 +33,7 @@ COSTLY: dict[str, Attack] = {
     "JPEG of 300,000 markers": lambda: rasters.jpeg_markers(300_000),
     "WebP of 50,000 frames": lambda: rasters.webp_frames(50_000),
     "GIF of a million frames": lambda: rasters.gif_frames(1_000_000),
+    "GIF of 900 uncovered canvases": lambda: rasters.gif_frames(900, 2_000),
     "GIF of hidden frames": lambda: rasters.gif_hidden_frames(100_000),
     "TIFF of 65,000 pages": lambda: rasters.tiff_directories(65_000),
     "TIFF with pages that share an array": lambda: rasters.tiff_directories(1900, [(324, 4, 50_000, 8)]),

@@ -125,10 +125,10 @@ def webp_frames(count: int, side: int = 64) -> bytes:
     return b"RIFF" + struct.pack("<I", 4 + len(parts)) + b"WEBP" + parts
 
 
-def gif_frames(count: int) -> bytes:
-    """Return a GIF with frames of one pixel."""
+def gif_frames(count: int, side: int = 64) -> bytes:
+    """Return a GIF with frames of one pixel on a canvas that they leave uncovered."""
     frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x4c\x01\0"
-    return b"GIF89a" + struct.pack("<HHBBB", 64, 64, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff" + frame * count + b"\x3b"
+    return b"GIF89a" + struct.pack("<HHBBB", side, side, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff" + frame * count + b"\x3b"
 
 
 def gif_hidden_frames(count: int) -> bytes:
