@@ -43,13 +43,17 @@ class CloudFront:
         )
 
 
-def start_cloudfront(folder: Path, origin: str, function: Lambda, *, port: int | None = None) -> CloudFront:
-    """Start the emulator in front of `origin` (`http://` address of nginx), without waiting until it is ready."""
+def start_cloudfront(
+    folder: Path, origin: str, function: Lambda, *, accept: bool, port: int | None = None
+) -> CloudFront:
+    """Start the emulator in front of `origin` (`http://` address of nginx), without waiting until it is ready.
+
+    `accept`: the function answers in formats by `Accept`, which is then a part of the cache's key.
+    """
     port = port or free_ports(1)[0]
     argv = [sys.executable, "-m", "devstack.cloudfront", f"--port={port}", f"--origin={origin}"]
     argv += [f"--invoke-url={function.invoke_url(FUNCTION)}", f"--domain={domain(origin)}", f"--prefix={PREFIX}"]
-    formats = json.loads((folder / _CONFIG).read_text(encoding="utf-8")).get("formats", [])
-    argv += ["--accept"] if formats else []
+    argv += ["--accept"] if accept else []
     return CloudFront(Program("cloudfront", argv, folder / "cloudfront.log"), port)
 
 
@@ -72,9 +76,18 @@ def function_environment(folder: Path, nginx_port: int, users: Path, hosts: dict
         users: Path of the user's `edge.json`, as for `make package`; its hosts are allowed as well.
         hosts: Further names, and the names or addresses they resolve to.
     """
-    settings: dict[str, Any] = json.loads(users.read_text(encoding="utf-8")) if users.exists() else {}
+    settings = _of(users)
     settings["allowed_hosts"] = [*settings.get("allowed_hosts", []), f"{HOST}:{nginx_port}"]
     settings["schemes"] = sorted({"https", "http", *settings.get("schemes", [])})
     config = folder / _CONFIG
     config.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
     return {"LOCAL_EDGE_CONFIG": str(config), "LOCAL_EDGE_HOSTS": json.dumps({HOST: LOOPBACK, **hosts})}
+
+
+def chooses_formats(users: Path) -> bool:
+    """Whether the user's `edge.json` has the function answer in formats by `Accept`."""
+    return bool(_of(users).get("formats"))
+
+
+def _of(users: Path) -> dict[str, Any]:
+    return json.loads(users.read_text(encoding="utf-8")) if users.exists() else {}

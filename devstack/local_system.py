@@ -158,7 +158,8 @@ class LocalSystem:
         origin = f"http://{LOOPBACK}:{self._settings.port}"
 
         def start(port: int | None = None) -> edge.CloudFront:
-            return edge.start_cloudfront(folder, origin, function, port=port)
+            accept = edge.chooses_formats(self._root / "edge.json")
+            return edge.start_cloudfront(folder, origin, function, accept=accept, port=port)
 
         cloudfront = start()
         self._watch(cloudfront.program, lambda: start(cloudfront.port).program)

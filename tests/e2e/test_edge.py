@@ -70,7 +70,7 @@ def _system(s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
         environment = os.environ | edge.function_environment(folder, port, folder / "edge.json", hosts)
         options = ("--concurrency=2", "--queue-wait=10", f"--task-root={ROOT}")
         function = start_lambda(folder, {edge.FUNCTION: edge.HANDLER}, *options, env=environment)
-        cloudfront = edge.start_cloudfront(folder, origin, function)
+        cloudfront = edge.start_cloudfront(folder, origin, function, accept=False)
         locations = {"edge": cloudfront.location}
         nginx = start_nginx(folder, nginx_variables(s3, [1]), port=port, locations=locations)
         cloudfront.program.wait_ready(edge.is_ready(cloudfront))
