@@ -28,10 +28,13 @@ class Probe(Protocol):
 class Relay(Protocol):
     """Passes reports between replicas. No method raises: the next report follows one that is lost."""
 
-    async def send(self, sender: str, report: str) -> None:
-        """Send a report to the viewers of all replicas."""
+    async def send(self, sender: str, report: str) -> int:
+        """Send a report to the replicas with viewers; return their number, 0 where it is not known.
+
+        An empty report reaches nobody, and counts them.
+        """
         ...
 
     def received(self) -> AsyncIterator[tuple[str, str]]:
-        """Yield sender and report, of all replicas."""
+        """Yield sender and report, of all replicas; this one counts as a receiver meanwhile."""
         ...

@@ -20,16 +20,18 @@ async def test_reports_reach_the_listening_replicas_of_the_bucket(redis_server: 
         async with contextlib.aclosing(received):
             next_one = asyncio.ensure_future(anext(received))
             await _subscribed(redis_server, "one")
-            await RedisRelay(redis, namespace="another").send("cccccc", "not this")
-            await relay.send("aaaaaa", '{"preview":"a b ü\\n"}')
+            nobody = await RedisRelay(redis, namespace="another").send("cccccc", "not this")
+            assert (nobody, await relay.send("bbbbbb", "")) == (0, 1)  # which only counts
+            receivers = await relay.send("aaaaaa", '{"preview":"a b ü\\n"}')
 
+            assert receivers == 1
             assert await next_one == ("aaaaaa", '{"preview":"a b ü\\n"}')
 
 
 async def test_redis_away_is_no_error() -> None:
     async with connect("redis://127.0.0.1:1/0") as redis:
         relay = RedisRelay(redis, namespace="one", resubscribe_s=0.01)
-        await relay.send("aaaaaa", "lost")
+        assert await relay.send("aaaaaa", "lost") == 0
         listening = asyncio.ensure_future(anext(relay.received()))
         done, _ = await asyncio.wait([listening], timeout=0.1)
         listening.cancel()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -102,21 +103,56 @@ def test_what_a_replica_says_of_itself_has_no_credential(shown: Site, redis_serv
     assert not any(each in answer.body.decode() for each in {*credentials, redis_server.url})
 
 
-async def test_viewers_of_one_replica_receive_the_flights_of_another(shown: Site, redis_server: Redis) -> None:
-    key, channel = (
-        f"prew/card/sheet/none-{os.getpid()}.jpg",
-        f"{RELAY_CHANNEL}{namespace_of(shown.s3.bucket, shown.s3.endpoint)}",
-    )
+async def test_viewers_of_one_replica_receive_the_flights_of_another(shown: Site) -> None:
+    key = f"prew/card/sheet/none-{os.getpid()}.jpg"
     async with ClientSession() as session:
         address = f"http://{LOOPBACK}:{shown.ports[0]}/-/presets/flights"
         async with session.get(address) as one, session.get(address) as two:
             assert one.headers["Content-Type"] == "text/event-stream"
-            with RedisClient.from_url(redis_server.url) as redis:
-                await until_reported(lambda: redis.execute_command("PUBSUB", "SHARDNUMSUB", channel)[1] == 1)
+            await _until_both_report(one.content)
             other = await asyncio.to_thread(ask, shown.ports[1], f"/{key}")
             received = [await _until_completed(stream.content, key) for stream in (one, two)]
 
     assert received == [(other.headers["X-Replica"], "missing")] * 2
+
+
+def _reports(redis: RedisClient, channel: str, site: Site, *, until: int) -> int:
+    """Return how many reports Redis gets of forty misses at two replicas; listen until there are so many."""
+    with redis.monitor() as monitor:  # type: ignore[no-untyped-call]  # redis-py annotates only some
+        for number in range(40):
+            ask(site.ports[number % 2], f"/prew/card/sheet/nobody-{time.time_ns()}.jpg")
+        redis.echo("the end")
+        reports, ended = 0, False
+        for command in monitor.listen():
+            ended = ended or "ECHO the end" in str(command["command"])
+            reports += channel in str(command["command"]) and "completed" in str(command["command"])
+            if ended and reports >= until:
+                return reports
+    raise AssertionError("the monitor has ended")
+
+
+async def test_replicas_write_about_their_flights_to_redis_only_while_somebody_watches(
+    shown: Site, redis_server: Redis
+) -> None:
+    channel = f"{RELAY_CHANNEL}{namespace_of(shown.s3.bucket, shown.s3.endpoint)}"
+    with RedisClient.from_url(redis_server.url) as redis:
+        await until_reported(lambda: _reports(redis, channel, shown, until=0) == 0)  # the viewers before have left
+        alone = [await asyncio.to_thread(_reports, redis, channel, shown, until=0) for _ in range(10)]
+        async with ClientSession() as session:
+            address = f"http://{LOOPBACK}:{shown.ports[0]}/-/presets/flights"
+            async with session.get(address) as stream:
+                await _until_both_report(stream.content)
+                watched = await asyncio.to_thread(_reports, redis, channel, shown, until=2)
+
+    assert (sum(alone), watched >= 2) == (0, True)
+
+
+async def _until_both_report(stream: StreamReader) -> None:
+    """Return when both replicas know that somebody watches."""
+    seen = set[str]()
+    while len(seen) < 2:
+        await stream.readuntil(b"data: ")
+        seen.add(json.loads(await stream.readline())["replica"])
 
 
 def test_the_local_page_forwards_a_replicas_files_and_photos_and_offers_bursts(shown: Site, photo: str) -> None:

@@ -19,7 +19,7 @@ from prewmanager.web.contact_sheet.files import CONTENT_SECURITY_POLICY, page_fi
 from prewmanager.web.contact_sheet.photos import PAGE_SIZE, PhotoFinder, PhotoPage
 from prewmanager.web.contact_sheet.reports import MAX_COMPLETED, MAX_FLIGHTS, CompletedFlights, Replica, report
 from prewmanager.web.contact_sheet.viewer import CAPACITY, Viewer
-from prewmanager.web.contact_sheet.watch import IDLE_REPORTS, MAX_VIEWERS, FlightWatch
+from prewmanager.web.contact_sheet.watch import ASK_STEPS, IDLE_REPORTS, MAX_VIEWERS, FlightWatch
 from prewmanager.web.ports import Relay
 from tests.support.fakes import CATALOGUE, FakePages, RecordingObserver, made, preview, until
 
@@ -34,10 +34,11 @@ class FakeRelay:
         self.sent: list[tuple[str, str]] = []
         self.receivers: list[asyncio.Queue[tuple[str, str]]] = []
 
-    async def send(self, sender: str, report: str) -> None:
+    async def send(self, sender: str, report: str) -> int:
         self.sent.append((sender, report))
-        for receiver in self.receivers:
+        for receiver in self.receivers if report else []:
             receiver.put_nowait((sender, report))
+        return len(self.receivers)
 
     async def received(self) -> AsyncIterator[tuple[str, str]]:
         queue: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
@@ -55,6 +56,10 @@ def _watch(replica: Replica = HERE, relay: Relay | None = None) -> FlightWatch:
 
 def _in_flight(waiters: int = 1, path: str = "/prew/card/a.jpg") -> InFlight:
     return InFlight(preview(path), waiters, 0.5)
+
+
+def _none() -> list[InFlight]:
+    return []
 
 
 async def _next(viewer: Viewer) -> dict[str, Any]:
@@ -127,8 +132,8 @@ async def test_each_viewer_receives_the_reports_of_all_replicas_once() -> None:
     here, there = _watch(HERE, relay), _watch(THERE, relay)
     async with here.viewer() as one, here.viewer() as two, there.viewer() as three:
         await until(lambda: len(relay.receivers) == 2)
-        await here.report([_in_flight(3)])
-        await there.report([_in_flight(4)])
+        await here.step(lambda: [_in_flight(3)])
+        await there.step(lambda: [_in_flight(4)])
         received = [[(await _next(viewer))["replica"] for _ in range(2)] for viewer in (one, two, three)]
         here.close()
         there.close()
@@ -151,19 +156,60 @@ async def test_a_watch_forwards_everything_to_its_observer() -> None:
 
 async def test_an_idle_replica_sends_its_first_report_and_then_one_in_twenty() -> None:
     relay = FakeRelay()
-    flight_watch = _watch(relay=relay)
-    for flights in ([_in_flight()], [_in_flight()], *[[]] * (2 * IDLE_REPORTS)):
-        await flight_watch.report(flights)
+    flight_watch, viewer = _watch(relay=relay), _watch(THERE, relay)
+    async with viewer.viewer():
+        await until(lambda: relay.receivers != [])
+        for _ in range(2):
+            await flight_watch.step(lambda: [_in_flight()])
+        for _ in range(2 * IDLE_REPORTS):
+            await flight_watch.step(_none)
 
-    assert [json.loads(text)["in_flight"] for _, text in relay.sent] == [1, 1, 0, 0, 0]
+    assert [json.loads(text)["in_flight"] for _, text in relay.sent if text] == [1, 1, 0, 0, 0]
+
+
+async def test_without_a_viewer_a_replica_collects_nothing_and_asks_once_a_second_whether_there_is_one() -> None:
+    relay = FakeRelay()
+    flight_watch = _watch(relay=relay)
+    collected: list[int] = []
+
+    def in_flight() -> list[InFlight]:
+        collected.append(1)
+        return [_in_flight()]
+
+    for _ in range(5 * ASK_STEPS):
+        flight_watch.completed(preview(), FlightResult(made(), Source.MADE), waiters=1, seconds=0.1)
+        await flight_watch.step(in_flight)
+
+    assert relay.sent == [(HERE.id, "")] * 5
+    assert collected == []
+    assert flight_watch._completed_flights is None
+
+
+async def test_a_viewer_gets_the_flights_of_every_replica_within_a_second_and_then_nobody_reports_any_more() -> None:
+    relay = FakeRelay()
+    here, there = _watch(HERE, relay), _watch(THERE, relay)
+    for _ in range(ASK_STEPS + 1):
+        await there.step(lambda: [_in_flight()])
+    async with here.viewer() as viewer:
+        await until(lambda: relay.receivers != [])
+        for _ in range(ASK_STEPS):
+            await there.step(lambda: [_in_flight(4)])
+
+        assert (await _next(viewer))["replica"] == THERE.id
+    relay.sent.clear()
+    await there.step(lambda: [_in_flight()])  # nobody listens to it
+    for _ in range(ASK_STEPS):
+        await there.step(lambda: [_in_flight()])
+
+    assert [text for _, text in relay.sent][1:] == [""]
 
 
 async def test_a_flight_completed_between_two_reports_is_in_one_of_them() -> None:
     flight_watch = _watch()
     async with flight_watch.viewer() as viewer:
         flight_watch.completed(preview(), FlightResult(made(), Source.MADE), waiters=1, seconds=0.1)
-        await flight_watch.report([])
-        await flight_watch.report([])
+        await flight_watch.step(_none)
+        await flight_watch.step(_none)
 
         assert [len((await _next(viewer))["completed"]) for _ in range(2)] == [1, 0]
 

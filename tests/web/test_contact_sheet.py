@@ -41,7 +41,7 @@ async def test_a_report_detects_a_closed_connection_and_reaches_the_other_viewer
     async with _client(flight_watch) as client, client.get(f"{PAGE}/flights") as stays:
         (await client.get(f"{PAGE}/flights")).close()
         while len(flight_watch._viewers) != 1:
-            await flight_watch.report([InFlight(preview(), 1, 0.5)])
+            await flight_watch.step(lambda: [InFlight(preview(), 1, 0.5)])
             await stays.content.readuntil(b"data: ")
         flight_watch.close()
 

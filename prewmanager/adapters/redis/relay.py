@@ -2,7 +2,8 @@
 
     prew:sheet:<bucket>     <sender> <report>
 
-A report without subscribers costs Redis next to nothing; replicas subscribe only while a viewer is connected.
+Replicas subscribe only while a viewer is connected, and Redis answers each report with the number of its subscribers:
+so the others know whether somebody watches, without a key that would have to be renewed.
 """
 
 from __future__ import annotations
@@ -30,12 +31,13 @@ class RedisRelay:
         self._channel = f"{RELAY_CHANNEL}{namespace}"
         self._resubscribe_s = resubscribe_s
 
-    async def send(self, sender: str, report: str) -> None:
-        """Publish a report; it is lost while Redis is away."""
+    async def send(self, sender: str, report: str) -> int:
+        """Publish a report; it is lost while Redis is away, and counts as received by nobody."""
         try:
-            await self._redis.execute_command("SPUBLISH", self._channel, f"{sender} {report}")
+            return int(await self._redis.execute_command("SPUBLISH", self._channel, f"{sender} {report}"))
         except (RedisError, OSError) as error:
             _log.debug("relay.lost", error=str(error))
+            return 0
 
     async def received(self) -> AsyncIterator[tuple[str, str]]:
         """Yield sender and report; a lost subscription is renewed."""
@@ -43,7 +45,7 @@ class RedisRelay:
         async with background(self._listen(reports), "redis relay"):
             while True:
                 sender, _, report = (await reports.get()).partition(" ")
-                if report:  # none: the subscription stands
+                if report:  # none: the subscription stands, or a replica counts the subscribers
                     yield sender, report
 
     async def _listen(self, reports: asyncio.Queue[str]) -> None:
