@@ -12,6 +12,8 @@ BUCKET = "photos"
 LOCAL_HOSTS = "localhost 127.0.0.1 [::1] photos.localhost"
 # Without credentials, SDKs would ask the metadata service of EC2, which is not available here.
 _NO_METADATA = {"AWS_EC2_METADATA_DISABLED": "true"}
+# Sandboxes and workers share the cores: docs/images.md has the figures.
+_ONE_THREAD = {"VIPS_CONCURRENCY": "1"}
 
 
 def service_environment(
@@ -22,6 +24,7 @@ def service_environment(
     An empty value disables a part. Without `s3` the environment suffices only for reading the presets.
     """
     return {
+        **_ONE_THREAD,
         **settings.environment,
         **_NO_METADATA,
         **(s3.aws_environment() if s3 else {}),
@@ -47,7 +50,7 @@ def function_environment(settings: LocalSettings, s3: S3, service_port: int) -> 
     others = {name: value for name, value in settings.environment.items() if not name.startswith("PREW_")}
     prefixes = {"PREW_SOURCE_PREFIX": settings.source_prefix, "PREW_PREVIEW_PREFIX": settings.preview_prefix}
     service = {"PREW_SERVICE_URL": f"http://{LOOPBACK}:{service_port}"}
-    return others | prefixes | service | _NO_METADATA | s3.aws_environment()
+    return _ONE_THREAD | others | prefixes | service | _NO_METADATA | s3.aws_environment()
 
 
 def nginx_variables(settings: LocalSettings, s3: S3, service_ports: list[int], www: str) -> dict[str, str]:

@@ -123,6 +123,14 @@ def test_functions_get_credentials_and_of_the_service_only_prefixes_and_address(
     }
 
 
+def test_libvips_has_one_thread_unless_the_user_says_otherwise(env_file: Path, some_s3: S3) -> None:
+    default, own = read_local_settings(env_file, {}), read_local_settings(env_file, {"VIPS_CONCURRENCY": "2"})
+
+    assert [function_environment(each, some_s3, 1)["VIPS_CONCURRENCY"] for each in (default, own)] == ["1", "2"]
+    services = [service_environment(each, port=1, redis_url="", s3=some_s3) for each in (default, own)]
+    assert [each["VIPS_CONCURRENCY"] for each in services] == ["1", "2"]
+
+
 def test_nginx_gets_all_replicas_the_bucket_and_the_users_variables(env_file: Path, some_s3: S3) -> None:
     settings = read_local_settings(env_file, {"PREW_NGINX_CACHE": "on", "PREW_NGINX_S3_SERVER": "elsewhere:443"})
     variables = nginx_variables(settings, some_s3, [5001, 5002], "/www")
