@@ -42,6 +42,7 @@ from prewmanager.resizing.load import Load
 from prewmanager.resizing.photos import PhotoFaultsResizer, Photos
 from prewmanager.resizing.ports import CostMeter, Quota, Resizer
 from prewmanager.shared import opened_shared
+from prewmanager.sizes import flights_at_once, renderings_at_once
 from prewmanager.telemetry.metrics import Metrics
 from prewmanager.telemetry.tracing import NoTracing, Tracing
 from prewmanager.times import UNWRITTEN_S, lifetimes, timing, unseen_s
@@ -79,7 +80,7 @@ async def running_service(settings: Settings, store: ReadyStore | None = None) -
         previews = _store(settings, settings.preview_bucket_name)
         store = store or previews
         traced = tracing.store(store)
-        load = Load(_renderings_at_once(settings), on_change=metrics.load_is)
+        load = Load(renderings_at_once(settings), on_change=metrics.load_is)
         resizer = await stack.enter_async_context(innermost_resizer(settings, metrics.costs))
         shared = await stack.enter_async_context(opened_shared(settings, metrics, tracing))
         photos = Photos(shared.photo_faults, _store(settings, settings.source_bucket))
@@ -104,7 +105,11 @@ async def running_service(settings: Settings, store: ReadyStore | None = None) -
             memory=ResultMemory(_RESULTS_IN_MEMORY * settings.max_result_bytes, metrics.results_hold),
         )
         coalescer = Coalescer(
-            parts, tracer=tracing.flights, load=load, max_flights=settings.max_flights, companions=catalogue.companions
+            parts,
+            tracer=tracing.flights,
+            load=load,
+            max_flights=flights_at_once(settings),
+            companions=catalogue.companions,
         )
         stack.push_async_callback(_end, coalescer, unwritten, grace_s=settings.shutdown_grace / 3)
         required: dict[str, Probe] = {"s3": store, "lambda" if settings.lambda_function else "workers": resizer}
@@ -168,7 +173,7 @@ async def innermost_resizer(settings: Settings, cost_meter: CostMeter) -> AsyncI
         endpoint_url=settings.lambda_endpoint,
         connect_s=1,
         read_s=settings.invoke_timeout,
-        max_connections=settings.max_invocations,
+        max_connections=renderings_at_once(settings),
     )
     async with opened as client:
         yield LambdaResizer(client, contract, cost_meter)
@@ -188,10 +193,6 @@ async def _end(coalescer: Coalescer, unwritten: UnwrittenPreviews, *, grace_s: f
     ends = loop.time() + grace_s
     await coalescer.close(grace_s)
     await unwritten.close(max(0.0, ends - loop.time()))
-
-
-def _renderings_at_once(settings: Settings) -> int:
-    return settings.max_invocations if settings.lambda_function else settings.resize_workers
 
 
 def _limited(innermost: Resizer, photos: Photos, load: Load, quota: Quota | None, settings: Settings) -> Resizer:

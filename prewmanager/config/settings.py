@@ -213,6 +213,13 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _sizes_fit(self) -> Settings:
+        most = "max_invocations" if self.lambda_function else "resize_workers"
+        if {"max_flights", most} <= self.model_fields_set and getattr(self, most) > self.max_flights:
+            raise ValueError(_too_long(self, most, "must not be more than", "max_flights"))
+        return self
+
+    @model_validator(mode="after")
     def _is_in_the_region(self) -> Settings:
         region = region_of(self.lambda_function or "")
         if region and self.lambda_endpoint is None and region != self.aws_region:

@@ -13,6 +13,7 @@ from pydantic import AliasChoices, ValidationError
 
 from prewmanager.config.settings import Settings, read_settings
 from prewmanager.errors import InvalidSettings
+from prewmanager.sizes import flights_at_once, renderings_at_once
 from prewmanager.times import lifetimes
 from prewmanager_presets import Preset, definitions
 
@@ -70,6 +71,24 @@ def test_presets_field_by_field_override_the_json(read: Read) -> None:
     assert settings.presets["card"] == Preset(width=300, fit="inside")
     assert settings.presets["thumb"] == Preset(height=50)
     assert settings.presets["big_one"] == Preset(width=2000, enlarge=True, background="#ff0000")
+
+
+@pytest.mark.parametrize(
+    ("variables", "renderings", "flights"),
+    [
+        ({}, 2, 2000),
+        ({"PREW_LAMBDA_FUNCTION": "resize"}, 64, 2000),
+        ({"PREW_LAMBDA_FUNCTION": "resize", "PREW_MAX_FLIGHTS": "9"}, 9, 9),
+        ({"PREW_LAMBDA_FUNCTION": "resize", "PREW_MAX_INVOCATIONS": "3000"}, 3000, 3000),
+        ({"PREW_MAX_INVOCATIONS": "3000", "PREW_MAX_FLIGHTS": "9"}, 2, 9),  # which nobody uses
+    ],
+)
+def test_unset_sizes_follow_those_that_are_set(
+    read: Read, variables: dict[str, str], renderings: int, flights: int
+) -> None:
+    settings = read(**GOOD, **variables)
+
+    assert (renderings_at_once(settings), flights_at_once(settings)) == (renderings, flights)
 
 
 def test_previews_may_have_a_bucket_of_their_own(read: Read) -> None:
@@ -154,6 +173,14 @@ def test_variables_of_other_programs_are_ignored(read: Read) -> None:
         (
             {"PREW_PRESETS__CARD__FIT": "contain", "PREW_PRESETS__CARD__POSITION": "entropy"},
             "PREW_PRESETS__CARD: position entropy chooses what to cut, but fit contain cuts nothing",
+        ),
+        (
+            {"PREW_MAX_FLIGHTS": "1", "PREW_RESIZE_WORKERS": "2"},
+            "PREW_RESIZE_WORKERS=2 must not be more than PREW_MAX_FLIGHTS=1: lower the first or raise the second",
+        ),
+        (
+            {"PREW_MAX_FLIGHTS": "9", "PREW_MAX_INVOCATIONS": "10", "PREW_LAMBDA_FUNCTION": "resize"},
+            "PREW_MAX_INVOCATIONS=10 must not be more than PREW_MAX_FLIGHTS=9: lower the first or raise the second",
         ),
         ({"PREW_PREVIEW_PREFIX": "photo"}, "PREW_PREVIEW_PREFIX=photo must differ from PREW_SOURCE_PREFIX"),
         ({"PREW_LEASE": "31"}, "PREW_LEASE=31 must not be longer than PREW_LOCK_TTL=30"),
