@@ -56,9 +56,10 @@ def function_environment(settings: LocalSettings, s3: S3, service_port: int) -> 
 def nginx_variables(settings: LocalSettings, s3: S3, service_ports: list[int], www: str) -> dict[str, str]:
     """Return nginx's variables, which nginx/README.md describes."""
     users = {name: value for name, value in settings.environment.items() if name.startswith("PREW_")}
+    # At random, so that one can see how replicas share a flight.
     # Another site's name that is pointed at this machine must not read the user's photos.
     return (
-        {"PREW_NGINX_HOSTS": LOCAL_HOSTS}
+        {"PREW_NGINX_HOSTS": LOCAL_HOSTS, "PREW_NGINX_BALANCE": "random"}
         | users
         | {
             "PREW_NGINX_S3_SERVER": f"{LOOPBACK}:{s3.port}",

@@ -5,6 +5,7 @@ It leaves nothing behind: objects are written under names that nothing else uses
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict
@@ -13,6 +14,7 @@ from prewmanager.adapters.aws.s3_inventory import S3Inventory, s3_client
 from prewmanager.adapters.aws.s3_permissions import S3Permissions
 from prewmanager.app import innermost_resizer
 from prewmanager.commands.checks import Finding, State, credentials_fix, failed, ok
+from prewmanager.commands.checks.balance import check_balance
 from prewmanager.commands.checks.bucket import check_photos, check_presets, check_previews, check_reader, preview_of
 from prewmanager.commands.checks.function import INVOKE, MAKES, check_invoke, check_makes, check_missing
 from prewmanager.commands.checks.redis import check_redis, check_sites
@@ -68,6 +70,7 @@ async def examine(settings: Settings, url: str, photo: str) -> list[Finding]:
     if url:
         samples = sample, preview
         findings += await check_request_path(url, samples, settings.preview_prefix, settings.identity, settings.presets)
+        findings.append(await check_balance(os.environ))
     return findings
 
 

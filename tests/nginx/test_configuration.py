@@ -108,6 +108,7 @@ def test_readme_has_exactly_the_variables_of_the_scripts_with_their_defaults() -
     described = {
         "PREW_NGINX_S3_HOST": "the host of `PREW_NGINX_S3_SERVER`",
         "PREW_NGINX_RESOLVER": "`NGINX_LOCAL_RESOLVERS`, or empty",
+        "PREW_NGINX_BALANCE": "`hash` if several services are listed, else `random`",
         "PREW_NGINX_TLS_KEY": "the same file",
         "PREW_NGINX_CONNECTIONS": "half of the open files that are allowed, at most `16384`",
     }
@@ -153,6 +154,7 @@ def test_readme_has_exactly_the_variables_of_the_scripts_with_their_defaults() -
         ("PREW_NGINX_BUCKET_PATH", "/a b"),
         ("PREW_NGINX_BUCKET_PATH", "/$uri"),
         ("PREW_NGINX_CACHE", "yes"),
+        ("PREW_NGINX_BALANCE", "round_robin"),
         ("PREW_PROXY_READ_TIMEOUT", "60s"),
         ("PREW_PROXY_READ_TIMEOUT", "0"),
         ("PREW_PROXY_READ_TIMEOUT", "0.0"),

@@ -63,6 +63,7 @@ def nginx_variables(s3: S3, ports: Iterable[int]) -> dict[str, str]:
         "PREW_NGINX_S3_SCHEME": "http",
         "PREW_NGINX_BUCKET_PATH": f"/{s3.bucket}",
         "PREW_NGINX_SERVICES": " ".join(f"{LOOPBACK}:{port}" for port in ports),
+        "PREW_NGINX_BALANCE": "random",  # most tests are about flights that replicas share
     }
 
 
