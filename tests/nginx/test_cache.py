@@ -125,13 +125,22 @@ def test_an_expired_object_is_served_while_s3_fails(short_lived: Nginx, bucket: 
     ask_until(short_lived, "/photo/stale.jpg", lambda answer: answer.status == 200 and len(bucket.seen) > 2)
 
 
-def test_a_purged_preview_is_missing_once_it_expires(short_lived: Nginx, bucket: Recorder, service: Recorder) -> None:
-    ask(short_lived.port, "/prew/card/purged.jpg")
+def test_what_s3_no_longer_has_is_not_served_once_it_expires(
+    short_lived: Nginx, bucket: Recorder, service: Recorder
+) -> None:
+    """However often it is asked for: each request gets S3's answer, or the service's."""
+    paths = ["/prew/card/purged.jpg", "/photo/removed.jpg"]
+    for path in paths:
+        ask(short_lived.port, path)
     bucket.respond = lambda _: Reply(404)
 
-    ask_until(short_lived, "/prew/card/purged.jpg", lambda _: bool(service.seen))
+    expired = [ask_until(short_lived, path, lambda answer: answer.headers["X-Cache"] != "HIT") for path in paths]
+    again = [ask(short_lived.port, path) for path in paths]
 
-    assert service.seen[0].target == "/prew/card/purged.jpg"
+    for preview, photo in (expired, again):
+        assert (preview.status, preview.body) == (200, b"from service")
+        assert photo.status == 404
+    assert {seen.target for seen in service.seen} == {paths[0]}
 
 
 @pytest.mark.fault("cache-spellings")
