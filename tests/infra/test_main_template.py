@@ -113,9 +113,9 @@ def test_eventbridge_may_invoke_the_cleaner_and_does_so_for_photos_alone(aws: Aw
 
 def test_logs_are_kept_for_thirty_days(aws: Aws, resources: dict[str, str]) -> None:
     groups = aws.client("logs").describe_log_groups()["logGroups"]
+    days = {group["logGroupName"]: group["retentionInDays"] for group in groups}
 
-    assert {group["logGroupName"] for group in groups} == {resources["ResizeLogs"], resources["CleanerLogs"]}
-    assert {group["retentionInDays"] for group in groups} == {30}
+    assert (days[resources["ResizeLogs"]], days[resources["CleanerLogs"]]) == (30, 30)
 
 
 # moto does not deploy what follows: access blocks, bucket policies and alarms.

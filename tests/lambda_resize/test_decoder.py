@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from devstack.programs import Program
@@ -337,6 +337,7 @@ FIELDS = st.fixed_dictionaries(
 
 
 @pytest.mark.fault("decoder-taken-over")
+@settings(suppress_health_check=[HealthCheck.too_slow])  # its first text waits for tables of all characters
 @given(header=FIELDS)
 def test_any_header_is_a_preview_a_photos_failure_or_nonsense(header: dict[str, Any]) -> None:
     try:
