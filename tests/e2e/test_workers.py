@@ -196,7 +196,7 @@ async def test_too_few_file_descriptors_are_an_answer_with_the_true_reason(
     assert later == [200] * 5
 
 
-@pytest.mark.timeout(180)  # 8 s, but 400 renderings on a machine that does other things
+@pytest.mark.timeout(180)  # 400 renderings, on a machine that does other things
 @pytest.mark.fault("large-results")
 async def test_large_previews_for_slow_clients_need_bounded_memory(s3: S3, redis_server: Redis, tmp_path: Path) -> None:
     """400 clients that read nothing, for 200 MB of previews: 64 MiB of them are held, the others stay in the bucket."""
@@ -211,8 +211,8 @@ async def test_large_previews_for_slow_clients_need_bounded_memory(s3: S3, redis
             _, writer = await asyncio.open_connection(LOOPBACK, port, limit=1000)
             writer.write(f"GET /prew/card/memory/{port}-{number}.jpg HTTP/1.1\r\nHost: x\r\n\r\n".encode())
             writers.append(writer)
-        await function.until(lambda: function.finished >= len(writers))
-        await until_reported(lambda: _flights(port) >= len(writers))
+            if len(writers) % 20 == 0:  # more at once may wait for longer than a request may
+                await until_reported(lambda: _flights(port) >= len(writers))
         held_mb = _resident_mb(service.pid) - idle_mb
         for writer in writers:
             writer.close()
