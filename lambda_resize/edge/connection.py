@@ -20,6 +20,8 @@ class Pinned(http.client.HTTPConnection):
         self._address = address
         self._deadline = deadline
         self._tls = tls
+        # `sock` is None as soon as an answer has begun whose end is the connection's; its body is still to come.
+        self._opened: socket.socket | None = None
 
     def connect(self) -> None:
         """Connect to the first address that answers. Raises `OSError` if none does."""
@@ -30,6 +32,10 @@ class Pinned(http.client.HTTPConnection):
             self.sock = self._tls.wrap_socket(
                 self.sock, server_hostname=self._address.host, do_handshake_on_connect=False
             )
+        self._opened = self.sock
+        if time.monotonic() >= self._deadline:  # it may have been cut before there was anything to cut
+            raise TimeoutError
+        if isinstance(self.sock, ssl.SSLSocket):
             self.sock.do_handshake()
 
     def _connected(self) -> socket.socket:
@@ -43,5 +49,6 @@ class Pinned(http.client.HTTPConnection):
 
     def cut(self) -> None:
         """Fail any call that waits for this connection."""
-        with suppress(OSError, AttributeError):
-            self.sock.shutdown(socket.SHUT_RDWR)
+        if self._opened:
+            with suppress(OSError):
+                self._opened.shutdown(socket.SHUT_RDWR)

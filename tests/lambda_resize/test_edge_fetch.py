@@ -6,6 +6,7 @@ import gzip
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -218,23 +219,42 @@ def test_a_silent_host_is_given_up_at_the_deadline(host: ImageHost, first: bytes
         release.set()
 
 
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", b"X: y\r\nX"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n", b"\xff"),
+        # From here on `http.client` has let the connection go, as its end is the body's.
+        (b"HTTP/1.0 200 OK\r\n\r\n", b"\xff"),
+        (b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 9000000\r\n\r\n", b"\xff"),
+        (b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n\xff\r\n"),
+    ],
+)
+@pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.fault("edge-host-fails")
-def test_a_slow_stream_of_bytes_does_not_extend_the_deadline(host: ImageHost) -> None:
-    release = threading.Event()
+def test_a_slow_stream_of_bytes_does_not_extend_the_deadline(
+    host: ImageHost, certificate: Path, scheme: str, head: bytes, piece: bytes
+) -> None:
+    """The stream has its end long after the deadline: whoever waits for that has a whole answer."""
+    cut = threading.Event()
 
     def dribble(handler: BaseHTTPRequestHandler) -> None:
-        with suppress(OSError):
-            handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
-            while not release.wait(0.05):
-                handler.wfile.write(b"X: y\r\nX")
+        try:
+            handler.wfile.write(head)
+            for _ in range(200):
+                handler.wfile.write(piece)
+                time.sleep(0.05)
+        except OSError:
+            cut.set()
 
     host.replies["/slow"] = dribble
-    try:
-        with pytest.raises((SourceSlow, SourceFailed)) as raised:
-            fetch(host.url("/slow"), host.settings(fetch_timeout_s=1), host.network)
-    finally:
-        release.set()
+    network = _over_tls(host, certificate) if scheme == "https" else host.network
+    settings = host.settings(fetch_timeout_s=1, schemes=(scheme,))
+
+    with pytest.raises(EdgeError) as raised:
+        fetch(f"{scheme}://{host.name}/slow", settings, network)
     assert isinstance(raised.value, SourceSlow)
+    assert cut.wait(5)
 
 
 @pytest.mark.parametrize(
@@ -276,12 +296,17 @@ def _certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return self_signed(tmp_path_factory.mktemp("tls") / "images.pem", "DNS:images.test")
 
 
-def test_https_checks_the_name_although_it_connects_to_an_address(host: ImageHost, certificate: Path) -> None:
+def _over_tls(host: ImageHost, certificate: Path) -> Network:
+    """Have the host serve by TLS, and return a network that trusts its certificate."""
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificate)
     host._server.socket = server.wrap_socket(host._server.socket, server_side=True)
+    return Network(host.lookup, host.network.permits, ssl.create_default_context(cafile=certificate))
+
+
+def test_https_checks_the_name_although_it_connects_to_an_address(host: ImageHost, certificate: Path) -> None:
     host.replies["/a"] = reply(body=b"image")
-    trusting = Network(host.lookup, host.network.permits, ssl.create_default_context(cafile=certificate))
+    trusting = _over_tls(host, certificate)
     other = f"other.test:{host.port}"
     settings = host.settings(schemes=("https",), allowed_hosts=(host.name, other))
 
