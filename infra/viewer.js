@@ -67,9 +67,10 @@ function handler(event) {
     request.querystring = source.length && !mine
         ? source.concat(pairs(query, 'w', side), pairs(query, 'h', side)).join('&')
         : '';
-    // Three values instead of one for each browser, where the cache policy has Accept in its key.
+    // Four values instead of one for each browser, where the cache policy has Accept in its key; the other function's
+    // settings say which of the formats counts.
     var accept = value(request.headers, 'accept');
-    var best = ['image/avif', 'image/webp'].filter(function (type) { return takes(accept, type); })[0];
-    request.headers.accept = { value: best || '*/*' };
+    var known = ['image/avif', 'image/webp'].filter(function (type) { return takes(accept, type); });
+    request.headers.accept = { value: known.join(',') || '*/*' };
     return request;
 }

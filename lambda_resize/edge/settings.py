@@ -62,8 +62,8 @@ class EdgeSettings:
         fit: How an image fits a size, in sharp's words; `contain` adds white around it.
         undecodable: What a viewer gets where the image cannot be decoded: the answer of the `origin`, a grey `picture`,
             or a `problem`, 422.
-        formats: Formats that are chosen by the viewer's `Accept`, the first of `avif` and `webp` that it names; empty:
-            an image keeps its own. The template's `FormatsByAccept` must say `true` with it.
+        formats: `avif`, `webp` or both: the first one that the viewer's `Accept` names is the image's; empty: an image
+            keeps its own. The template's `FormatsByAccept` must say `true` with it.
         max_source_bytes: Largest image that is fetched.
         max_source_pixels: Width x height of the image; Lambda@Edge functions have little memory by default.
         max_answer_bytes: Largest answer, headers and base64 included. CloudFront answers 502 above 1 MB

@@ -89,6 +89,7 @@ def _check(request: EdgeRequest, response: Response) -> None:
         image = Image.open(io.BytesIO(response.body))
         assert image.size == request.shows
         assert Image.MIME[str(image.format)] == response.header("content-type")
+        assert not request.kind or response.header("content-type") == request.kind
     assert lifetime_s(response) == request.seconds
 
 

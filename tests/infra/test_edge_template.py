@@ -116,14 +116,25 @@ def test_a_request_of_the_resizer_itself_asks_for_no_image() -> None:
     assert _normalised({"s": "https://u/a", "w": "300"}, mine)["querystring"] == ""
 
 
+@pytest.mark.parametrize("formats", [("avif", "webp"), ("webp", "avif"), ("avif",), ("webp",)])
 @pytest.mark.parametrize(
-    "accept", ["image/avif", "image/avif;q=0, image/webp", "image/webp , */*;q=0.8", "IMAGE/WEBP;q=0.0", "*/*", "a;q=0"]
+    "accept",
+    [
+        "image/avif",
+        "image/avif,image/webp,*/*;q=0.8",
+        "image/webp,image/avif",
+        "image/avif;q=0, image/webp",
+        "image/webp , */*;q=0.8",
+        "IMAGE/WEBP;q=0.0",
+        "*/*",
+        "a;q=0",
+    ],
 )
-def test_accept_becomes_one_of_three_values_that_the_function_reads_alike(accept: str) -> None:
+def test_accept_becomes_one_of_four_values_that_the_function_reads_alike(accept: str, formats: tuple[str, ...]) -> None:
     left = _normalised({}, {"accept": accept})["headers"]["accept"]["value"]
 
-    assert left in {"image/avif", "image/webp", "*/*"}
-    assert accepted_format(left, ("avif", "webp")) == accepted_format(accept, ("avif", "webp"))
+    assert left in {"image/avif,image/webp", "image/avif", "image/webp", "*/*"}
+    assert accepted_format(left, formats) == accepted_format(accept, formats)
 
 
 def _normalised(query: dict[str, str], headers: dict[str, str]) -> dict[str, Any]:

@@ -57,6 +57,7 @@ class EdgeRequest:
         settings: What `edge.json` says beside its hosts.
         headers: The viewer's.
         note: What it is about.
+        kind: The image's type, where the row is about it.
     """
 
     query: str
@@ -69,6 +70,7 @@ class EdgeRequest:
     settings: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
+    kind: str = ""
 
 
 def _made(query: str, key: str = _KEY, size: tuple[int, int] = _DEFAULT, **more: Any) -> EdgeRequest:
@@ -184,9 +186,19 @@ _FAILURES = [
 ]
 _FORMATS = [
     _made(
-        f"s={_JPEG}&w=40&h=30", f"{_KEY}&w=40&h=30", (40, 30), settings={"formats": ("avif", "webp")}, headers=headers
+        f"s={_JPEG}&w=40&h=30",
+        f"{_KEY}&w=40&h=30",
+        (40, 30),
+        settings={"formats": formats},
+        headers={"accept": accept},
+        kind=kind,
     )
-    for headers in ({"accept": "image/avif,image/webp,*/*"}, {"accept": "image/webp"}, {"accept": "*/*"})
+    for formats, accept, kind in (
+        (("avif", "webp"), "image/avif,image/webp,*/*", "image/avif"),
+        (("avif", "webp"), "image/webp", "image/webp"),
+        (("avif", "webp"), "*/*", "image/jpeg"),
+        (("webp",), "image/avif,image/webp,*/*", "image/webp"),
+    )
 ]
 
 REQUESTS = (*_SIZES, *_SPELLINGS, *_ORIGINS, *_FAILURES, *_FORMATS)
@@ -200,7 +212,8 @@ def rows() -> list[str]:
 
 def _row(number: int, request: EdgeRequest) -> str:
     shows = request.shows if isinstance(request.shows, str) else f"{request.shows[0]} x {request.shows[1]}"
-    answer = f"{request.status}, {shows}" + (f", `{request.reason}`" if request.reason else "")
+    reason = f"`{request.reason}`" if request.reason else ""
+    answer = ", ".join(filter(None, [str(request.status), shows, request.kind, reason]))
     key = "the same" if request.key == request.query else _code(request.key)
     viewers = [f"`{name}: {value}`" for name, value in request.headers.items()]
     set_to = [
