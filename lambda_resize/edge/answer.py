@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 from lambda_resize.edge.errors import EdgeError
-from lambda_resize.edge.headers import Headers, replaced, with_values
+from lambda_resize.edge.headers import Headers, replaced, with_values, without_its_life
 from lambda_resize.preview import Preview
 
 REASON = "X-Resize-Error"
@@ -44,7 +44,8 @@ def problem_response(error: EdgeError, status: int, headers: Headers) -> dict[st
 
 def passed_response(error: EdgeError, response: Mapping[str, Any]) -> dict[str, Any]:
     """Return the origin's own response, kept as long as the error is; without a body: CloudFront keeps the origin's."""
-    headers = {name: value for name, value in response["headers"].items() if name not in {"expires", "pragma"}}
+    # A cookie of an answer that was not to be kept is for one viewer alone.
+    headers = {name: value for name, value in without_its_life(response["headers"]).items() if name != "set-cookie"}
     return {**response, "headers": with_values(headers, _reason(error))}
 
 

@@ -7,15 +7,15 @@ from typing import Any
 
 Headers = Mapping[str, Any]
 
+# How long an answer lives, to CloudFront, browsers and caches between them.
+_OF_ITS_LIFE = frozenset({"age", "cache-control", "cdn-cache-control", "expires", "pragma", "surrogate-control"})
 # Of the replaced body, or of the answer that it was part of. All others stay: CORS, security, and those that an edge
 # function must not change (Via, Transfer-Encoding) or cannot add (docs.aws.amazon.com/AmazonCloudFront/latest/
 # DeveloperGuide/edge-function-restrictions-all.html).
-_OF_THE_BODY = frozenset(
+_OF_THE_BODY = _OF_ITS_LIFE | frozenset(
     {
         "accept-ranges",
-        "age",
-        "cache-control",
-        "cdn-cache-control",
+        "clear-site-data",
         "content-digest",
         "content-disposition",
         "content-encoding",
@@ -27,17 +27,16 @@ _OF_THE_BODY = frozenset(
         "content-type",
         "digest",
         "etag",
-        "expires",
         "last-modified",
         "link",
         "location",
-        "pragma",
         "refresh",
         "repr-digest",
         "retry-after",
         "set-cookie",
-        "surrogate-control",
         "www-authenticate",
+        "x-goog-hash",
+        "x-resize-error",
     }
 )
 # S3's headers are about its object, but for the ids of the request.
@@ -54,6 +53,11 @@ def with_values(headers: Headers, values: Mapping[str, str]) -> dict[str, Any]:
     """Return the headers with `values`, in the form of CloudFront's events; empty values are left out."""
     added = {name.lower(): [{"key": name, "value": value}] for name, value in values.items() if value}
     return {**headers, **added}
+
+
+def without_its_life(headers: Headers) -> Headers:
+    """Return the headers without what says how long the answer lives."""
+    return {name: value for name, value in headers.items() if name not in _OF_ITS_LIFE}
 
 
 def vary_by_accept(headers: Headers) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from lambda_resize.edge.headers import with_values
+from lambda_resize.edge.headers import Headers, with_values
 
 A_YEAR_S = 31_536_000
 # While the origin is busy or broken, it may have the object all the same.
@@ -17,6 +18,8 @@ _A_MINUTE_S = 60
 _ABSENT = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 # The origin has the object: whole, in part, or unchanged.
 _PRESENT = frozenset({HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT, HTTPStatus.NOT_MODIFIED})
+# Of Cache-Control, what says how long; `public` or `must-revalidate` alone leaves it to the cache.
+_HOW_LONG = re.compile(r"(?:^|[\s,])(?:(?:s-maxage|max-age)\s*=\s*\"?\d|(?:no-cache|no-store|private)(?:$|[\s,=]))")
 # CloudFront keeps these only where the origin says so (.../DeveloperGuide/http-3xx-status-codes.html).
 _NOT_KEPT = frozenset({HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT})
 
@@ -36,7 +39,11 @@ def with_a_short_life(response: Mapping[str, Any]) -> dict[str, Any]:
     CloudFront would keep it for the cache policy's default, a day.
     """
     status, headers = int(response["status"]), response["headers"]
-    says = {"cache-control", "expires"} & headers.keys()
-    if says or status in _PRESENT | _NOT_KEPT or status >= HTTPStatus.BAD_REQUEST:
+    if _says_how_long(headers) or status in _PRESENT | _NOT_KEPT or status >= HTTPStatus.BAD_REQUEST:
         return dict(response)
     return {**response, "headers": with_values(headers, {"Cache-Control": f"max-age={_A_MINUTE_S}"})}
+
+
+def _says_how_long(headers: Headers) -> bool:
+    directives = ",".join(each["value"] for each in headers.get("cache-control", [])).lower()
+    return "expires" in headers or bool(_HOW_LONG.search(directives))

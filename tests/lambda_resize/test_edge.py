@@ -341,7 +341,50 @@ def test_an_unexpected_error_passes_the_origins_answer_without_its_text() -> Non
     assert _header(response, "x-resize-error") == "internal"
 
 
-@pytest.mark.parametrize("headers", [{}, {"cache-control": "max-age=5"}, {"expires": "0"}])
+def test_an_answer_that_passes_for_a_failure_has_nothing_of_its_former_life() -> None:
+    """Not what other caches would keep it by, and no cookie: the origin may have said that it is not to be kept."""
+    event = origin_response({"s": URL})
+    gone = {
+        "expires": "0",
+        "pragma": "no-cache",
+        "age": "99999",
+        "cdn-cache-control": "max-age=31536000",
+        "surrogate-control": "max-age=31536000",
+        "set-cookie": "session=1",
+    }
+    headers = event["Records"][0]["cf"]["response"]["headers"]
+    headers |= {name: [{"key": name, "value": value}] for name, value in gone.items()}
+    headers["cache-control"] = [{"key": "cache-control", "value": value} for value in ("no-store", "private")]
+    response = respond(event, SETTINGS, _failing(SourceMissing("404")))
+
+    assert _passed(response)
+    assert gone.keys().isdisjoint(response["headers"])
+    assert [each["value"] for each in response["headers"]["cache-control"]] == ["max-age=60"]
+    assert _header(response, "etag") == '"of-the-error-page"'
+
+
+@pytest.mark.parametrize("status", ["204", "301", "302"])
+@pytest.mark.parametrize("directives", ["", "public", "must-revalidate, public", "max-age", "immutable"])
+def test_directives_that_say_not_how_long_leave_a_redirect_a_minute(status: str, directives: str) -> None:
+    """CloudFront would keep it for a day."""
+    event = origin_response({"s": URL}, status=status)
+    event["Records"][0]["cf"]["response"]["headers"]["cache-control"] = [{"key": "Cache-Control", "value": directives}]
+
+    assert _header(respond(event, SETTINGS, _source), "cache-control") == "max-age=60"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"cache-control": "max-age=5"},
+        {"cache-control": "public,S-MaxAge = 5"},
+        {"cache-control": "public, no-store"},
+        {"cache-control": "Private"},
+        {"cache-control": 'no-cache="set-cookie"'},
+        {"expires": "0"},
+    ],
+)
 def test_every_status_of_the_origin_has_a_life_that_fits_it(headers: dict[str, str]) -> None:
     """The origin answers each status in turn; nothing that passes by itself is kept for long."""
     for status in range(200, 512):
@@ -414,6 +457,9 @@ def test_the_headers_of_the_replaced_body_go_and_the_others_stay() -> None:
         "digest": "sha-256=x",
         "content-digest": "sha-256=:x:",
         "x-amz-checksum-crc32": "x",
+        "x-goog-hash": "md5=x",
+        "x-resize-error": "of another resizer",
+        "clear-site-data": '"cache"',
         "x-amz-meta-title": "x",
         "content-encoding": "gzip",
         "expires": "0",
