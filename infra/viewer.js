@@ -1,11 +1,13 @@
 // Viewer request of the edge resizer: gives one image, in one size, one cache key, whichever way its URL is written. The
 // function that resizes, lambda_resize/edge, reads the same from both spellings; a test compares the two.
 var NOT_PLAIN = /%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9._~:\/?#@!$&'()*+,;=%-]/g;
+var ESCAPE = /%([0-9A-Fa-f]{2})/g;
+var ESCAPE_IN_PLAIN = /%(?!23|2[Bb])([0-9A-Fa-f]{2})/g; // an escaped # or + of a URL that is not encoded is of a name
 var MOST = 7500; // CloudFront's limit is 8192 for the whole URL: a longer spelling would be refused
 
 // Each character of the result is a byte.
-function decoded(text) {
-    return text.replace(/%([0-9A-Fa-f]{2})/g, function (_, digits) { return String.fromCharCode(parseInt(digits, 16)); });
+function decoded(text, escapes) {
+    return text.replace(escapes, function (_, digits) { return String.fromCharCode(parseInt(digits, 16)); });
 }
 
 function escaped(url) {
@@ -19,8 +21,8 @@ function escaped(url) {
 function image(value) {
     var url = value.replace(/[^\x00-\x7f]+/g, encodeURIComponent);
     for (var round = 0; round < 3; round++) {
-        url = /^[a-z][a-z0-9+.-]*:\/\//i.test(url) ? url : url.replace(/\+/g, ' ');
-        url = decoded(url);
+        var plain = /^[a-z][a-z0-9+.-]*:\/\//i.test(url);
+        url = plain ? decoded(url, ESCAPE_IN_PLAIN) : decoded(url.replace(/\+/g, ' '), ESCAPE);
         if (!/^https?%(25)*3A/i.test(url)) {
             break;
         }
@@ -34,7 +36,7 @@ function image(value) {
 }
 
 function side(value) {
-    return /^(?:[0-9]|%3[0-9])+$/.test(value) ? decoded(value).replace(/^0+(?=[0-9])/, '') : value;
+    return /^(?:[0-9]|%3[0-9])+$/.test(value) ? decoded(value, ESCAPE).replace(/^0+(?=[0-9])/, '') : value;
 }
 
 function pairs(query, name, spell) {

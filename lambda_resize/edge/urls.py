@@ -18,6 +18,9 @@ _PLAIN_SCHEME = re.compile(rb"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _ENCODED_SCHEME = re.compile(rb"https?%(25)*3A", re.IGNORECASE)
 _ROUNDS = 3
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
+# In a URL that is not encoded itself, an escaped # or + is of a name: encodeURI leaves both as they are, and to S3 a
+# plain + is a blank.
+_ESCAPE_IN_PLAIN = re.compile(rb"%(?!23|2[Bb])([0-9A-Fa-f]{2})")
 # RFC 3986's characters of a URL: unreserved, reserved but brackets, which only addresses have, and the percent sign.
 _NOT_PLAIN = re.compile(rb"%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9._~:/?#@!$&'()*+,;=%-]")
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
@@ -28,16 +31,17 @@ def spelled(value: str) -> str:
     """Return the URL that a value of the query means, whichever way it is written.
 
     The value may be the URL itself, or percent-encoded once, twice or three times; one URL has one spelling here. A `+`
-    is a blank where the whole value is encoded, as forms do, and itself where it is not. Bytes of any encoding stay
-    what they are.
+    is a blank where the whole value is encoded, as forms do, and itself where it is not; `%2B` and `%23` stay escaped
+    there. Bytes of any encoding stay what they are.
 
     Raises:
         BadQuery: It is no URL with scheme and host, has control characters, or is too long.
     """
     url = value.encode(errors="surrogatepass")
     for _ in range(_ROUNDS):
-        url = url if _PLAIN_SCHEME.match(url) else url.replace(b"+", b" ")
-        url = _ESCAPE.sub(lambda found: bytes.fromhex(found[1].decode()), url)
+        plain = _PLAIN_SCHEME.match(url)
+        url = url if plain else url.replace(b"+", b" ")
+        url = (_ESCAPE_IN_PLAIN if plain else _ESCAPE).sub(lambda found: bytes.fromhex(found[1].decode()), url)
         if not _ENCODED_SCHEME.match(url):
             break
     if _CONTROL.search(url):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from random import Random
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 import pytest
 from hypothesis import given
@@ -61,9 +61,26 @@ def test_a_name_is_the_same_url_in_every_spelling(name: str) -> None:
     assert {spelled(each) for each in spellings if "#" not in each} == {expected}
 
 
+@pytest.mark.parametrize("name", [*NAMES, "a#1.jpg", "#.jpg", "a & b.jpg", "50% + #1.jpg", "a=b,c;d@e:f.jpg"])
+def test_an_encoded_name_behind_a_url_that_is_not_is_that_name(name: str) -> None:
+    """`"https://h.example/" + encodeURIComponent(name)`, whatever a URL means by the characters in it."""
+    url = spelled(f"https://h.example/{component(name)}")
+
+    assert unquote(urlsplit(url).path) == f"/{name}"
+    assert ("+" in urlsplit(url).path, urlsplit(url).fragment) == (False, "")
+    assert spelled(component(url)) == url
+
+
 @pytest.mark.parametrize(
     ("value", "url"),
     [
+        ("https://h.example/a+b.jpg", "https://h.example/a+b.jpg"),
+        ("https://h.example/a%2bb.jpg", "https://h.example/a%2Bb.jpg"),
+        ("https%3A%2F%2Fh.example%2Fa%252Bb.jpg", "https://h.example/a%2Bb.jpg"),
+        ("https%3A%2F%2Fh.example%2Fa%2523.jpg", "https://h.example/a%23.jpg"),
+        ("https%253A%252F%252Fh.example%252Fa%25252Bb.jpg", "https://h.example/a%2Bb.jpg"),
+        ("https://h.example/a.jpg%3Fv%3D1%26x%3D2", "https://h.example/a.jpg?v=1&x=2"),
+        ("https://h.example/a.jpg?Signature=x%2By%3D", "https://h.example/a.jpg?Signature=x%2By="),
         ("https://h.example/%c7%d1.jpg", "https://h.example/%C7%D1.jpg"),
         ("https%3A%2F%2Fh.example%2F%c7%d1.jpg", "https://h.example/%C7%D1.jpg"),
         ("https%3A%2F%2Fh.example%2Fa%2520b%3Fx%3D%252B%26y%3D1", "https://h.example/a%20b?x=%2B&y=1"),
@@ -115,7 +132,7 @@ def _read(querystring: str) -> EdgeQuery | str | None:
 # What spellings are made of, one after the other.
 _TEXT = (
     "https:// http:// HTTPS:// https%3A%2F%2F http%253A%252F%252F ftp:// h.example H.Example / a %20 %2520 %ED%95%9C "
-    "%ed 한 + %2B %25 % ?x=1 # %23 @ %5C \\ ' \" %00 %0a 300 0 %30 %33 : [ %C3 é = 2400 99999 -1 6e2"
+    "%ed 한 + %2B %2b %25 % ?x=1 # %23 @ %5C \\ ' \" %00 %0a 300 0 %30 %33 : [ %C3 é = 2400 99999 -1 6e2"
 )
 _PIECES = st.sampled_from(_TEXT.split())
 _VALUES = st.lists(_PIECES, max_size=9).map("".join)
