@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 import structlog
+from aiohttp.typedefs import Middleware
 
 from prewmanager.adapters.aws.lambda_client import open_lambda_client
 from prewmanager.adapters.aws.lambda_resizer import LambdaResizer
@@ -104,21 +105,28 @@ async def running_service(settings: Settings, store: ReadyStore | None = None) -
             unwritten=unwritten,
             memory=ResultMemory(_RESULTS_IN_MEMORY * settings.max_result_bytes, metrics.results_hold),
         )
-        coalescer = Coalescer(
-            parts,
-            tracer=tracing.flights,
-            load=load,
-            max_flights=flights_at_once(settings),
-            companions=catalogue.companions,
-        )
+        coalescer = _coalescer(parts, tracing, load, settings, catalogue)
         stack.push_async_callback(_end, coalescer, unwritten, grace_s=settings.shutdown_grace / 3)
         required: dict[str, Probe] = {"s3": store, "lambda" if settings.lambda_function else "workers": resizer}
         sheet = await stack.enter_async_context(_sheet(settings, catalogue, watch, coalescer)) if watch else None
         provider = _provider(settings, catalogue, coalescer, traced)
-        names = [own_names_only(settings.hosts.split())] if settings.hosts else []
-        middlewares = [*names, *tracing.middlewares]
-        probes, site = shared.probes, settings.identity
-        yield Service(catalogue, coalescer, provider, traced, metrics, required, probes, site, sheet, middlewares)
+        probes, site, around = shared.probes, settings.identity, _middlewares(settings, tracing)
+        yield Service(catalogue, coalescer, provider, traced, metrics, required, probes, site, sheet, around)
+
+
+def _coalescer(parts: FlightParts, tracing: Tracing, load: Load, settings: Settings, catalogue: Catalogue) -> Coalescer:
+    return Coalescer(
+        parts,
+        tracer=tracing.flights,
+        load=load,
+        max_flights=flights_at_once(settings),
+        companions=catalogue.companions,
+    )
+
+
+def _middlewares(settings: Settings, tracing: Tracing) -> Sequence[Middleware]:
+    names = [own_names_only(settings.hosts.split())] if settings.hosts else []
+    return [*names, *tracing.middlewares]
 
 
 @contextlib.asynccontextmanager
