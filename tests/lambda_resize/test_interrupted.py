@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import pytest
 from PIL import Image
 
-from devstack.backends import S3, s3_client
+from devstack.backends import S3
 from devstack.lambda_server import Lambda, lambda_client, start_lambda
 from lambda_resize import cleaner
 from prewmanager.adapters import local_resizer
@@ -30,6 +30,7 @@ from prewmanager.resizing.contract import ResizeContract
 from prewmanager.times import UNWRITTEN_S
 from tests.lambda_resize import stepwise
 from tests.lambda_resize.bucket_event import eventbridge_event
+from tests.lambda_resize.buckets import own_bucket
 from tests.lambda_resize.pictures import encode
 from tests.support.fakes import job, until_reported
 from tests.support.site import ROOT
@@ -106,15 +107,9 @@ def _steps(tmp_path: Path, environment: None, monkeypatch: pytest.MonkeyPatch) -
 @pytest.fixture(name="client")
 def _client(s3: S3, environment: None) -> Iterator[Any]:
     del environment
-    cleaner._s3.cache_clear()
-    client = s3_client(s3)
-    client.create_bucket(Bucket=BUCKET)
-    _upload(client, "teal")
-    yield client
-    for found in client.list_objects_v2(Bucket=BUCKET).get("Contents", []):
-        client.delete_object(Bucket=BUCKET, Key=found["Key"])
-    client.delete_bucket(Bucket=BUCKET)
-    cleaner._s3.cache_clear()
+    with own_bucket(s3, BUCKET) as client:
+        _upload(client, "teal")
+        yield client
 
 
 StartRenderer = Callable[[], contextlib.AbstractAsyncContextManager[Renderer]]

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from devstack.backends import S3, s3_client
+from devstack.backends import S3
 from lambda_resize import cleaner, storage
 from lambda_resize.afterwards import Left
 from lambda_resize.batch import render_batch
@@ -32,6 +32,7 @@ from lambda_resize.settings import Settings
 from lambda_resize.storage import Storage, StoredPhoto
 from tests.contract_examples.examples import example
 from tests.lambda_resize.bucket_event import eventbridge_event
+from tests.lambda_resize.buckets import own_bucket
 from tests.lambda_resize.pictures import encode
 
 BUCKET = "passes"
@@ -120,14 +121,8 @@ def _orders(world: str) -> list[tuple[str, str, str]]:
 @pytest.fixture(name="client")
 def _client(s3: S3, environment: None) -> Iterator[Any]:
     del environment
-    cleaner._s3.cache_clear()
-    client = s3_client(s3)
-    client.create_bucket(Bucket=BUCKET)
-    yield client
-    for found in client.list_objects_v2(Bucket=BUCKET).get("Contents", []):
-        client.delete_object(Bucket=BUCKET, Key=found["Key"])
-    client.delete_bucket(Bucket=BUCKET)
-    cleaner._s3.cache_clear()
+    with own_bucket(s3, BUCKET) as client:
+        yield client
 
 
 def _request(**more: object) -> ResizeRequest:
