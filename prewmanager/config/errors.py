@@ -87,3 +87,17 @@ def _reason(details: ErrorDetails) -> str:
     message = details["msg"].replace("Input should", "should")
     # Nothing but a number is repeated: any other value may be a password that is in the wrong variable.
     return f"{message}, but is {given!r}" if _NUMBER.fullmatch(str(given)) else message
+
+
+def too_short(settings: BaseModel, name: str, relation: str, other: str) -> str:
+    """Say that one variable must have that relation to another, and the first is to be raised."""
+    return f"{_assigned(settings, name)} {relation} {_assigned(settings, other)}: raise the first or lower the second"
+
+
+def too_long(settings: BaseModel, name: str, relation: str, other: str) -> str:
+    """Say that one variable must have that relation to another, and the first is to be lowered."""
+    return f"{_assigned(settings, name)} {relation} {_assigned(settings, other)}: lower the first or raise the second"
+
+
+def _assigned(settings: BaseModel, name: str) -> str:
+    return f"{PREFIX}{name.upper()}={getattr(settings, name):g}"

@@ -26,7 +26,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from prewmanager.config.environment import malformed, meaningless
-from prewmanager.config.errors import explain, unknown_variables
+from prewmanager.config.errors import explain, too_long, too_short, unknown_variables
 from prewmanager.config.names import Bucket, Function, Host, Hosts, Region, namespace_of, region_of
 from prewmanager.config.presets import ParsedPreset, PresetName
 from prewmanager.errors import InvalidSettings
@@ -195,11 +195,11 @@ class Settings(BaseSettings):
                 f"PREW_PREVIEW_PREFIX={self.preview_prefix} must differ from PREW_SOURCE_PREFIX: change one"
             )
         if self.lambda_timeout > self.invoke_timeout:
-            raise ValueError(_too_long(self, "lambda_timeout", "must not be longer than", "invoke_timeout"))
+            raise ValueError(too_long(self, "lambda_timeout", "must not be longer than", "invoke_timeout"))
         if self.lock_ttl <= self.invoke_timeout:
-            raise ValueError(_too_short(self, "lock_ttl", "must be longer than", "invoke_timeout"))
+            raise ValueError(too_short(self, "lock_ttl", "must be longer than", "invoke_timeout"))
         if self.lease > self.lock_ttl:
-            raise ValueError(_too_long(self, "lease", "must not be longer than", "lock_ttl"))
+            raise ValueError(too_long(self, "lease", "must not be longer than", "lock_ttl"))
         takeover = 2 * self.invoke_timeout + self.lease
         if self.wait_timeout < takeover:
             raise ValueError(
@@ -207,16 +207,16 @@ class Settings(BaseSettings):
                 "more (twice PREW_INVOKE_TIMEOUT plus PREW_LEASE), or lower those"
             )
         if self.fallback_after is not None and self.fallback_after >= self.wait_timeout:
-            raise ValueError(_too_long(self, "fallback_after", "must be shorter than", "wait_timeout"))
+            raise ValueError(too_long(self, "fallback_after", "must be shorter than", "wait_timeout"))
         if self.proxy_read_timeout <= self.wait_timeout:
-            raise ValueError(_too_short(self, "proxy_read_timeout", "must be longer than", "wait_timeout"))
+            raise ValueError(too_short(self, "proxy_read_timeout", "must be longer than", "wait_timeout"))
         return self
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> Settings:
         most = "max_invocations" if self.lambda_function else "resize_workers"
         if {"max_flights", most} <= self.model_fields_set and getattr(self, most) > self.max_flights:
-            raise ValueError(_too_long(self, most, "must not be more than", "max_flights"))
+            raise ValueError(too_long(self, most, "must not be more than", "max_flights"))
         return self
 
     @model_validator(mode="after")
@@ -271,18 +271,6 @@ class Settings(BaseSettings):
     def identity(self) -> str:
         """The same, with where the previews are: what a replica proves to `doctor`."""
         return f"{self.namespace}/{self.preview_prefix} {self.site}"
-
-
-def _too_short(settings: Settings, name: str, relation: str, other: str) -> str:
-    return f"{_assigned(settings, name)} {relation} {_assigned(settings, other)}: raise the first or lower the second"
-
-
-def _too_long(settings: Settings, name: str, relation: str, other: str) -> str:
-    return f"{_assigned(settings, name)} {relation} {_assigned(settings, other)}: lower the first or raise the second"
-
-
-def _assigned(settings: Settings, name: str) -> str:
-    return f"PREW_{name.upper()}={getattr(settings, name):g}"
 
 
 def is_installed(module: str) -> bool:
