@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -25,11 +25,12 @@ class Encoder:
         content_type: Its media type.
         saver: libvips' operation.
         quality: Default quality, the same as sharp's; None if the format has none.
-        effort: Default effort of the encoder, in sharp's scale; None if it is fixed.
+        effort: Default effort of the encoder, the fastest; of WebP and AVIF in sharp's scale.
         max_side: Largest width and height that the format or its encoder can hold, in pixels.
         alpha: Whether it supports transparency.
         animated: Whether it supports animation.
         options: Further options of the saver.
+        efforts: Options of the saver by effort, if they are not an option `effort` of its own.
     """
 
     content_type: str
@@ -38,9 +39,22 @@ class Encoder:
     max_side: int
     alpha: bool
     animated: bool = False
-    effort: int | None = None
+    effort: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
+    efforts: Sequence[Mapping[str, Any]] = ()
 
+
+_PROGRESSIVE = {"interlace": True, "optimize_coding": True}
+_TRELLIS = {**_PROGRESSIVE, "trellis_quant": True, "overshoot_deringing": True}
+# 0 is sharp's: baseline. What the others cost and save is in docs/images.md.
+_JPEG_EFFORTS = ({"interlace": False}, _PROGRESSIVE, _TRELLIS, {**_TRELLIS, "optimize_scans": True})
+# 0: a photo of 720x588 takes 662 KB and 37 ms; without a row filter (sharp's default), 999 KB and 45 ms; with
+# level 6 and the best filter for each row, 650 KB and 91 ms. Screenshots get smaller as well.
+_PNG_EFFORTS = (
+    {"compression": 3, "filter": "avg"},
+    {"compression": 6, "filter": "all"},
+    {"compression": 9, "filter": "all"},
+)
 
 ENCODERS: Mapping[str, Encoder] = {
     "jpeg": Encoder(
@@ -49,7 +63,8 @@ ENCODERS: Mapping[str, Encoder] = {
         quality=80,
         max_side=65_500,
         alpha=False,
-        options={"interlace": False, "subsample_mode": "on"},  # as sharp: baseline, colour at half resolution
+        options={"subsample_mode": "on"},  # as sharp: colour at half resolution
+        efforts=_JPEG_EFFORTS,
     ),
     "png": Encoder(
         "image/png",
@@ -57,9 +72,7 @@ ENCODERS: Mapping[str, Encoder] = {
         quality=None,
         max_side=2**31 - 1,
         alpha=True,
-        # A photo of 720x588 takes 662 KB and 37 ms; without a row filter (sharp's default), 999 KB and 45 ms; with
-        # level 6 and the best filter for each row, 650 KB and 91 ms. Screenshots get smaller as well.
-        options={"compression": 3, "filter": "avg"},
+        efforts=_PNG_EFFORTS,
     ),
     "webp": Encoder(
         "image/webp",
@@ -106,11 +119,10 @@ def encode(image: pyvips.Image, target: str, spec: Spec) -> bytes:
     options = dict(encoder.options)
     if encoder.quality is not None:
         options["Q"] = quality(spec, target) or encoder.quality
-    if encoder.effort is not None:
-        wanted = effort(spec, target)
-        options["effort"] = encoder.effort if wanted is None else wanted
+    wanted = effort(spec, target)
+    options |= encoder.efforts[wanted] if encoder.efforts else {"effort": wanted}
     if target == "jpeg":
-        options["optimize_coding"] = width * height <= OPTIMIZED_JPEG_PIXELS
+        options.setdefault("optimize_coding", width * height <= OPTIMIZED_JPEG_PIXELS)
     with vips.decoding():
         return cast("bytes", getattr(image, encoder.saver)(keep="none", **options))
 
@@ -121,7 +133,7 @@ def quality(spec: Spec, target: str) -> int | None:
     return own or spec.quality
 
 
-def effort(spec: Spec, target: str) -> int | None:
-    """Return the spec's effort for an output format, or None if it has none."""
-    own: int | None = getattr(spec, f"{target}_effort", None)
-    return own
+def effort(spec: Spec, target: str) -> int:
+    """Return the effort for an output format: the spec's, else the fastest."""
+    own: int | None = getattr(spec, f"{target}_effort")
+    return ENCODERS[target].effort if own is None else own

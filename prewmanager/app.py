@@ -54,6 +54,7 @@ from prewmanager.web.contact_sheet.routes import ContactSheet
 from prewmanager.web.contact_sheet.watch import FlightWatch
 from prewmanager.web.hosts import own_names_only
 from prewmanager.web.ports import PreviewProvider, Probe
+from prewmanager_presets import Effort
 
 _RESULTS_IN_MEMORY = 64  # of the largest size at once; further ones are streamed from S3
 _log = structlog.get_logger(__name__)
@@ -68,10 +69,12 @@ class ReadyResizer(Resizer, Probe, Protocol):
 
 
 @contextlib.asynccontextmanager
-async def running_service(settings: Settings, store: ReadyStore | None = None) -> AsyncIterator[Service]:
+async def running_service(
+    settings: Settings, store: ReadyStore | None = None, *, effort: Effort | None = None
+) -> AsyncIterator[Service]:
     """Run the service with everything it needs; close the parts in reverse order, flights first.
 
-    `store` replaces S3 as the store of the existence checks.
+    `store` replaces S3 as the store of the existence checks, `effort` the encoders' effort of all presets.
     """
     metrics = Metrics()
     async with contextlib.AsyncExitStack() as stack:
@@ -82,7 +85,7 @@ async def running_service(settings: Settings, store: ReadyStore | None = None) -
         store = store or previews
         traced = tracing.store(store)
         load = Load(renderings_at_once(settings), on_change=metrics.load_is)
-        resizer = await stack.enter_async_context(innermost_resizer(settings, metrics.costs))
+        resizer = await stack.enter_async_context(innermost_resizer(settings, metrics.costs, effort=effort))
         shared = await stack.enter_async_context(opened_shared(settings, metrics, tracing))
         photos = Photos(shared.photo_faults, _store(settings, settings.source_bucket))
         watch = FlightWatch(metrics, Replica.this(settings.port), shared.relay) if settings.contact_sheet else None
@@ -153,8 +156,13 @@ def _store(settings: Settings, bucket_name: str) -> S3PreviewStore:
 
 
 @contextlib.asynccontextmanager
-async def innermost_resizer(settings: Settings, cost_meter: CostMeter) -> AsyncIterator[ReadyResizer]:
-    """Open the resizer that renders: Lambda, or worker processes if no function is configured."""
+async def innermost_resizer(
+    settings: Settings, cost_meter: CostMeter, *, effort: Effort | None = None
+) -> AsyncIterator[ReadyResizer]:
+    """Open the resizer that renders: Lambda, or worker processes if no function is configured.
+
+    `effort`: of the encoders, whatever the presets say.
+    """
     contract = ResizeContract(
         source_bucket=settings.source_bucket,
         preview_bucket=settings.preview_bucket_name,
@@ -164,6 +172,7 @@ async def innermost_resizer(settings: Settings, cost_meter: CostMeter) -> AsyncI
         thumbhash=settings.thumbhash,
         max_result_bytes=settings.max_result_bytes,
         unwritten_s=UNWRITTEN_S,
+        effort=effort,
     )
     if settings.lambda_function is None:
         require_workers(settings)

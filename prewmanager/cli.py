@@ -20,6 +20,7 @@ from prewmanager import __version__
 from prewmanager.commands.arguments import LIST_GB_SECOND_USD, ONE_CPU_MB, CostAssumptions, Selection
 from prewmanager.config.settings import Settings, read_settings
 from prewmanager.errors import InvalidSettings, PrewError
+from prewmanager_presets import Effort
 
 EXIT_FAILED = 1
 EXIT_SETTINGS = 2
@@ -30,6 +31,8 @@ Presets = Annotated[
 ]
 Prefix = Annotated[str, typer.Option(help="Only photos whose name, after the source prefix, begins with this.")]
 Concurrency = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="Previews to process at once.")]
+# No client waits for what a command renders, and each view pays for its bytes.
+EffortOption = Annotated[Effort, typer.Option("--effort", help="The encoders' effort, whatever the presets say.")]
 Exact = Annotated[
     bool, typer.Option("--exact", help="A preset's name selects only the variant of that name, not all variants.")
 ]
@@ -150,6 +153,7 @@ def warm(  # noqa: PLR0917 -- options of the command line
     prefix: Prefix = "",
     exact: Exact = False,
     concurrency: Concurrency = 8,
+    effort: EffortOption = "small",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count, and estimate Lambda's cost.")] = False,
     seconds: Annotated[
         float, typer.Option(min=0, metavar="S", help="Seconds of one resize in Lambda, for the estimate.")
@@ -178,6 +182,7 @@ def warm(  # noqa: PLR0917 -- options of the command line
         _settings(),
         Selection(presets or (), prefix, exact=exact),
         concurrency=concurrency,
+        effort=effort,
         dry_run=dry_run,
         assumed=assumed,
         as_json=as_json,
@@ -194,6 +199,7 @@ def stale(  # noqa: PLR0917 -- options of the command line
         bool, typer.Option("--fix", help="Render them again, and delete those whose photo is gone.")
     ] = False,
     concurrency: Concurrency = 16,
+    effort: EffortOption = "small",
     as_json: AsLines = False,
 ) -> None:
     """Find previews whose preset has changed, or whose photo has changed or is gone.
@@ -204,7 +210,7 @@ def stale(  # noqa: PLR0917 -- options of the command line
     from prewmanager.commands import stale as command  # noqa: PLC0415 -- so that the other commands start at once
 
     asked = Selection(presets or (), prefix, exact=exact)
-    work = command.run(_settings(), asked, fix=fix, concurrency=concurrency, as_json=as_json)
+    work = command.run(_settings(), asked, fix=fix, concurrency=concurrency, effort=effort, as_json=as_json)
     _end(work)
 
 

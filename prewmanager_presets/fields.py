@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from prewmanager_presets.efforts import EFFORTS, Effort, efforts_at
 from prewmanager_presets.kinds import Colour, Densities, Flag, Names, Number, PresetError, Word, define, definitions
 
 MAX_SIDE = 10_000  # pixels
@@ -25,6 +26,8 @@ _FORMAT = (
     "accepts"
 )
 _DENSITIES = "variants for high-density screens: with `2`, `card@2x` has twice the width and height of `card`"
+_EFFORTS = Word(tuple(EFFORTS))
+_EFFORT = "how hard the encoders try: `small` makes the fewest bytes; an effort set for one format counts more"
 _COMPANIONS = "presets that are usually requested next: one invocation renders the missing ones too"
 
 
@@ -53,13 +56,15 @@ class Spec:
     jpeg_quality: int | None = define(_QUALITY, None, "quality of JPEG, if it differs from `__QUALITY`", format="jpeg")
     webp_quality: int | None = define(_QUALITY, None, "likewise for WebP", format="webp")
     avif_quality: int | None = define(_QUALITY, None, "likewise for AVIF", format="avif")
-    webp_effort: int | None = define(
-        Number(0, 6),
+    jpeg_effort: int | None = define(
+        Number(0, 3),
         None,
-        "effort of WebP's encoder: `0` is fastest, `6` smallest; unset: 1",
-        format="webp",
+        "effort of JPEG's encoder: `0` is fastest, `3` smallest; unset: by `__EFFORT`",
+        format="jpeg",
     )
-    avif_effort: int | None = define(Number(0, 9), None, "likewise for AVIF, up to `9`; unset: 1", format="avif")
+    png_effort: int | None = define(Number(0, 2), None, "likewise for PNG, up to `2`", format="png")
+    webp_effort: int | None = define(Number(0, 6), None, "likewise for WebP, up to `6`", format="webp")
+    avif_effort: int | None = define(Number(0, 9), None, "likewise for AVIF, up to `9`", format="avif")
     enlarge: bool = define(Flag(), False, "scale a smaller photo up", always_counts=True)
     background: str = define(
         Colour(),
@@ -118,9 +123,10 @@ class Spec:
 
 @dataclass(frozen=True)
 class Preset(Spec):
-    """A configured preset: a spec whose format may be `auto`, with densities and companions."""
+    """A configured preset: a spec whose format may be `auto`, with densities, companions, and one dial for efforts."""
 
     format: str = define(_AUTO_FORMATS, "keep", _FORMAT, always_counts=True)
+    effort: Effort = define(_EFFORTS, "balanced", _EFFORT, is_drawn=False)  # noqa: RUF009 -- as those of type str
     dpr: tuple[int, ...] = define(Densities(), (), _DENSITIES)
     companions: tuple[str, ...] = define(Names(), (), _COMPANIONS, is_drawn=False)
 
@@ -134,6 +140,36 @@ class Preset(Spec):
                 raise PresetError(name, f"{times}, but the limit is {field.kind.high:g}: lower one")
 
     @cached_property
+    def fingerprint(self) -> str:
+        """The fingerprint of what is sent to the function: with the encoders' efforts instead of the dial."""
+        resolved = replace(self, **self._efforts_at(self.effort))
+        return super(Preset, resolved).fingerprint
+
+    @cached_property
     def spec(self) -> dict[str, Any]:
         """The fields that the resize function gets."""
-        return {name: getattr(self, name) for name in definitions(Spec)}
+        return self.spec_at(self.effort)
+
+    def spec_at(self, effort: Effort) -> dict[str, Any]:
+        """Return the fields that the resize function gets, at another effort than the preset's.
+
+        What is rendered so is the preset's preview in fewer or more bytes, and has the preset's fingerprint.
+        """
+        return {name: getattr(self, name) for name in definitions(Spec)} | self._efforts_at(effort)
+
+    def _efforts_at(self, effort: Effort) -> dict[str, Any]:
+        found = efforts_at(effort, self._formats)
+        return {field: level for field, level in found.items() if getattr(self, field) is None}
+
+    @property
+    def _formats(self) -> tuple[str, ...]:
+        """The formats in which its previews may be."""
+        match self.format:
+            case "keep" | "auto":
+                return ("jpeg", "png", "webp", "avif")
+            case "jpeg":
+                return ("jpeg", "png") if self.transparent == "keep" else ("jpeg",)
+            case "avif":
+                return ("avif", "webp") if self.animated else ("avif",)
+            case other:
+                return (other,)

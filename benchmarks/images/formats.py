@@ -52,8 +52,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for spec in SPECS:
             size, likeness, ms = measure(photos, spec, Path(folder))
-            effort = codecs.effort(spec, spec.format)
-            name = f"{spec.format} {spec.quality}" + (f", effort {effort}" if effort is not None else "")
+            name = f"{spec.format} {spec.quality}, effort {codecs.effort(spec, spec.format)}"
             print(f"{name:18} {size:7.1f} KB  SSIM {likeness:.4f}  {ms:6.0f} ms")
 
 

@@ -16,6 +16,7 @@ from prewmanager.flights.coalescer import Coalescer
 from prewmanager.previews.catalogue import Preview
 from prewmanager.previews.outcome import Failure
 from prewmanager.previews.ports import Inventory, ObjectReader
+from prewmanager_presets import Effort
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +46,10 @@ class Repairer:
 
 
 @contextlib.asynccontextmanager
-async def open_repairer(settings: Settings, buckets: Buckets, at_once: int) -> AsyncIterator[Repairer]:
-    """Open a repairer that works on `at_once` previews."""
+async def open_repairer(settings: Settings, buckets: Buckets, at_once: int, effort: Effort) -> AsyncIterator[Repairer]:
+    """Open a repairer that works on `at_once` previews, at this effort of the encoders."""
     photos = object_reader(settings, settings.source_bucket)
     fresh = FreshPreviews(object_reader(settings, settings.preview_bucket_name), photos, catalogue_of(settings))
-    async with running_service(settings_for_rendering(settings, at_once), fresh) as service:
+    async with running_service(settings_for_rendering(settings, at_once), fresh, effort=effort) as service:
         renderer = Renderer(service.coalescer, settings.transient_ttl)
         yield Repairer(renderer, photos, buckets.previews, service.coalescer)

@@ -35,6 +35,7 @@ from prewmanager.errors import StorageFailed
 from prewmanager.previews.catalogue import Catalogue
 from prewmanager.previews.outcome import Failure
 from prewmanager.previews.ports import ObjectReader
+from prewmanager_presets import Effort
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +197,9 @@ async def check_all(
             await for_each(with_preview(listings, prefix, order), check, at_once=at_once)
 
 
-async def run(settings: Settings, selection: Selection, *, fix: bool, concurrency: int, as_json: bool) -> int:
+async def run(
+    settings: Settings, selection: Selection, *, fix: bool, concurrency: int, effort: Effort, as_json: bool
+) -> int:
     """Run the command and return its exit code, 1 if stale previews are left, or the prefix matches nothing.
 
     What was done is printed, too, where it is interrupted. Raises `InvalidSettings`, `StorageFailed`.
@@ -209,7 +212,8 @@ async def run(settings: Settings, selection: Selection, *, fix: bool, concurrenc
     async with AsyncExitStack() as stack:
         buckets = await stack.enter_async_context(open_buckets(settings))
         counted = await count(settings, buckets, names, selection.prefix)
-        repairer = await stack.enter_async_context(open_repairer(settings, buckets, concurrency)) if fix else None
+        opened = open_repairer(settings, buckets, concurrency, effort)
+        repairer = await stack.enter_async_context(opened) if fix else None
         previews = object_reader(settings, settings.preview_bucket_name)
         checker = Checker(catalogue_of(settings), previews, repairer)
         try:

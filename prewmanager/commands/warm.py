@@ -38,6 +38,7 @@ from prewmanager.commands.site import (
 )
 from prewmanager.config.settings import Settings
 from prewmanager.previews.catalogue import Preview
+from prewmanager_presets import Effort
 
 _MB_IN_GB = 1024
 State = Literal["stored", "unusable", "skipped"]
@@ -74,6 +75,7 @@ class Warmer:
     buckets: Buckets
     presets: Sequence[str]
     prefix: str
+    effort: Effort
 
     async def count(self) -> list[CountedPreset]:
         """Count each preset's gaps, without rendering anything. Raises `StorageFailed`."""
@@ -82,7 +84,7 @@ class Warmer:
 
     async def render(self, counted: Sequence[CountedPreset], at_once: int, counter: RenderCounter) -> None:
         """Render and count what is missing, `at_once` previews at a time. Raises `StorageFailed`."""
-        async with running_service(settings_for_rendering(self.settings, at_once)) as service:
+        async with running_service(settings_for_rendering(self.settings, at_once), effort=self.effort) as service:
             renderer = Renderer(service.coalescer, self.settings.transient_ttl)
             with progress("previews", sum(each.gaps.missing for each in counted)) as on_item:
 
@@ -129,6 +131,7 @@ async def run(
     selection: Selection,
     *,
     concurrency: int,
+    effort: Effort,
     dry_run: bool,
     assumed: CostAssumptions,
     as_json: bool,
@@ -142,7 +145,7 @@ async def run(
     listing = Listing(as_json=as_json)
     counter = RenderCounter(listing)
     async with open_buckets(settings) as buckets:
-        warmer = Warmer(settings, buckets, selection.variants(settings), selection.prefix)
+        warmer = Warmer(settings, buckets, selection.variants(settings), selection.prefix, effort)
         counted = await warmer.count()
         gaps = [each.gaps for each in counted]
         try:

@@ -54,8 +54,8 @@ def _formats(preset: Preset) -> dict[str, Preset]:
     moving = () if preset.animated else ("webp",)
     return {
         "": replace(preset, format="jpeg", transparent="keep", animated=False, **_without("webp", "avif")),
-        ".avif": replace(preset, format="avif", transparent="flatten", **_without("jpeg", *moving)),
-        ".webp": replace(preset, format="webp", transparent="flatten", **_without("jpeg", "avif")),
+        ".avif": replace(preset, format="avif", transparent="flatten", **_without("jpeg", "png", *moving)),
+        ".webp": replace(preset, format="webp", transparent="flatten", **_without("jpeg", "png", "avif")),
     }
 
 

@@ -34,6 +34,7 @@ from prewmanager.previews.catalogue import Preview
 from prewmanager.previews.outcome import Failure, Made, Outcome
 from prewmanager.request_context import context_fields
 from prewmanager.resizing.render import InvocationCost, RenderJob, RenderResult
+from prewmanager_presets import Effort
 
 _log = structlog.get_logger(__name__)
 _FAILURES: dict[str, type[PreviewFailed]] = {
@@ -60,6 +61,7 @@ class ResizeContract:
 
     `max_result_bytes` and `unwritten_s`: how large a preview may be that is answered before it is written, and for how
     many seconds after the answer the service can serve it.
+    `effort`: that of the encoders for all previews, whatever their presets say; None: as they say.
     """
 
     source_bucket: str
@@ -70,6 +72,7 @@ class ResizeContract:
     thumbhash: bool = False
     max_result_bytes: int = 0
     unwritten_s: int = 0
+    effort: Effort | None = None
 
     def request(self, job: RenderJob) -> dict[str, Any]:
         """Build the function's event for a job."""
@@ -79,13 +82,21 @@ class ResizeContract:
             "dst_bucket": self.preview_bucket,
             "root_folder": self.preview_prefix,
             "rewrite_part": self.source_prefix,
-            **_preset_fields(job.preview),
+            **self._preset_fields(job.preview),
             "cache_control": self.cache_control,
             **({"thumbhash": True} if self.thumbhash else {}),
             **({"find": True} if job.find else {}),
             **({"answer_first": self._answer_first} if job.answer_first else {}),
-            **({"also": [_preset_fields(each) for each in job.companions]} if job.companions else {}),
+            **({"also": [self._preset_fields(each) for each in job.companions]} if job.companions else {}),
             **context_fields(),
+        }
+
+    def _preset_fields(self, preview: Preview) -> dict[str, Any]:
+        preset = preview.preset
+        return {
+            "preset_name": preview.preset_name,
+            **preset.spec_at(self.effort or preset.effort),
+            "fingerprint": preset.fingerprint,
         }
 
     @property
@@ -155,15 +166,6 @@ def _log_other_version(response: object, preview: Preview) -> None:
     if applied is not None and applied != preview.preset.fingerprint:
         unknown = response.get("unknown") if isinstance(response, dict) else None
         _log.warning("function.is_older", key=preview.preview_key, unknown=str(unknown)[:200], fingerprint=applied)
-
-
-def _preset_fields(preview: Preview) -> dict[str, Any]:
-    preset = preview.preset
-    return {
-        "preset_name": preview.preset_name,
-        **preset.spec,
-        "fingerprint": preset.fingerprint,
-    }
 
 
 def invocation_cost(response: object) -> InvocationCost:

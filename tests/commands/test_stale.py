@@ -9,6 +9,7 @@ import pytest
 from redis import Redis as BlockingRedis
 
 from devstack.backends import Redis
+from prewmanager_presets.efforts import EFFORTS
 from tests.commands.conftest import Shop, fingerprints
 from tests.support.gated_lambda import GatedLambda, failed
 
@@ -61,6 +62,7 @@ async def test_fix_repairs_all(shop: Shop, function: GatedLambda, now: str) -> N
     again = await shop.run_beside("stale", "card")
 
     assert (report["done"], report["left"], again["left"]) == ({"made": 3, "deleted": 1}, 0, 0)
+    assert function.jpeg_efforts == {EFFORTS["small"]["jpeg"]: 3}
     assert function.invocations == Counter([f"photo/{ODD}", "photo/a/unmarked.jpg", "photo/newer.jpg"])
     assert shop.keys("prew/") == {f"prew/card/{name}" for name in ("fresh.jpg", "newer.jpg", ODD, "a/unmarked.jpg")}
 

@@ -12,6 +12,7 @@ from redis import Redis as BlockingRedis
 
 from devstack.backends import Redis
 from devstack.programs import LOOPBACK, free_ports
+from prewmanager_presets.efforts import EFFORTS
 from tests.commands.conftest import Shop
 from tests.support.asking import ask
 from tests.support.gated_lambda import GatedLambda, failed
@@ -33,6 +34,7 @@ async def test_missing_previews_are_rendered_and_stored_ones_skipped(shop: Shop,
         {"preset": "card", "photos": 6, "stored": 2, "missing": 4, "unusable": 0, "skipped": 0}
     ]
     assert report["done"] == {"made": 4}
+    assert function.jpeg_efforts == {EFFORTS["small"]["jpeg"]: 4}
     assert function.invocations == Counter(f"photo/{name}" for name in NAMES if name not in {"a-b.jpg", "a/b.jpg"})
     assert shop.keys("prew/card/") == {f"prew/card/{name}" for name in [*NAMES, "gone.jpg"]}
 
@@ -66,6 +68,17 @@ async def test_a_prefix_narrows_it(shop: Shop, function: GatedLambda) -> None:
     await shop.run_beside("warm", "card", "--prefix", "a/")
 
     assert set(function.invocations) == {"photo/a/b.jpg", "photo/a/b/c.jpg"}
+
+
+async def test_an_effort_can_be_asked_for_and_the_previews_are_the_presets_all_the_same(
+    shop: Shop, function: GatedLambda
+) -> None:
+    _photos(shop, NAMES[:1])
+    await shop.run_beside("warm", "card", "--effort", "fast")
+    stale = await shop.run_beside("stale", "card")
+
+    assert function.jpeg_efforts == {None: 1}
+    assert stale["presets"][0]["preset_changed"] == 0
 
 
 async def test_a_dry_run_counts_and_estimates(shop: Shop, function: GatedLambda) -> None:

@@ -18,6 +18,7 @@ from devstack.lambda_server import Lambda
 from devstack.programs import LOOPBACK
 from prewmanager.adapters.redis.relay import RELAY_CHANNEL
 from prewmanager.config.names import namespace_of
+from prewmanager_presets import Preset
 from tests.lambda_resize.pictures import encode
 from tests.support.asking import Answer, ask
 from tests.support.fakes import until_reported
@@ -63,7 +64,7 @@ def test_facts_list_presets_without_defaults_and_with_fingerprints(shown: Site) 
     assert facts["presets"][0] == {
         "name": "card",
         "definition": {"width": 720},
-        "fingerprints": {"card": "3ad352d9f8a5"},
+        "fingerprints": {"card": Preset(width=720).fingerprint},
     }
     assert "burst" not in facts
 

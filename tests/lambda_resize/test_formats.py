@@ -188,7 +188,7 @@ def test_a_formats_own_quality_goes_before_the_common_one() -> None:
 def test_effort_belongs_to_one_format() -> None:
     spec = Spec(width=1, webp_effort=0)
 
-    assert [codecs.effort(spec, target) for target in ("webp", "avif", "jpeg", "png")] == [0, None, None, None]
+    assert [codecs.effort(spec, target) for target in ("webp", "avif", "jpeg", "png")] == [0, 1, 0, 0]
 
 
 def test_the_background_is_read_as_red_green_blue() -> None:

@@ -30,6 +30,7 @@ class InvokeEndpoint(ABC):
             self.gate.set()
         self.entered = asyncio.Event()
         self.invocations: Counter[str] = Counter()
+        self.jpeg_efforts: Counter[int | None] = Counter()
         self.in_flight = self.most_at_once = self.finished = 0
         self._changed = asyncio.Condition()
         # Scripted answers to the next invocations, which precede regular ones.
@@ -66,6 +67,7 @@ class InvokeEndpoint(ABC):
         if request.headers.get("X-Amz-Invocation-Type") == "DryRun":
             return web.Response(status=204)
         event = await request.json()
+        self.jpeg_efforts[event.get("jpeg_effort")] += 1
         return await asyncio.shield(asyncio.create_task(self._run(event)))
 
     async def _run(self, event: dict[str, Any]) -> web.Response:
