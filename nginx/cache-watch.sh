@@ -5,6 +5,8 @@
 # below is there. nginx's own min_free, checked every ten seconds, makes room long before.
 set -eu
 [ "$PREW_NGINX_CACHE" = on ] || exit 0
+# nginx that was killed leaves its socket, and would not start again.
+rm -f "$PREW_NGINX_STATE_PATH/not-there.sock"
 writable="$PREW_NGINX_STATE_PATH/cache-has-room"
 
 check() {

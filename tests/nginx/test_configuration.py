@@ -179,6 +179,15 @@ def test_an_invalid_value_aborts_startup_with_the_variables_name(variable: str, 
         effective_environment({**MINIMAL, variable: value})
 
 
+@pytest.mark.fault("settings-invalid")
+def test_a_cache_needs_a_folder_whose_socket_has_a_short_path() -> None:
+    variables = {**MINIMAL, "PREW_NGINX_STATE_PATH": "/" + 92 * "x"}
+
+    assert effective_environment(variables)["PREW_NGINX_CACHE"] == "off"
+    with pytest.raises(ProgramError, match="PREW_NGINX_STATE_PATH must be at most 92 bytes"):
+        effective_environment({**variables, "PREW_NGINX_CACHE": "on"})
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
