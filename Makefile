@@ -115,7 +115,7 @@ format: install ## format the code, and fix what ruff can fix
 LOCKED := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 LOCKS := dev bench browser build checkov docs function infra local observability server service supply uv
 # The source of each lock file, where it is not the group of the same name.
-from_dev := pyproject.toml --extra resize --extra otel $(addprefix --group ,devstack test lint build ship)
+from_dev := pyproject.toml --extra resize --extra jxl --extra pdf --extra otel $(addprefix --group ,devstack test lint build ship)
 from_local := pyproject.toml --extra resize --group local
 from_server := pyproject.toml --extra resize --group server
 from_service := pyproject.toml

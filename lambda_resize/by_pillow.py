@@ -31,14 +31,14 @@ _DEPTHS = frozenset({b"\0\1", b"\0\x08"})  # bits a channel of PSD
 _PALETTES = frozenset({"1", "P"})
 
 
-def source_format(data: bytes) -> str:
-    """Return an image's format by its first bytes: one of `ALWAYS`. Raises `Unsupported`."""
+def source_format(data: bytes) -> str | None:
+    """Return an image's format by its first bytes: one of `ALWAYS`, or None."""
     if avis.is_moving(data):
         return "avis"
     for begin, name in _FIRST_BYTES.items():
         if data.startswith(begin):
             return name
-    raise Unsupported("not a JPEG, PNG, WebP, GIF, TIFF, AVIF or HEIC image, nor of the rarer formats")
+    return None
 
 
 class Pictures:

@@ -66,6 +66,11 @@ class Deadline:
         if self._over is not None:
             raise self._over
 
+    @property
+    def left_s(self) -> float:
+        """Seconds that are left, of the photo's own or of all."""
+        return min(self._seconds - self._own_s(), self._ends_at - time.monotonic())
+
     @contextmanager
     def translated(self) -> Iterator[None]:
         """Raise what `check` does instead of the errors of stopped images, which say nothing about the photo."""
@@ -89,17 +94,14 @@ class Deadline:
     def _own_s(self) -> float:
         return time.monotonic() - self._began - self._waited_s()
 
-    def _left_s(self) -> float:
-        return min(self._seconds - self._own_s(), self._ends_at - time.monotonic())
-
     def _new_timer(self) -> threading.Timer:
-        timer = threading.Timer(max(0.0, self._left_s()), self._due)
+        timer = threading.Timer(max(0.0, self.left_s), self._due)
         timer.daemon = True
         return timer
 
     def _due(self) -> None:
         """Stop the work, or go on for as long as the decoder has waited meanwhile."""
-        if self._left_s() <= 0:
+        if self.left_s <= 0:
             self.expire()
             return
         with self._lock:

@@ -9,9 +9,10 @@ from typing import cast
 
 import pyvips
 
-from lambda_resize import by_pillow, containers, vips
+from lambda_resize import by_pillow, containers, pdf, vips
+from lambda_resize.containers import jxl
 from lambda_resize.download import Download
-from lambda_resize.errors import Corrupt, ResizeError, TooLarge
+from lambda_resize.errors import Corrupt, ResizeError, TooLarge, Unsupported
 from lambda_resize.settings import Limits
 
 TIFF_MAGIC = (b"II*\0", b"MM\0*")
@@ -19,7 +20,7 @@ _TIFF_ORDERS = (b"II", b"MM")
 
 
 def source_format(data: bytes) -> str:
-    """Return an image's format by its first bytes: of `vips.LOADERS`, `vips.OPT_IN`, or `by_pillow.ALWAYS`.
+    """Return an image's format by its first bytes: of `vips.LOADERS`, `vips.OPT_IN`, `by_pillow.ALWAYS`, or another.
 
     Raises:
         Unsupported: The format is not accepted.
@@ -29,9 +30,20 @@ def source_format(data: bytes) -> str:
     if found == pyvips.ffi.NULL and data.startswith(TIFF_MAGIC):
         raise Corrupt("header of tiff: its directory is missing")
     if found == pyvips.ffi.NULL:
-        return by_pillow.source_format(data)
+        return _rarer_format(data)
     loader = cast("bytes", pyvips.ffi.string(found)).decode().removesuffix("Buffer")
     return vips.LOADERS.get(loader) or vips.OPT_IN[loader]
+
+
+def _rarer_format(data: bytes) -> str:
+    if jxl.is_jxl(data):
+        return "jxl"
+    if pdf.is_pdf(data):
+        return "pdf"
+    found = by_pillow.source_format(data)
+    if found is None:
+        raise Unsupported("not a JPEG, PNG, WebP, GIF, TIFF, AVIF or HEIC image, nor of the rarer formats")
+    return found
 
 
 @dataclass(frozen=True)

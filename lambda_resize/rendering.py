@@ -21,9 +21,10 @@ from prewmanager_presets import Spec
 def prepare(settings: Settings) -> None:
     """Load and configure libvips, which takes a moment, if this process renders."""
     if settings.decoder is None:
-        from lambda_resize import vips  # noqa: PLC0415 -- see above
+        from lambda_resize import pdf, vips  # noqa: PLC0415 -- see above
 
         vips.allow_svg(allowed=settings.allow_svg)
+        pdf.allow(allowed=settings.allow_pdf)
         _image_core()
 
 
@@ -56,6 +57,7 @@ def _by_decoder(
     if left_s <= 0:
         raise slow
     limits = replace(settings.limits, max_seconds=left_s, ends_at=math.inf)
-    job = Job(tuple(specs), limits, placeholder=placeholder, allow_svg=settings.allow_svg)
+    allowed = {"allow_svg": settings.allow_svg, "allow_pdf": settings.allow_pdf}
+    job = Job(tuple(specs), limits, placeholder=placeholder, **allowed)
     for outcome in rendered(path, data, job):
         yield slow if isinstance(outcome, TimedOut) and left_s < own_s - SLOW_STORAGE_S else outcome

@@ -74,8 +74,9 @@ def decode(photo: Photo, scaled: Size) -> Decoded:
     scale = max(scaled.width / photo.upright.width, scaled.height / photo.upright.height)
     if photo.format == "webp":
         scale *= WEBP_ROOM
-    # WebP's decoder scales down as well; SVG is drawn at any size.
-    image = photo.open(scale=scale) if photo.format == "svg" or (photo.format == "webp" and scale < 1) else photo.shown
+    # WebP's decoder scales down as well; SVG and PDF are drawn at any size.
+    scales = photo.format in {"svg", "pdf"} or (photo.format == "webp" and scale < 1)
+    image = photo.open(scale=scale) if scales else photo.shown
     return Decoded(image, Fraction(image.width), Fraction(image.get_page_height()))
 
 

@@ -68,6 +68,7 @@ class Settings:
             base64 adds a third, which leaves about 400 KB for the other fields.
         object_acl: Canned ACL for the preview object; None if the bucket has ACLs disabled, which is S3's default.
         allow_svg: Whether SVG photos are accepted, see `lambda_resize.vips.allow_svg`.
+        allow_pdf: Whether the first page of a PDF is rendered, see `lambda_resize.pdf.allow`.
         extension: Whether the function may answer before it writes and checks its photo again, see `afterwards`.
         decoder: Path of the Unix socket at which a decoder serves, see `lambda_resize.decoder`; None: this process
             decodes.
@@ -77,6 +78,7 @@ class Settings:
     max_data_bytes: int = 4_400_000
     object_acl: str | None = None
     allow_svg: bool = False
+    allow_pdf: bool = False
     extension: bool = True
     decoder: str | None = None
 
@@ -102,6 +104,7 @@ class Settings:
             max_data_bytes=_positive(environ, "RESIZE_MAX_DATA_BYTES", cls.max_data_bytes),
             object_acl=_canned_acl(environ, "RESIZE_OBJECT_ACL"),
             allow_svg=_flag(environ, "RESIZE_ALLOW_SVG", default=cls.allow_svg),
+            allow_pdf=_flag(environ, "RESIZE_ALLOW_PDF", default=cls.allow_pdf),
             extension=_flag(environ, "RESIZE_EXTENSION", default=cls.extension),
             decoder=_socket_path(environ, "RESIZE_DECODER"),
         )

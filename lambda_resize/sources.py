@@ -9,7 +9,7 @@ from typing import Any
 
 import pyvips
 
-from lambda_resize import amended, by_pillow, colours, containers, vips
+from lambda_resize import amended, by_pillow, colours, containers, jxl, pdf, vips
 from lambda_resize.by_pillow import Pictures
 from lambda_resize.containers import avis, gif, heif, icc, jpeg_damage, png, tiff
 from lambda_resize.containers.cicp import Coding
@@ -69,6 +69,8 @@ class Photo:
             Corrupt: The header, or for HEIC the whole file, cannot be decoded.
             Unsupported: It is a HEIC photo, and its decoder is not installed.
         """
+        if self.format == "pdf":
+            return self.deadline.watch(self._page_of_pdf.draw(options.get("scale", 1), self.deadline, self.limits))
         options["fail_on"] = "none" if self.best_effort else FAIL_ON.get(self.format, "truncated")
         if self.format == "jpeg" and self.best_effort:
             options["unlimited"] = True  # else the hundredth warning is an error
@@ -83,6 +85,10 @@ class Photo:
         if self.format == "tiff":
             image = amended.tiff(image, self._page)
         return self.deadline.watch(colours.described(_with_tamed_profile(image), self.coding))
+
+    @cached_property
+    def _page_of_pdf(self) -> pdf.Page:
+        return pdf.opened(self.file.data, self.deadline, self.limits)
 
     @cached_property
     def coding(self) -> Coding:
@@ -107,6 +113,13 @@ class Photo:
             self._check(Size(size.width, size.height * self.frames), size, whole=True, share=share)
             self.deadline.check()
             return colours.described(_with_tamed_profile(self._pictures.picture()), self.coding)
+        if self.format == "pdf":  # drawn when its size is known
+            return pyvips.Image.black(*self._page_of_pdf.size, bands=3).copy(interpretation="srgb")
+        if self.format == "jxl":
+            picture = jxl.opened(self.file.data)
+            self._check(picture.size, picture.size, whole=True, share=PILLOWS_SHARE)
+            coding = picture.header.coding or Coding()
+            return colours.described(_with_tamed_profile(picture.decode(self.deadline)), coding)
         if self.format == "heif" and heif.is_hevc(self.file.data):
             photo = Heic(self.file.data, deep=colours.are_deep(self.coding))
             self._check(photo.size, photo.size, whole=True, share=2 if photo.bits > 8 else 1)  # noqa: PLR2004 -- a byte

@@ -12,7 +12,7 @@ import typer
 from lambda_resize.settings import SettingsError
 from shipping.archive import MAX_UNZIPPED_BYTES, MAX_ZIPPED_BYTES, MIB, Sizes, TooLargeError
 from shipping.download import DownloadError
-from shipping.packages import ROOT, Package, build, configured, file_name
+from shipping.packages import OPTIONAL, ROOT, Package, build, configured, file_name
 from shipping.target import RUNTIME_PYTHON, Target
 
 
@@ -20,12 +20,17 @@ def main(
     folder: Annotated[Path, typer.Option(help="folder for the packages")] = ROOT / "dist",
     python: Annotated[str, typer.Option(help="version of the Lambda runtime")] = RUNTIME_PYTHON,
     edge_config: Annotated[Path, typer.Option(help="JSON file with the edge function's settings")] = ROOT / "edge.json",
+    extras: Annotated[
+        list[str] | None, typer.Option("--with", help=f"a decoder that is not in it by itself: {', '.join(OPTIONAL)}")
+    ] = None,
 ) -> None:
     """Build each function's package for each of its architectures; that of the edge only if it is configured."""
+    if unknown := sorted(set(extras or ()) - set(OPTIONAL)):
+        raise SystemExit(f"--with {unknown[0]}: is not one of {', '.join(OPTIONAL)}")
     print(f"limits: {MAX_ZIPPED_BYTES / MIB:.0f} MB zipped, {MAX_UNZIPPED_BYTES / MIB:.0f} MB unzipped")
     for package in _packages(edge_config):
         for architecture in package.architectures:
-            _build(package, Target(architecture, python), folder)
+            _build(package, Target(architecture, python), folder, extras or [])
 
 
 def _packages(edge_config: Path) -> list[Package]:
@@ -37,10 +42,10 @@ def _packages(edge_config: Path) -> list[Package]:
         raise SystemExit(f"{edge_config}: {error}") from error
 
 
-def _build(package: Package, target: Target, folder: Path) -> None:
+def _build(package: Package, target: Target, folder: Path, extras: list[str]) -> None:
     name = file_name(package, target)
     try:
-        sizes = build(package, target, folder, ROOT / ".local" / "downloads")
+        sizes = build(package, target, folder, ROOT / ".local" / "downloads", extras)
     except (DownloadError, TooLargeError) as error:
         raise SystemExit(f"{name}: {error}") from error
     print(_line(folder / name, sizes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from shipping.target import Target
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "requirements" / "function.txt"
+
+# Distributions that only those packages have that are built `--with` them: docs/images.md has their cost and licences.
+OPTIONAL = {"jxl": frozenset({"pillow-jxl-plugin", "packaging"}), "pdf": frozenset({"pypdfium2"})}
 
 _IMAGES = frozenset({"cffi", "pycparser", "pyvips", "pyvips-binary"})
 
@@ -61,10 +65,12 @@ def configured(edge_config: Path) -> list[Package]:
     return [RESIZE, edge(edge_config)] if edge_config.exists() else [RESIZE]
 
 
-def distributions(package: Package, target: Target) -> list[Locked]:
-    """Return the locked distributions that the package contains for `target`."""
+def distributions(package: Package, target: Target, extras: Collection[str] = ()) -> list[Locked]:
+    """Return the locked distributions that the package contains for `target`, with these of `OPTIONAL`."""
     locked = requirements.read_lock(LOCK, target)
-    return [each for each in locked if package.distributions is None or each.name in package.distributions]
+    left_out = frozenset[str]().union(*(names for extra, names in OPTIONAL.items() if extra not in extras))
+    held = package.distributions
+    return [each for each in locked if (each.name not in left_out if held is None else each.name in held)]
 
 
 def file_name(package: Package, target: Target) -> str:
@@ -72,12 +78,12 @@ def file_name(package: Package, target: Target) -> str:
     return f"{package.name}-python{target.python}-{target.architecture}.zip"
 
 
-def build(package: Package, target: Target, folder: Path, downloads: Path) -> Sizes:
-    """Write the package to `folder`; `downloads` caches the distributions.
+def build(package: Package, target: Target, folder: Path, downloads: Path, extras: Collection[str] = ()) -> Sizes:
+    """Write the package, with these of `OPTIONAL`, to `folder`; `downloads` caches the distributions.
 
     Raises `DownloadError`, or `TooLargeError` above Lambda's limits.
     """
-    archives = download.download(distributions(package, target), target, downloads)
+    archives = download.download(distributions(package, target, extras), target, downloads)
     own = contents.of_project(ROOT, package.sources)
     files = contents.merged(contents.of_archives(archives), own, package.generated)
     folder.mkdir(parents=True, exist_ok=True)

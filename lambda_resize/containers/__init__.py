@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
-from lambda_resize.containers import avis, gif, heif, jpeg, png, svg, tiff, webp
+from lambda_resize.containers import avis, gif, heif, jpeg, jxl, png, svg, tiff, webp
 from lambda_resize.containers.cicp import Coding
 
 # From a file and the limit of a frame in pixels to the file that the decoder gets.
@@ -14,6 +14,7 @@ _CHECKS: Mapping[str, Callable[[bytes, int], bytes]] = {
     "gif": gif.checked,
     "heif": heif.checked,
     "jpeg": jpeg.checked,
+    "jxl": jxl.checked,
     "png": png.checked,
     "svg": svg.checked,
     "tiff": tiff.checked,

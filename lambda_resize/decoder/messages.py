@@ -35,12 +35,14 @@ class Job:
         limits: For the photo, and for the time of all specs together.
         placeholder: Whether each preview gets the photo's `thumbhash`.
         allow_svg: Whether SVG is accepted.
+        allow_pdf: Whether PDF is accepted.
     """
 
     specs: tuple[Spec, ...]
     limits: Limits
     placeholder: bool = False
     allow_svg: bool = False
+    allow_pdf: bool = False
 
     def header(self, size: int) -> dict[str, object]:
         """Return the request's header, for a photo of `size` bytes."""
@@ -50,6 +52,7 @@ class Job:
             "limits": {name: value for name, value in asdict(self.limits).items() if name != "ends_at"},
             "placeholder": self.placeholder,
             "allow_svg": self.allow_svg,
+            "allow_pdf": self.allow_pdf,
         }
 
 
@@ -59,6 +62,7 @@ def job_of(header: Mapping[str, Any]) -> tuple[Job, int]:
         specs = tuple(Spec(**each) for each in header["specs"])
         limits = Limits(**header["limits"])
         flags = {name: header[name] for name in ("placeholder", "allow_svg")}
+        flags["allow_pdf"] = header.get("allow_pdf", False)  # which a worker of an earlier version does not say
         size = header["size"]
         is_bounded = 0 <= limits.max_seconds <= MAX_SECONDS and _is_whole(size, 0, limits.max_source_bytes)
     except (KeyError, TypeError, PresetError) as error:

@@ -48,6 +48,7 @@ FUNCTION_FIELDS = {
     "max_data_bytes": "largest preview that the answer includes; the service streams larger ones from S3",
     "object_acl": "canned ACL of the previews; leave unset if the bucket has ACLs disabled, which is S3's default",
     "allow_svg": "accept SVG; libvips does not trust the library that draws it",
+    "allow_pdf": "accept PDF, and render its first page, if `pypdfium2` is installed",
     "extension": "in Lambda, answer before the preview is written and the photo checked again; `false`: after both",
     "decoder": "path of the Unix socket of a decoder, which renders in place of this process",
 }

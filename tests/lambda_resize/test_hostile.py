@@ -17,7 +17,8 @@ from lambda_resize.containers import icc, png, svg
 from lambda_resize.errors import Corrupt, TooLarge, Unsupported
 from lambda_resize.resize import resize
 from prewmanager_presets import Spec
-from tests.lambda_resize.hostile import drawings, heifs, profiles, rasters, trial
+from tests.lambda_resize import pdfs
+from tests.lambda_resize.hostile import drawings, heifs, jxls, profiles, rasters, trial
 from tests.lambda_resize.pictures import encode, noise
 
 MEGABYTES = 1000
@@ -58,6 +59,8 @@ COSTLY: dict[str, Attack] = {
     "PSD of 50 megapixels": lambda: rasters.psd(7_000, 7_000),
     "ICO of 50 megapixels": lambda: rasters.ico(rasters.png(7_000, 7_000, colours=6)),
     "APNG of 1,000 frames": lambda: rasters.apng(1_000, 2_000),
+    "JPEG XL of 30 megapixels": lambda: jxls.declared(6_000, 5_000),
+    "JPEG XL of a billion rows": lambda: jxls.declared(1, 1 << 30),
     "AVIF made of itself": lambda: heifs.made_of_itself(20),
 }
 # Decoders that take most of the memory for each pixel.
@@ -102,6 +105,11 @@ DRAWINGS: dict[str, Attack] = {
     "references": lambda: drawings.svg(f'<rect fill="{"#a " * 3_000_000}"/>'),
     "compressed": lambda: zlib.compress(drawings.svg(" " * 20_000_000), 9, 31),
 }
+# What draws for longer than a page may, or needs more memory.
+PAGES: dict[str, tuple[Attack, set[str]]] = {
+    "pages that draw forms in forms": (lambda: pdfs.forms(9, 30), {"timeout", "too_large"}),
+    "pages that draw a picture of 100 megapixels": (lambda: pdfs.picture(10_000), {"timeout", "preview"}),
+}
 # Their preview is rendered all the same, and at little cost.
 TAMED: dict[str, Attack] = {
     "PNG with 800 MB of text": lambda: rasters.png_text(100),
@@ -130,6 +138,16 @@ def test_a_drawing_that_would_cost_too_much_is_refused(name: str) -> None:
     found = trial.render(DRAWINGS[name](), svg=True)
     assert found.kind == "too_large"
     assert found.megabytes < MEGABYTES
+
+
+@pytest.mark.fault("photo-costly")
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_that_would_cost_too_much_end_within_the_limits(name: str) -> None:
+    make, kinds = PAGES[name]
+    found = trial.render(make(), pdf=True, seconds=3)
+    assert found.kind in kinds
+    assert found.megabytes < MEGABYTES
+    assert found.seconds < SECONDS
 
 
 @pytest.mark.fault("photo-costly")

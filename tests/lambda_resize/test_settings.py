@@ -13,7 +13,7 @@ from lambda_resize.settings import Limits, Settings, SettingsError, unset_empty_
 
 def test_defaults_need_no_variable() -> None:
     limits = Limits(64 * 1024 * 1024, 150_000_000, 100_000_000, 15)
-    expected = Settings(limits, 4_400_000, None, allow_svg=False)
+    expected = Settings(limits, 4_400_000, None, allow_svg=False, allow_pdf=False)
     assert Settings.from_environment({}) == expected
     assert Settings.from_environment({"RESIZE_MAX_DATA_BYTES": "", "RESIZE_OBJECT_ACL": ""}) == expected
 
@@ -27,9 +27,10 @@ def test_each_variable_sets_its_own_field() -> None:
         "RESIZE_MAX_FRAME_PIXELS": "4",
         "RESIZE_MAX_SECONDS": "5",
         "RESIZE_ALLOW_SVG": "true",
+        "RESIZE_ALLOW_PDF": "true",
         "RESIZE_EXTENSION": "false",
     }
-    expected = Settings(Limits(1, 2, 4, 5), 3, "public-read", allow_svg=True, extension=False)
+    expected = Settings(Limits(1, 2, 4, 5), 3, "public-read", allow_svg=True, allow_pdf=True, extension=False)
     assert Settings.from_environment(environ) == expected
 
 
@@ -43,6 +44,7 @@ def test_each_variable_sets_its_own_field() -> None:
         ("RESIZE_OBJECT_ACL", "public"),
         ("RESIZE_MAX_SECONDS", "0.5"),
         ("RESIZE_ALLOW_SVG", "yes please"),
+        ("RESIZE_ALLOW_PDF", "2"),
         ("AWS_ENDPOINT_URL_S3", "minio:9000"),
         ("AWS_ENDPOINT_URL", "http://"),
         ("AWS_ENDPOINT_URL", "http://minio:port"),

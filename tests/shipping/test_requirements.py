@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shipping.packages import LOCK
+from shipping.packages import LOCK, RESIZE, distributions
 from shipping.requirements import read_lock
 from shipping.target import MACHINES, Target
 
@@ -51,5 +51,9 @@ def test_the_committed_lock_has_the_functions_distributions_for_both_architectur
     locked = read_lock(LOCK, Target(architecture))
 
     names = ["cffi", "obstore", "pi-heif", "pillow", "pycparser", "pyvips", "pyvips-binary"]
-    assert [each.name for each in locked] == names
+    extras = ["packaging", "pillow-jxl-plugin", "pypdfium2"]
+    assert [each.name for each in locked] == sorted(names + extras)
     assert all(each.hashes for each in locked)
+    assert [each.name for each in distributions(RESIZE, Target(architecture))] == names
+    with_pdf = distributions(RESIZE, Target(architecture), ["pdf"])
+    assert {each.name for each in with_pdf} == {*names, "pypdfium2"}

@@ -23,9 +23,9 @@ class Trial:
     seconds: float
 
 
-def render(data: bytes, *, svg: bool = False, animated: bool = False) -> Trial:
-    """Render a photo with the default limits; `crash` is the kind if the process ended."""
-    argv = [sys.executable, "-m", __spec__.name, *["svg"] * svg, *["animated"] * animated]
+def render(data: bytes, *, svg: bool = False, pdf: bool = False, animated: bool = False, seconds: int = 15) -> Trial:
+    """Render a photo within so many seconds and the other default limits; `crash` is the kind if the process ended."""
+    argv = [sys.executable, "-m", __spec__.name, str(seconds), *["svg"] * svg, *["pdf"] * pdf, *["animated"] * animated]
     done = subprocess.run(argv, input=data, capture_output=True, timeout=4 * CPU_SECONDS, check=False)
     return Trial(**json.loads(done.stdout)) if done.returncode == 0 else Trial("crash", 0, 0)
 
@@ -33,24 +33,27 @@ def render(data: bytes, *, svg: bool = False, animated: bool = False) -> Trial:
 def _main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
-    from lambda_resize import vips
+    from lambda_resize import pdf, vips
     from lambda_resize.errors import ResizeError
     from lambda_resize.resize import resize_many
+    from lambda_resize.settings import Limits
     from prewmanager_presets import Spec
 
     vips.allow_svg(allowed="svg" in sys.argv)
+    pdf.allow(allowed="pdf" in sys.argv)
     spec = Spec(width=20, format="webp", animated="animated" in sys.argv)
     start = time.monotonic()
-    (preview,) = resize_many(sys.stdin.buffer.read(), [spec])
+    (preview,) = resize_many(sys.stdin.buffer.read(), [spec], Limits(max_seconds=int(sys.argv[1])))
     kind = preview.kind if isinstance(preview, ResizeError) else "preview"
     seconds = time.monotonic() - start
     sys.stdout.write(json.dumps(asdict(Trial(kind, _peak(), seconds))))
 
 
 def _peak() -> float:
-    """Return the largest memory of this program; `getrusage` would count the one that started it."""
+    """Return the largest memory of this program, by itself, since `getrusage` counts its parent; and of its child."""
     lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return int(lines["VmHWM"].split()[0]) / 1000
+    own = int(lines["VmHWM"].split()[0])
+    return (own + resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 1000
 
 
 if __name__ == "__main__":
