@@ -214,6 +214,44 @@ def stale(  # noqa: PLR0917 -- options of the command line
     _end(work)
 
 
+@app.command(
+    epilog="Examples:\nprewmanager sign photo/a.jpg --preset hero --for 2h\nprewmanager sign photo/a/ --for 7d --json"
+)
+def sign(  # noqa: PLR0917 -- options of the command line
+    photos: Annotated[
+        list[str],
+        typer.Argument(metavar="PHOTO", help="Keys of photos; one with a slash at its end is all photos below it."),
+    ],
+    keys_file: Annotated[
+        Path | None, typer.Option("--keys", envvar="PREW_NGINX_SIGNING_KEYS_FILE", help="nginx's keys file.")
+    ] = None,
+    preset: Annotated[
+        list[str] | None,
+        typer.Option(help="A preset, to sign its previews; repeat it for several. Without it, the photos."),
+    ] = None,
+    lasts: Annotated[str, typer.Option("--for", help="How long: a number with s, m, h or d.")] = "1h",
+    expires: Annotated[
+        int | None, typer.Option(metavar="UNIX", help="When it ends, in Unix seconds, instead of --for.")
+    ] = None,
+    key: Annotated[str, typer.Option(help="The id of the key to sign with; without it, the file's first.")] = "",
+    url: Annotated[str, typer.Option(help="nginx's address as clients see it, to be put before each path.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Print signed addresses for photos or previews that PREW_NGINX_SIGNED closes.
+
+    Whoever has one sees what it names until it expires; its key's removal
+    from the keys file ends it earlier. One for all photos below a prefix is
+    printed up to where a photo's name is put in, before the ?.
+    """
+    from prewmanager.commands import sign as command  # noqa: PLC0415 -- so that the other commands start at once
+
+    asked = command.SignRequest(tuple(photos), tuple(preset or ()), keys_file, key, lasts, expires, url)
+    try:
+        command.show(_settings(), asked, as_json=as_json)
+    except InvalidSettings as error:
+        _stop(error)
+
+
 @app.command(epilog="Example:\nprewmanager doctor --url https://images.example.com")
 def doctor(
     url: Annotated[str, typer.Option(help="nginx's address as clients see it; without it, nginx is not checked.")] = "",

@@ -69,7 +69,7 @@ async def examine(settings: Settings, url: str, photo: str) -> list[Finding]:
         findings += await _check_function(settings, sample.key if sample else "", previews)
     if url:
         samples = sample, preview
-        findings += await check_request_path(url, samples, settings.preview_prefix, settings.identity, settings.presets)
+        findings += await check_request_path(url, samples, settings, os.environ)
         findings.append(await check_balance(os.environ))
     return findings
 

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from prewmanager.commands.checks import Finding
 from prewmanager.commands.purge import Purged
 from prewmanager.commands.rendering import FailedPreview
+from prewmanager.commands.sign import Signed
 from prewmanager.commands.stale import StalePreview, StaleSummary
 from prewmanager.commands.stats import PresetStats
 from prewmanager.commands.warm import WarmSummary
@@ -21,6 +22,7 @@ SHAPES: dict[str, TypeAdapter[Any]] = {
     "doctor": TypeAdapter(list[Finding]),
     "purge": TypeAdapter(Purged),
     "stale": TypeAdapter(StalePreview | FailedPreview | StaleSummary),
+    "sign": TypeAdapter(list[Signed]),
     "stats": TypeAdapter(list[PresetStats]),
     "warm": TypeAdapter(FailedPreview | WarmSummary),
 }

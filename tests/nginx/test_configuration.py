@@ -31,6 +31,8 @@ OPTIONS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
             "PREW_SOURCE_PREFIX": "originals",
             "PREW_PREVIEW_PREFIX": "sizes_2",
             "PREW_NGINX_CONNECTIONS": "512",
+            "PREW_NGINX_SIGNED": "photo hero",
+            "PREW_NGINX_SIGNING_KEYS_FILE": str(Path(__file__).with_name("signing_keys")),
         },
     ),
     "limit": (
@@ -41,7 +43,7 @@ OPTIONS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
             "PREW_NGINX_AUTO_PRESETS": "card hero",
         },
     ),
-    "signed": ({}, {"PREW_NGINX_CREDENTIALS_FILE": __file__, "AWS_REGION": "eu-west-1"}),
+    "credentials": ({}, {"PREW_NGINX_CREDENTIALS_FILE": __file__, "AWS_REGION": "eu-west-1"}),
 }
 
 

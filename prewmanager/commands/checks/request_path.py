@@ -11,7 +11,9 @@ from urllib.parse import quote
 
 from prewmanager.adapters.http_probe import Reply, get
 from prewmanager.commands.checks import Finding, failed, ok, skipped
+from prewmanager.commands.checks.access import access_to, opened_to_all
 from prewmanager.commands.checks.bucket import Sample
+from prewmanager.config.settings import Settings
 from prewmanager.listening import listening_socket
 from prewmanager.web.identity import DOCTOR, proof
 from prewmanager_presets import Preset
@@ -26,34 +28,57 @@ _TO_S3 = (
     "point PREW_NGINX_S3_SERVER, PREW_NGINX_S3_HOST and PREW_NGINX_BUCKET_PATH to this bucket, "
     "and allow s3:GetObject to everyone, or to nginx's address, or renew PREW_NGINX_CREDENTIALS_FILE"
 )
+_TO_SIGN = (
+    "give this command nginx's PREW_NGINX_SIGNED and PREW_NGINX_SIGNING_KEYS_FILE, and both machines the right time"
+)
 _ASKED = 8  # times: nginx chooses among the replicas by chance
 
 
 async def check_request_path(
     url: str,
     samples: tuple[Sample | None, Sample | None],
-    preview_prefix: str,
-    site: str,
-    presets: Mapping[str, Preset],
+    settings: Settings,
+    nginx: Mapping[str, str],
 ) -> list[Finding]:
-    """Return the findings about nginx at `url`; the samples are a stored photo and a stored preview, or None."""
-    base = url.rstrip("/")
+    """Return the findings about nginx at `url`; the samples are a stored photo and a stored preview, or None.
+
+    `nginx` has the variables that this command knows of nginx's.
+    """
+    base, preview_prefix = url.rstrip("/"), settings.preview_prefix
     health = await get(f"{base}/nginx-health", within_s=_WITHIN_S)
     if health.status != 200:  # noqa: PLR2004 -- HTTP's
         return [failed("nginx", described(health), _NGINX_FIXES[health.timed_out])]
     findings = [ok("nginx", base)]
     for check, sample in zip(("nginx: photos from S3", "nginx: previews from S3"), samples, strict=True):
-        findings.append(await _from_s3(base, check, sample))
-    findings.append(await _to_service(f"{base}/{preview_prefix}/{DOCTOR}", site))
-    findings.append(await check_formats(f"{base}/{preview_prefix}", presets))
+        findings.append(await _sampled(base, check, sample, nginx, preview_prefix))
+    findings.append(await _to_service(f"{base}/{preview_prefix}/{DOCTOR}", settings.identity))
+    findings.append(await check_formats(f"{base}/{preview_prefix}", settings.presets))
     return findings
 
 
-async def _from_s3(base: str, check: str, sample: Sample | None) -> Finding:
+async def _sampled(
+    base: str, check: str, sample: Sample | None, nginx: Mapping[str, str], preview_prefix: str
+) -> Finding:
     if sample is None:
         return skipped(check, "none is stored")
+    try:
+        access = access_to(sample.key, nginx, preview_prefix)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        return failed(check, f"PREW_NGINX_SIGNING_KEYS_FILE: {reason}", "give this command nginx's keys file")
+    url = f"{base}/{quote(sample.key)}"
+    if wrong := await opened_to_all(url, access, within_s=_WITHIN_S):
+        return failed(check, f"{sample.key}: {wrong}", "give nginx this variable, and restart it")
+    if access.refusal and not access.query:
+        return ok(check, f"closed by {access.variable}")
+    return await _from_s3(f"{url}{access.query}", check, sample)
+
+
+async def _from_s3(url: str, check: str, sample: Sample) -> Finding:
     key = sample.key
-    reply = await get(f"{base}/{quote(key)}", within_s=_WITHIN_S)
+    reply = await get(url, within_s=_WITHIN_S)
+    if reply.status == 403:  # noqa: PLR2004 -- HTTP's
+        return failed(check, f"{key}: nginx asks for a signature, or for another", _TO_SIGN)
     if reply.status != 200:  # noqa: PLR2004 -- HTTP's
         return failed(check, f"{key} is in the bucket, but nginx answers {described(reply)}", _TO_S3)
     if "X-Preview" in reply.headers:
