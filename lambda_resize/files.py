@@ -10,7 +10,8 @@ from typing import cast
 import pyvips
 
 from lambda_resize import by_pillow, containers, pdf, vips
-from lambda_resize.containers import jxl
+from lambda_resize.containers import jxl, raw
+from lambda_resize.containers.raw import Embedded
 from lambda_resize.download import Download
 from lambda_resize.errors import Corrupt, ResizeError, TooLarge, Unsupported
 from lambda_resize.settings import Limits
@@ -36,6 +37,8 @@ def source_format(data: bytes) -> str:
 
 
 def _rarer_format(data: bytes) -> str:
+    if raw.is_raw(data):
+        return "raw"
     if jxl.is_jxl(data):
         return "jxl"
     if pdf.is_pdf(data):
@@ -53,10 +56,12 @@ class Whole:
     Attributes:
         data: All of it, as `containers.checked` returns it.
         format: From `source_format`.
+        embedded: Of a camera's RAW file, whose JPEG this is: where, and of which picture.
     """
 
     data: bytes
     format: str
+    embedded: Embedded | None = None
 
     def source(self) -> pyvips.Source:
         """Return what a decoder reads: the file in place; `new_from_buffer` would copy all of it each time."""
@@ -79,6 +84,8 @@ class Arriving:
     Attributes:
         format: From `source_format`.
     """
+
+    embedded = None
 
     def __init__(self, download: Download, source_format: str, walk: containers.Walk) -> None:
         self.format = source_format
@@ -200,8 +207,11 @@ def opened(data: bytes | Download, limits: Limits, *, animated: bool = False) ->
 
 
 def _whole(data: bytes, limits: Limits) -> Whole:
-    found = source_format(data)
-    return Whole(containers.checked(data, found, limits.max_frame_pixels), found)
+    embedded = raw.embedded(data) if data.startswith(TIFF_MAGIC) or raw.is_raw(data) else None
+    if embedded:
+        data = data[embedded.start : embedded.end]
+    found = "jpeg" if embedded else source_format(data)
+    return Whole(containers.checked(data, found, limits.max_frame_pixels), found, embedded)
 
 
 def _arriving(download: Download, limits: Limits, *, animated: bool) -> Arriving | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pyvips
 
-from lambda_resize import animation, codecs, files, finishing, geometry, scaling, thumbhash, vips
+from lambda_resize import animation, codecs, files, finishing, geometry, raw, scaling, thumbhash, vips
 from lambda_resize.containers import jpeg_damage
 from lambda_resize.deadline import Deadline
 from lambda_resize.download import Download
@@ -155,6 +155,7 @@ class _Renderer:
 
     def _render(self, spec: Spec) -> Preview:
         photo, sizes = self._photo, geometry.plan(self._photo.upright, spec)
+        raw.check(photo, spec)
         every_frame = Size(sizes.scaled.width, sizes.scaled.height * photo.frames)
         check_pixels("the scaled image", every_frame, photo.limits.max_source_pixels)
         if photo.frames > 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -84,6 +84,9 @@ class Photo:
             raise vips.failure(error, f"header of {self.format}: ") from error
         if self.format == "tiff":
             image = amended.tiff(image, self._page)
+        if self.file.embedded and self.file.embedded.orientation:
+            image = image.copy()
+            image.set_type(pyvips.GValue.gint_type, "orientation", self.file.embedded.orientation)
         return self.deadline.watch(colours.described(_with_tamed_profile(image), self.coding))
 
     @cached_property
@@ -245,7 +248,7 @@ def _prepared(file: Whole, limits: Limits, *, animated: bool, best_effort: bool)
     if animated and file.format == "gif" and not best_effort and not gif.is_whole(file.data):
         raise Corrupt("gif: it ends within a frame")
     if file.format == "jpeg" and not best_effort:
-        return Whole(jpeg_damage.repaired(file.data), file.format)
+        return replace(file, data=jpeg_damage.repaired(file.data))
     return file
 
 

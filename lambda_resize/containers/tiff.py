@@ -27,13 +27,14 @@ _BYTES_OF_A_PIXEL = 8  # of the largest frame: four channels of 16 bits
 
 
 @dataclass(frozen=True)
-class _Layout:
+class Layout:
     """How numbers are written: TIFF with offsets of 4 bytes, BigTIFF of 8."""
 
     order: Literal["little", "big"]
     offset: int
 
     def number(self, data: bytes, at: int, size: int) -> int:
+        """Return the number of so many bytes at a place."""
         return int.from_bytes(data[at : at + size], self.order)
 
     @property
@@ -43,6 +44,7 @@ class _Layout:
 
     @property
     def entry(self) -> int:
+        """The size of an entry."""
         return 4 + 2 * self.offset
 
 
@@ -70,16 +72,16 @@ def checked(data: bytes, max_frame_pixels: int) -> bytes:
         TooLarge: See `bounds`.
         Unsupported: The page that is shown is a JPEG of the 1992 kind, whose tiles libtiff decodes to nothing.
     """
-    layout = _layout(data)
+    layout = layout_of(data)
     entries = read = 0
-    for count, starts in enumerate(_directories(layout, data)):
+    for count, starts in enumerate(directories(layout, data)):
         bounds.check_parts("TIFF directories", count + 1)
         entries += len(starts)
         bounds.check_parts("TIFF entries", entries)
         read += sum(_size(layout, data, start) for start in starts)
     bounds.check_shared("TIFF entries", read, len(data))
     _, shown = _shown(layout, data)
-    if 6 in _numbers(layout, data, shown, _COMPRESSION):  # noqa: PLR2004 -- TIFF 6's, which TIFF's JPEG replaces
+    if 6 in numbers_of(layout, data, shown, _COMPRESSION):  # noqa: PLR2004 -- TIFF 6's, which TIFF's JPEG replaces
         raise Unsupported("tiff: JPEG of the 1992 kind")
     bounds.check_work("tiles or strips at once", _held(layout, data, shown) // _BYTES_OF_A_PIXEL, max_frame_pixels)
     return data
@@ -87,11 +89,11 @@ def checked(data: bytes, max_frame_pixels: int) -> bytes:
 
 def page(data: bytes) -> Page:
     """Return what is shown: the first page that is neither a reduced one nor a mask of another."""
-    layout = _layout(data)
+    layout = layout_of(data)
     number, entries = _shown(layout, data)
 
     def numbers(tag: int) -> tuple[float, ...]:
-        return tuple(_numbers(layout, data, entries, tag))
+        return tuple(numbers_of(layout, data, entries, tag))
 
     extra, compression, subsampling = numbers(_EXTRA), numbers(_COMPRESSION), numbers(_SUBSAMPLING) or (2, 2)
     plain = Page(number, 0 if any(extra) else len(extra))
@@ -105,14 +107,15 @@ def page(data: bytes) -> Page:
     return replace(plain, luma=(red, green, blue), black_white=black_white)
 
 
-def _layout(data: bytes) -> _Layout:
+def layout_of(data: bytes) -> Layout:
+    """Return how a file's numbers are written, by its first bytes."""
     order: Literal["little", "big"] = "little" if data.startswith(b"II") else "big"
-    return _Layout(order, 8 if int.from_bytes(data[2:4], order) == _BIG else 4)
+    return Layout(order, 8 if int.from_bytes(data[2:4], order) == _BIG else 4)
 
 
-def _directories(layout: _Layout, data: bytes) -> Iterator[range]:
-    """Yield where the entries of each directory begin."""
-    at, seen = layout.number(data, layout.offset, layout.offset), set[int]()
+def directories(layout: Layout, data: bytes, first: int | None = None) -> Iterator[range]:
+    """Yield where the entries of each directory begin: of the file's, or of those from `first` on."""
+    at, seen = layout.number(data, layout.offset, layout.offset) if first is None else first, set[int]()
     while at and at not in seen and at + layout.count <= len(data):
         seen.add(at)
         first = at + layout.count
@@ -122,18 +125,18 @@ def _directories(layout: _Layout, data: bytes) -> Iterator[range]:
         at = layout.number(data, starts.stop, layout.offset)
 
 
-def _shown(layout: _Layout, data: bytes) -> tuple[int, range]:
+def _shown(layout: Layout, data: bytes) -> tuple[int, range]:
     first = range(0)
-    for number, entries in enumerate(_directories(layout, data)):
+    for number, entries in enumerate(directories(layout, data)):
         first = first if number else entries
-        kinds = [int(kind) for kind in _numbers(layout, data, entries, _KIND)]
-        old = [*_numbers(layout, data, entries, _OLD_KIND)]
+        kinds = [int(kind) for kind in numbers_of(layout, data, entries, _KIND)]
+        old = [*numbers_of(layout, data, entries, _OLD_KIND)]
         if not any(kind & _NOT_THE_PICTURE for kind in kinds) and _OLD_REDUCED not in old:
             return number, entries
     return 0, first
 
 
-def _numbers(layout: _Layout, data: bytes, entries: range, tag: int) -> Iterator[float]:
+def numbers_of(layout: Layout, data: bytes, entries: range, tag: int) -> Iterator[float]:
     """Yield an entry's values; a dozen at most."""
     for entry in entries:
         if layout.number(data, entry, 2) != tag:
@@ -151,13 +154,13 @@ def _numbers(layout: _Layout, data: bytes, entries: range, tag: int) -> Iterator
         return
 
 
-def _size(layout: _Layout, data: bytes, entry: int) -> int:
+def _size(layout: Layout, data: bytes, entry: int) -> int:
     """Return how many bytes an entry's values take; 0 if there are not so many, which its reader notices."""
     size = _SIZES.get(layout.number(data, entry + 2, 2), 0) * layout.number(data, entry + 4, layout.offset)
     return size if size <= len(data) else 0
 
 
-def _held(layout: _Layout, data: bytes, entries: range) -> int:
+def _held(layout: Layout, data: bytes, entries: range) -> int:
     """Return the bytes that libvips holds: two rows of tiles, or a strip twice where it reads no single rows."""
     found: dict[int, set[int]] = defaultdict(set)  # of a tag that is there twice, libtiff uses the first
     for entry in entries:

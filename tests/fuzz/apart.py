@@ -6,6 +6,7 @@ import struct
 import zlib
 from functools import cache
 
+import pillow_jxl  # noqa: F401 -- with it Pillow writes JPEG XL
 from PIL import Image
 
 from lambda_resize.containers.jxl import CODESTREAM, CONTAINER

@@ -10,7 +10,8 @@ from functools import cache
 from PIL import Image
 
 from tests.fuzz.chance import Chance
-from tests.fuzz.rasters import profile, sides, zeros
+from tests.fuzz.rasters import jpeg, profile, sides, zeros
+from tests.lambda_resize import raws
 from tests.lambda_resize.hostile import heifs
 from tests.lambda_resize.hostile.heifs import Part
 
@@ -122,3 +123,18 @@ def _derived(chance: Chance, number: int, coded: list[Part]) -> Part:
 def packed(data: bytes) -> bytes:
     """Return data as gzip does it."""
     return zlib.compress(data, 9, 31)
+
+
+def camera(chance: Chance) -> bytes:
+    """Return a RAW file: JPEGs, many or few, among zeros, and directories that point at each other, or at nothing."""
+    piece = jpeg(chance)
+    data = (b"\xff\xd8\xff" * chance.number(0, 3_000) + piece + bytes(chance.number(0, 5_000))) * chance.number(1, 20)
+    tags = {
+        raws.WIDTH: (raws.LONG, [chance.number(1, 100_000)]),
+        raws.HEIGHT: (raws.LONG, [chance.number(1, 100_000)]),
+        raws.ORIENTATION: (raws.SHORT, [chance.number(0, 9)]),
+        raws.INSIDE: (raws.LONG, [chance.number(0, len(data)) for _ in range(chance.number(1, 12))]),
+    }
+    if chance.once_in(2):
+        return raws.canon(data, chance.number(1, 100_000), chance.number(1, 100_000), chance.number(0, 9))
+    return raws.raw(data, [tags] * chance.number(1, 2_500), magic=b"RO")

@@ -32,6 +32,7 @@ GRAMMARS: Mapping[str, Callable[[Chance], bytes]] = {
     "tiff": boxed.tiff,
     "heif": boxed.heif,
     "svg": drawings.svg,
+    "raw": boxed.camera,
     "jxl": apart.jxl,
     "pdf": apart.pdf,
 }

@@ -61,6 +61,7 @@ COSTLY: dict[str, Attack] = {
     "APNG of 1,000 frames": lambda: rasters.apng(1_000, 2_000),
     "JPEG XL of 30 megapixels": lambda: jxls.declared(6_000, 5_000),
     "JPEG XL of a billion rows": lambda: jxls.declared(1, 1 << 30),
+    "RAW file of a million JPEGs": lambda: b"IIRO" + b"\xff\xd8\xff" * 1_000_000,
     "AVIF made of itself": lambda: heifs.made_of_itself(20),
 }
 # Decoders that take most of the memory for each pixel.
