@@ -44,6 +44,7 @@ missing_for_tests() {
     [ -e "$NJS_MODULE" ] || printf 'libnginx-mod-http-js '
     has envsubst || printf 'gettext-base '
     has systemd-analyze || printf 'systemd '
+    has exiftool || printf 'libimage-exiftool-perl '
     for program in "$@"; do
         has "$program" || printf '%s ' "$(package_of "$program")"
     done

@@ -7,10 +7,23 @@ from dataclasses import replace
 import pyvips
 
 from lambda_resize import finishing, scaling
-from lambda_resize.geometry import Geometry
+from lambda_resize.errors import TooLarge
+from lambda_resize.geometry import Geometry, Size
 from lambda_resize.scaling import Decoded
 from lambda_resize.sources import Photo
 from prewmanager_presets import CONTENT_POSITIONS, Spec
+
+_PILLOWS_FRAMES = 16  # what its decoders hold besides those that are decoded: AVIF's has several at once
+_HELD_FRAMES = 2.4  # of the largest size, of four bytes a pixel, fit into 1 GB
+
+
+def check_held(photo: Photo, scaled: Size) -> None:
+    """Raise `TooLarge` for an animation that takes too much memory, which has its frames decoded and scaled."""
+    frames = photo.frames + (_PILLOWS_FRAMES if photo.by_pillow else 0)
+    held = photo.size.pixels * frames + 2 * scaled.pixels  # the encoder copies them
+    limit = int(_HELD_FRAMES * photo.limits.max_frame_pixels)
+    if held > limit:
+        raise TooLarge(f"the animation holds {held} pixels, decoded and scaled, the limit is {limit}")
 
 
 def render_frames(photo: Photo, decoded: Decoded, sizes: Geometry, spec: Spec) -> pyvips.Image:
@@ -25,7 +38,8 @@ def render_frames(photo: Photo, decoded: Decoded, sizes: Geometry, spec: Spec) -
     frames = []
     for number in range(len(decoded.frames)):
         photo.deadline.check()
-        scaled = scaling.scale(photo, decoded, decoded.frame(number), sizes.scaled)
+        frame, may_be_wide = decoded.frame(number), spec.colours == "wide"
+        scaled = scaling.scale(photo, decoded, frame, sizes.scaled, may_be_wide=may_be_wide)
         frames.append(finishing.finish(_coloured(scaled), "webp", sizes, spec).copy_memory())
     joined = pyvips.Image.arrayjoin(frames, across=1).copy()
     joined.set_type(pyvips.GValue.gint_type, "page-height", frames[0].height)

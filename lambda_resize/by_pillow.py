@@ -25,6 +25,7 @@ _FIRST_BYTES = {
 }
 ALWAYS = frozenset(FORMATS) - {"png"}  # which is decoded here where it moves
 _ORIENTATION = 0x0112
+_METADATA = {"icc-profile-data": "icc_profile", "exif-data": "exif", "xmp-data": "xmp"}  # libvips' name, Pillow's
 _INTERPRETATIONS = {"L": "b-w", "LA": "b-w", "RGB": "srgb", "RGBA": "srgb", "CMYK": "cmyk"}
 _WITH_OPACITY = frozenset({"PA", "La", "RGBa"})
 _DEPTHS = frozenset({b"\0\1", b"\0\x08"})  # bits a channel of PSD
@@ -77,10 +78,11 @@ class Pictures:
         with _translated("pixels", self._format):
             self._image.load()
             image = _as_vips(self._image)
-            profile = self._image.info.get("icc_profile")
+            held = {name: self._image.info.get(key) for name, key in _METADATA.items()}
             orientation = int(self._image.getexif().get(_ORIENTATION, 1))
-        if profile:
-            image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
+        for name, content in held.items():
+            if isinstance(content, bytes) and content:
+                image.set_type(pyvips.GValue.blob_type, name, content)
         if orientation in range(2, 9):
             image.set_type(pyvips.GValue.gint_type, "orientation", orientation)
         return image

@@ -99,13 +99,14 @@ ENCODERS: Mapping[str, Encoder] = {
 }
 
 
-def encode(image: pyvips.Image, target: str, spec: Spec) -> bytes:
-    """Encode the preview without metadata; only now does libvips decode and scale, as planned before.
+def encode(image: pyvips.Image, target: str, spec: Spec, *, kept: str = "none") -> bytes:
+    """Encode the preview; only now does libvips decode and scale, as planned before.
 
     Args:
         image: The preview's pixels; all frames one below the other.
         target: The output format, a key of `ENCODERS`.
         spec: The source of quality and effort.
+        kept: Which metadata are written, as libvips names them.
 
     Raises:
         Corrupt: The pixels cannot be decoded.
@@ -124,7 +125,7 @@ def encode(image: pyvips.Image, target: str, spec: Spec) -> bytes:
     if target == "jpeg":
         options.setdefault("optimize_coding", width * height <= OPTIMIZED_JPEG_PIXELS)
     with vips.decoding():
-        return cast("bytes", getattr(image, encoder.saver)(keep="none", **options))
+        return cast("bytes", getattr(image, encoder.saver)(keep=kept, **options))
 
 
 def quality(spec: Spec, target: str) -> int | None:

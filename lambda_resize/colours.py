@@ -14,8 +14,9 @@ from lambda_resize.containers.cicp import Coding
 FIELD = "cicp"  # of an image whose colours are still to be converted: primaries x 256 + transfer
 _PROFILE = "icc-profile-data"
 
+Matrix = tuple[tuple[float, float, float], ...]
 # From linear light of H.273's primaries to that of sRGB, adapted to its white (Bradford); `tests` compute them anew.
-PRIMARIES: dict[int, tuple[tuple[float, float, float], ...]] = {
+PRIMARIES: dict[int, Matrix] = {
     4: ((1.486157, -0.403555, -0.082602), (-0.025101, 0.954025, 0.071076), (-0.027224, -0.044095, 1.071319)),
     5: ((1.044043, -0.044043, 0.0), (0.0, 1.0, 0.0), (0.0, 0.011793, 0.988207)),
     6: ((0.939542, 0.050181, 0.010277), (0.017772, 0.965793, 0.016435), (-0.001622, -0.004370, 1.005991)),
@@ -68,8 +69,10 @@ def are_to_be_converted(image: pyvips.Image) -> bool:
     return bool(image.get_typeof(FIELD))
 
 
-def converted(image: pyvips.Image) -> pyvips.Image:
+def converted(image: pyvips.Image, then: Matrix | None = None) -> pyvips.Image:
     """Return an image with `FIELD` in sRGB, 8 bits a channel; its pixels are read more than once.
+
+    With a matrix from sRGB's linear light to that of other primaries it is in these, with sRGB's curve.
 
     Of an image that is brighter than sRGB's white, the pixels are read at once.
     """
@@ -83,6 +86,7 @@ def converted(image: pyvips.Image) -> pyvips.Image:
     if transfer in {_PQ, _HLG}:
         light = _tone_mapped(light)
     light = light.recomb([list(row) for row in PRIMARIES.get(primaries, _SRGB_PRIMARIES)])
+    light = light.recomb([list(row) for row in then]) if then else light
     rgb = light.copy(interpretation="scrgb").colourspace("srgb")
     return rgb.bandjoin(alpha) if alpha else rgb
 

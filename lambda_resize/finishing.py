@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyvips
 
-from lambda_resize import codecs, geometry
+from lambda_resize import codecs, geometry, wide
 from lambda_resize.geometry import Geometry, Size
 from prewmanager_presets import CONTENT_POSITIONS, Spec
 
@@ -57,7 +57,8 @@ def _on_background(image: pyvips.Image, target: str, sizes: Geometry, spec: Spec
 
 def _background(image: pyvips.Image, spec: Spec) -> list[int]:
     """Return the background as one opaque pixel with the bands of the image."""
-    colour = list(background_rgb(spec))[: 3 if image.bands >= 3 else 1]  # noqa: PLR2004 -- red, green and blue
+    rgb = background_rgb(spec)
+    colour = list(wide.from_srgb(rgb) if wide.is_described(image) else rgb)[: 3 if image.bands >= 3 else 1]  # noqa: PLR2004 -- red, green and blue
     return [*colour, OPAQUE][: image.bands]
 
 

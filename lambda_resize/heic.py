@@ -51,6 +51,7 @@ class Heic:
         deadline.check()
         with _translated("pixels"):
             pixels, profile = bytes(picture.data), picture.info.get("icc_profile")
+            held = {"exif-data": picture.info.get("exif"), "xmp-data": picture.info.get("xmp")}
         deadline.check()
         channels, _, deep = picture.mode.partition(";")  # "RGBA", "RGB;16"; "I;16" is grey
         bands, size, kind = len(channels), 2 if deep else 1, "ushort" if deep else "uchar"
@@ -60,8 +61,9 @@ class Heic:
         image = image.copy(interpretation=_INTERPRETATIONS[kind][bands < 3])  # noqa: PLR2004 -- red, green, blue
         if deep and not self._deep:  # grey, which pi-heif does not convert
             image = image.colourspace("b-w")
-        if profile:
-            image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
+        for name, content in (held | {"icc-profile-data": profile}).items():
+            if content:
+                image.set_type(pyvips.GValue.blob_type, name, content)
         return image
 
 

@@ -49,6 +49,9 @@ class Jxl:
         image = image.copy(interpretation=grey if found.bands < 3 else "srgb")  # noqa: PLR2004 -- red, green, blue
         if found.profile and self.header.coding is None:
             image.set_type(pyvips.GValue.blob_type, "icc-profile-data", found.profile)
+        for name, content in jxl.metadata(self.data):
+            field = {b"Exif": "exif-data", b"xml ": "xmp-data"}[name]
+            image.set_type(pyvips.GValue.blob_type, field, content[4:] if name == b"Exif" else content)
         return image
 
 

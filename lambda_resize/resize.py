@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pyvips
 
-from lambda_resize import animation, codecs, files, finishing, geometry, raw, scaling, thumbhash, vips
+from lambda_resize import animation, codecs, files, finishing, geometry, metadata, raw, scaling, thumbhash, vips
 from lambda_resize.containers import jpeg_damage
 from lambda_resize.deadline import Deadline
 from lambda_resize.download import Download
@@ -16,7 +16,7 @@ from lambda_resize.geometry import Size
 from lambda_resize.preview import Preview
 from lambda_resize.scaling import Decoded
 from lambda_resize.settings import Limits
-from lambda_resize.sources import Photo, check_held, check_pixels, open_photo
+from lambda_resize.sources import Photo, check_pixels, open_photo
 from prewmanager_presets import Spec
 
 DEFAULT_LIMITS = Limits()
@@ -159,15 +159,19 @@ class _Renderer:
         every_frame = Size(sizes.scaled.width, sizes.scaled.height * photo.frames)
         check_pixels("the scaled image", every_frame, photo.limits.max_source_pixels)
         if photo.frames > 1:
-            check_held(photo, every_frame)
+            animation.check_held(photo, every_frame)
             image, target = animation.render_frames(photo, self._pixels(), sizes, spec), "webp"
         else:
-            image = self._scaled(sizes.scaled)
+            image = self._scaled(sizes.scaled, may_be_wide=spec.colours == "wide")
             if finishing.reads_twice(image, spec):
                 image = photo.in_memory(image)
             target = _target_format(photo, spec, image)
             image = finishing.finish(image, target, sizes, spec)
-        encoded = codecs.encode(photo.deadline.watch(image), target, spec)
+        has_credits = spec.metadata == "copyright" and bool(photo.credits)
+        image = metadata.described(image, photo.credits) if has_credits else image
+        encoded = codecs.encode(
+            photo.deadline.watch(image), target, spec, kept=metadata.kept(image, with_credits=has_credits)
+        )
         photo.check_pixels_are_whole()
         content_type = codecs.ENCODERS[target].content_type
         return Preview(encoded, content_type, image.width, sizes.result.height, self._thumbhash)
@@ -182,9 +186,9 @@ class _Renderer:
             self._decoded = decoded
         return self._decoded
 
-    def _scaled(self, size: Size) -> pyvips.Image:
+    def _scaled(self, size: Size, *, may_be_wide: bool) -> pyvips.Image:
         decoded = self._pixels()
-        return scaling.scale(self._photo, decoded, decoded.image, size)
+        return scaling.scale(self._photo, decoded, decoded.image, size, may_be_wide=may_be_wide)
 
     def _placeholder(self) -> bytes:
         size = geometry.plan(self._photo.upright, thumbhash.SPEC).scaled

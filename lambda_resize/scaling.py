@@ -8,7 +8,7 @@ from math import floor
 
 import pyvips
 
-from lambda_resize import colours, sources
+from lambda_resize import colours, sources, wide
 from lambda_resize.geometry import Size
 from lambda_resize.sources import Photo
 
@@ -80,8 +80,13 @@ def decode(photo: Photo, scaled: Size) -> Decoded:
     return Decoded(image, Fraction(image.width), Fraction(image.get_page_height()))
 
 
-def scale(photo: Photo, decoded: Decoded, frame: pyvips.Image, scaled: Size) -> pyvips.Image:
-    """Scale one frame to exactly `scaled`, upright, in sRGB or greyscale; colours are weighted by their opacity."""
+def scale(
+    photo: Photo, decoded: Decoded, frame: pyvips.Image, scaled: Size, *, may_be_wide: bool = False
+) -> pyvips.Image:
+    """Scale one frame to exactly `scaled`, upright, in sRGB or greyscale; colours are weighted by their opacity.
+
+    Where it may be wide, a frame whose colours are is in Display P3, and says so.
+    """
     stored = Size(*reversed(scaled)) if photo.transposed else scaled
     frame = frame.copy()
     frame.remove("page-height")  # now a single image, not a stack of frames
@@ -92,14 +97,17 @@ def scale(photo: Photo, decoded: Decoded, frame: pyvips.Image, scaled: Size) -> 
     # Only if there is a profile, or must be one: converting takes longer than everything else together.
     converted = frame.get_typeof("icc-profile-data") or frame.interpretation == "cmyk"
     # CMYK without a profile gets libvips' own, as in sharp; its conversion by numbers makes black grey.
-    profile = {"input_profile": "cmyk", "output_profile": "srgb"} if converted else {}
+    is_wide = may_be_wide and wide.is_wide(frame)
+    profile = {"input_profile": "cmyk", "output_profile": wide.P3 if is_wide else "srgb"} if converted else {}
     options = {"height": stored.height, "size": "force", "no_rotate": True, "intent": "perceptual", **profile}
     image = frame.thumbnail_image(stored.width, **options)
     if sources.orientation(frame) != 1:
         image = photo.in_memory(image).autorot()
     if colours.are_to_be_converted(image):
-        return colours.converted(photo.in_memory(image))
-    return image if image.interpretation == "b-w" else image.colourspace("srgb")
+        image = colours.converted(photo.in_memory(image), wide.FROM_SRGB if is_wide else None)
+    elif image.interpretation != "b-w":
+        image = image.colourspace("srgb")
+    return wide.described(image) if is_wide else image
 
 
 def _is_done(frame: pyvips.Image, scaled: Size) -> bool:

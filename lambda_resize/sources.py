@@ -9,10 +9,11 @@ from typing import Any
 
 import pyvips
 
-from lambda_resize import amended, by_pillow, colours, containers, jxl, pdf, vips
+from lambda_resize import amended, by_pillow, colours, containers, jxl, metadata, pdf, vips
 from lambda_resize.by_pillow import Pictures
 from lambda_resize.containers import avis, gif, heif, icc, jpeg_damage, png, tiff
 from lambda_resize.containers.cicp import Coding
+from lambda_resize.containers.credit import Credits
 from lambda_resize.deadline import Deadline
 from lambda_resize.errors import Corrupt, TooLarge, Unsupported
 from lambda_resize.files import File, Whole
@@ -28,9 +29,7 @@ WHOLE_FRAME = frozenset({"webp", "gif", "heif"})  # decoders that hold the whole
 # Parts of the limit of a frame: Pillow's decoders and the copies between them take up to 28 bytes a pixel, and JPEG
 # 2000's up to 0.7 µs.
 PILLOWS_SHARE, JPEG_2000S_SHARE = 4, 8
-PILLOWS_FRAMES = 16  # what its decoders hold besides those that are decoded: AVIF's has several at once
 MOVING = frozenset({"webp", "gif"})
-HELD_FRAMES = 2.4  # of the largest size, of four bytes a pixel, fit into 1 GB
 FAIL_ON = {"jpeg": "warning", "tiff": "error"}  # what is an error besides libvips' own
 # A JPEG that is decoded row by row counts half: 200 megapixels take 0.3 s and 60 MB, since its decoder shrinks it.
 ROWS_OF_JPEG = 2
@@ -97,6 +96,11 @@ class Photo:
     def coding(self) -> Coding:
         """What it says of its colours, besides a profile."""
         return containers.coding(self.file.data, self.format) if self.format in containers.CODED else Coding()
+
+    @cached_property
+    def credits(self) -> Credits:
+        """Who made it, and how it may be used."""
+        return metadata.credits_of(self.image)
 
     @cached_property
     def _page(self) -> tiff.Page:
@@ -266,15 +270,6 @@ def check_pixels(what: str, size: Size, limit: int) -> None:
     """Raise `TooLarge` if an area has more than `limit` pixels."""
     if size.pixels > limit:
         raise TooLarge(f"{what} has {size.width}x{size.height} pixels, the limit is {limit} in all")
-
-
-def check_held(photo: Photo, scaled: Size) -> None:
-    """Raise `TooLarge` for an animation that takes too much memory, which has its frames decoded and scaled."""
-    frames = photo.frames + (PILLOWS_FRAMES if photo.by_pillow else 0)
-    held = photo.size.pixels * frames + 2 * scaled.pixels  # the encoder copies them
-    limit = int(HELD_FRAMES * photo.limits.max_frame_pixels)
-    if held > limit:
-        raise TooLarge(f"the animation holds {held} pixels, decoded and scaled, the limit is {limit}")
 
 
 def orientation(image: pyvips.Image) -> int:

@@ -89,6 +89,14 @@ class Spec:
     )
     animated: bool = define(Flag(), False, "keep an animation, as WebP; else render its first frame")
     best_effort: bool = define(Flag(), False, "render what can be decoded of a damaged photo")
+    colours: str = define(
+        Word(("srgb", "wide")), "srgb", "`wide`: a photo with colours beyond sRGB's is rendered in Display P3"
+    )
+    metadata: str = define(
+        Word(("none", "copyright")),
+        "none",
+        "`copyright`: keep the photo's creator, notice, credit, terms and their addresses, and nothing else",
+    )
 
     def __post_init__(self) -> None:
         if self.width is None and self.height is None:

@@ -16,6 +16,8 @@ _KEPT = _MOVING | frozenset({b"tRNS", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP
 _AFTER = frozenset({b"PLTE", b"IDAT"})  # what colours are described before
 _SINGLE = frozenset({b"iCCP", b"eXIf"})  # libpng uses one of each
 _END = b"IEND"
+_BEGINNING = 40  # bytes of a chunk that tell whether it is kept
+_XMP, _MAX_XMP = b"XML:com.adobe.xmp\0\0", 100_000  # how its chunk begins; and its size in bytes
 
 
 def checked(data: bytes, max_frame_pixels: int) -> bytes:
@@ -54,7 +56,7 @@ class Walk:
         """
         while self._at < end:
             if self._at == self._next:
-                if not self.is_over and self._at + _FRAME <= end:
+                if not self.is_over and self._at + (_FRAME if is_whole else _BEGINNING) <= end:
                     self._begin(data)
                 elif self.is_over or is_whole:  # what is no chunk is left to the decoder
                     self._next, self._is_kept = end, True
@@ -70,6 +72,8 @@ class Walk:
         kind = bytes(data[self._at + 4 : self._at + 8])
         self._next = self._at + _FRAME + int.from_bytes(data[self._at : self._at + 4])
         self._is_kept = _is_needed(kind) and not (kind in _SINGLE and kind in self._seen)
+        if kind == b"iTXt" and kind not in self._seen:
+            self._is_kept = _is_xmp(data, self._at, self._next)
         self._seen.add(kind)
         self.is_over = kind == _END
 
@@ -99,6 +103,11 @@ def frames(data: bytes) -> int:
         found += kind == b"fcTL"
         at += _FRAME + int.from_bytes(data[at : at + 4])
     return max(1, found)
+
+
+def _is_xmp(data: bytes | bytearray, at: int, end: int) -> bool:
+    """Whether a chunk is a description that is not compressed, and no larger than any that is read."""
+    return data[at + 8 : at + 8 + len(_XMP)] == _XMP and end - at <= _MAX_XMP
 
 
 def _is_needed(kind: bytes) -> bool:
