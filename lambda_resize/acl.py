@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from lambda_resize.errors import Forbidden, StorageFailed, Throttled, Unauthenticated
+from lambda_resize.errors import Changed, Forbidden, StorageFailed, Throttled, Unauthenticated
 from lambda_resize.s3_errors import CREDENTIALS
+
+_KINDS = {401: Forbidden, 403: Forbidden, 429: Throttled, 503: Throttled}
+_UNMET = {404, 409, 412}  # of an object to replace: it is gone, being replaced by others, or another one
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ class AclClient:
             result = self.client.put_object(Bucket=bucket, Key=key, Body=data, ACL=self.acl, **headers)
         except ClientError as error:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-            kind = {401: Forbidden, 403: Forbidden, 429: Throttled, 503: Throttled}.get(status, StorageFailed)
+            kind = _KINDS.get(status, StorageFailed)
+            kind = Changed if status in _UNMET and "IfMatch" in headers else kind
             kind = Unauthenticated if CREDENTIALS.search(str(error)) else kind
             raise kind(f"{bucket}/{key}: {error}") from error
         except BotoCoreError as error:

@@ -11,7 +11,8 @@ from typing import TypeVar
 from lambda_resize.errors import StorageFailed
 from lambda_resize.request import ResizeRequest
 from lambda_resize.settings import Limits, Settings
-from lambda_resize.storage import Storage, StoredPhoto, StoredPreview
+from lambda_resize.storage import Storage
+from lambda_resize.stored import StoredPhoto, StoredPreview
 
 _CONCURRENT = 8  # threads that mostly wait
 

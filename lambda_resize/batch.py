@@ -20,7 +20,8 @@ from lambda_resize.preview import Preview
 from lambda_resize.rendering import render_many
 from lambda_resize.request import Output, ResizeRequest
 from lambda_resize.settings import Settings
-from lambda_resize.storage import LONGEST_WRITE_S, MAX_AGE_S, Storage, StoredPhoto, StoredPreview
+from lambda_resize.storage import LONGEST_WRITE_S, MAX_AGE_S, Storage
+from lambda_resize.stored import StoredPhoto, StoredPreview
 
 CONCURRENT_WRITES = 4  # threads that mostly wait
 MAX_READS = 3  # of a photo that is overwritten repeatedly during the invocation
@@ -75,9 +76,9 @@ def _attempt(
     if isinstance(photo, StoredPreview):
         return _found(request, photo)
     version = PhotoVersion(photo.etag, photo.read_at)
-    write = partial(_write, storage, request, version)
+    written = partial(write, storage, request, version)
     with closing(photo):
-        answer = _render_from(photo, request, write, settings, left, timings)
+        answer = _render_from(photo, request, written, settings, left, timings)
     timings["read"], timings["resize"] = _parted(timings, photo.waited_s)
     if left is not None:
         left.add(partial(_check, version, request, storage))
@@ -111,7 +112,7 @@ def _found(request: ResizeRequest, found: StoredPreview) -> dict[str, object]:
 
 def _abilities(storage: Storage, left: Left | None) -> list[str]:
     """What this function can be asked for beyond the first contract."""
-    return [*(["find"] if storage.may_find else []), *(["answer_first"] if left is not None else [])]
+    return [*(["find"] if storage.may_find else []), *(["answer_first"] if left is not None else []), "polish"]
 
 
 def _check(photo: PhotoVersion, request: ResizeRequest, storage: Storage) -> None:
@@ -156,7 +157,7 @@ def _render_from(  # noqa: PLR0917 -- one step of the attempt
     """Render and write all previews, or leave that, and return the answer."""
     rendered = render_many(photo.data, [out.spec for out in request.outputs], settings, placeholder=request.thumbhash)
     with _timed(timings, "resize"):
-        preview = _main_preview(next(rendered), request)
+        preview = main_preview(next(rendered), request)
     within_s = _may_begin_within_s(preview, request, settings)
     if left is not None and left.has_room and within_s >= 0:
         left.add(partial(_write_late, write, request.main, preview, time.time() + within_s))
@@ -194,7 +195,7 @@ def _companion_answer(name: str, outcome: _Outcome, request: ResizeRequest) -> d
         return {"status": False, "error": text, "kind": error.kind}
 
 
-def _main_preview(rendered: Preview | ResizeError, request: ResizeRequest) -> Preview:
+def main_preview(rendered: Preview | ResizeError, request: ResizeRequest) -> Preview:
     """Return the preview, or raise its error with the photo's name."""
     if isinstance(rendered, ResizeError):
         raise type(rendered)(f"{request.src_bucket}/{request.src_key}: {rendered}") from rendered
@@ -213,14 +214,26 @@ def _may_begin_within_s(preview: Preview, request: ResizeRequest, settings: Sett
 
 
 def _write_late(write: _Write, output: Output, preview: Preview, begins_before: float) -> None:
-    """Write a preview that was answered, unless nobody can know of it any more. Raises what `_write` raises."""
+    """Write a preview that was answered, unless nobody can know of it any more. Raises what `write` raises."""
     late_s = time.time() - begins_before
     if late_s > 0:
         raise StorageFailed(f"{output.dst_key}: its write would begin {late_s:.1f} s too late")
     write(output, preview)
 
 
-def _write(storage: Storage, request: ResizeRequest, photo: PhotoVersion, output: Output, preview: Preview) -> str:
+def write(  # noqa: PLR0917 -- the first three are one invocation's
+    storage: Storage,
+    request: ResizeRequest,
+    photo: PhotoVersion,
+    output: Output,
+    preview: Preview,
+    replaces: str | None = None,
+) -> str:
+    """Write a preview, or replace the one with the ETag `replaces`; return its ETag.
+
+    Raises:
+        StorageFailed: The photo was read too long ago; or as `Storage.write`, whose other errors are raised too.
+    """
     age_s = time.time() - photo.read_at  # also of a process that was stopped meanwhile
     if age_s > MAX_AGE_S:
         raise StorageFailed(f"{request.src_bucket}/{request.src_key}: was read {age_s:.0f} s ago, and may have changed")
@@ -233,6 +246,7 @@ def _write(storage: Storage, request: ResizeRequest, photo: PhotoVersion, output
         fingerprint=output.fingerprint,
         source_etag=photo.etag,
         thumbhash=_base64(preview.thumbhash) if preview.thumbhash else None,
+        replaces=replaces,
     )
 
 

@@ -21,7 +21,8 @@ from lambda_resize.afterwards import Left, registered
 from lambda_resize.batch import render_batch
 from lambda_resize.errors import ResizeError
 from lambda_resize.invocation import Invocation
-from lambda_resize.request import parse
+from lambda_resize.polish import polish
+from lambda_resize.request import ResizeRequest, parse
 from lambda_resize.settings import Limits, Settings, unset_empty_variables
 from lambda_resize.storage import Storage
 
@@ -50,9 +51,10 @@ def handler(event: object, context: Any) -> dict[str, object]:
         bytes, `width`, `height`, `etag`, `cache_control`, `fingerprint` and `timings` in milliseconds; `thumbhash`
         (base64) and `also` (by preset name, each like an answer without data) if the request contains them, `found` if
         the preview was stored already, `written` false, and no `etag`, if it is written after the answer, `can`, what
-        it can be asked for beyond the first contract (`find`, `answer_first`), and `unknown`, the names of fields that
-        this version does not know; or `status` false with `kind` and `error`, which is for the log, and `denied` if S3
-        does not say whether the photo exists. Both have `cold_start`, `duration_ms` and, in Lambda, `memory_mb`.
+        it can be asked for beyond the first contract (`find`, `answer_first`, `polish`), and `unknown`, the names of
+        fields that this version does not know. Asked to `polish`, it answers as `lambda_resize.polish.polish` says.
+        Else `status` false with `kind` and `error`, which is for the log, and `denied` if S3 does not say whether the
+        photo exists. All have `cold_start`, `duration_ms` and, in Lambda, `memory_mb`.
     """
     if EXTENSION is None or not EXTENSION.is_running:
         return run(event, context)
@@ -71,7 +73,7 @@ def run(event: object, context: Any, left: Left | None = None) -> dict[str, obje
         request = parse(event)
         entry |= {"src": f"{request.src_bucket}/{request.src_key}"}
         entry |= {"dst": f"{request.dst_bucket}/{request.main.dst_key}"}
-        answer = render_batch(request, _storage(), replace(SETTINGS, limits=_limits(context)), left)
+        answer = _answer(request, replace(SETTINGS, limits=_limits(context)), left)
     except ResizeError as error:
         answer = error.answer()
     except (KeyboardInterrupt, SystemExit):
@@ -82,6 +84,12 @@ def run(event: object, context: Any, left: Left | None = None) -> dict[str, obje
     answer |= invocation.used()
     _log(entry | {name: value for name, value in answer.items() if name != "data"})
     return answer
+
+
+def _answer(request: ResizeRequest, settings: Settings, left: Left | None) -> dict[str, object]:
+    if request.polish is None:
+        return render_batch(request, _storage(), settings, left)
+    return polish(request, request.polish, _storage(), settings)
 
 
 def _limits(context: Any) -> Limits:

@@ -35,6 +35,7 @@ _REQUEST_FIELDS = frozenset(
         "thumbhash",
         "find",
         "answer_first",
+        "polish",
         "also",
         "request_id",
         "traceparent",
@@ -79,6 +80,21 @@ class AnswerFirst:
 
 
 @dataclass(frozen=True)
+class Polish:
+    """The preview is stored already, and is replaced by one in fewer bytes; nobody waits.
+
+    Attributes:
+        etag: Of the preview to replace, in quotes; no other one is.
+        source_etag: Of the photo that it was rendered from, without quotes.
+        max_bytes: Only a preview of at most so many replaces it.
+    """
+
+    etag: str
+    source_etag: str
+    max_bytes: int
+
+
+@dataclass(frozen=True)
 class ResizeRequest:
     """One photo and the previews to render from it.
 
@@ -91,6 +107,7 @@ class ResizeRequest:
         thumbhash: Whether the answer and the previews' metadata hold the photo's placeholder.
         find: Whether the main preview may be stored already, and is the answer then.
         answer_first: For how long the answer may precede the write of the main preview; None: the write comes first.
+        polish: The main preview is replaced where that pays; None: previews are written whatever is stored.
     """
 
     src_bucket: str
@@ -101,6 +118,7 @@ class ResizeRequest:
     thumbhash: bool = False
     find: bool = False
     answer_first: AnswerFirst | None = None
+    polish: Polish | None = None
 
     @property
     def outputs(self) -> tuple[Output, ...]:
@@ -130,6 +148,7 @@ def parse(event: object) -> ResizeRequest:
         thumbhash=_flag(given, "thumbhash"),
         find=_flag(given, "find"),
         answer_first=_answer_first(given.get("answer_first")),
+        polish=_polish(given.get("polish")),
     )
 
 
@@ -165,13 +184,21 @@ def _answer_first(value: object) -> AnswerFirst | None:
     if value is None:
         return None
     given = _object("answer_first", value)
-    return AnswerFirst(*(_count(given, name) for name in ("max_bytes", "seconds")))
+    return AnswerFirst(*(_count("answer_first", given, name) for name in ("max_bytes", "seconds")))
 
 
-def _count(given: Mapping[str, Any], name: str) -> int:
+def _polish(value: object) -> Polish | None:
+    if value is None:
+        return None
+    given = _object("polish", value)
+    etag, source_etag = (_header_value(given, name, "") for name in ("etag", "source_etag"))
+    return Polish(etag, source_etag, _count("polish", given, "max_bytes"))
+
+
+def _count(field: str, given: Mapping[str, Any], name: str) -> int:
     value = given.get(name)
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise InvalidRequest(f"answer_first: its {name}, {value!r}, is not a whole number")
+        raise InvalidRequest(f"{field}: its {name}, {value!r}, is not a whole number")
     return value
 
 

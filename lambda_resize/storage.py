@@ -7,7 +7,6 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property, partial
 from typing import Any, Self
@@ -20,13 +19,15 @@ from lambda_resize.acl import AclClient
 from lambda_resize.content_encoding import decoded, is_encoded
 from lambda_resize.credentials import SdkCredentials, provider
 from lambda_resize.download import Download, Pieces
-from lambda_resize.errors import Forbidden, Hidden, ResizeError, StorageFailed, TooLarge
+from lambda_resize.errors import Changed, Forbidden, Hidden, ResizeError, StorageFailed, TooLarge
 from lambda_resize.s3_errors import DENIED, translated
+from lambda_resize.stored import StoredPhoto, StoredPreview
 
 # S3 shows them as x-amz-meta-preset-fingerprint and so on.
 FINGERPRINT = "preset-fingerprint"
 THUMBHASH = "thumbhash"
 SOURCE_ETAG = "source-etag"  # without its quotes; `cleaner` reads it
+POLISHED = "polished"  # "true": it was replaced by one in fewer bytes; the service reads it
 
 # If S3 is down, a call must fail well within the service's deadline: refused connections fail within 0.3 s, an
 # unreachable S3 within 4 s, one that accepts connections and does not answer within 9 s (two reads of 4 s; with an ACL,
@@ -49,43 +50,12 @@ PIECE_BYTES = 128 << 10  # of a photo that arrives; at least, and the last may b
 # In obstore's text of an answer to a request for a range: 416, as for an empty object, and 200.
 NO_RANGE = re.compile("InvalidRange|416 Range Not Satisfiable|non-partial response")
 
+_NO_ETAG = '"00000000000000000000000000000000"'
+_NO_CONDITIONS = re.compile(r"\b501\b|NotImplemented")
+
 # How long an answer to "may these credentials list this bucket?" counts.
 LISTING_KNOWN_S = 300
 LAST_KEY = "\U0010ffff"
-
-
-@dataclass(frozen=True)
-class StoredPhoto:
-    """A photo's bytes, the ETag that S3 returned with them, and when it was asked, on the clock of `time.time`.
-
-    Those of a large photo are still on their way.
-    """
-
-    data: bytes | Download
-    etag: str
-    read_at: float = field(default_factory=time.time)
-
-    @property
-    def waited_s(self) -> float:
-        """Seconds that were spent waiting for bytes since S3's first answer."""
-        return self.data.waited_s if isinstance(self.data, Download) else 0.0
-
-    def close(self) -> None:
-        """Read no more of it."""
-        if isinstance(self.data, Download):
-            self.data.close()
-
-
-@dataclass(frozen=True)
-class StoredPreview:
-    """A preview that is in the bucket; `data` is None above the size that was asked for."""
-
-    data: bytes | None
-    size: int
-    etag: str
-    content_type: str
-    cache_control: str | None
-    thumbhash: str | None
 
 
 class Storage:
@@ -109,6 +79,7 @@ class Storage:
         self._object_acl = object_acl
         self._stores: dict[str, S3Store] = {}
         self._may_list: dict[str, tuple[bool, float]] = {}
+        self._conditional: dict[str, bool] = {}
         self.may_find = True  # until S3 refuses
 
     @classmethod
@@ -219,24 +190,57 @@ class Storage:
         fingerprint: str,
         source_etag: str,
         thumbhash: str | None = None,
+        replaces: str | None = None,
     ) -> str:
         """Store an object in one request, so that readers see all of it or nothing; return its ETag in quotes.
 
-        Safe to call from several threads at once.
+        Safe to call from several threads at once. `replaces`: only where the object has this ETag; the new one is
+        marked as polished.
 
         Raises:
+            Changed: It has another one, or is gone.
             Forbidden: S3 refused.
             StorageFailed: S3 failed, or the bucket does not exist.
         """
         metadata = {FINGERPRINT: fingerprint, SOURCE_ETAG: source_etag.strip('"')}
         metadata |= {THUMBHASH: thumbhash} if thumbhash else {}
+        metadata |= {POLISHED: "true"} if replaces else {}
         if self._acl_client:
             described = {"ContentType": content_type, "CacheControl": cache_control, "Metadata": metadata}
-            return self._acl_client.write(bucket, key, data, **described)
+            return self._acl_client.write(bucket, key, data, **described, **({"IfMatch": replaces} if replaces else {}))
         attributes = {"Content-Type": content_type, "Cache-Control": cache_control, **metadata}
+        mode: Any = {"e_tag": replaces} if replaces else "overwrite"
         with translated(f"{bucket}/{key}", writing=True):
-            result = obstore.put(self._store(bucket), key, data, attributes=attributes, use_multipart=False)
+            result = obstore.put(self._store(bucket), key, data, attributes=attributes, mode=mode, use_multipart=False)
         return result["e_tag"] or ""
+
+    def is_conditional(self, bucket: str, probe: str) -> bool:
+        """Whether S3 replaces an object only where it has the ETag that is named. Raises what `write` raises.
+
+        Amazon's does. Another store has to refuse once to replace what there is not, under the key `probe`.
+        """
+        if self._endpoint is None:
+            return True
+        if bucket not in self._conditional:
+            self._conditional[bucket] = self._refuses(bucket, probe)
+        return self._conditional[bucket]
+
+    def _refuses(self, bucket: str, probe: str) -> bool:
+        described = dict.fromkeys(("content_type", "cache_control", "fingerprint", "source_etag"), "probe")
+        try:
+            self.write(bucket, probe, b"probe", **described, replaces=_NO_ETAG)
+        except StorageFailed as error:
+            if isinstance(error, Changed) or _NO_CONDITIONS.search(str(error)):
+                return isinstance(error, Changed)
+            raise
+        self.delete(bucket, probe)
+        return False
+
+    def source_etag(self, bucket: str, key: str) -> str | None:
+        """Return the ETag, in quotes, of the photo that a preview says it is of, or None. Raises what `etag` raises."""
+        with self._reading(bucket, key):
+            found = obstore.get(self._store(bucket), key, options={"head": True}).attributes.get(SOURCE_ETAG)
+        return None if found is None else f'"{found}"'
 
     @contextmanager
     def _reading(self, bucket: str, key: str) -> Iterator[None]:

@@ -124,6 +124,19 @@ FLIGHTS = (
         (rate("prewmanager_writes_lost_total"), "lost writes"),
     ),
     panel(
+        "Polished previews",
+        "How many previews are made smaller afterwards, and why are the others not?",
+        "ops",
+        (rate("prewmanager_polish_total", "outcome"), "{{outcome}}"),
+        stacked=True,
+    ),
+    panel(
+        "Bytes saved by polishing",
+        "By how many bytes a second does what is stored shrink?",
+        "Bps",
+        (rate("prewmanager_polish_saved_bytes_total"), "saved"),
+    ),
+    panel(
         "Redis",
         "Do replicas share flights through Redis (1), or does each run alone (0)?",
         "short",

@@ -33,20 +33,24 @@ from prewmanager.flights.finding import Finding
 from prewmanager.flights.memory import ResultMemory
 from prewmanager.flights.parts import FlightParts
 from prewmanager.flights.placeholder import FallbackFinder, FallbackPreviews
+from prewmanager.flights.ports import FlightObserver
 from prewmanager.flights.unwritten import UnwrittenPreviews
 from prewmanager.flights.visibility import Visibility
+from prewmanager.polish import noting, polishing
+from prewmanager.polishing.later import KeptBriefly
 from prewmanager.previews.catalogue import Catalogue
 from prewmanager.previews.ports import PreviewStore
 from prewmanager.resizing.contract import ResizeContract
 from prewmanager.resizing.limits import ConcurrencyLimitedResizer, RateLimitedResizer, RetryingResizer
 from prewmanager.resizing.load import Load
 from prewmanager.resizing.photos import PhotoFaultsResizer, Photos
+from prewmanager.resizing.polish import Polisher
 from prewmanager.resizing.ports import CostMeter, Quota, Resizer
-from prewmanager.shared import opened_shared
+from prewmanager.shared import Shared, opened_shared
 from prewmanager.sizes import flights_at_once, renderings_at_once
 from prewmanager.telemetry.metrics import Metrics
 from prewmanager.telemetry.tracing import NoTracing, Tracing
-from prewmanager.times import UNWRITTEN_S, lifetimes, timing, unseen_s
+from prewmanager.times import KEPT_BRIEFLY_S, UNWRITTEN_S, lifetimes, timing, unseen_s
 from prewmanager.web.app import Service
 from prewmanager.web.contact_sheet.photos import PhotoFinder
 from prewmanager.web.contact_sheet.reports import Replica
@@ -64,8 +68,8 @@ class ReadyStore(PreviewStore, Probe, Protocol):
     """A store with a readiness probe."""
 
 
-class ReadyResizer(Resizer, Probe, Protocol):
-    """A resizer with a readiness probe."""
+class ReadyResizer(Resizer, Polisher, Probe, Protocol):
+    """A resizer with a readiness probe, which polishes too."""
 
 
 @contextlib.asynccontextmanager
@@ -88,17 +92,19 @@ async def running_service(
         resizer = await stack.enter_async_context(innermost_resizer(settings, metrics.costs, effort=effort))
         shared = await stack.enter_async_context(opened_shared(settings, metrics, tracing))
         photos = Photos(shared.photo_faults, _store(settings, settings.source_bucket))
-        watch = FlightWatch(metrics, Replica.this(settings.port), shared.relay) if settings.contact_sheet else None
+        # What a command renders, nobody waits for.
+        later = noting(shared, settings, metrics) if shares_store and effort is None else None
+        watch = _watch(later or metrics, shared, settings)
+        observer: FlightObserver = watch or later or metrics
         catalogue = Catalogue(settings.variants, settings.source_prefix, settings.preview_prefix)
-        unwritten = UnwrittenPreviews(
-            previews, photos, watch or metrics, lifetimes(settings), allowed=shares_store and settings.answer_first
-        )
+        first = shares_store and settings.answer_first
+        unwritten = UnwrittenPreviews(previews, photos, observer, lifetimes(settings), allowed=first)
         parts = FlightParts(
             flight_store=shared.flight_store,
             store=traced,
             photos=photos,
             resizer=_limited(tracing.resizer(resizer), photos, load, shared.quota, settings),
-            observer=watch or metrics,
+            observer=observer,
             timing=timing(settings),
             lifetimes=lifetimes(settings),
             ability=Ability(),
@@ -111,8 +117,12 @@ async def running_service(
         coalescer = _coalescer(parts, tracing, load, settings, catalogue)
         stack.push_async_callback(_end, coalescer, unwritten, grace_s=settings.shutdown_grace / 3)
         required: dict[str, Probe] = {"s3": store, "lambda" if settings.lambda_function else "workers": resizer}
+        await stack.enter_async_context(
+            polishing(later, shared, settings, catalogue=catalogue, previews=previews, polisher=resizer, load=load)
+        )
         sheet = await stack.enter_async_context(_sheet(settings, catalogue, watch, coalescer)) if watch else None
         provider = _provider(settings, catalogue, coalescer, traced)
+        provider = KeptBriefly(provider, most_s=KEPT_BRIEFLY_S) if later else provider
         probes, site, around = shared.probes, settings.identity, _middlewares(settings, tracing)
         yield Service(catalogue, coalescer, provider, traced, metrics, required, probes, site, sheet, around)
 
@@ -125,6 +135,10 @@ def _coalescer(parts: FlightParts, tracing: Tracing, load: Load, settings: Setti
         max_flights=flights_at_once(settings),
         companions=catalogue.companions,
     )
+
+
+def _watch(observer: FlightObserver, shared: Shared, settings: Settings) -> FlightWatch | None:
+    return FlightWatch(observer, Replica.this(settings.port), shared.relay) if settings.contact_sheet else None
 
 
 def _middlewares(settings: Settings, tracing: Tracing) -> Sequence[Middleware]:
@@ -190,7 +204,7 @@ async def innermost_resizer(
         endpoint_url=settings.lambda_endpoint,
         connect_s=1,
         read_s=settings.invoke_timeout,
-        max_connections=renderings_at_once(settings),
+        max_connections=renderings_at_once(settings) + settings.polish,
     )
     async with opened as client:
         yield LambdaResizer(client, contract, cost_meter)

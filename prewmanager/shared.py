@@ -18,6 +18,7 @@ from prewmanager.adapters.redis.fallback import FallbackFlightStore, FallbackQuo
 from prewmanager.adapters.redis.flight_store import RedisFlightStore
 from prewmanager.adapters.redis.notifications import RedisNotifications
 from prewmanager.adapters.redis.photo_faults import FallbackPhotoFaults, RedisPhotoFaults
+from prewmanager.adapters.redis.polish_queue import RedisPolishQueue
 from prewmanager.adapters.redis.quota import RedisQuota
 from prewmanager.adapters.redis.relay import RedisRelay
 from prewmanager.adapters.redis.server_info import watching_evictions
@@ -25,14 +26,23 @@ from prewmanager.adapters.redis.sites import announcing
 from prewmanager.config.settings import Settings
 from prewmanager.errors import FlightStoreUnavailable
 from prewmanager.flights.ports import FlightStore
+from prewmanager.polishing.ports import PolishQueue
 from prewmanager.resizing.ports import PhotoFaults, Quota
 from prewmanager.tasks import background
 from prewmanager.telemetry.metrics import Metrics
 from prewmanager.telemetry.tracing import Tracing
-from prewmanager.times import fault_times, lifetimes
+from prewmanager.times import UNWRITTEN_S, fault_times, lifetimes
 from prewmanager.web.ports import Probe, Relay
 
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class SharedPolish:
+    """What waits to be polished, and how fast all replicas together do it."""
+
+    queue: PolishQueue
+    rate: Quota
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,7 @@ class Shared:
     quota: Quota | None
     probes: dict[str, Probe]
     relay: Relay | None = None
+    polish: SharedPolish | None = None
 
 
 @contextlib.asynccontextmanager
@@ -77,6 +88,7 @@ async def opened_shared(settings: Settings, metrics: Metrics, tracing: Tracing) 
                 _quota(settings, redis),
                 {"redis": store},
                 RedisRelay(redis, namespace=settings.namespace) if settings.contact_sheet else None,
+                _polish(settings, redis) if settings.polish else None,
             )
 
 
@@ -85,6 +97,17 @@ async def _reached(store: RedisFlightStore, metrics: Metrics) -> None:
     with contextlib.suppress(FlightStoreUnavailable):
         await store.ping()
         metrics.redis_is(up=True)
+
+
+def polish_queue(settings: Settings, redis: Redis | RedisCluster) -> RedisPolishQueue:
+    """Return the queue of the site; a preview may be acquired when it is written, or never will be."""
+    site = f"{settings.namespace}/{settings.preview_prefix}"
+    return RedisPolishQueue(redis, site=site, after_s=UNWRITTEN_S, lease_s=2 * settings.invoke_timeout)
+
+
+def _polish(settings: Settings, redis: Redis | RedisCluster) -> SharedPolish:
+    rate = RedisQuota(redis, f"{settings.namespace}/polish", settings.max_polishes_per_second, 1)
+    return SharedPolish(polish_queue(settings, redis), rate)
 
 
 def _quota(settings: Settings, redis: Redis | RedisCluster | None) -> Quota | None:

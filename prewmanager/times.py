@@ -14,6 +14,10 @@ _UNSEEN_S = 10.0  # Amazon's S3 shows at once what was written; some stores need
 UNWRITTEN_S = 30
 
 
+# Of the answers of a flight, where its preview is polished later: caches keep them no longer, and ask S3 then.
+KEPT_BRIEFLY_S = 300
+
+
 def timing(settings: Settings) -> Timing:
     """Return the deadlines of a flight."""
     return Timing(

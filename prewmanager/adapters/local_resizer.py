@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import multiprocessing
+import os
 import resource
 import signal
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import TimeoutError as WorkerTimeoutError
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache, partial
 from multiprocessing.connection import Connection
@@ -26,6 +29,7 @@ from prewmanager.errors import (
     ResizerFailed,
 )
 from prewmanager.resizing.contract import ResizeContract
+from prewmanager.resizing.polish import PolishJob, PolishResult
 from prewmanager.resizing.render import RenderJob, RenderResult
 
 if TYPE_CHECKING:
@@ -52,6 +56,13 @@ def _resize(event: dict[str, Any], number: int, timeout_s: float) -> dict[str, A
     response = run(event, remaining, left)
     threads.do(left.work, partial(_report, number) if response.get("written") is False else _nothing)
     return response
+
+
+def _polish(event: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+    remaining = _Remaining(timeout_s)
+    from lambda_resize.handler import run  # noqa: PLC0415 -- as in `_resize`
+
+    return run(event, remaining)
 
 
 @cache
@@ -90,6 +101,15 @@ def _bound_worker(memory: int, reports: Connection) -> None:
     _reports.append(reports)
 
 
+_NICE = 19  # a polisher's: it gets the CPU that workers leave
+
+
+def _bound_polisher(memory: int, reports: Connection) -> None:
+    """Prepare a process that polishes as a worker, behind all workers."""
+    _bound_worker(memory, reports)
+    os.nice(_NICE)
+
+
 # At shutdown a signal may reach the workers before the service. Until they are bound, pebble's workers exit with
 # SIGTERM's number as their status; they ignore SIGINT, and are killed by SIGHUP.
 _STOP_CODES = frozenset({signal.SIGTERM, -signal.SIGTERM, -signal.SIGHUP})
@@ -114,14 +134,15 @@ class LocalResizer:
         self._writes: WeakValueDictionary[int, asyncio.Future[bool]] = WeakValueDictionary()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._workers = workers
-        self._pool = self._new_pool()
+        self._pool = self._new_pool(workers, _bound_worker)
+        self._polishers: ProcessPool | None = None  # of one process, from the first use on
         self._is_closed = False
 
-    def _new_pool(self) -> ProcessPool:
+    def _new_pool(self, workers: int, initializer: Callable[[int, Connection], None]) -> ProcessPool:
         # spawn: a fork would copy locks held by threads of this process into the workers.
         return ProcessPool(
-            max_workers=self._workers,
-            initializer=_bound_worker,
+            max_workers=workers,
+            initializer=initializer,
             initargs=(WORKER_MEMORY, self._sender),
             context=multiprocessing.get_context("spawn"),
         )
@@ -130,19 +151,39 @@ class LocalResizer:
         """Run the function for the job in a worker. Raises the `PreviewFailed` of its outcome."""
         request, number, write = self._contract.request(job), next(self._numbers), self._expected()
         self._writes[number] = write
-        try:
+        with self._translated():
             response = await self._run(request, number)
+        try:
+            result = self._contract.result(response, job)
+            return result if result.made.stored else replace(result, write=write)
+        except CredentialsRefused as error:  # the workers have this process's
+            raise ReplicaFailed(error.detail) from error
+
+    @property
+    def can_polish(self) -> bool:
+        """Whether there is somebody to polish: the workers are of this version."""
+        return not self._is_closed
+
+    async def polish(self, job: PolishJob) -> PolishResult:
+        """Polish in a process of its own, which leaves workers the CPU. Raises the `PreviewFailed` of its outcome."""
+        if self._polishers is None or not self._polishers.active:
+            self._polishers = self._new_pool(1, _bound_polisher)
+        with self._translated():
+            args = (self._contract.polish_request(job), self._timeout_s)
+            work = self._polishers.schedule(_polish, args=args, timeout=self._timeout_s)
+            response = await asyncio.wrap_future(work)
+        return self._contract.polish_result(response)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
         except WorkerTimeoutError as error:
             raise PhotoTimedOut(f"the worker took longer than {self._timeout_s} s and was stopped") from error
         except ProcessExpired as error:
             raise _death(error) from error
         except RuntimeError as error:  # the pool is broken, or being closed
             raise ReplicaFailed(f"no worker can be started: {error}") from error
-        try:
-            result = self._contract.result(response, job)
-            return result if result.made.stored else replace(result, write=write)
-        except CredentialsRefused as error:  # the workers have this process's
-            raise ReplicaFailed(error.detail) from error
 
     async def _run(self, request: dict[str, Any], number: int) -> dict[str, Any]:
         """Run the function in a worker; in a new pool, where a worker that died idle has broken this one."""
@@ -153,7 +194,7 @@ class LocalResizer:
             if self._is_closed or pool.active:
                 raise
         if pool is self._pool:
-            self._pool = self._new_pool()
+            self._pool = self._new_pool(self._workers, _bound_worker)
             await _ended(pool)
         return await self._schedule(self._pool, request, number)
 
@@ -182,7 +223,9 @@ class LocalResizer:
     async def aclose(self) -> None:
         """Stop the workers, and with them the renderings in progress."""
         self._is_closed = True
-        await _ended(self._pool)
+        for pool in (self._pool, self._polishers):
+            if pool is not None:
+                await _ended(pool)
         if self._loop is not None:
             self._loop.remove_reader(self._receiver.fileno())
         self._receiver.close()

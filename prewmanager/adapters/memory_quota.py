@@ -52,6 +52,10 @@ class MemoryQuota:
         self._whole_at = whole_at + self._step_s
         return 0.0
 
+    async def is_whole(self) -> bool:
+        """Whether nothing of the quota is in use."""
+        return self._whole_at <= self._clock()
+
     def _place(self, client: str, now: float) -> str:
         """Return the client's name among those that have asked lately, or that of all others."""
         if client not in self._decayed_at:

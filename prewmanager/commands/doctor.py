@@ -17,6 +17,7 @@ from prewmanager.commands.checks import Finding, State, credentials_fix, failed,
 from prewmanager.commands.checks.balance import check_balance
 from prewmanager.commands.checks.bucket import check_photos, check_presets, check_previews, check_reader, preview_of
 from prewmanager.commands.checks.function import INVOKE, MAKES, check_invoke, check_makes, check_missing
+from prewmanager.commands.checks.polish import check_polished
 from prewmanager.commands.checks.redis import check_redis, check_sites
 from prewmanager.commands.checks.replicas import check_replicas
 from prewmanager.commands.checks.request_path import check_port, check_request_path
@@ -52,6 +53,7 @@ async def examine(settings: Settings, url: str, photo: str) -> list[Finding]:
         await check_port(settings.host, settings.port),
         *await check_redis(settings.redis_url, settings.redis_password_file),
         *await check_sites(settings),
+        *await check_polished(settings),
     ]
     async with s3_client(region=settings.aws_region, endpoint_url=settings.s3_endpoint) as client:
         previews = S3Permissions(client, settings.preview_bucket_name)

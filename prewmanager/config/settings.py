@@ -26,7 +26,8 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from prewmanager.config.environment import malformed, meaningless
-from prewmanager.config.errors import explain, too_long, too_short, unknown_variables
+from prewmanager.config.errors import explain, too_long, unknown_variables
+from prewmanager.config.fitting import misfit_of
 from prewmanager.config.names import Bucket, Function, Host, Hosts, Region, namespace_of, region_of
 from prewmanager.config.presets import ParsedPreset, PresetName
 from prewmanager.errors import InvalidSettings
@@ -127,6 +128,15 @@ class Settings(BaseSettings):
     max_invocations: Count = Field(64, description="most concurrent invocations of one process")
     resize_workers: Count = Field(2, description="worker processes if no function is set")
 
+    polish: bool = Field(
+        False,
+        description="render each preview that somebody waited for once more where nobody waits, at the effort "
+        "`small`; it replaces the first one if it has 5 % fewer bytes. Needs Redis",
+    )
+    max_polishes_per_second: Rate = Field(
+        1, description="most previews that are polished in a second, over all replicas"
+    )
+
     result_ttl: Seconds = Field(
         10, description="how long a finished result stays cached in Redis; 10 s longer where S3 may not show it yet"
     )
@@ -190,26 +200,9 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Settings:
-        if self.source_prefix == self.preview_prefix:
-            raise ValueError(
-                f"PREW_PREVIEW_PREFIX={self.preview_prefix} must differ from PREW_SOURCE_PREFIX: change one"
-            )
-        if self.lambda_timeout > self.invoke_timeout:
-            raise ValueError(too_long(self, "lambda_timeout", "must not be longer than", "invoke_timeout"))
-        if self.lock_ttl <= self.invoke_timeout:
-            raise ValueError(too_short(self, "lock_ttl", "must be longer than", "invoke_timeout"))
-        if self.lease > self.lock_ttl:
-            raise ValueError(too_long(self, "lease", "must not be longer than", "lock_ttl"))
-        takeover = 2 * self.invoke_timeout + self.lease
-        if self.wait_timeout < takeover:
-            raise ValueError(
-                f"PREW_WAIT_TIMEOUT={self.wait_timeout:g} leaves no time for one takeover: set it to {takeover:g} or "
-                "more (twice PREW_INVOKE_TIMEOUT plus PREW_LEASE), or lower those"
-            )
-        if self.fallback_after is not None and self.fallback_after >= self.wait_timeout:
-            raise ValueError(too_long(self, "fallback_after", "must be shorter than", "wait_timeout"))
-        if self.proxy_read_timeout <= self.wait_timeout:
-            raise ValueError(too_short(self, "proxy_read_timeout", "must be longer than", "wait_timeout"))
+        misfit = misfit_of(self)
+        if misfit is not None:
+            raise ValueError(misfit)
         return self
 
     @model_validator(mode="after")

@@ -30,13 +30,14 @@ class ObjectHead:
     """One object's metadata.
 
     `fingerprint` is that of the preset by which a preview was rendered, `source_etag` that of the photo, without its
-    quotes; None if the object does not say.
+    quotes; None if the object does not say. `polished`: it has replaced one in more bytes.
     """
 
     made: Made
     modified: datetime
     fingerprint: str | None
     source_etag: str | None = None
+    polished: bool = False
 
 
 class ListedPage(NamedTuple):

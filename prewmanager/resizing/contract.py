@@ -33,6 +33,7 @@ from prewmanager.errors import (
 from prewmanager.previews.catalogue import Preview
 from prewmanager.previews.outcome import Failure, Made, Outcome
 from prewmanager.request_context import context_fields
+from prewmanager.resizing.polish import Polished, PolishJob, PolishResult
 from prewmanager.resizing.render import InvocationCost, RenderJob, RenderResult
 from prewmanager_presets import Effort
 
@@ -77,25 +78,38 @@ class ResizeContract:
     def request(self, job: RenderJob) -> dict[str, Any]:
         """Build the function's event for a job."""
         return {
-            "src_key": job.preview.photo_key,
+            **self._photo_and_preview(job.preview, self.effort),
+            **({"find": True} if job.find else {}),
+            **({"answer_first": self._answer_first} if job.answer_first else {}),
+            **({"also": [self._preset_fields(each, self.effort) for each in job.companions]} if job.companions else {}),
+            **context_fields(),
+        }
+
+    def polish_request(self, job: PolishJob) -> dict[str, Any]:
+        """Build the function's event for polishing a preview.
+
+        A function that cannot polish finds the preview, which is stored, and leaves it as it is.
+        """
+        polish = {"etag": job.etag, "source_etag": job.source_etag, "max_bytes": job.max_bytes}
+        return {**self._photo_and_preview(job.preview, "small"), "find": True, "polish": polish}
+
+    def _photo_and_preview(self, preview: Preview, effort: Effort | None) -> dict[str, Any]:
+        return {
+            "src_key": preview.photo_key,
             "src_bucket": self.source_bucket,
             "dst_bucket": self.preview_bucket,
             "root_folder": self.preview_prefix,
             "rewrite_part": self.source_prefix,
-            **self._preset_fields(job.preview),
+            **self._preset_fields(preview, effort),
             "cache_control": self.cache_control,
             **({"thumbhash": True} if self.thumbhash else {}),
-            **({"find": True} if job.find else {}),
-            **({"answer_first": self._answer_first} if job.answer_first else {}),
-            **({"also": [self._preset_fields(each) for each in job.companions]} if job.companions else {}),
-            **context_fields(),
         }
 
-    def _preset_fields(self, preview: Preview) -> dict[str, Any]:
+    def _preset_fields(self, preview: Preview, effort: Effort | None) -> dict[str, Any]:
         preset = preview.preset
         return {
             "preset_name": preview.preset_name,
-            **preset.spec_at(self.effort or preset.effort),
+            **preset.spec_at(effort or preset.effort),
             "fingerprint": preset.fingerprint,
         }
 
@@ -114,18 +128,24 @@ class ResizeContract:
         companions = dict(self._companions(job.companions, known.get("also"), made.thumbhash))
         return RenderResult(made, companions, known.get("found") is True, _strings(known.get("can")))
 
+    def polish_result(self, response: object) -> PolishResult:
+        """Read the function's response to `polish_request`; one that does not say what it did cannot polish.
+
+        Raises as `result`.
+        """
+        known = _succeeded(response)
+        outcome, size = known.get("polished"), known.get("size")
+        if outcome not in set(Polished) or not isinstance(size, int):
+            return PolishResult(Polished.UNABLE, 0)
+        return PolishResult(Polished(outcome), size)
+
     def _made(self, response: object) -> Made:
         """Read one preview.
 
         A response without data means that the preview is in the bucket and was too large to be inlined. Fields that an
         older function leaves out get the values that it stores. No ETag is computed for what is not written yet.
         """
-        if not isinstance(response, dict) or not isinstance(response.get("status"), bool):
-            raise ResizerFailed(f"the function's response is not one of the contract: {str(response)[:200]}")
-        if not response["status"]:
-            failure = _FAILURES.get(str(response.get("kind")), ResizerFailed)
-            failure = PhotoHidden if failure is PhotoMissing and response.get("denied") is True else failure
-            raise failure(str(response.get("error", "the function gave no reason")), _RETRY_AFTER_S.get(failure))
+        response = _succeeded(response)
         body = _decoded(response.get("data"))
         size = len(body) if body is not None else response.get("size")
         content_type = str(response.get("content_type"))
@@ -158,6 +178,17 @@ class ResizeContract:
                 continue  # says nothing of the photo: whoever waits for the companion has it rendered by itself
             except PreviewFailed as error:
                 yield preview.preset_name, Failure.of(error)
+
+
+def _succeeded(response: object) -> dict[str, Any]:
+    """Return a response that reports no failure. Raises the failure, or `ResizerFailed` where it is no response."""
+    if not isinstance(response, dict) or not isinstance(response.get("status"), bool):
+        raise ResizerFailed(f"the function's response is not one of the contract: {str(response)[:200]}")
+    if not response["status"]:
+        failure = _FAILURES.get(str(response.get("kind")), ResizerFailed)
+        failure = PhotoHidden if failure is PhotoMissing and response.get("denied") is True else failure
+        raise failure(str(response.get("error", "the function gave no reason")), _RETRY_AFTER_S.get(failure))
+    return response
 
 
 def _log_other_version(response: object, preview: Preview) -> None:

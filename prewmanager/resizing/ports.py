@@ -59,6 +59,10 @@ class Quota(Protocol):
         """
         ...
 
+    async def is_whole(self) -> bool:
+        """Whether nothing of the quota is in use; it costs nothing."""
+        ...
+
 
 class CostMeter(Protocol):
     """Counts what is paid for."""

@@ -20,6 +20,7 @@ from prewmanager.telemetry.buffer import MetricsBuffer
 from prewmanager.telemetry.cost_meter import CostMetrics
 from prewmanager.telemetry.flights import SECONDS, FlightMetrics
 from prewmanager.telemetry.logging import LOG
+from prewmanager.telemetry.polishing import PolishMetrics
 from prewmanager.telemetry.processes import WorkersCollector, worker_deaths
 
 # One more series for each counter and histogram, which Prometheus has no use for.
@@ -49,6 +50,7 @@ class Metrics:
         self.flush = self._buffer.flush
         self.costs = CostMetrics(self.registry, self._buffer)
         self.flights = FlightMetrics(self.registry, self._buffer)
+        self.polish = PolishMetrics(self.registry)
         self.took_over, self.crashed, self.refused = self.flights.took_over, self.flights.crashed, self.flights.refused
         self.write_lost, self.request_crashed = self.flights.write_lost, self.flights.defects.inc
         without_redis = "Flights of this process alone, since Redis is away or has an error for them"

@@ -68,6 +68,16 @@ async def test_after_the_returned_time_there_is_one_and_just_one(quotas: Quotas)
     assert await quota.consume("") > 0
 
 
+async def test_it_is_whole_while_nothing_of_it_is_in_use(quotas: Quotas) -> None:
+    quota = quotas.make(0.5, 5)
+    assert await quota.is_whole()
+    await quota.consume("")
+    assert not await quota.is_whole()
+    await quotas.pass_time(2)
+
+    assert await quota.is_whole()
+
+
 async def test_what_is_refused_costs_nothing(quotas: Quotas) -> None:
     quota = quotas.make(0.1, 1)
     await quota.consume("")

@@ -71,7 +71,7 @@ def test_an_unwritten_preview_has_its_bytes_and_no_etag() -> None:
     result = CONTRACT.result(example("response_unwritten"), JOB)
 
     assert (result.made.stored, result.made.etag, result.made.body) == (False, "", b"\xff\xd8\xff\xe0\x00\x10")
-    assert result.can == {"find", "answer_first"}
+    assert result.can == {"find", "answer_first", "polish"}
     assert CONTRACT.result(example("response_full"), JOB).made.stored
 
 
@@ -84,7 +84,7 @@ def test_an_unwritten_preview_without_its_bytes_is_none() -> None:
 def test_a_preview_that_was_found_comes_as_found() -> None:
     found = CONTRACT.result(example("response_found"), JOB)
 
-    assert (found.found, set(found.can), found.made.body) == (True, {"find"}, b"\xff\xd8\xff\xe0\x00\x10")
+    assert (found.found, set(found.can), found.made.body) == (True, {"find", "polish"}, b"\xff\xd8\xff\xe0\x00\x10")
     assert found.made.cache_control == "public, max-age=31536000"
 
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from lambda_resize import batch
 from lambda_resize import handler as module
-from lambda_resize.storage import MAX_AGE_S, Storage, StoredPhoto
+from lambda_resize.storage import MAX_AGE_S, Storage
+from lambda_resize.stored import StoredPhoto
 
 _PAUSE_S = 0.005
 

@@ -20,7 +20,8 @@ from lambda_resize.errors import StorageFailed
 from lambda_resize.handler import handler, run
 from lambda_resize.request import parse
 from lambda_resize.settings import Settings
-from lambda_resize.storage import LONGEST_WRITE_S, Storage, StoredPhoto
+from lambda_resize.storage import LONGEST_WRITE_S, Storage
+from lambda_resize.stored import StoredPhoto
 from prewmanager.times import UNWRITTEN_S
 from tests.contract_examples.examples import example
 from tests.lambda_resize.pictures import encode, gradient
@@ -71,7 +72,7 @@ def test_where_nothing_can_follow_the_answer_the_preview_is_written_first(bucket
     """Lambda without its extension, and at the edge."""
     answer = handler(REQUEST, None)
 
-    assert answer["can"] == ["find"]
+    assert answer["can"] == ["find", "polish"]
     assert "written" not in answer
     assert answer["etag"] == bucket.head_object(Bucket="photos", Key=PREVIEW)["ETag"]
 

@@ -18,7 +18,8 @@ from lambda_resize.batch import MAX_READS, render_batch
 from lambda_resize.errors import Missing, StorageFailed
 from lambda_resize.request import ResizeRequest, parse
 from lambda_resize.settings import Settings
-from lambda_resize.storage import Storage, StoredPhoto
+from lambda_resize.storage import Storage
+from lambda_resize.stored import StoredPhoto
 from tests.contract_examples.examples import example
 from tests.lambda_resize.pictures import encode
 from tests.support.private_listing import private_listing

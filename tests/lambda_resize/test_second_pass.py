@@ -29,7 +29,8 @@ from lambda_resize.batch import render_batch
 from lambda_resize.errors import ResizeError, StorageFailed
 from lambda_resize.request import ResizeRequest, parse
 from lambda_resize.settings import Settings
-from lambda_resize.storage import Storage, StoredPhoto
+from lambda_resize.storage import Storage
+from lambda_resize.stored import StoredPhoto
 from tests.contract_examples.examples import example
 from tests.lambda_resize.bucket_event import eventbridge_event
 from tests.lambda_resize.buckets import own_bucket

@@ -154,6 +154,9 @@ async def test_a_used_up_quota_is_overloaded_until_there_is_more() -> None:
         async def consume(self, client: str) -> float:  # noqa: ARG002 -- there is one
             return next(waits)
 
+        async def is_whole(self) -> bool:
+            return True
+
     limited = ConcurrencyLimitedResizer(RetryingResizer(scripted, within_s=1), Load(at_once=1), max_wait_s=1)
     rate_limited = RateLimitedResizer(limited, Quota())
     result = await rate_limited.resize(job("/prew/card/a.jpg", "/prew/thumb/a.jpg"))

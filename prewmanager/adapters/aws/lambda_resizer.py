@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Any
 
 import aiohttp
 import orjson
@@ -19,6 +20,7 @@ from prewmanager.errors import (
     ResizerFailed,
 )
 from prewmanager.resizing.contract import ResizeContract, invocation_cost
+from prewmanager.resizing.polish import PolishJob, PolishResult
 from prewmanager.resizing.ports import CostMeter
 from prewmanager.resizing.render import InvocationCost, RenderJob, RenderResult
 
@@ -49,11 +51,28 @@ class LambdaResizer:
         self._client = client
         self._contract = contract
         self._cost_meter = cost_meter
+        self._can_polish = False
 
     async def resize(self, job: RenderJob) -> RenderResult:
         """Invoke the function once for the job. Raises the `PreviewFailed` of its outcome."""
-        preset = job.preview.preset_name
-        reply = await self._invoke(orjson.dumps(self._contract.request(job)))
+        response = await self._response(self._contract.request(job), job.preview.preset_name)
+        result = self._contract.result(response, job)
+        self._can_polish = "polish" in result.can
+        return result
+
+    @property
+    def can_polish(self) -> bool:
+        """Whether the function has said so in its last answer: one of another version would just render."""
+        return self._can_polish
+
+    async def polish(self, job: PolishJob) -> PolishResult:
+        """Invoke the function once to polish. Raises the `PreviewFailed` of its outcome."""
+        response = await self._response(self._contract.polish_request(job), job.preview.preset_name)
+        return self._contract.polish_result(response)
+
+    async def _response(self, request: dict[str, Any], preset: str) -> object:
+        """Invoke the function, and meter what it cost this preset."""
+        reply = await self._invoke(orjson.dumps(request))
         if "X-Amz-Function-Error" in reply.headers:
             self._cost_meter.invoked(preset, InvocationCost())
             raise _function_error(reply.body)
@@ -63,7 +82,7 @@ class LambdaResizer:
             self._cost_meter.invoked(preset, InvocationCost())
             raise ResizerFailed(f"the function's response is not JSON: {reply.body[:200]!r}") from error
         self._cost_meter.invoked(preset, invocation_cost(response))
-        return self._contract.result(response, job)
+        return response
 
     async def ping(self) -> None:
         """Check by a dry run that the function exists and may be invoked, without running it.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 64 * 1024
 _RESUMPTIONS = 5
 # The resize function's names in the object's metadata.
-_FINGERPRINT, _SOURCE_ETAG, _THUMBHASH = "preset-fingerprint", "source-etag", "thumbhash"
+_FINGERPRINT, _SOURCE_ETAG, _THUMBHASH, _POLISHED = "preset-fingerprint", "source-etag", "thumbhash", "polished"
 _CONNECT = timedelta(seconds=1)
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _DENIED = "<Code>AccessDenied</Code>"
@@ -136,8 +136,8 @@ class S3PreviewStore:
         except FileNotFoundError:
             return None
         made = _made(got.meta, got.attributes, None)
-        described = (got.attributes.get(name) for name in (_FINGERPRINT, _SOURCE_ETAG))
-        return ObjectHead(made, got.meta["last_modified"], *described)
+        fingerprint, source_etag = (got.attributes.get(name) for name in (_FINGERPRINT, _SOURCE_ETAG))
+        return ObjectHead(made, got.meta["last_modified"], fingerprint, source_etag, _POLISHED in got.attributes)
 
     async def exists(self, key: str) -> bool | None:
         """Whether there is an object under this key; None where S3 does not say, as to who may not read or list."""

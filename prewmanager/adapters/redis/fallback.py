@@ -94,3 +94,10 @@ class FallbackQuota:
             return await self._shared.consume(client)
         except FlightStoreUnavailable:
             return await self._alone.consume(client)
+
+    async def is_whole(self) -> bool:
+        """Whether nothing of that quota is in use."""
+        try:
+            return await self._shared.is_whole()
+        except FlightStoreUnavailable:
+            return await self._alone.is_whole()

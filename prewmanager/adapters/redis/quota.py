@@ -51,6 +51,11 @@ redis.call('PEXPIRE', KEYS[1], math.ceil(kept / 1000) + 1000)
 if wait > 0 then return math.ceil(wait) end
 return 0
 """
+_IS_WHOLE = """
+local time = redis.call('TIME')
+if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then return 1 end
+return tonumber(redis.call('HGET', KEYS[1], 'whole') or '0') <= time[1] * 1000000 + time[2] and 1 or 0
+"""
 
 
 class RedisQuota:
@@ -59,6 +64,7 @@ class RedisQuota:
     def __init__(self, redis: Redis | RedisCluster, namespace: str, per_second: float, burst: int) -> None:
         """`per_second` in the long run, and at most `burst` at once."""
         self._consume = Script(redis, _CONSUME)
+        self._is_whole = Script(redis, _IS_WHOLE)
         self._key = f"{QUOTA_KEY_PREFIX}{namespace}"
         self._arguments = [round(1_000_000 / per_second), burst]
 
@@ -66,3 +72,7 @@ class RedisQuota:
         """Use one resize and return 0, or return the seconds until there is one. Raises `FlightStoreUnavailable`."""
         wait_us = await self._consume(self._key, *self._arguments, client, failed="the quota is out of reach")
         return int(str(wait_us)) / 1_000_000
+
+    async def is_whole(self) -> bool:
+        """Whether nothing of the quota is in use. Raises `FlightStoreUnavailable`."""
+        return bool(await self._is_whole(self._key, failed="the quota is out of reach"))

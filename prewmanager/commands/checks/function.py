@@ -8,6 +8,7 @@ from __future__ import annotations
 from prewmanager.adapters.aws.s3_permissions import S3Permissions
 from prewmanager.app import ReadyResizer
 from prewmanager.commands.checks import Finding, credentials_fix, failed, ok, skipped
+from prewmanager.commands.checks.polish import check_polishes
 from prewmanager.config.settings import Settings
 from prewmanager.errors import (
     CredentialsRefused,
@@ -67,12 +68,13 @@ async def check_makes(
         await permissions.delete(key)  # a function that has timed out may have stored it
         return _not_made(error, photo, settings)
     found = await previews.head(key)
+    polishes = [await check_polishes(resizer, job.preview, found)] if found and settings.polish else []
     deleted = await permissions.delete(key)
     if found is None:
         fix = "the function writes to another bucket or S3 than this command reads: check its AWS_ENDPOINT_URL_S3"
         return [failed(MAKES, f"the function reports success, but {key} is not stored", fix)]
     warning = "" if found.fingerprint else "; it has no fingerprint, so `stale` reports all its previews as changed"
-    findings = [ok(MAKES, f"{made.content_type}, {found.made.size} bytes of {name}{warning}")]
+    findings = [ok(MAKES, f"{made.content_type}, {found.made.size} bytes of {name}{warning}"), *polishes]
     if deleted.code:
         findings.append(failed("function: cleaned up", f"{key}: {deleted.code}", "delete it, or allow s3:DeleteObject"))
     return findings
