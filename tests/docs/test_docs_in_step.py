@@ -70,8 +70,8 @@ def _nginx_table() -> dict[str, str]:
 
 def _built_by_nginx() -> set[str]:
     """Return the template variables that nginx's scripts set."""
-    script = _text(SOURCES / "docker-entrypoint.d" / "19-prewmanager-directives.envsh")
-    return set(re.findall(r"^(PREW_\w+)=", script, re.MULTILINE))
+    scripts = "".join(map(_text, (SOURCES / "docker-entrypoint.d").glob("[12][09]-*.envsh")))
+    return set(re.findall(r"^(PREW_\w+)=", scripts, re.MULTILINE))
 
 
 # The cleaner's alone; docs/operations.md describes it.
