@@ -12,8 +12,8 @@ Effort = Literal["fast", "balanced", "small"]
 EFFORTS: Mapping[Effort, Mapping[str, int]] = MappingProxyType(
     {
         "fast": {},
-        "balanced": {"jpeg": 1, "webp": 2},
-        "small": {"jpeg": 3, "png": 2, "webp": 4, "avif": 3},
+        "balanced": {"jpeg": 2, "webp": 4},
+        "small": {"jpeg": 3, "png": 2, "webp": 6, "avif": 3},
     }
 )
 

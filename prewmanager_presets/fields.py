@@ -10,6 +10,7 @@ from typing import Any
 
 from prewmanager_presets.efforts import EFFORTS, Effort, efforts_at
 from prewmanager_presets.kinds import Colour, Densities, Flag, Names, Number, PresetError, Word, define, definitions
+from prewmanager_presets.qualities import DEFAULT_QUALITIES, equal_quality
 
 MAX_SIDE = 10_000  # pixels
 CONTENT_POSITIONS = frozenset({"attention", "entropy"})  # chosen by content; used by `cover` only
@@ -26,6 +27,11 @@ _FORMAT = (
     "accepts"
 )
 _DENSITIES = "variants for high-density screens: with `2`, `card@2x` has twice the width and height of `card`"
+_CHROMA = Word(("auto", "420", "444"))
+_CHROMA_SAYS = (
+    "resolution of colour: `420` half, `444` whole, `auto` whole where the picture has fine coloured detail, as text; "
+    "unset: `auto`, with `__EFFORT=fast` `420`"
+)
 _EFFORTS = Word(tuple(EFFORTS))
 _EFFORT = "how hard the encoders try: `small` makes the fewest bytes; an effort set for one format counts more"
 _COMPANIONS = "presets that are usually requested next: one invocation renders the missing ones too"
@@ -51,10 +57,10 @@ class Spec:
     )
     format: str = define(_FORMATS, "keep", _FORMAT, always_counts=True)
     quality: int | None = define(
-        _QUALITY, None, "unset: 80 for JPEG and WebP, 50 for AVIF; PNG has none", always_counts=True
+        _QUALITY, None, "as of JPEG, unset: 80; WebP and AVIF get theirs that looks the same", always_counts=True
     )
     jpeg_quality: int | None = define(_QUALITY, None, "quality of JPEG, if it differs from `__QUALITY`", format="jpeg")
-    webp_quality: int | None = define(_QUALITY, None, "likewise for WebP", format="webp")
+    webp_quality: int | None = define(_QUALITY, None, "quality of WebP, by its own scale", format="webp")
     avif_quality: int | None = define(_QUALITY, None, "likewise for AVIF", format="avif")
     jpeg_effort: int | None = define(
         Number(0, 3),
@@ -65,6 +71,7 @@ class Spec:
     png_effort: int | None = define(Number(0, 2), None, "likewise for PNG, up to `2`", format="png")
     webp_effort: int | None = define(Number(0, 6), None, "likewise for WebP, up to `6`", format="webp")
     avif_effort: int | None = define(Number(0, 9), None, "likewise for AVIF, up to `9`", format="avif")
+    chroma: str | None = define(_CHROMA, None, _CHROMA_SAYS)
     enlarge: bool = define(Flag(), False, "scale a smaller photo up", always_counts=True)
     background: str = define(
         Colour(),
@@ -149,9 +156,8 @@ class Preset(Spec):
 
     @cached_property
     def fingerprint(self) -> str:
-        """The fingerprint of what is sent to the function: with the encoders' efforts instead of the dial."""
-        resolved = replace(self, **self._efforts_at(self.effort))
-        return super(Preset, resolved).fingerprint
+        """The fingerprint of what is sent to the function: with the encoders' settings as they resolve."""
+        return super(Preset, replace(self, **self._resolved_at(self.effort))).fingerprint
 
     @cached_property
     def spec(self) -> dict[str, Any]:
@@ -163,11 +169,22 @@ class Preset(Spec):
 
         What is rendered so is the preset's preview in fewer or more bytes, and has the preset's fingerprint.
         """
-        return {name: getattr(self, name) for name in definitions(Spec)} | self._efforts_at(effort)
+        return {name: getattr(self, name) for name in definitions(Spec)} | self._resolved_at(effort)
 
-    def _efforts_at(self, effort: Effort) -> dict[str, Any]:
+    def _resolved_at(self, effort: Effort) -> dict[str, Any]:
+        """Return the encoders' settings that follow from others, of the formats that may come."""
         found = efforts_at(effort, self._formats)
-        return {field: level for field, level in found.items() if getattr(self, field) is None}
+        efforts = {field: level for field, level in found.items() if getattr(self, field) is None}
+        qualities = {f"{name}_quality": self._quality(name) for name in self._formats if name in DEFAULT_QUALITIES}
+        unset = self.chroma is None and self.effort != "fast" and qualities
+        return efforts | qualities | ({"chroma": "auto"} if unset else {})
+
+    def _quality(self, target: str) -> int | None:
+        """Return a format's quality, None where the function uses it without being told."""
+        own: int | None = getattr(self, f"{target}_quality")
+        without = self.quality or DEFAULT_QUALITIES[target]
+        wanted = own or equal_quality(target, self.quality or DEFAULT_QUALITIES["jpeg"])
+        return None if wanted == without else wanted
 
     @property
     def _formats(self) -> tuple[str, ...]:

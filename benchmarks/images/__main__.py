@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from benchmarks import plots
-from benchmarks.images import cold_start, contestants, megapixels, race
+from benchmarks.images import cold_start, contestants, equal, megapixels, race
 from benchmarks.images.photo import landscape
 from benchmarks.parts import ROOT, running_parts
 from benchmarks.report import Report
@@ -34,9 +34,10 @@ def main(quick: Annotated[bool, typer.Option("--quick", help="two minutes, into 
                 medians = race.add_to(report, output, threads, results)
                 if threads == 1:
                     _plot(report, folder, output, medians)
+        sharp = next((each for each in present if each.name == race.SHARP), None)
+        equal.measure(report, folder, work, sharp, console)
         console.print("cold start")
-        with_node = any(each.name == race.SHARP for each in present)
-        times = cold_start.measure(parts.s3(), photo, 5 if quick else 15, with_node=with_node)
+        times = cold_start.measure(parts.s3(), photo, 5 if quick else 15, with_node=sharp is not None)
         _plot(report, folder, "cold", cold_start.add_to(report, times))
     console.print("photos of all sizes")
     megapixels.measure(report, folder, ROOT / ".local" / "megapixels", [1, 24] if quick else [1, 24, 100, 400])

@@ -50,6 +50,7 @@ class Worker:
         limits = {"VIPS_CONCURRENCY": str(threads), "OMP_NUM_THREADS": str(threads)} if threads else {}
         self._contestant = contestant
         self._child_peak_mb = 0.0
+        self.cpu_ms = 0.0
         self._process = subprocess.Popen(
             contestant.argv,
             stdin=subprocess.PIPE,
@@ -59,17 +60,20 @@ class Worker:
             env=plain_environment() | contestant.env | limits,
         )
 
-    def make(self, source: Path, result: Path, width: int, output: str) -> float:
-        """Request one preview; return milliseconds."""
+    def make(self, source: Path, result: Path, width: int, output: str, *, quality: int | None = None) -> float:
+        """Request one preview; return milliseconds. `cpu_ms` has those of CPU, from a worker that says them."""
         request = {"source": str(source), "result": str(result), "width": width, "format": output}
         assert self._process.stdin is not None  # noqa: S101 -- both were asked for
         assert self._process.stdout is not None  # noqa: S101 -- the same
-        self._process.stdin.write(json.dumps(request | {"quality": QUALITY[output]} | self._contestant.options) + "\n")
+        self._process.stdin.write(
+            json.dumps(request | {"quality": quality or QUALITY[output]} | self._contestant.options) + "\n"
+        )
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
         if not answer:
             raise SystemExit(f"{self._contestant.name} ended while it made {output}")
         measured = json.loads(answer)
+        self.cpu_ms = float(measured.get("cpu_ms", 0.0))
         self._child_peak_mb = measured.get("child_peak_mb", 0.0)
         return float(measured["ms"])
 

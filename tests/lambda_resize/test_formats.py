@@ -15,6 +15,7 @@ from PIL import Image, ImageCms
 from lambda_resize import codecs, finishing
 from lambda_resize.resize import resize
 from prewmanager_presets import Spec
+from prewmanager_presets.qualities import DEFAULT_QUALITIES
 from tests.lambda_resize.pictures import colour, difference, encode, furthest, halves, noise, opened, pixels, rendered
 
 SOURCES = ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "AVIF"]
@@ -150,7 +151,7 @@ def test_quality_has_a_default_and_makes_a_difference(target: str) -> None:
     photo = encode(noise(), "PNG")
     sizes = [len(resize(photo, Spec(width=100, format=target, quality=q)).data) for q in (20, 95)]
     assert sizes[0] < sizes[1]
-    default = codecs.ENCODERS[target].quality
+    default = DEFAULT_QUALITIES[target]
     one, other = (resize(photo, Spec(width=100, format=target, quality=each)) for each in (None, default))
     assert one == other
 

@@ -11,9 +11,11 @@ for await (const line of createInterface({ input: process.stdin })) {
   const { source, result, width, format, quality, effort } = JSON.parse(line);
   const data = readFileSync(source);
   const options = { ...(quality && { quality }), ...(effort && { effort }) };
+  const cpu = process.cpuUsage();
   const start = process.hrtime.bigint();
   const image = await sharp(data).autoOrient().resize({ width }).toFormat(format, options).toBuffer();
   const ms = Number(process.hrtime.bigint() - start) / 1e6;
+  const { user, system } = process.cpuUsage(cpu);
   writeFileSync(result, image);
-  console.log(JSON.stringify({ ms }));
+  console.log(JSON.stringify({ ms, cpu_ms: (user + system) / 1000 }));
 }

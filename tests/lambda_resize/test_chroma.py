@@ -1,0 +1,113 @@
+"""Efforts of JPEG and PNG, and the resolution of colour, as the encoders' files say."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+import pyvips
+from PIL import Image, ImageDraw, ImageFilter
+
+from lambda_resize import chroma
+from lambda_resize.resize import resize
+from prewmanager_presets import Spec
+from tests.lambda_resize.pictures import encode, noise
+
+RED, BLUE = "#ff0000", "#0000ff"
+
+
+def _text(ink: str, paper: str) -> bytes:
+    """A page of text in two colours, 201 x 151."""
+    page = Image.new("RGB", (201, 151), paper)
+    draw = ImageDraw.Draw(page)
+    for line in range(10):
+        draw.text((5, 5 + 14 * line), "The quick brown fox jumps over it", fill=ink)
+    return encode(page, "PNG")
+
+
+def _soft() -> bytes:
+    """A picture of soft noise, as photos have it."""
+    return encode(noise().resize((400, 300), Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(4)), "PNG")
+
+
+def _grainy() -> bytes:
+    return encode(noise().resize((400, 300), Image.Resampling.BICUBIC), "PNG")
+
+
+def _made(photo: bytes, **fields: Any) -> bytes:
+    return resize(photo, Spec(width=201, **{"format": "jpeg"} | fields)).data
+
+
+def _subsampling(jpeg: bytes) -> str:
+    return str(pyvips.Image.new_from_buffer(jpeg, "").get("jpeg-chroma-subsample"))
+
+
+@pytest.mark.parametrize(
+    ("photo", "wanted"),
+    [
+        (_text(RED, BLUE), "4:4:4"),
+        (_text(RED, "white"), "4:4:4"),
+        (_text("#222222", "white"), "4:2:0"),
+        (_soft(), "4:2:0"),
+    ],
+    ids=["red on blue", "red on white", "grey text", "photo"],
+)
+def test_colour_is_whole_where_the_picture_has_fine_coloured_detail(photo: bytes, wanted: str) -> None:
+    assert _subsampling(_made(photo, chroma="auto")) == wanted
+
+
+@pytest.mark.parametrize(("word", "wanted"), [("420", "4:2:0"), ("444", "4:4:4"), (None, "4:2:0")])
+def test_the_presets_chroma_goes_before_the_pictures_own(word: str | None, wanted: str) -> None:
+    assert _subsampling(_made(_text(RED, BLUE), chroma=word)) == wanted
+
+
+def test_a_large_picture_is_not_held_in_memory_to_be_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chroma, "MAX_PIXELS", 201 * 151 - 1)
+
+    assert _subsampling(_made(_text(RED, BLUE), chroma="auto")) == "4:2:0"
+
+
+def test_a_grey_picture_has_no_colour_to_measure() -> None:
+    assert _made(encode(noise().convert("L"), "PNG"), chroma="auto")
+
+
+@pytest.mark.parametrize("target", ["webp", "avif"])
+def test_coloured_text_is_nearer_to_the_photo(target: str) -> None:
+    page = _text(RED, BLUE)
+
+    def error(word: str | None) -> float:
+        made = Image.open(io.BytesIO(_made(page, format=target, chroma=word, quality=85))).convert("RGB")
+        exact = Image.open(io.BytesIO(page))
+        return float(np.abs(np.asarray(made, float) - np.asarray(exact, float)).mean())
+
+    assert error("auto") == error("444") < error("420")
+    assert error("420") == error(None)
+
+
+def test_each_effort_of_jpeg_has_fewer_bytes_at_the_same_quality() -> None:
+    """0 is sharp's, baseline; the others are progressive, with other tables."""
+    photo = _grainy()
+    made = [_made(photo, jpeg_effort=effort, quality=80) for effort in (0, 1, 2, 3)]
+    pixels = [np.asarray(Image.open(io.BytesIO(each)).convert("L"), float) for each in made]
+    errors = [
+        float(np.abs(each - np.asarray(Image.open(io.BytesIO(_made(photo, format="png"))).convert("L"))).mean())
+        for each in pixels
+    ]
+
+    assert made[0] == _made(photo)
+    assert ["progressive" in Image.open(io.BytesIO(each)).info for each in made] == [False, True, True, True]
+    sizes = list(map(len, made))
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[1] < sizes[0]
+    assert max(errors) < 1.35 * min(errors)
+
+
+def test_an_effort_of_png_has_fewer_bytes_and_the_same_pixels() -> None:
+    photo = _grainy()
+    made = [_made(photo, format="png", png_effort=effort) for effort in (None, 0, 1, 2)]
+
+    assert made[0] == made[1]
+    assert len(made[3]) < len(made[1])
+    assert len({Image.open(io.BytesIO(each)).tobytes() for each in made}) == 1
