@@ -23,6 +23,7 @@ _FIRST_BYTES = {
     b"\xff\x4f\xff\x51": "jp2",
     b"8BPS": "psd",
 }
+_MOVING = frozenset({"avis", "png"})  # a PSD's frames would be its layers
 ALWAYS = frozenset(FORMATS) - {"png"}  # which is decoded here where it moves
 _ORIENTATION = 0x0112
 _METADATA = {"icc-profile-data": "icc_profile", "exif-data": "exif", "xmp-data": "xmp"}  # libvips' name, Pillow's
@@ -69,9 +70,8 @@ class Pictures:
             self.size = Size(*self._image.size)
             # A PNG may have a picture for programs that know no animation, which is not shown as a part of it.
             self._first = int(getattr(self._image, "default_image", False))
-            self.count = max(1, int(getattr(self._image, "n_frames", 1)) - self._first)
-            if source_format in {"psd", "ico"}:  # whose further frames are layers, and sizes
-                self.count = 1
+            moves = source_format in _MOVING
+            self.count = max(1, int(getattr(self._image, "n_frames", 1)) - self._first) if moves else 1
 
     def picture(self) -> pyvips.Image:
         """Decode the first picture, with its profile and orientation. Raises `Corrupt`, `Unsupported`."""

@@ -11,7 +11,7 @@ import pyvips
 
 from lambda_resize import amended, by_pillow, colours, containers, jxl, metadata, pdf, vips
 from lambda_resize.by_pillow import Pictures
-from lambda_resize.containers import avis, gif, heif, icc, jpeg_damage, png, tiff
+from lambda_resize.containers import avis, bounds, gif, heif, icc, jpeg_damage, png, tiff
 from lambda_resize.containers.cicp import Coding
 from lambda_resize.containers.credit import Credits
 from lambda_resize.deadline import Deadline
@@ -26,9 +26,6 @@ MAX_BANDS = 5  # CMYK and transparency; a TIFF may declare thousands, each of wh
 # a pixel, so a PNG of 2 KB that declares 2 million by 48 pixels, far below the limit of its area, takes 3.4 GB.
 MAX_SIDE = 65_535
 WHOLE_FRAME = frozenset({"webp", "gif", "heif"})  # decoders that hold the whole frame, as all do if it is interlaced
-# Parts of the limit of a frame: Pillow's decoders and the copies between them take up to 28 bytes a pixel, and JPEG
-# 2000's up to 0.7 µs.
-PILLOWS_SHARE, JPEG_2000S_SHARE = 4, 8
 MOVING = frozenset({"webp", "gif"})
 FAIL_ON = {"jpeg": "warning", "tiff": "error"}  # what is an error besides libvips' own
 # A JPEG that is decoded row by row counts half: 200 megapixels take 0.3 s and 60 MB, since its decoder shrinks it.
@@ -116,7 +113,7 @@ class Photo:
         """The photo at its full size; HEIC is already decoded, and upright."""
         if self.format in by_pillow.ALWAYS:
             size = self._pictures.size
-            share = JPEG_2000S_SHARE if self.format == "jp2" else PILLOWS_SHARE
+            share = bounds.JPEG_2000S_SHARE if self.format == "jp2" else bounds.PILLOWS_SHARE
             self._check(Size(size.width, size.height * self.frames), size, whole=True, share=share)
             self.deadline.check()
             return colours.described(_with_tamed_profile(self._pictures.picture()), self.coding)
@@ -124,7 +121,7 @@ class Photo:
             return pyvips.Image.black(*self._page_of_pdf.size, bands=3).copy(interpretation="srgb")
         if self.format == "jxl":
             picture = jxl.opened(self.file.data)
-            self._check(picture.size, picture.size, whole=True, share=PILLOWS_SHARE)
+            self._check(picture.size, picture.size, whole=True, share=bounds.PILLOWS_SHARE)
             coding = picture.header.coding or Coding()
             return colours.described(_with_tamed_profile(picture.decode(self.deadline)), coding)
         if self.format == "heif" and heif.is_hevc(self.file.data):

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
-from lambda_resize.containers import avis, gif, heif, jpeg, jxl, png, svg, tiff, webp
+from lambda_resize.containers import avis, bmp, gif, heif, ico, jpeg, jpeg2000, jxl, png, psd, svg, tiff, webp
 from lambda_resize.containers.cicp import Coding
 
 # From a file and the limit of a frame in pixels to the file that the decoder gets.
 _CHECKS: Mapping[str, Callable[[bytes, int], bytes]] = {
     "avis": avis.checked,
+    "bmp": bmp.checked,
     "gif": gif.checked,
     "heif": heif.checked,
+    "ico": ico.checked,
+    "jp2": jpeg2000.checked,
     "jpeg": jpeg.checked,
     "jxl": jxl.checked,
     "png": png.checked,
+    "psd": psd.checked,
     "svg": svg.checked,
     "tiff": tiff.checked,
     "webp": webp.checked,

@@ -6,12 +6,14 @@ The syntax is that of the AV1 specification, 5.5 (sequence header).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from lambda_resize.containers import bounds
 from lambda_resize.containers.bits import Bits
 from lambda_resize.containers.cicp import UNSPECIFIED, Coding
 
 _SEQUENCE, _FRAME_HEADER, _FRAME = 1, 3, 6  # types of units ("OBU")
+_HEADER = 1000  # bytes that hold any sequence's, of 32 operating points
 
 
 def frames(data: bytes) -> int:
@@ -24,10 +26,27 @@ def profile(data: bytes) -> int:
     return max((first >> 5 for kind, first, _ in _units(data) if kind == _SEQUENCE), default=0)
 
 
+class Sample(NamedTuple):
+    """How many units and frames there are, and how many pixels a frame may have."""
+
+    units: int
+    frames: int
+    pixels: int
+
+
+def sample(data: bytes) -> Sample:
+    """Return what decoding a picture of a sequence takes."""
+    found = list(_units(data))
+    starts = [at for kind, _, at in found if kind == _SEQUENCE]
+    sizes = [_begin(Bits(data[at : at + _HEADER]))[2:] for at in starts]
+    count = sum(kind in {_FRAME_HEADER, _FRAME} for kind, _, _ in found)
+    return Sample(len(found), count, max((width * height for width, height in sizes), default=0))
+
+
 def coding(data: bytes) -> Coding | None:
     """Return what the first sequence says of its colours, `limited` whatever has them; None if there is none."""
     start = next((at for kind, _, at in _units(data) if kind == _SEQUENCE), None)
-    return None if start is None else _colours(Bits(data[start : start + 200]))
+    return None if start is None else _colours(Bits(data[start : start + _HEADER]))
 
 
 def _units(data: bytes) -> Iterator[tuple[int, int, int]]:
@@ -53,7 +72,8 @@ def _leb128(data: bytes, at: int) -> tuple[int, int]:
     return value, at + 8
 
 
-def _colours(bits: Bits) -> Coding:
+def _begin(bits: Bits) -> tuple[int, int, int, int]:
+    """Read a sequence's profile, whether its header is a reduced one, and the largest width and height of a frame."""
     sequence = bits.read(3)
     bits.skip(1)
     reduced = bits.read(1)
@@ -62,7 +82,11 @@ def _colours(bits: Bits) -> Coding:
     else:
         _skip_operating_points(bits)
     width, height = bits.read(4) + 1, bits.read(4) + 1
-    bits.skip(width + height)
+    return sequence, reduced, bits.read(width) + 1, bits.read(height) + 1
+
+
+def _colours(bits: Bits) -> Coding:
+    sequence, reduced, _, _ = _begin(bits)
     if not reduced and bits.read(1):  # numbers of frames
         bits.skip(7)
     bits.skip(3)

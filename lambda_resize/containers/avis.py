@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lambda_resize.containers import av1, bounds, boxes
+from lambda_resize.containers import av1, bounds, boxes, heif
 from lambda_resize.containers.cicp import Coding
 from lambda_resize.errors import Corrupt
 
 _BRAND = b"avis"
-_INSIDE = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
+_EXIF, _UNKNOWN = b"Exif", b"none"  # kinds of items
+_TO_TABLES = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
 _ENTRY = 8 + 8 + 70  # of a description: counts and box, then what all pictures have
 _FRAMES_OF_A_SAMPLE = 8  # a picture may be built from layers, and from frames that are not shown
 _MAX_SAMPLES = 10_000
@@ -23,19 +24,28 @@ def is_moving(data: bytes) -> bool:
 
 
 def checked(data: bytes, max_frame_pixels: int) -> bytes:
-    """Return the file.
+    """Return the file without its EXIF data, of which Pillow reads all; which side is up, the container says.
+
+    Its decoder scales pictures that are larger than the container says, so that what they say themselves counts.
 
     Raises:
         TooLarge: See `bounds`.
-        Corrupt: A sample is not where it should be.
+        Corrupt: A sample is not where it should be, or the description of a picture contradicts itself.
+        Unsupported: That is of a kind that is not followed here.
     """
-    for table in _tables(data):
-        for at, size in _samples(table):
-            if at + size > len(data):
-                raise Corrupt("avis: it ends within a frame")
-            bounds.check_work("frames of a sample", av1.frames(data[at : at + size]), _FRAMES_OF_A_SAMPLE)
-    bounds.check_work("the pictures", max((w * h for w, h in _sizes(data)), default=0), max_frame_pixels)
-    return data
+    heif.checked(data, max_frame_pixels)  # its decoder may take that picture instead
+    read = units = 0
+    for at, size in (place for table in _tables(data) for place in _samples(table)):
+        if at + size > len(data):
+            raise Corrupt("avis: it ends within a frame")
+        read += size
+        bounds.check_shared("samples", read, len(data))
+        sample = av1.sample(data[at : at + size])
+        units += sample.units
+        bounds.check_parts("AV1 units of samples", units)
+        bounds.check_work("frames of a sample", sample.frames, _FRAMES_OF_A_SAMPLE)
+        bounds.check_work("the pictures", sample.pixels, max_frame_pixels // bounds.PILLOWS_SHARE)
+    return _without_exif(data)
 
 
 def coding(data: bytes) -> Coding:
@@ -51,18 +61,35 @@ def coding(data: bytes) -> Coding:
     return Coding()
 
 
-def _sizes(data: bytes) -> Iterator[tuple[int, int]]:
-    for table in _tables(data):
-        entry = table.get(b"stsd", memoryview(b""))[16:]
-        yield int.from_bytes(entry[24:26]), int.from_bytes(entry[26:28])
+def _without_exif(data: bytes) -> bytes:
+    """Return the file in which EXIF data are of a kind that no decoder knows."""
+    copy = bytearray(data)
+    whole = [memoryview(copy)]
+    tracks = _inside(_inside(whole, b"moov"), b"trak")
+    metas = _inside([*whole, *tracks], b"meta")
+    found = [
+        kind
+        for content in _inside([each[4:] for each in metas], b"iinf")
+        for _, kind in boxes.places_of_kinds(content)
+        if kind == _EXIF
+    ]
+    for kind in found:
+        kind[:] = _UNKNOWN
+    return bytes(copy) if found else data
+
+
+def _inside(contents: list[memoryview], wanted: bytes) -> list[memoryview]:
+    """Return the content of each box of that name that is in one of those."""
+    found = [inside for content in contents for name, inside in boxes.children(content) if name == wanted]
+    bounds.check_parts("HEIF boxes", len(found))
+    return found
 
 
 def _tables(data: bytes) -> Iterator[dict[bytes, memoryview]]:
     """Yield the tables of each track."""
     contents = [memoryview(data)]
-    for wanted in _INSIDE:
-        contents = [inside for content in contents for name, inside in boxes.children(content) if name == wanted]
-        bounds.check_parts("HEIF boxes", len(contents))
+    for wanted in _TO_TABLES:
+        contents = _inside(contents, wanted)
     yield from (boxes.parts(content) for content in contents)
 
 

@@ -16,9 +16,18 @@ MAX_PARTS = {
     "HEIF references": 10_000,
     "HEIF boxes": 10_000,
     "AV1 units": 10_000,
+    "AV1 units of samples": 50_000,  # 10,000 samples, mostly of a frame or two
     "HEVC units": 10_000,  # libheif keeps each
     "TIFF directories": 2_000,
     "TIFF entries": 100_000,
+    "JPEG 2000 boxes": 1_000,
+    "JPEG 2000 markers": 20_000,  # of 12 megapixels, tiles of 64 pixels a side are 3,051
+    "JPEG 2000 tiles": 10_000,
+    "JPEG 2000 blocks": 500_000,  # of 12 megapixels, those of 64 pixels a side are 3,051 a channel
+    "JPEG 2000 steps": 10_000_000,  # places x channels x resolutions x layers where its decoder looks for a packet
+    "ICO pictures": 1_000,
+    "PSD rows": 30_000,  # the format's limit
+    "PSD resources": 10_000,
     "SVG elements": 100_000,  # with those that `use` repeats, and what counts as several, see below
     "SVG references": 10_000,
     "SVG levels": 256,  # libxml2's own limit
@@ -32,6 +41,9 @@ PIXELS_OF_AN_ELEMENT = 250  # of a picture inside a drawing; all together have 2
 SCANS_OF_A_FRAME = 50
 # Pixels of all pictures that a frame is made of, likewise: tiles and blocks stand out over its edge.
 TILES_OF_A_FRAME = 1.1
+# Parts of the limit of a frame: Pillow's decoders and the copies between them take up to 28 bytes a pixel, JPEG 2000's
+# up to 0.7 µs, and that of BMP's run lengths, which is Python, up to 0.9 µs for a code or a pixel.
+PILLOWS_SHARE, JPEG_2000S_SHARE, RUN_LENGTHS_SHARE = 4, 8, 16
 # A part of a file that several others point at is read for each; of real files, nothing is.
 MAX_SHARING = 4
 SLACK_BYTES = 1_000_000

@@ -52,11 +52,6 @@ class Cursor:
         self._at += size
         return int.from_bytes(self._data[self._at - size : self._at])
 
-    def name(self) -> bytes:
-        """Return the next four bytes."""
-        self._at += 4
-        return bytes(self._data[self._at - 4 : self._at])
-
     def __bool__(self) -> bool:
         return self._at < len(self._data)
 
@@ -88,18 +83,22 @@ def parts(data: memoryview) -> dict[bytes, memoryview]:
 
 
 def kinds(content: memoryview) -> dict[int, bytes]:
-    """Return the kind of each item, from `iinf`."""
-    version = content[0] if content else 0
+    """Return the kind of each item, from `iinf`. Raises `Corrupt` if it says so twice."""
     found: dict[int, bytes] = {}
+    for item, kind in places_of_kinds(content):
+        _check_new(item, found)
+        found[item] = bytes(kind)
+    return found
+
+
+def places_of_kinds(content: memoryview) -> Iterator[tuple[int, memoryview]]:
+    """Yield each item's number, and the four bytes that are its kind, from `iinf`."""
+    version = content[0] if content else 0
     for name, entry in children(content[6 if version == 0 else 8 :]):
         if name == b"infe" and entry:
-            cursor = Cursor(entry)
-            wide = cursor.number(4) >> 24 > 2  # noqa: PLR2004 -- from version 3 on
-            item = cursor.number(4 if wide else 2)
-            cursor.number(2)
-            _check_new(item, found)
-            found[item] = cursor.name()
-    return found
+            wide = entry[0] > 2  # noqa: PLR2004 -- from version 3 on
+            at = 10 if wide else 8
+            yield int.from_bytes(entry[4 : at - 2]), entry[at : at + 4]
 
 
 def _check_new(item: int, found: Collection[int]) -> None:

@@ -21,7 +21,7 @@ from lambda_resize.errors import ResizeError
 from lambda_resize.resize import resize_many
 from lambda_resize.settings import Limits
 from prewmanager_presets import Spec
-from tests.fuzz import apart, boxed, drawings, rasters
+from tests.fuzz import apart, boxed, drawings, rarer, rasters
 from tests.fuzz.chance import Chance, changed
 
 GRAMMARS: Mapping[str, Callable[[Chance], bytes]] = {
@@ -35,6 +35,12 @@ GRAMMARS: Mapping[str, Callable[[Chance], bytes]] = {
     "raw": boxed.camera,
     "jxl": apart.jxl,
     "pdf": apart.pdf,
+    "bmp": rarer.bmp,
+    "ico": rarer.ico,
+    "jp2": rarer.jp2,
+    "psd": rarer.psd,
+    "apng": rarer.apng,
+    "avis": rarer.avis,
 }
 SPECS = (Spec(width=20), Spec(width=720, animated=True, format="webp"), Spec(width=64, best_effort=True))
 MAX_SECONDS = Limits().max_seconds + 1

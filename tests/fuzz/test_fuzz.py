@@ -17,7 +17,7 @@ def test_a_grammar_writes_its_format_and_repeats_itself(name: str) -> None:
     first = Chance(7)
     data = GRAMMARS[name](first)
     assert GRAMMARS[name](Chance(8, first.drawn)) == data
-    assert source_format(data) == name
+    assert source_format(data) == name.removeprefix("a" if name == "apng" else "")
     vips.allow_svg(allowed=False)
     pdf.allow(allowed=False)
 

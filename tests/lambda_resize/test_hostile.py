@@ -12,13 +12,13 @@ from functools import partial
 import pytest
 from PIL import Image, ImageCms
 
-from lambda_resize import containers
-from lambda_resize.containers import icc, png, svg
+from lambda_resize import containers, files
+from lambda_resize.containers import avis, icc, png, svg
 from lambda_resize.errors import Corrupt, TooLarge, Unsupported
 from lambda_resize.resize import resize
 from prewmanager_presets import Spec
 from tests.lambda_resize import pdfs
-from tests.lambda_resize.hostile import drawings, heifs, jxls, profiles, rasters, trial
+from tests.lambda_resize.hostile import drawings, heifs, jxls, profiles, rarer, rasters, trial
 from tests.lambda_resize.pictures import encode, noise
 
 MEGABYTES = 1000
@@ -63,6 +63,35 @@ COSTLY: dict[str, Attack] = {
     "JPEG XL of a billion rows": lambda: jxls.declared(1, 1 << 30),
     "RAW file of a million JPEGs": lambda: b"IIRO" + b"\xff\xd8\xff" * 1_000_000,
     "AVIF made of itself": lambda: heifs.made_of_itself(20),
+}
+# Their headers say what decoding would cost: no decoder is begun.
+DECLARED: dict[str, Attack] = {
+    "BMP of rows that end early": lambda: rarer.bmp_of_runs(5_000, 5_000, b"\1\1\0\0" * 5_000),
+    "BMP of runs of nothing": lambda: rarer.bmp_of_runs(4, 4, b"\0\0" * 7_000_000),
+    "BMP of runs of 4 bits": lambda: rarer.bmp_of_runs(5_000, 5_000, b"\xff\1" * 98_039, bits=4),
+    "ICO of 170 megapixels": lambda: rarer.ico(rasters.png_header(13_000, 13_000)),
+    "ICO with a BMP of runs": lambda: rarer.ico(rarer.dib(5_000, 10_000, b"\1\1\0\0" * 5_000)),
+    "ICO of 65,535 pictures": lambda: rarer.ico(rasters.png(8, 8), times=65_535),
+    "PSD of a million resources": lambda: rarer.psd_resources(1_000_000),
+    "PSD of 20 million rows": lambda: rarer.psd(1, 20_000_000),
+    "JPEG 2000 of small blocks": lambda: rarer.code_stream((3_500, 3_500), channels=4, block=(4, 4)),
+    "JPEG 2000 of small precincts": lambda: rarer.code_stream((3_500, 3_500), precincts=[0, *[0x11] * 5]),
+    "JPEG 2000 of 65,535 layers": lambda: rarer.code_stream((3_500, 3_500), layers=65_535, resolutions=33),
+    "JPEG 2000 whose order changes": lambda: rarer.code_stream(
+        (3_500, 3_500), precincts=rarer.EVERY_WAY * 3, progression=2, changes=31
+    ),
+    "JPEG 2000 of 65,535 tiles": lambda: rarer.code_stream((255, 257), (1, 1)),
+    "JPEG 2000 of 40,000 parts": lambda: rarer.code_stream((64, 64), parts=40_000),
+    "JPEG 2000 of a million markers": lambda: rarer.code_stream((64, 64), extra=b"\xff\x64\0\4\0\0" * 1_000_000),
+    "JPEG 2000 of a million boxes": lambda: rarer.jp2(
+        rarer.code_stream((64, 64)), (64, 64), extra=b"\0\0\0\x08free" * 1_000_000
+    ),
+    "JPEG 2000 of a million boxes inside": lambda: rarer.jp2(
+        rarer.code_stream((64, 64)), (64, 64), inside=heifs.box(b"res ", b"\0\0\0\x08free" * 1_000_000)
+    ),
+    "JPEG 2000 larger than its boxes say": lambda: rarer.jp2(rarer.code_stream((30_000, 30_000)), (64, 64)),
+    "AVIF of moving frames that share their bytes": lambda: rarer.shared_samples(10_000, 20_000),
+    "AVIF of moving frames of many units": lambda: rarer.shared_samples(20, 20_000),
 }
 # Decoders that take most of the memory for each pixel.
 LARGEST: dict[str, Attack] = {
@@ -116,6 +145,8 @@ TAMED: dict[str, Attack] = {
     "PNG with 800 MB of text": lambda: rasters.png_text(100),
     "PNG with text after its pixels": lambda: rasters.png(64, 64, after=rasters.text(100)),
     "PNG with many profiles": lambda: rasters.png(64, 64, rasters.profile_chunk(bytes(7_900_000)) * 100),
+    "ICO with 80 MB of text": lambda: rarer.ico(rasters.png_text(10)),
+    "moving AVIF with EXIF of 5 million numbers": lambda: rarer.moving(64, 2, exif=rarer.exif_of_numbers(5_000_000)),
     "profile of 20,000 elements": lambda: rasters.png_profile(profiles.floating(20_000)),
     "profile of 20,000 elements in a JPEG": lambda: rasters.with_profile("JPEG", profiles.floating(20_000)),
     "profile of 20,000 elements in a WebP": lambda: rasters.with_profile("WEBP", profiles.floating(20_000)),
@@ -131,6 +162,32 @@ def test_a_photo_that_would_cost_too_much_is_refused(name: str) -> None:
     assert found.kind == "too_large"
     assert found.megabytes < MEGABYTES
     assert found.seconds < SECONDS
+
+
+@pytest.mark.fault("photo-costly")
+@pytest.mark.parametrize("name", DECLARED)
+def test_a_photo_whose_headers_declare_too_much_is_refused_before_it_is_decoded(name: str) -> None:
+    data = DECLARED[name]()
+    is_moving = avis.is_moving(data)
+    with pytest.raises(TooLarge):
+        containers.checked(data, "avis" if is_moving else files.source_format(data), FRAME)
+
+
+@pytest.mark.fault("photo-ambiguous")
+def test_moving_frames_count_as_they_are_not_as_their_boxes_say() -> None:
+    lying = rarer.moving(512, 2, declared=64)
+    assert containers.checked(lying, "avis", 4 * 512 * 512) is lying
+    with pytest.raises(TooLarge, match="pictures"):
+        containers.checked(lying, "avis", 4 * 512 * 512 - 1)
+
+
+@pytest.mark.fault("photo-ambiguous")
+def test_a_jpeg_2000_with_a_marker_that_is_none_is_corrupt() -> None:
+    """Its decoder skips what it does not know, and may find others there than are found here."""
+    with pytest.raises(Corrupt):
+        containers.checked(rarer.code_stream((64, 64), extra=b"\xff\x30\0\4\0\0"), "jp2", FRAME)
+    with pytest.raises(Unsupported):
+        containers.checked(rarer.code_stream((64, 64), channels=60), "jp2", FRAME)
 
 
 @pytest.mark.fault("drawing-costly")
@@ -172,7 +229,7 @@ def test_a_photo_that_contradicts_itself_about_its_cost_is_refused(name: str) ->
 @pytest.mark.fault("photo-padded")
 @pytest.mark.parametrize("name", TAMED)
 def test_what_no_preview_needs_is_not_read(name: str) -> None:
-    found = trial.render(TAMED[name]())
+    found = trial.render(TAMED[name](), animated=True)
     assert found.kind == "preview"
     assert found.megabytes < 200
     assert found.seconds < SECONDS
@@ -224,6 +281,11 @@ def test_a_heif_with_a_description_that_is_not_followed_is_unsupported(before: b
     data = (before or heifs.box(b"ftyp", b"mif3")) + heifs.box(b"mini", bytes(40))
     with pytest.raises(Unsupported):
         containers.checked(data, "heif", FRAME)
+
+
+def test_the_layers_of_a_psd_are_not_read() -> None:
+    damaged = rarer.psd(8, 8, layers=struct.pack(">Ih", 9, 30_000))
+    assert resize(damaged, Spec(width=20)).width == 8
 
 
 def test_text_is_dropped_and_colours_stay() -> None:

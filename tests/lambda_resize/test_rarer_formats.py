@@ -177,7 +177,7 @@ def test_a_part_of_a_file_is_corrupt(name: str, part: float) -> None:
 def test_its_pixels_are_limited_before_they_are_decoded(name: str, share: int) -> None:
     least = 90 * 60 * share
     assert resize(FILES[name], SMALL, Limits(max_frame_pixels=least)).width == 20
-    with pytest.raises(TooLarge, match="to be decoded whole"):
+    with pytest.raises(TooLarge, match="to be decoded"):
         resize(FILES[name], SMALL, Limits(max_frame_pixels=least - 1))
 
 
@@ -215,23 +215,23 @@ def test_rare_kinds_are_unsupported() -> None:
 @pytest.mark.fault("photo-costly")
 def test_an_animated_avif_is_walked_before_it_is_decoded() -> None:
     """A sample is decoded to one picture, but may have any number of frames."""
-    data = FILES["AVIF RGB"]
-    assert avis.checked(data, 90 * 60) is data
+    data, least = FILES["AVIF RGB"], 4 * 90 * 60
+    assert avis.checked(data, least) is data
     with pytest.raises(TooLarge, match="pictures"):
-        avis.checked(data, 90 * 60 - 1)
+        avis.checked(data, least - 1)
     with pytest.raises(TooLarge, match="frames of a sample"):
-        avis.checked(_with_frames(data, 200), 90 * 60)
+        avis.checked(_with_frames(data, 200), least)
     with pytest.raises(TooLarge, match="samples"):
-        avis.checked(data.replace(b"stsz" + bytes(8) + b"\0\0\0\3", b"stsz" + bytes(8) + b"\0\xff\0\3"), 90 * 60)
+        avis.checked(data.replace(b"stsz" + bytes(8) + b"\0\0\0\3", b"stsz" + bytes(8) + b"\0\xff\0\3"), least)
     with pytest.raises(Corrupt):
-        avis.checked(data[:-20], 90 * 60)
+        avis.checked(data[:-20], least)
 
 
 def test_any_beginning_of_an_animated_avif_is_refused_or_passes() -> None:
     data = FILES["AVIF RGB"]
     for length in range(40, len(data), 7):
         try:
-            assert avis.checked(data[:length], 90 * 60)
+            assert avis.checked(data[:length], 4 * 90 * 60)
         except Corrupt:
             continue
         assert avis.coding(data[:length]).primaries in {1, 2}

@@ -39,6 +39,11 @@ def png(
     return PNG + chunk(b"IHDR", header) + extra + chunk(b"IDAT", bytes(pixels)) + after + chunk(b"IEND", b"")
 
 
+def png_header(width: int, height: int) -> bytes:
+    """Return a PNG without its pixels."""
+    return PNG + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)) + chunk(b"IEND", b"")
+
+
 def text(count: int, size: int = 7_900_000) -> bytes:
     """Return `count` chunks of text that inflate to `size` bytes each."""
     return chunk(b"zTXt", b"a\0\0" + zlib.compress(b"A" * size, 9)) * count

@@ -16,18 +16,19 @@ CPU_SECONDS = 60
 
 @dataclass(frozen=True)
 class Trial:
-    """What became of a photo: the kind of its failure or "preview", the peak of memory, and seconds."""
+    """What became of a photo: the kind of its failure or "preview", the peak of memory, seconds, and those of CPU."""
 
     kind: str
     megabytes: float
     seconds: float
+    cpu_seconds: float
 
 
 def render(data: bytes, *, svg: bool = False, pdf: bool = False, animated: bool = False, seconds: int = 15) -> Trial:
     """Render a photo within so many seconds and the other default limits; `crash` is the kind if the process ended."""
     argv = [sys.executable, "-m", __spec__.name, str(seconds), *["svg"] * svg, *["pdf"] * pdf, *["animated"] * animated]
     done = subprocess.run(argv, input=data, capture_output=True, timeout=4 * CPU_SECONDS, check=False)
-    return Trial(**json.loads(done.stdout)) if done.returncode == 0 else Trial("crash", 0, 0)
+    return Trial(**json.loads(done.stdout)) if done.returncode == 0 else Trial("crash", 0, 0, 0)
 
 
 def _main() -> None:
@@ -42,11 +43,11 @@ def _main() -> None:
     vips.allow_svg(allowed="svg" in sys.argv)
     pdf.allow(allowed="pdf" in sys.argv)
     spec = Spec(width=20, format="webp", animated="animated" in sys.argv)
-    start = time.monotonic()
+    start, used = time.monotonic(), time.process_time()
     (preview,) = resize_many(sys.stdin.buffer.read(), [spec], Limits(max_seconds=int(sys.argv[1])))
     kind = preview.kind if isinstance(preview, ResizeError) else "preview"
-    seconds = time.monotonic() - start
-    sys.stdout.write(json.dumps(asdict(Trial(kind, _peak(), seconds))))
+    seconds, used = time.monotonic() - start, time.process_time() - used
+    sys.stdout.write(json.dumps(asdict(Trial(kind, _peak(), seconds, used))))
 
 
 def _peak() -> float:
