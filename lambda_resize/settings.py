@@ -31,7 +31,7 @@ FLAGS: Mapping[str, bool] = {"false": False, "0": False, "true": True, "1": True
 
 
 class SettingsError(ValueError):
-    """A variable's value is invalid; the message begins with the variable's name."""
+    """A variable's value is invalid; the message begins with the variable's name, and does not repeat the value."""
 
 
 @dataclass(frozen=True)
@@ -135,21 +135,21 @@ def _positive(environ: Mapping[str, str], name: str, default: int) -> int:
     if not text:
         return default
     if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise SettingsError(f"{name}: {text!r} is not a whole number from 1")
+        raise SettingsError(f"{name}: not a whole number from 1")
     return int(text)
 
 
 def _canned_acl(environ: Mapping[str, str], name: str) -> str | None:
     text = environ.get(name, "")
     if text and text not in CANNED_ACLS:
-        raise SettingsError(f"{name}: {text!r} is not one of {', '.join(sorted(CANNED_ACLS))}")
+        raise SettingsError(f"{name}: not one of {', '.join(sorted(CANNED_ACLS))}")
     return text or None
 
 
 def _socket_path(environ: Mapping[str, str], name: str) -> str | None:
     text = environ.get(name, "")
     if text and not (text.startswith("/") and "\0" not in text and len(os.fsencode(text)) <= MAX_SOCKET_PATH):
-        raise SettingsError(f"{name}: {text!r} is not an absolute path of at most {MAX_SOCKET_PATH} bytes")
+        raise SettingsError(f"{name}: not an absolute path of at most {MAX_SOCKET_PATH} bytes")
     return text or None
 
 
@@ -158,5 +158,5 @@ def _flag(environ: Mapping[str, str], name: str, *, default: bool) -> bool:
     if not text:
         return default
     if text not in FLAGS:
-        raise SettingsError(f"{name}: {text!r} is neither true nor false")
+        raise SettingsError(f"{name}: neither true nor false")
     return FLAGS[text]

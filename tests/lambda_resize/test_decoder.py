@@ -389,7 +389,7 @@ def test_a_worker_that_asks_a_decoder_loads_no_libvips(path: str) -> None:
 
 @pytest.mark.parametrize("value", ["decoder.sock", "/" + "a" * 107, "tcp://127.0.0.1:1"])
 def test_a_socket_that_cannot_be_one_stops_the_start(value: str) -> None:
-    with pytest.raises(SettingsError, match=r"^RESIZE_DECODER: .* is not an absolute path of at most 107 bytes$"):
+    with pytest.raises(SettingsError, match=r"^RESIZE_DECODER: not an absolute path of at most 107 bytes$"):
         Settings.from_environment({"RESIZE_DECODER": value})
 
 

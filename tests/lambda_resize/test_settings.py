@@ -55,6 +55,14 @@ def test_a_wrong_value_is_an_error_of_its_variable(name: str, value: str) -> Non
         Settings.from_environment({name: value})
 
 
+@pytest.mark.parametrize("name", ["RESIZE_MAX_SECONDS", "RESIZE_OBJECT_ACL", "RESIZE_ALLOW_SVG", "RESIZE_DECODER"])
+def test_a_wrong_value_is_not_repeated(name: str) -> None:
+    """It may be a password in the wrong place."""
+    with pytest.raises(SettingsError) as failed:
+        Settings.from_environment({name: "pa55-word"})
+    assert "pa55" not in str(failed.value)
+
+
 @pytest.mark.fault("settings-invalid")
 def test_an_invalid_value_fails_the_import_of_the_handler() -> None:
     """So that Lambda reports it before the first invocation."""
@@ -63,7 +71,7 @@ def test_an_invalid_value_fails_the_import_of_the_handler() -> None:
         [sys.executable, "-c", "import lambda_resize.handler"], env=environ, capture_output=True, text=True, check=False
     )
     assert started.returncode != 0
-    assert "RESIZE_MAX_DATA_BYTES: 'many'" in started.stderr
+    assert "RESIZE_MAX_DATA_BYTES: not a whole number" in started.stderr
 
 
 def test_empty_variables_of_the_sdk_count_as_unset() -> None:
