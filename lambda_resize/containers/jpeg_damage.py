@@ -9,7 +9,8 @@ warnings then mean damage:
 - no end marker, which matters only if pixels are missing too
 
 It does not warn of zeros in the place of a part of the picture: they are codes. A download that was interrupted, or a
-bad sector, leaves them.
+bad sector, leaves them. Where the codes of zeros say "nothing more in this block", plain areas are long runs of them
+too; but only damage begins and ends where a block of a disk does.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ from lambda_resize.errors import Corrupt
 # Bytes of zeros that no encoder writes, unless the shortest code says "nothing more in this block". Of the others each
 # zero bit is a part of a coefficient, and a block of 64 is full after 24 bytes.
 ZEROS = 128
+SECTOR = 4096  # bytes, of disks, memory pages and the pieces of downloads
+# An encoder's zeros may touch those of a sector. A plain area begins and ends so by chance once in two million.
+_TOUCHING = 2
+_OF_SECTORS = re.compile(rb"\0{%d,}" % SECTOR)
 _A_BLOCK = 32  # bytes of zeros that may belong to the last block
 _NEXT = re.compile(rb"\xff[^\x00\xff]")  # of a header
 _AFTER_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # zero and restart markers belong to the scan
@@ -148,15 +153,31 @@ def _components(data: bytes) -> int:
 def _in_scans(data: bytes, first: _Segment) -> Iterator[tuple[int, int, bytes]]:
     """Look for zeros instead of pixels, and for the end. Raises `Corrupt`."""
     run = data.find(bytes(ZEROS), first.end)
-    end = len(data) - 2 if data.endswith(_END_OF_IMAGE) else data.find(_END_OF_IMAGE, first.end)
+    end = data.find(_END_OF_IMAGE, first.end)  # of this picture: cameras append further ones, with zeros between them
     if run >= 0 and (end < 0 or run < end) and not _are_codes(data, run):
         after = _end_of_zeros(data, run)
         if after < len(data) and data[after : after + 2] != _END_OF_IMAGE:
             raise Corrupt(f"jpeg: {after - run} bytes of zeros in the place of pixels")
         # Whether pixels are missing shows without the zeros, which would be decoded to some.
         yield run + _A_BLOCK, after, b""
+    elif run >= 0:
+        _check_sectors(data, run, len(data) if end < 0 else end)
     if end < 0:
         yield len(data), len(data), _END_OF_IMAGE
+
+
+def _check_sectors(data: bytes, start: int, end: int) -> None:
+    """Raise `Corrupt` if whole sectors are zeros, and what is around them is not."""
+    for found in _OF_SECTORS.finditer(data, start, end):
+        first, last = -(-found.start() // SECTOR) * SECTOR, found.end() // SECTOR * SECTOR
+        is_exact = first - found.start() <= _TOUCHING and found.end() - last <= _TOUCHING
+        if first < last and is_exact and not _is_in_segment(data, first):
+            raise Corrupt(f"jpeg: {last - first} bytes of zeros in the place of sectors")
+
+
+def _is_in_segment(data: bytes, place: int) -> bool:
+    """Whether a place is inside a segment, such as a profile, rather than in a scan."""
+    return any(each.at <= place < each.end for each in _segments(data))
 
 
 def _end_of_zeros(data: bytes, run: int) -> int:

@@ -114,6 +114,38 @@ def test_plain_areas_whose_codes_are_zeros_are_no_damage(options: dict[str, bool
     assert rendered(data, width=50).width == 50
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_zeros_between_a_photo_and_one_that_is_appended_are_no_damage(name: str) -> None:
+    data = KINDS[name]()
+    padded = data + bytes(-len(data) % 4096 + 8192) + data
+    assert jpeg_damage.repaired(padded) is padded
+
+
+def _plain() -> bytes:
+    """Return a photo whose codes of zeros end blocks, with runs of them that are longer than sectors."""
+    plain = Image.new("L", (6000, 6000), 90)
+    plain.paste(_photo().convert("L"), (3000, 3000))
+    return encode(plain, "JPEG", optimize=True)
+
+
+def test_plain_areas_longer_than_sectors_are_no_damage() -> None:
+    data = _plain()
+    assert bytes(jpeg_damage.SECTOR) in data
+    assert jpeg_damage.repaired(data) is data
+
+
+@pytest.mark.parametrize("at", [40_960, 40_961, 45_056])
+def test_sectors_are_found_where_the_codes_of_zeros_have_a_meaning(at: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    detailed = encode(noise(1200, 900), "JPEG", optimize=True, quality=30)
+    monkeypatch.setattr(jpeg_damage, "_are_codes", lambda *_: True)
+    zeros = detailed[:at] + bytes(8192) + detailed[at + 8192 :]
+    if at % jpeg_damage.SECTOR:
+        assert jpeg_damage.repaired(zeros) is zeros
+    else:
+        with pytest.raises(Corrupt, match="sectors"):
+            jpeg_damage.repaired(zeros)
+
+
 def test_a_whole_photo_is_not_copied() -> None:
     for made in KINDS.values():
         data = made()
