@@ -5,19 +5,36 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pyvips
 
-from lambda_resize import by_pillow, containers, pdf, vips
-from lambda_resize.containers import jxl, raw
-from lambda_resize.containers.raw import Embedded
+from lambda_resize import by_pillow, containers, vips
 from lambda_resize.download import Download
 from lambda_resize.errors import Corrupt, ResizeError, TooLarge, Unsupported
 from lambda_resize.settings import Limits
 
+if TYPE_CHECKING:
+    from lambda_resize.containers.raw import Embedded
+
 TIFF_MAGIC = (b"II*\0", b"MM\0*")
 _TIFF_ORDERS = (b"II", b"MM")
+# How formats begin whose modules are imported for them alone: a cold start has no need of them.
+_RAW, _CR3 = (b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FUJIFILMCCD-RAW "), b"ftypcrx "
+_JXL = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
+_PDF = b"%PDF-"
+
+_allowed: set[bytes] = set()
+
+
+def allow_pdf(*, allowed: bool) -> None:
+    """Accept PDF, or not, for the whole process; by default it is not: its decoder runs programs of pages and fonts."""
+    (_allowed.add if allowed else _allowed.discard)(_PDF)
+
+
+def is_raw(data: bytes) -> bool:
+    """Whether a file that is no TIFF begins like one of a camera."""
+    return data.startswith(_RAW) or data[4:12] == _CR3
 
 
 def source_format(data: bytes) -> str:
@@ -37,11 +54,11 @@ def source_format(data: bytes) -> str:
 
 
 def _rarer_format(data: bytes) -> str:
-    if raw.is_raw(data):
+    if is_raw(data):
         return "raw"
-    if jxl.is_jxl(data):
+    if data.startswith(_JXL):
         return "jxl"
-    if pdf.is_pdf(data):
+    if _allowed and data.startswith(_PDF):
         return "pdf"
     found = by_pillow.source_format(data)
     if found is None:
@@ -207,11 +224,17 @@ def opened(data: bytes | Download, limits: Limits, *, animated: bool = False) ->
 
 
 def _whole(data: bytes, limits: Limits) -> Whole:
-    embedded = raw.embedded(data) if data.startswith(TIFF_MAGIC) or raw.is_raw(data) else None
+    embedded = _embedded(data) if data.startswith(TIFF_MAGIC) or is_raw(data) else None
     if embedded:
         data = data[embedded.start : embedded.end]
     found = "jpeg" if embedded else source_format(data)
     return Whole(containers.checked(data, found, limits.max_frame_pixels), found, embedded)
+
+
+def _embedded(data: bytes) -> Embedded | None:
+    from lambda_resize.containers import raw  # noqa: PLC0415 -- see `_RAW`
+
+    return raw.embedded(data, is_tiff=not is_raw(data))
 
 
 def _arriving(download: Download, limits: Limits, *, animated: bool) -> Arriving | None:

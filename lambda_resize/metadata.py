@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from xml.sax.saxutils import escape
-
 import pyvips
 
-from lambda_resize import wide
 from lambda_resize.containers import credit
 from lambda_resize.containers.credit import Credits
 
@@ -43,7 +40,7 @@ def described(image: pyvips.Image, kept: Credits) -> pyvips.Image:
     for name in image.get_fields():
         if name.startswith("exif-") or name in _REMOVED:
             image.remove(name)
-    texts = [_FORMS[name].format(escape(text)) for name in _FORMS if (text := getattr(kept, name))]
+    texts = [_FORMS[name].format(_escaped(text)) for name in _FORMS if (text := getattr(kept, name))]
     # In ASCII: libvips has PNG hold it as text of Latin-1, which some readers believe.
     packet = _PACKET.format("".join(texts)).encode("ascii", "xmlcharrefreplace")
     image.set_type(pyvips.GValue.blob_type, _XMP, packet)
@@ -54,10 +51,9 @@ def described(image: pyvips.Image, kept: Credits) -> pyvips.Image:
     return image
 
 
-def kept(image: pyvips.Image, *, with_credits: bool) -> str:
-    """Return which metadata of an image its encoder writes, as libvips names them."""
-    names = ["icc"] * wide.is_described(image) + ["exif", "xmp"] * with_credits
-    return ":".join(names) or "none"
+def _escaped(text: str) -> str:
+    """Do what `xml.sax.saxutils` does, which would load `urllib` for it: 10 ms of each cold start."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _blob(image: pyvips.Image, name: str) -> bytes:

@@ -17,24 +17,10 @@ from lambda_resize.errors import Corrupt, TooLarge, Unsupported
 from lambda_resize.geometry import Size
 from lambda_resize.settings import Limits
 
-MAGIC = b"%PDF-"
 DOTS = 200  # an inch, of the size that counts as the page's own: what scanners and office programs use
 SHARE = 4  # of the limit of a frame, that a drawn page may have: PDFium and the copies of it take 16 bytes a pixel
 _POINTS = 72  # an inch
 _SIZE = struct.Struct("ff")
-
-_allowed = False
-
-
-def allow(*, allowed: bool) -> None:
-    """Accept PDF, or not, for the whole process; by default it is not: its decoder runs programs of pages and fonts."""
-    global _allowed  # noqa: PLW0603 -- as libvips' loaders, which are allowed or blocked for the process
-    _allowed = allowed
-
-
-def is_pdf(data: bytes) -> bool:
-    """Whether a file begins like one, and PDF is accepted."""
-    return _allowed and data.startswith(MAGIC)
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,10 @@ from prewmanager_presets import Spec
 def prepare(settings: Settings) -> None:
     """Load and configure libvips, which takes a moment, if this process renders."""
     if settings.decoder is None:
-        from lambda_resize import pdf, vips  # noqa: PLC0415 -- see above
+        from lambda_resize import files, vips  # noqa: PLC0415 -- see above
 
         vips.allow_svg(allowed=settings.allow_svg)
-        pdf.allow(allowed=settings.allow_pdf)
+        files.allow_pdf(allowed=settings.allow_pdf)
         _image_core()
 
 

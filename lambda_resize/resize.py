@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pyvips
 
-from lambda_resize import animation, codecs, files, finishing, geometry, metadata, raw, scaling, thumbhash, vips
+from lambda_resize import animation, codecs, files, finishing, geometry, raw, scaling, thumbhash, vips, wide
 from lambda_resize.containers import jpeg_damage
 from lambda_resize.deadline import Deadline
 from lambda_resize.download import Download
@@ -168,10 +168,9 @@ class _Renderer:
             target = _target_format(photo, spec, image)
             image = finishing.finish(image, target, sizes, spec)
         has_credits = spec.metadata == "copyright" and bool(photo.credits)
-        image = metadata.described(image, photo.credits) if has_credits else image
-        encoded = codecs.encode(
-            photo.deadline.watch(image), target, spec, kept=metadata.kept(image, with_credits=has_credits)
-        )
+        image = _with_credits(image, photo) if has_credits else image
+        kept = ["icc"] * wide.is_described(image) + ["exif", "xmp"] * has_credits
+        encoded = codecs.encode(photo.deadline.watch(image), target, spec, kept=":".join(kept) or "none")
         photo.check_pixels_are_whole()
         content_type = codecs.ENCODERS[target].content_type
         return Preview(encoded, content_type, image.width, sizes.result.height, self._thumbhash)
@@ -196,6 +195,12 @@ class _Renderer:
         image = scaling.scale(self._photo, decoded, decoded.frame(0), size).colourspace("srgb")
         rgba = image if image.hasalpha() else image.addalpha()
         return thumbhash.of_pixels(size, bytes(rgba.write_to_memory()))
+
+
+def _with_credits(image: pyvips.Image, photo: Photo) -> pyvips.Image:
+    from lambda_resize import metadata  # noqa: PLC0415 -- for presets that keep this
+
+    return metadata.described(image, photo.credits)
 
 
 def _target_format(photo: Photo, spec: Spec, image: pyvips.Image) -> str:

@@ -68,7 +68,7 @@ class Settings:
             base64 adds a third, which leaves about 400 KB for the other fields.
         object_acl: Canned ACL for the preview object; None if the bucket has ACLs disabled, which is S3's default.
         allow_svg: Whether SVG photos are accepted, see `lambda_resize.vips.allow_svg`.
-        allow_pdf: Whether the first page of a PDF is rendered, see `lambda_resize.pdf.allow`.
+        allow_pdf: Whether the first page of a PDF is rendered, see `lambda_resize.files.allow_pdf`.
         extension: Whether the function may answer before it writes and checks its photo again, see `afterwards`.
         decoder: Path of the Unix socket at which a decoder serves, see `lambda_resize.decoder`; None: this process
             decodes.

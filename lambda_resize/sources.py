@@ -5,21 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyvips
 
-from lambda_resize import amended, by_pillow, colours, containers, jxl, metadata, pdf, vips
+from lambda_resize import amended, by_pillow, colours, containers, vips
 from lambda_resize.by_pillow import Pictures
 from lambda_resize.containers import avis, bounds, gif, heif, icc, jpeg_damage, png, tiff
 from lambda_resize.containers.cicp import Coding
-from lambda_resize.containers.credit import Credits
 from lambda_resize.deadline import Deadline
 from lambda_resize.errors import Corrupt, TooLarge, Unsupported
 from lambda_resize.files import File, Whole
 from lambda_resize.geometry import Size
 from lambda_resize.heic import Heic
 from lambda_resize.settings import Limits
+
+if TYPE_CHECKING:
+    from lambda_resize.containers.credit import Credits
+    from lambda_resize.pdf import Page
 
 MAX_BANDS = 5  # CMYK and transparency; a TIFF may declare thousands, each of which needs memory
 # Pixels a side: JPEG's own limit; the largest panoramas are half as wide. libvips holds dozens of rows with four floats
@@ -56,10 +59,8 @@ class Photo:
         """Open the file; its pixels are decoded when the result is saved, and errors in them appear only then.
 
         A file that ends too early is an error, which TIFF's loader reports one level later than the others, and JPEG's
-        as one of its warnings; those that harm no picture are repaired before, see `containers.jpeg_damage`.
-
-        Args:
-            options: Options of libvips' loader, such as JPEG's `shrink`.
+        as one of its warnings; those that harm no picture are repaired before, see `containers.jpeg_damage`. Options
+        are those of libvips' loader, such as JPEG's `shrink`.
 
         Raises:
             Corrupt: The header, or for HEIC the whole file, cannot be decoded.
@@ -86,7 +87,9 @@ class Photo:
         return self.deadline.watch(colours.described(_with_tamed_profile(image), self.coding))
 
     @cached_property
-    def _page_of_pdf(self) -> pdf.Page:
+    def _page_of_pdf(self) -> Page:
+        from lambda_resize import pdf  # noqa: PLC0415 -- for this one format
+
         return pdf.opened(self.file.data, self.deadline, self.limits)
 
     @cached_property
@@ -97,6 +100,8 @@ class Photo:
     @cached_property
     def credits(self) -> Credits:
         """Who made it, and how it may be used."""
+        from lambda_resize import metadata  # noqa: PLC0415 -- for presets that keep this
+
         return metadata.credits_of(self.image)
 
     @cached_property
@@ -120,10 +125,12 @@ class Photo:
         if self.format == "pdf":  # drawn when its size is known
             return pyvips.Image.black(*self._page_of_pdf.size, bands=3).copy(interpretation="srgb")
         if self.format == "jxl":
+            from lambda_resize import jxl  # noqa: PLC0415 -- for this one format
+
             picture = jxl.opened(self.file.data)
             self._check(picture.size, picture.size, whole=True, share=bounds.PILLOWS_SHARE)
-            coding = picture.header.coding or Coding()
-            return colours.described(_with_tamed_profile(picture.decode(self.deadline)), coding)
+            image = _with_tamed_profile(picture.decode(self.deadline))
+            return colours.described(image, picture.header.coding or Coding())
         if self.format == "heif" and heif.is_hevc(self.file.data):
             photo = Heic(self.file.data, deep=colours.are_deep(self.coding))
             self._check(photo.size, photo.size, whole=True, share=2 if photo.bits > 8 else 1)  # noqa: PLR2004 -- a byte

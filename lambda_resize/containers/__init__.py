@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
-from lambda_resize.containers import avis, bmp, gif, heif, ico, jpeg, jpeg2000, jxl, png, psd, svg, tiff, webp
+from lambda_resize.containers import avis, bmp, gif, heif, ico, jpeg, jpeg2000, png, psd, svg, tiff, webp
 from lambda_resize.containers.cicp import Coding
+
+
+def _jxl_checked(data: bytes, max_frame_pixels: int) -> bytes:
+    from lambda_resize.containers import jxl  # noqa: PLC0415 -- for this one format
+
+    return jxl.checked(data, max_frame_pixels)
+
 
 # From a file and the limit of a frame in pixels to the file that the decoder gets.
 _CHECKS: Mapping[str, Callable[[bytes, int], bytes]] = {
@@ -17,7 +24,7 @@ _CHECKS: Mapping[str, Callable[[bytes, int], bytes]] = {
     "ico": ico.checked,
     "jp2": jpeg2000.checked,
     "jpeg": jpeg.checked,
-    "jxl": jxl.checked,
+    "jxl": _jxl_checked,
     "png": png.checked,
     "psd": psd.checked,
     "svg": svg.checked,

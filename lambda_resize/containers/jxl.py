@@ -52,11 +52,6 @@ class Header:
     coding: Coding | None
 
 
-def is_jxl(data: bytes) -> bool:
-    """Whether a file begins like one."""
-    return data.startswith((CODESTREAM, CONTAINER))
-
-
 def checked(data: bytes, _max_frame_pixels: int) -> bytes:
     """Return the file.
 

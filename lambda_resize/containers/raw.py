@@ -13,7 +13,6 @@ from lambda_resize.containers import bounds, tiff
 from lambda_resize.containers.tiff import Layout
 from lambda_resize.errors import Unsupported
 
-_MAGIC = (b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FUJIFILMCCD-RAW ")
 _CR3 = b"ftypcrx "
 _CR2 = slice(8, 10)
 _WIDTH, _HEIGHT, _COMPRESSION, _COLOURS, _PLACES, _LENGTHS, _ORIENTATION = 256, 257, 259, 262, 273, 279, 274
@@ -57,12 +56,7 @@ class _Jpeg:
     pixels: int
 
 
-def is_raw(data: bytes) -> bool:
-    """Whether a file that is no TIFF begins like one of a camera."""
-    return data.startswith(_MAGIC) or data[4:12] == _CR3
-
-
-def embedded(data: bytes) -> Embedded | None:
+def embedded(data: bytes, *, is_tiff: bool) -> Embedded | None:
     """Return the JPEG that shows the picture; None if the file is an ordinary TIFF.
 
     Raises:
@@ -70,9 +64,9 @@ def embedded(data: bytes) -> Embedded | None:
         TooLarge: See `bounds`.
     """
     pages = list(_pages(data))
-    if not is_raw(data) and not any(page.is_sensors for page in pages) and data[_CR2] != b"CR":
+    if is_tiff and not any(page.is_sensors for page in pages) and data[_CR2] != b"CR":
         return None
-    found = _searched(data) if is_raw(data) else (each for page in pages for each in page.jpegs)
+    found = (each for page in pages for each in page.jpegs) if is_tiff else _searched(data)
     largest = max(found, key=lambda each: each.pixels, default=None)
     if largest is None:
         raise Unsupported("raw: it has no JPEG of its picture, only the sensor's numbers")

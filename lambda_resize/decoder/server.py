@@ -11,7 +11,7 @@ import traceback
 from contextlib import suppress
 from typing import NoReturn
 
-from lambda_resize import pdf, vips
+from lambda_resize import files, vips
 from lambda_resize.decoder.messages import answer_of, job_of
 from lambda_resize.decoder.wire import GREETING, ClosedError, NonsenseError, Wire
 from lambda_resize.resize import resize_many
@@ -51,7 +51,7 @@ def answer(connection: socket.socket) -> None:
         signal.setitimer(signal.ITIMER_REAL, job.limits.max_seconds + GRACE_S)
         data = wire.receive_at_once(size)
         vips.allow_svg(allowed=job.allow_svg)
-        pdf.allow(allowed=job.allow_pdf)
+        files.allow_pdf(allowed=job.allow_pdf)
         for outcome in resize_many(data, job.specs, job.limits, placeholder=job.placeholder):
             wire.send(answer_of(outcome), getattr(outcome, "data", b""))
     except (ClosedError, OSError):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pebble import ProcessExpired, ProcessPool
 
-from lambda_resize import pdf, vips
+from lambda_resize import files, vips
 from lambda_resize.errors import ResizeError
 from lambda_resize.resize import resize_many
 from lambda_resize.settings import Limits
@@ -122,7 +122,7 @@ def save(find: Find, folder: Path) -> Path:
 def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     vips.allow_svg(allowed=True)
-    pdf.allow(allowed=True)
+    files.allow_pdf(allowed=True)
 
 
 def _tried(pool: ProcessPool, name: str, draws: tuple[float, ...], data: bytes, spec: Spec) -> Find:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lambda_resize import pdf, vips
+from lambda_resize import files, vips
 from lambda_resize.files import source_format
 from tests.fuzz.chance import Chance, changed
 from tests.fuzz.run import GRAMMARS, Find, Findings, fuzz
@@ -13,13 +13,13 @@ from tests.fuzz.run import GRAMMARS, Find, Findings, fuzz
 @pytest.mark.parametrize("name", GRAMMARS)
 def test_a_grammar_writes_its_format_and_repeats_itself(name: str) -> None:
     vips.allow_svg(allowed=True)
-    pdf.allow(allowed=True)
+    files.allow_pdf(allowed=True)
     first = Chance(7)
     data = GRAMMARS[name](first)
     assert GRAMMARS[name](Chance(8, first.drawn)) == data
     assert source_format(data) == name.removeprefix("a" if name == "apng" else "")
     vips.allow_svg(allowed=False)
-    pdf.allow(allowed=False)
+    files.allow_pdf(allowed=False)
 
 
 def test_changed_draws_differ_in_few_places() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 from PIL import Image
 
+from lambda_resize import files
 from lambda_resize import pdf as drawing
 from lambda_resize.errors import Corrupt, TimedOut, TooLarge, Unsupported
 from lambda_resize.resize import resize
@@ -24,13 +25,13 @@ SMALL = Spec(width=200)
 
 @pytest.fixture(autouse=True)
 def _allowed() -> Iterator[None]:
-    drawing.allow(allowed=True)
+    files.allow_pdf(allowed=True)
     yield
-    drawing.allow(allowed=False)
+    files.allow_pdf(allowed=False)
 
 
 def test_it_is_unsupported_unless_it_is_allowed() -> None:
-    drawing.allow(allowed=False)
+    files.allow_pdf(allowed=False)
     with pytest.raises(Unsupported, match="not a JPEG"):
         resize(HALF, SMALL)
 

@@ -34,14 +34,14 @@ def render(data: bytes, *, svg: bool = False, pdf: bool = False, animated: bool 
 def _main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
-    from lambda_resize import pdf, vips
+    from lambda_resize import files, vips
     from lambda_resize.errors import ResizeError
     from lambda_resize.resize import resize_many
     from lambda_resize.settings import Limits
     from prewmanager_presets import Spec
 
     vips.allow_svg(allowed="svg" in sys.argv)
-    pdf.allow(allowed="pdf" in sys.argv)
+    files.allow_pdf(allowed="pdf" in sys.argv)
     spec = Spec(width=20, format="webp", animated="animated" in sys.argv)
     start, used = time.monotonic(), time.process_time()
     (preview,) = resize_many(sys.stdin.buffer.read(), [spec], Limits(max_seconds=int(sys.argv[1])))
