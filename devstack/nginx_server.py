@@ -45,9 +45,10 @@ def start_nginx(
     local = {"PREW_NGINX_LISTEN": f"{LOOPBACK}:{port}", "PREW_NGINX_ACCESS_LOG": str(folder / "access.json")}
     environment = render(folder, {**variables, **local})
     add_locations(folder, locations or {})
-    watched = ["sh", "-c", 'sh "$0" "$$" && exec "$@"', str(SOURCES / "cache-watch.sh")]
+    beside = 'sh "$0/cache-watch.sh" "$$" && sh "$0/role-credentials.sh" "$$" && exec "$@"'
+    watched = ["sh", "-c", beside, str(SOURCES)]
     argv = [*watched, *command(folder), "-g", "daemon off;"]
-    program = Program("nginx", argv, folder / "nginx.log", {**os.environ, **environment})
+    program = Program("nginx", argv, folder / "nginx.log", {**os.environ, **variables, **environment})
     program.wait_ready(lambda: answers(port))
     return Nginx(program, port, folder / "access.json")
 

@@ -8,6 +8,7 @@ if [ "${1:-}" = nginx ]; then
         . "$script"
     done
     sh /prewmanager-cache-watch.sh "$$"
+    sh /prewmanager-role-credentials.sh "$$"
     # nginx looks for included files beside its configuration.
     ln -sfn /etc/nginx/snippets "$NGINX_ENVSUBST_OUTPUT_DIR/snippets"
 fi

@@ -6,4 +6,5 @@ for script in "$here"/docker-entrypoint.d/*.envsh; do
     . "$script"
 done
 sh "$here/cache-watch.sh" "$$"
+sh "$here/role-credentials.sh" "$$"
 exec "$@"

@@ -22,6 +22,9 @@ function canonicalPath(path) {
 function sign(r) {
     const v = r.variables;
     const found = JSON.parse(fs.readFileSync(v.prew_credentials_file, 'utf8'));
+    if (!found.AccessKeyId || !found.SecretAccessKey) {
+        throw new Error('there are no credentials in ' + v.prew_credentials_file);
+    }
     const token = found.SessionToken || found.Token || '';
     const date = new Date().toISOString().replace(/[:-]|\.\d{3}/g, '');
     const headers = [['host', v.prew_s3_host], ['x-amz-content-sha256', EMPTY_BODY], ['x-amz-date', date]];

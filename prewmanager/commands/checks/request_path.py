@@ -26,7 +26,8 @@ _NGINX_FIXES = {
 _UNKNOWN_PRESET = "Unknown preset"  # a problem's title in `web.problems`
 _TO_S3 = (
     "point PREW_NGINX_S3_SERVER, PREW_NGINX_S3_HOST and PREW_NGINX_BUCKET_PATH to this bucket, "
-    "and allow s3:GetObject to everyone, or to nginx's address, or renew PREW_NGINX_CREDENTIALS_FILE"
+    "and allow s3:GetObject to everyone, or to nginx's address, or renew PREW_NGINX_CREDENTIALS_FILE; with "
+    "PREW_NGINX_ROLE, nginx's error log says what its role lacks"
 )
 _TO_SIGN = (
     "give this command nginx's PREW_NGINX_SIGNED and PREW_NGINX_SIGNING_KEYS_FILE, and both machines the right time"
