@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import pyvips
@@ -11,7 +11,7 @@ import pyvips
 from lambda_resize import chroma, vips
 from lambda_resize.errors import TooLarge
 from prewmanager_presets import Spec
-from prewmanager_presets.qualities import DEFAULT_QUALITIES
+from prewmanager_presets.qualities import DEFAULT_QUALITIES, LOWER_QUALITIES, equal_quality
 
 # Up to this size, Huffman tables computed for the image save 5 to 12 % of a JPEG in under a millisecond; above it,
 # hardly more than 1 % (720x588: 68.0 instead of 68.9 KB) for a tenth of the whole time (3 of 31 ms).
@@ -139,6 +139,22 @@ def encode(image: pyvips.Image, target: str, spec: Spec, *, kept: str = "none") 
             image, whole = chroma.measured(image, spec.chroma, always=encoder.always_whole)
             options |= encoder.chroma[whole]
         return cast("bytes", getattr(image, encoder.saver)(keep=kept, **options))
+
+
+def encode_within(image: pyvips.Image, target: str, spec: Spec, *, kept: str = "none") -> bytes:
+    """Encode as `encode`; where that is larger than the spec's `max_bytes`, at lower qualities, one after the other.
+
+    Returns the smallest if even that is larger. Then the pixels have to be in memory.
+    """
+    made = encode(image, target, spec, kept=kept)
+    first = quality(spec, target) or DEFAULT_QUALITIES.get(target, 0)
+    for wanted in (equal_quality(target, each) for each in LOWER_QUALITIES):
+        if spec.max_bytes is None or len(made) <= spec.max_bytes:
+            break
+        if wanted < first:
+            lower: dict[str, Any] = {f"{target}_quality": wanted}
+            made = encode(image, target, replace(spec, **lower), kept=kept)
+    return made
 
 
 def quality(spec: Spec, target: str) -> int | None:

@@ -169,8 +169,9 @@ class _Renderer:
             image = finishing.finish(image, target, sizes, spec)
         has_credits = spec.metadata == "copyright" and bool(photo.credits)
         image = _with_credits(image, photo) if has_credits else image
+        image = photo.in_memory(image) if spec.max_bytes else image
         kept = ["icc"] * wide.is_described(image) + ["exif", "xmp"] * has_credits
-        encoded = codecs.encode(photo.deadline.watch(image), target, spec, kept=":".join(kept) or "none")
+        encoded = codecs.encode_within(photo.deadline.watch(image), target, spec, kept=":".join(kept) or "none")
         photo.check_pixels_are_whole()
         content_type = codecs.ENCODERS[target].content_type
         return Preview(encoded, content_type, image.width, sizes.result.height, self._thumbhash)

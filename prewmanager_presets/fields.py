@@ -72,6 +72,11 @@ class Spec:
     webp_effort: int | None = define(Number(0, 6), None, "likewise for WebP, up to `6`", format="webp")
     avif_effort: int | None = define(Number(0, 9), None, "likewise for AVIF, up to `9`", format="avif")
     chroma: str | None = define(_CHROMA, None, _CHROMA_SAYS)
+    max_bytes: int | None = define(
+        Number(1_000, 100_000_000),
+        None,
+        "lower qualities are tried until a preview is no larger, down to JPEG's 20; PNG has none to lower",
+    )
     enlarge: bool = define(Flag(), False, "scale a smaller photo up", always_counts=True)
     background: str = define(
         Colour(),

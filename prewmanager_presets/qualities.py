@@ -9,6 +9,9 @@ from types import MappingProxyType
 # What the function uses where a request names no quality: sharp's. Presets have it named for them.
 DEFAULT_QUALITIES: Mapping[str, int] = MappingProxyType({"jpeg": 80, "webp": 80, "avif": 50})
 
+# Tried in this order where a preview is too large: qualities of JPEG, or those of other formats that equal them.
+LOWER_QUALITIES = (70, 60, 50, 40, 30, 20)
+
 # By JPEG's quality: that of the format with the same mean SSIMULACRA2 over five photos, 720 wide, from 40 to 95:
 # WebP at effort 4, AVIF at effort 1 with whole chroma.
 _JPEG = (1, 40, 60, 70, 80, 90, 95, 100)

@@ -15,9 +15,7 @@ from lambda_resize.preview import Preview
 from lambda_resize.resize import resize, resize_many
 from lambda_resize.settings import Limits
 from prewmanager_presets import Spec
-
-# Qualities of JPEG, tried in this order if the image is too large in its own format, which may have no quality (PNG).
-_QUALITIES = (70, 60, 50, 40, 30, 20)
+from prewmanager_presets.qualities import LOWER_QUALITIES
 
 # One grey pixel as PNG, which becomes the picture that stands for one that cannot be decoded.
 _GREY_PIXEL = base64.b64decode(
@@ -76,7 +74,7 @@ def specs(query: EdgeQuery, settings: EdgeSettings, output: str | None) -> Seque
         return Spec(*box, fit=fit, background="#ffffff", enlarge=True, **options)
 
     first = spec(format=output) if output else spec()
-    return [first, *(spec(format="jpeg", quality=quality) for quality in _QUALITIES)]
+    return [first, *(spec(format="jpeg", quality=quality) for quality in LOWER_QUALITIES)]
 
 
 def _translated(error: ResizeError) -> EdgeError:

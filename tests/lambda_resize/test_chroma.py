@@ -111,3 +111,21 @@ def test_an_effort_of_png_has_fewer_bytes_and_the_same_pixels() -> None:
     assert made[0] == made[1]
     assert len(made[3]) < len(made[1])
     assert len({Image.open(io.BytesIO(each)).tobytes() for each in made}) == 1
+
+
+@pytest.mark.parametrize("target", ["jpeg", "webp", "avif"])
+def test_a_preview_has_no_more_bytes_than_the_preset_says(target: str) -> None:
+    photo = _grainy()
+    whole, lowest = (len(_made(photo, format=target, **own)) for own in ({"quality": 90}, {"quality": 20}))
+    limit = (whole + 2 * lowest) // 3
+    made = len(_made(photo, format=target, quality=90, max_bytes=limit))
+
+    assert lowest <= made <= limit
+    assert len(_made(photo, format=target, quality=90, max_bytes=whole)) == whole
+
+
+def test_a_preview_that_cannot_be_small_enough_is_the_smallest() -> None:
+    photo = _grainy()
+
+    assert _made(photo, max_bytes=1_000) == _made(photo, quality=20)
+    assert _made(photo, format="png", max_bytes=1_000) == _made(photo, format="png")

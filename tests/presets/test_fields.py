@@ -58,6 +58,7 @@ OTHER_VALUES = {name: _other_value(field) for name, field in definitions(Spec).i
         {"position": "attention", "fit": "contain", "width": 1},
         {"format": "gif", "width": 1},
         {"chroma": "422", "width": 1},
+        {"max_bytes": 999, "width": 1},
         {"enlarge": 1, "width": 1},
         {"background": "white", "width": 1},
         {"background": "#fff", "width": 1},
