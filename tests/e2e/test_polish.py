@@ -18,7 +18,12 @@ from tests.lambda_resize.pictures import encode, gradient
 from tests.support.fakes import until_reported
 from tests.support.site import FUNCTION, ROOT, RunSite, Site
 
-POLISH = {"PREW_POLISH": "true", "PREW_MAX_POLISHES_PER_SECOND": "50", "PREW_INVOKE_TIMEOUT": "11"}
+POLISH = {
+    "PREW_POLISH": "true",
+    "PREW_MAX_POLISHES_PER_SECOND": "50",
+    "PREW_INVOKE_TIMEOUT": "11",
+    "PREW_PRESETS__CARD__EFFORT": "fast",
+}
 
 
 @pytest.fixture(name="queue")

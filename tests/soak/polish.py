@@ -38,6 +38,7 @@ SETTINGS = {
     "PREW_MAX_POLISHES_PER_SECOND": "50",
     "PREW_PRESETS__CARD__FORMAT": "auto",
     "PREW_PRESETS__CARD__WIDTH": "720",
+    "PREW_PRESETS__CARD__EFFORT": "fast",
 }
 
 
@@ -106,9 +107,11 @@ class Run:
 
     async def overwrite(self, session: ClientSession, within_s: float) -> None:
         """Overwrite a tenth of the photos while previews are being polished; their events come up to a second later."""
-        await asyncio.sleep(35)
-        for name in self.changed:
-            await asyncio.sleep((within_s - 5) / len(self.changed))
+        await asyncio.sleep(within_s / 2)
+        # In any order: some are polished, some wait, some are being polished.
+        for name in random.sample(self.changed, len(self.changed)):
+            while self.key(name) not in {key for key, _ in self.made.sizes}:  # noqa: ASYNC110 -- of the other task
+                await asyncio.sleep(0.1)
             await asyncio.to_thread(self.upload, name, 1)
             await asyncio.sleep(random.uniform(0, 1))
             await asyncio.to_thread(self.event, name)
