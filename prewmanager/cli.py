@@ -117,15 +117,25 @@ def stats(as_json: AsJson = False) -> None:
     _end(command.run(_settings(), as_json=as_json))
 
 
-@app.command(epilog="Examples:\nprewmanager purge thumb --prefix 2024/ --yes\nprewmanager purge --photo photo/a/b.jpg")
+@app.command(
+    epilog="Examples:\nprewmanager purge thumb --prefix 2024/ --yes\nprewmanager purge --photo photo/a/b.jpg\n"
+    "prewmanager purge --orphans"
+)
 def purge(  # noqa: PLR0917 -- options of the command line
     presets: Presets = None,
     prefix: Prefix = "",
     photo: Annotated[str, typer.Option(help="Only the previews of this photo, by its key, in all presets.")] = "",
     exact: Exact = False,
     orphans: Annotated[
-        bool, typer.Option("--orphans", help="Also presets that are not configured; all of them if none is named.")
+        bool,
+        typer.Option(
+            "--orphans",
+            help="Also presets that are not configured. If none is named: those, and previews of missing photos.",
+        ),
     ] = False,
+    former_prefix: Annotated[
+        str, typer.Option(help="Previews below this earlier PREW_PREVIEW_PREFIX, instead of those below today's.")
+    ] = "",
     nginx_cache: Annotated[
         Path | None, typer.Option(help="Also purge the cache of this machine's nginx, in this folder.")
     ] = None,
@@ -138,9 +148,16 @@ def purge(  # noqa: PLR0917 -- options of the command line
     CloudFront's copies are invalidated too. A dry run unless --yes is given.
     """
     from prewmanager.commands import purge as command  # noqa: PLC0415 -- so that the other commands start at once
+    from prewmanager.commands.purge_targets import PurgeRequest  # noqa: PLC0415 -- likewise
 
-    asked = command.PurgeRequest(
-        tuple(presets or ()), prefix, photo, orphans=orphans, exact=exact, nginx_cache=nginx_cache
+    asked = PurgeRequest(
+        tuple(presets or ()),
+        prefix,
+        photo,
+        orphans=orphans,
+        exact=exact,
+        nginx_cache=nginx_cache,
+        former_prefix=former_prefix,
     )
     _end(command.run(_settings(), asked, yes=yes, as_json=as_json))
 

@@ -15,7 +15,14 @@ from prewmanager.adapters.aws.s3_permissions import S3Permissions
 from prewmanager.app import innermost_resizer
 from prewmanager.commands.checks import Finding, State, credentials_fix, failed, ok
 from prewmanager.commands.checks.balance import check_balance
-from prewmanager.commands.checks.bucket import check_photos, check_presets, check_previews, check_reader, preview_of
+from prewmanager.commands.checks.bucket import (
+    check_former_prefixes,
+    check_photos,
+    check_presets,
+    check_previews,
+    check_reader,
+    preview_of,
+)
 from prewmanager.commands.checks.function import INVOKE, MAKES, check_invoke, check_makes, check_missing
 from prewmanager.commands.checks.polish import check_polished
 from prewmanager.commands.checks.redis import check_redis, check_sites
@@ -67,6 +74,8 @@ async def examine(settings: Settings, url: str, photo: str) -> list[Finding]:
             preview = await preview_of(previews, photo, folders, settings.source_prefix)
         inventory = S3Inventory(client, settings.preview_bucket_name)
         findings.append(await check_presets(inventory, settings.preview_prefix, settings.variants))
+        prefixes = {settings.source_prefix, settings.preview_prefix}
+        findings.append(await check_former_prefixes(inventory, prefixes, settings.variants))
         findings.append(await check_reader(object_reader(settings, settings.preview_bucket_name)))
         findings += await _check_function(settings, sample.key if sample else "", previews)
     if url:

@@ -10,6 +10,7 @@ from prewmanager.adapters.aws.s3_inventory import S3Inventory, s3_client
 from prewmanager.adapters.aws.s3_store import S3PreviewStore, s3_store
 from prewmanager.adapters.redis.connect import connect
 from prewmanager.adapters.redis.results import RedisResultCache
+from prewmanager.adapters.redis.sites import sites
 from prewmanager.commands.listings import Listings
 from prewmanager.config.settings import Settings
 from prewmanager.previews.catalogue import Catalogue
@@ -56,6 +57,17 @@ async def open_result_cache(settings: Settings) -> AsyncIterator[ResultCache | N
         cached_results = RedisResultCache(redis, namespace=settings.namespace)
         await cached_results.ping()
         yield cached_results
+
+
+async def sites_under(settings: Settings) -> list[str]:
+    """Describe the sites with this bucket and preview prefix whose replicas ran within the last minute, as Redis knows.
+
+    Raises `FlightStoreUnavailable`.
+    """
+    if settings.redis_url is None:
+        return []
+    async with connect(settings.redis_url, timeout_s=5, password_file=settings.redis_password_file) as redis:
+        return await sites(redis, f"{settings.namespace}/{settings.preview_prefix}")
 
 
 def listings_of(settings: Settings, buckets: Buckets, preset: str) -> Listings:

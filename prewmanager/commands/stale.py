@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 from prewmanager.app import require_workers
 from prewmanager.commands.arguments import Selection
 from prewmanager.commands.concurrency import for_each
+from prewmanager.commands.dropped import dropped_presets
 from prewmanager.commands.freshness import Stale, why_stale
 from prewmanager.commands.listings import Listings, Order, Pair, in_listing_order
 from prewmanager.commands.output import (
@@ -61,7 +62,10 @@ class StalePreview:
 
 @dataclass(frozen=True, slots=True)
 class StaleSummary:
-    """The last line: previews by preset, how many are left stale, and repairs by outcome; `fix` repeats the option."""
+    """The last line: previews by preset, how many are left stale, and repairs by outcome; `fix` repeats the option.
+
+    `dropped` are presets that have previews and are not configured; they are looked for where no preset is named.
+    """
 
     type: Literal["summary"] = field(default="summary", init=False)
     fix: bool
@@ -70,15 +74,20 @@ class StaleSummary:
     left: int
     done: Mapping[str, int]
     failed: Mapping[str, int]
+    dropped: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
 class StaleReport:
-    """The counts of all presets, how many previews remain stale, and the outcomes of repairs."""
+    """The counts of all presets, how many previews remain stale, and the outcomes of repairs.
+
+    `dropped` are presets that have previews and are not configured.
+    """
 
     presets: Sequence[PresetCount]
     left: int
     repairs: RenderReport
+    dropped: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +105,9 @@ class Verdict:
 class StaleCounter:
     """Counts verdicts, and lists stale previews and repairs that failed."""
 
-    def __init__(self, presets: Sequence[str], listing: Listing) -> None:
+    def __init__(self, presets: Sequence[str], listing: Listing, dropped: Sequence[str]) -> None:
         self._presets = presets
+        self._dropped = dropped
         self._reasons = Counter[tuple[str, str]]()
         self._listing = listing
         self._left = 0
@@ -120,7 +130,7 @@ class StaleCounter:
         """Return the counts so far."""
         names = ("previews", *Stale, "unusable")
         counts = [PresetCount(each, **{name: self._reasons[each, name] for name in names}) for each in self._presets]
-        return StaleReport(counts, self._left, self._repairs.report())
+        return StaleReport(counts, self._left, self._repairs.report(), self._dropped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,11 +216,14 @@ async def run(
     """
     names = selection.variants(settings)
     listing = Listing(as_json=as_json)
-    counter = StaleCounter(names, listing)
     if fix:
         require_workers(settings)
     async with AsyncExitStack() as stack:
         buckets = await stack.enter_async_context(open_buckets(settings))
+        seeks = not (selection.presets or selection.prefix)
+        known = settings.preview_prefix, settings.variants
+        dropped = await dropped_presets(buckets.previews, *known) if seeks else []
+        counter = StaleCounter(names, listing, dropped)
         counted = await count(settings, buckets, names, selection.prefix)
         opened = open_repairer(settings, buckets, concurrency, effort)
         repairer = await stack.enter_async_context(opened) if fix else None
@@ -230,7 +243,8 @@ async def run(
 def _show(report: StaleReport, listing: Listing, *, fix: bool, as_json: bool, interrupted: bool = False) -> None:
     if as_json:
         repairs = report.repairs
-        summary = StaleSummary(fix, interrupted, report.presets, report.left, repairs.done, repairs.failed)
+        counts = report.presets, report.left, repairs.done, repairs.failed, report.dropped
+        summary = StaleSummary(fix, interrupted, *counts)
         print_json_line(asdict(summary))
         return
     rows = [asdict(each) for each in report.presets]
@@ -241,4 +255,7 @@ def _show(report: StaleReport, listing: Listing, *, fix: bool, as_json: bool, in
         print_line(report.repairs.summary() or "nothing to repair")
     elif report.left:
         print_line(f"{report.left} previews are stale; --fix renders them again, and deletes those without a photo")
+    if report.dropped:
+        names = ", ".join(report.dropped)
+        print_line(f"{names}: previews are stored and served, but no such preset is configured; see purge --orphans")
     listing.print_first()

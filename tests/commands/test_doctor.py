@@ -482,6 +482,16 @@ async def test_previews_of_a_preset_that_is_gone_are_reported(shop: Shop) -> Non
 
 @pytest.mark.usefixtures("function")
 @pytest.mark.fault("eviction")
+@pytest.mark.usefixtures("function")
+async def test_previews_under_an_earlier_prefix_are_noticed(shop: Shop) -> None:
+    shop.put("photo/a.jpg", "prew/card/a.jpg", "old/card/a.jpg", "letters/a.jpg", "letters/cards/a.jpg")
+    findings = await _examine(shop, exit_code=0)
+    found = findings["previews: earlier prefix"]
+
+    assert (found["state"], found["detail"]) == ("skipped", "old: has folders with presets' names")
+    assert "purge --former-prefix old" in found["fix"]
+
+
 async def test_a_redis_that_has_evicted_keys_is_reported_whatever_its_policy(shop: Shop, tmp_path: Path) -> None:
     redis = start_redis(tmp_path, options=["--maxmemory", "3mb", "--maxmemory-policy", "volatile-ttl"])
     with _running(redis.program):

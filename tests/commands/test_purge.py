@@ -35,7 +35,7 @@ def test_nothing_is_deleted_without_yes(shop: Shop, redis: BlockingRedis) -> Non
 
     assert report == {
         "dry_run": True,
-        "presets": [{"preset": "card", "previews": 2, "bytes": 10}],
+        "presets": [{"preset": "card", "previews": 2, "bytes": 10, "reason": "named", "kept": 0}],
         "cached_results": 1,
         "nginx": None,
         "cloudfront": None,
@@ -120,16 +120,94 @@ def test_dropped_presets_need_orphans(shop: Shop) -> None:
 
     assert refused.returncode == 2
     assert "'banner': not in the settings" in refused.stderr
-    assert report["presets"] == [{"preset": "banner", "previews": 1, "bytes": 7}]
+    assert report["presets"] == [{"preset": "banner", "previews": 1, "bytes": 7, "reason": "dropped", "kept": 0}]
     assert shop.keys() == {"prew/card/a.jpg"}
 
 
-def test_orphans_without_a_name_purges_all_dropped_presets_and_no_other(shop: Shop) -> None:
-    shop.put("prew/banner/a.jpg", "prew/old/a.jpg", "prew/card/a.jpg")
+def test_a_dropped_presets_name_selects_its_stored_variants_unless_exact(shop: Shop) -> None:
+    variants = {f"prew/banner{suffix}/a.jpg" for suffix in (".webp", "@2x", "@2x.avif")}
+    others = {"prew/banner_wide/a.jpg", "prew/card/a.jpg"}
+    shop.put("prew/banner/a.jpg", *variants, *others)
+    shop.json("purge", "banner", "--orphans", "--exact", "--yes")
+    assert shop.keys() == variants | others
+    shop.json("purge", "banner", "--orphans", "--yes")
+
+    assert shop.keys() == others
+
+
+def test_orphans_without_a_name_are_all_dropped_presets_and_previews_of_missing_photos(shop: Shop) -> None:
+    """In any order of the listings: SeaweedFS lists `a/b` before `a-b`."""
+    kept = {"photo/a/b.jpg", "photo/a-b.jpg", "prew/card/a/b.jpg", "prew/card/a-b.jpg", "prew/thumb/a-b.jpg"}
+    gone = {"prew/card/a/gone.jpg", "prew/thumb/gone.jpg"}
+    shop.put("prew/banner/a-b.jpg", "prew/old.webp/a-b.jpg", "prew/old@2x/a-b.jpg", *kept, *gone)
+    before = shop.keys()
+    counted = shop.json("purge", "--orphans")
+    assert shop.keys() == before
     report = shop.json("purge", "--orphans", "--yes")
 
-    assert [each["preset"] for each in report["presets"]] == ["banner", "old"]
-    assert shop.keys() == {"prew/card/a.jpg"}
+    assert report["presets"] == counted["presets"]
+    assert [(each["preset"], each["previews"], each["reason"]) for each in report["presets"]] == [
+        ("banner", 1, "dropped"),
+        ("old.webp", 1, "dropped"),
+        ("old@2x", 1, "dropped"),
+        ("card", 1, "photo_gone"),
+        ("thumb", 1, "photo_gone"),
+    ]
+    assert shop.keys() == kept
+
+
+def test_orphans_of_a_bucket_without_photos_are_refused(shop: Shop) -> None:
+    """The settings name the wrong bucket or prefix, and every preview would seem to have lost its photo."""
+    shop.put("prew/banner/a.jpg", "prew/card/a.jpg", "pictures/a.jpg")
+    done = shop.run("purge", "--orphans", "--yes")
+
+    assert done.returncode == 2
+    assert f"no photo is stored under {shop.bucket}/photo/" in done.stderr
+    assert shop.keys() == {"prew/banner/a.jpg", "prew/card/a.jpg", "pictures/a.jpg"}
+
+
+def test_previews_under_a_former_prefix_go_with_their_results_and_nothing_else(
+    shop: Shop, redis: BlockingRedis
+) -> None:
+    """An object without a preset's fingerprint may be anything: it stays, and is an exit code."""
+    shop.put("photo/a.jpg", "prew/card/a.jpg", "old/album/holiday.jpg", "older/card/a.jpg")
+    shop.put("old/card/a.jpg", "old/card@2x/a.jpg", "old/banner.webp/a.jpg", fingerprint="0123456789ab")
+    redis.set(_flight(shop, "old/card/a.jpg"), b"failed:{}")
+    before = shop.keys()
+    counted = shop.json("purge", "--former-prefix", "old", exit_code=1)
+    assert shop.keys() == before
+    report = shop.json("purge", "--former-prefix", "old", "--yes", exit_code=1)
+
+    assert report["presets"] == counted["presets"]
+    assert {each["preset"]: (each["previews"], each["kept"]) for each in report["presets"]} == {
+        "album": (0, 1),
+        "banner.webp": (1, 0),
+        "card": (1, 0),
+        "card@2x": (1, 0),
+    }
+    assert {each["reason"] for each in report["presets"]} == {"former_prefix"}
+    assert report["cached_results"] == 1
+    assert shop.keys() == {"photo/a.jpg", "prew/card/a.jpg", "old/album/holiday.jpg", "older/card/a.jpg"}
+
+
+def test_named_presets_under_a_former_prefix_go_alone(shop: Shop) -> None:
+    shop.put("old/card/a.jpg", "old/card.webp/a.jpg", "old/thumb/a.jpg", fingerprint="0123456789ab")
+    shop.json("purge", "card", "--former-prefix", "old", "--yes")
+    refused = shop.run("purge", "banner", "--former-prefix", "old", "--yes")
+
+    assert refused.returncode == 2
+    assert "'banner': not under old/" in refused.stderr
+    assert shop.keys() == {"old/thumb/a.jpg"}
+
+
+def test_a_prefix_that_a_running_replica_has_is_not_a_former_one(shop: Shop, redis: BlockingRedis) -> None:
+    shop.put("old/card/a.jpg", fingerprint="0123456789ab")
+    redis.set(f"prew:site:{shop.namespace}/old/0123456789ab", b"photos in a bucket", ex=60)
+    done = shop.run("purge", "--former-prefix", "old", "--yes")
+
+    assert done.returncode == 2
+    assert "within the last minute: photos in a bucket" in done.stderr
+    assert shop.keys() == {"old/card/a.jpg"}
 
 
 def test_one_photo_is_purged_in_dropped_presets_with_orphans(shop: Shop) -> None:
@@ -150,6 +228,11 @@ def test_one_photo_is_purged_in_dropped_presets_with_orphans(shop: Shop) -> None
         ("../photo", "--orphans"),
         ("", "--orphans"),
         ("card/../../photo", "--orphans"),
+        ("--former-prefix", "photo"),
+        ("--former-prefix", "prew"),
+        ("--former-prefix", "photo/"),
+        ("--former-prefix", ".."),
+        ("--former-prefix", ""),
     ],
 )
 def test_an_invalid_call_deletes_nothing(shop: Shop, arguments: tuple[str, ...]) -> None:

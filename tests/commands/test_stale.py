@@ -56,6 +56,17 @@ def test_nothing_stale_is_exit_code_0(shop: Shop, now: str) -> None:
     assert (report["left"], report.get("stale")) == (0, None)
 
 
+def test_presets_that_are_gone_are_named_where_none_is_asked_for(shop: Shop, now: str) -> None:
+    """Nothing is wrong with their previews, which are served until they are purged: the exit code is 0."""
+    shop.put("photo/a.jpg", "prew/banner/a.jpg", "prew/banner.webp/a.jpg")
+    shop.put("prew/card/a.jpg", fingerprint=now)
+    report, of_card = shop.json("stale"), shop.json("stale", "card")
+    shown = shop.run("stale").stdout
+
+    assert (report["left"], report["dropped"], of_card["dropped"]) == (0, ["banner", "banner.webp"], [])
+    assert "banner, banner.webp: previews are stored and served, but no such preset is configured" in shown
+
+
 async def test_fix_repairs_all(shop: Shop, function: GatedLambda, now: str) -> None:
     _one_of_each(shop, now)
     report = await shop.run_beside("stale", "card", "--fix")

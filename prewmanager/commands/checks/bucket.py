@@ -7,11 +7,12 @@ check is skipped and does not fail: the service's own role is better without it.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from prewmanager.adapters.aws.s3_permissions import S3Answer, S3Permissions
 from prewmanager.commands.checks import Finding, credentials_fix, failed, ok, skipped
+from prewmanager.commands.dropped import dropped_presets
 from prewmanager.errors import StorageFailed
 from prewmanager.previews.ports import Inventory
 from prewmanager.web.identity import DOCTOR
@@ -21,6 +22,7 @@ _MAX_SKEW_S = 30.0
 _EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".avif")
 _MAX_BYTES = 20_000_000
 _MAX_NAMES = 10
+_MAX_FOLDERS = 100
 _DENIED = frozenset({"AccessDenied", "403", "AllAccessDisabled"})
 
 
@@ -90,18 +92,48 @@ async def check_presets(previews: Inventory, prefix: str, known: Collection[str]
     """Check that all stored previews are of presets that are configured: S3 serves the others, too."""
     check = "previews: presets"
     try:
-        stored = [name async for name in previews.folders(f"{prefix}/") if name != DOCTOR]
+        unknown = await dropped_presets(previews, prefix, known)
     except StorageFailed as error:
         return skipped(check, f"the presets of stored previews cannot be listed: {error}")
-    unknown = [name for name in stored if name not in known]
     if unknown:
-        names = ", ".join(unknown[:_MAX_NAMES]) + (
-            f" and {len(unknown) - _MAX_NAMES} more" if unknown[_MAX_NAMES:] else ""
-        )
-        detail = f"{names}: previews are stored and served, but no such preset is configured"
+        detail = f"{_listed(unknown)}: previews are stored and served, but no such preset is configured"
         fix = "give this command the service's PREW_PRESETS, or delete them: prewmanager purge --orphans --yes"
         return failed(check, detail, fix)
-    return ok(check, ", ".join(stored) or "none is stored")
+    return ok(check, "all stored previews are of configured presets")
+
+
+async def check_former_prefixes(previews: Inventory, prefixes: Collection[str], known: Collection[str]) -> Finding:
+    """Look for previews under an earlier preview prefix: other folders of the bucket with folders named as presets are.
+
+    Another site may have its previews there, so that it is no failure.
+    """
+    check = "previews: earlier prefix"
+    try:
+        others = await _first(previews.folders(""), but=prefixes)
+        folders = {other: await _first(previews.folders(f"{other}/")) for other in others}
+    except StorageFailed as error:
+        return skipped(check, f"the bucket's folders cannot be listed: {error}")
+    found = [other for other, inside in folders.items() if not inside.isdisjoint(known)]
+    if not found:
+        return ok(check, "no other folder looks like one of previews")
+    fix = f"if no site has it as PREW_PREVIEW_PREFIX any more: prewmanager purge --former-prefix {found[0]}"
+    return skipped(check, f"{_listed(found)}: has folders with presets' names", fix)
+
+
+async def _first(names: AsyncIterator[str], but: Collection[str] = ()) -> set[str]:
+    """Return some hundred names: a bucket may have any number of folders."""
+    found = set[str]()
+    async for name in names:
+        if name and name not in but:
+            found.add(name)
+        if len(found) == _MAX_FOLDERS:
+            break
+    return found
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MAX_NAMES} more" if names[_MAX_NAMES:] else ""
+    return ", ".join(names[:_MAX_NAMES]) + more
 
 
 async def check_reader(previews: Probe) -> Finding:
