@@ -18,7 +18,8 @@ import typer
 
 from prewmanager import __version__
 from prewmanager.commands.arguments import LIST_GB_SECOND_USD, ONE_CPU_MB, CostAssumptions, Selection
-from prewmanager.config.settings import Settings, read_settings
+from prewmanager.config.reading import ignored_settings, read_settings
+from prewmanager.config.settings import Settings
 from prewmanager.errors import InvalidSettings, PrewError
 from prewmanager_presets import Effort
 
@@ -72,7 +73,7 @@ def serve(
     ] = 1,
 ) -> None:
     """Run the service, configured by the environment. SIGTERM or SIGINT stops it after the requests in flight."""
-    settings = _settings()
+    settings = _settings(warn=False)
     with contextlib.ExitStack() as exits:
         if workers > 1:
             # Set before prometheus-client is imported: it reads the variable at import.
@@ -80,8 +81,9 @@ def serve(
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         # Imported here, so that the other commands start at once.
         from prewmanager.app import require_workers  # noqa: PLC0415 -- see above
-        from prewmanager.server import listen, run  # noqa: PLC0415 -- see above
+        from prewmanager.server import listen, log_ignored, run  # noqa: PLC0415 -- see above
 
+        log_ignored(settings.log_level, ignored_settings())
         try:
             require_workers(settings)
             sock = listen(settings)
@@ -312,11 +314,14 @@ async def _until_terminated(command: Coroutine[Any, Any, int]) -> int:
     return await task
 
 
-def _settings() -> Settings:
+def _settings(*, warn: bool = True) -> Settings:
     try:
-        return read_settings()
+        settings = read_settings()
     except InvalidSettings as error:
         _stop(error)
+    for line in ignored_settings() if warn else ():
+        typer.echo(f"prewmanager: {line}", err=True)
+    return settings
 
 
 def _stop(error: InvalidSettings) -> NoReturn:

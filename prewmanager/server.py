@@ -41,6 +41,13 @@ def listen(settings: Settings) -> socket.socket:
         raise InvalidSettings([f"cannot listen on {where}: {reason}"]) from None
 
 
+def log_ignored(level: str, lines: Iterable[str]) -> None:
+    """Log settings that this version does not know."""
+    configure_logging(level)
+    for line in lines:
+        _log.warning("settings.unknown", detail=line)
+
+
 def run(
     settings: Settings,
     sock: socket.socket,

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from prewmanager.adapters.aws.s3_inventory import S3Inventory, s3_client
 from prewmanager.adapters.aws.s3_permissions import S3Permissions
 from prewmanager.app import innermost_resizer
-from prewmanager.commands.checks import Finding, State, credentials_fix, failed, ok
+from prewmanager.commands.checks import Finding, State, credentials_fix, failed, ok, skipped
 from prewmanager.commands.checks.balance import check_balance
 from prewmanager.commands.checks.bucket import (
     check_former_prefixes,
@@ -30,7 +30,8 @@ from prewmanager.commands.checks.replicas import check_replicas
 from prewmanager.commands.checks.request_path import check_port, check_request_path
 from prewmanager.commands.output import print_json, print_table
 from prewmanager.commands.site import object_reader
-from prewmanager.config.settings import Settings, read_settings
+from prewmanager.config.reading import ignored_settings, read_settings
+from prewmanager.config.settings import Settings
 from prewmanager.errors import InvalidSettings, PrewError
 from prewmanager.telemetry.metrics import Metrics
 
@@ -40,6 +41,8 @@ async def run(url: str, replicas: Sequence[str], photo: str, *, as_json: bool) -
     try:
         settings = read_settings()
         findings = [ok("settings", f"presets: {', '.join(settings.presets)}")]
+        fix = "update this version, or correct the name"
+        findings += [skipped("settings: unknown", line, fix) for line in ignored_settings()]
         findings += await examine(settings, url, photo)
         findings += await check_replicas(replicas, settings.variants)
     except InvalidSettings as error:

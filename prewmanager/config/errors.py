@@ -15,6 +15,7 @@ from prewmanager_presets import Preset, definitions
 PREFIX = "PREW_"
 # Variables of nginx's templates and of the local system, which may be set in the same file.
 _OTHERS = ("PREW_NGINX_", "PREW_LOCAL_")
+REMOVE = "remove it"
 _NUMBER = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,6})?")
 
 
@@ -26,8 +27,10 @@ def unknown_variables(environ: Mapping[str, str], model: type[BaseModel]) -> lis
         name = variable.upper()
         if not name.startswith(PREFIX) or name.startswith(_OTHERS) or name.partition("__")[0] in known:
             continue
-        close = difflib.get_close_matches(name.partition("__")[0], known, n=1)
-        hint = f"did you mean {close[0]}?" if close else "remove it"
+        # Without the prefix, which alone would make all names alike.
+        front = name.partition("__")[0].removeprefix(PREFIX)
+        close = difflib.get_close_matches(front, [each.removeprefix(PREFIX) for each in known], n=1)
+        hint = f"did you mean {PREFIX}{close[0]}?" if close else REMOVE
         lines.append(f"{variable}: unknown setting; {hint}")
     return lines
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, WrapValidator, create_model
@@ -69,6 +70,30 @@ def _core(value: object, parse: ValidatorFunctionWrapHandler) -> Preset:
         return Preset(**parsed.model_dump())
     except PresetError as error:
         raise ValueError(error.reason) from error
+
+
+def unknown_fields(presets: object) -> list[tuple[str, str]]:
+    """List preset and field of each field that no preset has, in presets as they come from variables and JSON."""
+    given = presets.items() if isinstance(presets, Mapping) else ()
+    return [
+        (name, field)
+        for name, fields in given
+        if isinstance(fields, Mapping)
+        for field in sorted(fields.keys() - _FIELDS)
+    ]
+
+
+def without_unknown_fields(presets: object) -> object:
+    """Return presets as they come from variables and JSON, without those fields."""
+    if not isinstance(presets, Mapping):
+        return presets
+    unknown = unknown_fields(presets)
+    return {
+        name: {field: value for field, value in fields.items() if (name, field) not in unknown}
+        if isinstance(fields, Mapping)
+        else fields
+        for name, fields in presets.items()
+    }
 
 
 PresetName = Annotated[str, StringConstraints(pattern=_NAME_PATTERN, max_length=32)]

@@ -6,7 +6,6 @@ startup with one line that names the variable and the fix.
 
 from __future__ import annotations
 
-import os
 import re
 from functools import cached_property
 from hashlib import sha256
@@ -19,18 +18,16 @@ from pydantic import (
     Field,
     FilePath,
     StringConstraints,
-    ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from prewmanager.config.environment import malformed, meaningless
-from prewmanager.config.errors import explain, too_long, unknown_variables
+from prewmanager.config.errors import too_long
 from prewmanager.config.fitting import misfit_of
 from prewmanager.config.names import Bucket, Function, Host, Hosts, Region, namespace_of, region_of
-from prewmanager.config.presets import ParsedPreset, PresetName
-from prewmanager.errors import InvalidSettings
+from prewmanager.config.presets import ParsedPreset, PresetName, without_unknown_fields
 from prewmanager.previews.variants import all_variants
 from prewmanager.redis_address import parse
 from prewmanager_presets import Preset
@@ -56,6 +53,13 @@ class Settings(BaseSettings):
         nested_model_default_partial_update=True,
         frozen=True,
         extra="ignore",
+    )
+
+    # The first field: the validator of the presets asks for it.
+    strict: bool = Field(
+        True,
+        description="stop at a variable or preset field that this version does not know; `false`: warn, and ignore it, "
+        "as beside a newer version",
     )
 
     presets: Annotated[dict[PresetName, ParsedPreset], Field(min_length=1)] = Field(
@@ -169,6 +173,11 @@ class Settings(BaseSettings):
         description="OpenTelemetry collector for traces, by OTLP over HTTP; unset: no traces",
     )
 
+    @field_validator("presets", mode="before")
+    @classmethod
+    def _fields_are_known(cls, value: object, info: ValidationInfo) -> object:
+        return value if info.data.get("strict", True) else without_unknown_fields(value)
+
     @field_validator("otlp_endpoint")
     @classmethod
     def _has_otel(cls, value: str | None) -> str | None:
@@ -272,21 +281,3 @@ def is_installed(module: str) -> bool:
         return find_spec(module) is not None
     except ModuleNotFoundError:  # a parent package is missing
         return False
-
-
-def read_settings() -> Settings:
-    """Read and validate the environment's settings, and unset what means nothing there, which the AWS SDK reads too.
-
-    Raises `InvalidSettings`, with all errors.
-    """
-    for name in meaningless(os.environ):
-        del os.environ[name]
-    lines = [*malformed(os.environ), *unknown_variables(os.environ, Settings)]
-    if not lines:
-        try:
-            return Settings()
-        except ValidationError as error:
-            lines = explain(error, os.environ, Settings)
-        except SettingsError as error:
-            lines = [f"PREW_PRESETS: is not valid JSON: {error.__cause__}"]
-    raise InvalidSettings(lines)

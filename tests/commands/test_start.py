@@ -112,3 +112,14 @@ def test_commands_end_with_one_line(command: str, tmp_path: Path) -> None:
     assert done.stderr.startswith("prewmanager: ")
     assert "hunter2" not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_this_version_does_not_know_is_a_line_of_the_log_and_of_each_command() -> None:
+    """Only with PREW_STRICT=false, and without the value."""
+    lenient = GOOD | {"PREW_STRICT": "false", "PREW_BANDWIDTH": "hunter2"}
+    refused, shown = run("serve", **(lenient | {"PREW_HOST": "nowhere.invalid"})), run("presets", **lenient)
+    logged = json.loads(refused.stderr.splitlines()[0])
+
+    line = "PREW_BANDWIDTH: unknown setting; ignored"
+    assert (logged["event"], logged["level"], logged["detail"]) == ("settings.unknown", "warning", line)
+    assert (shown.returncode, shown.stderr) == (0, f"prewmanager: {line}\n")

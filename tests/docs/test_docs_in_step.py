@@ -13,7 +13,8 @@ from devstack.local_settings import read_local_settings
 from devstack.nginx_server import SOURCES, effective_environment
 from prewmanager.adapters.redis.flight_store import KEY_PREFIX
 from prewmanager.adapters.redis.photo_faults import PHOTO_KEY_PREFIX
-from prewmanager.config.settings import Settings, read_settings
+from prewmanager.config.reading import read_settings
+from prewmanager.config.settings import Settings
 from prewmanager.errors import failure_classes
 from prewmanager.web.problems import STATUSES
 from prewmanager_presets import Preset, definitions

@@ -15,7 +15,7 @@ import pytest
 
 from devstack.nginx_server import SOURCES, command, effective_environment, render, substitute
 from devstack.programs import Program, ProgramError, answers, find, free_ports
-from prewmanager.config.settings import read_settings
+from prewmanager.config.reading import read_settings
 from prewmanager.errors import InvalidSettings
 
 MINIMAL = {"PREW_NGINX_S3_SERVER": "127.0.0.1:443", "PREW_NGINX_SERVICES": "127.0.0.1:8180 127.0.0.1:8181"}

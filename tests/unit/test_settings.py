@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from pydantic import AliasChoices, ValidationError
 
-from prewmanager.config.settings import Settings, read_settings
+from prewmanager.config.reading import ignored_settings, read_settings
+from prewmanager.config.settings import Settings
 from prewmanager.errors import InvalidSettings
 from prewmanager.sizes import flights_at_once, renderings_at_once
 from prewmanager.times import lifetimes
@@ -402,3 +403,48 @@ def test_replicas_with_their_variables_in_another_order_are_one_site(read: Read)
 
     assert read(**bucket, **card, **thumb).site == read(**bucket, **thumb, **card).site
     assert read(**bucket, **card, **thumb).site != read(**bucket, **exchanged).site
+
+
+NEWER = {
+    "PREW_BANDWIDTH": "7",
+    "PREW_LEASES__NEW": "1",
+    "PREW_PRESETS": json.dumps({"card": {"tone": "warm"}, "wide": {"height": 50, "halo": 3}}),
+    "PREW_PRESETS__CARD__GLOW": "2",
+}
+
+
+def test_what_a_newer_version_knows_stops_the_start_by_default(read: Read) -> None:
+    lines = _lines(read, **GOOD, **NEWER)
+
+    assert [line.split(":")[0] for line in lines] == ["PREW_BANDWIDTH", "PREW_LEASES__NEW"]
+    assert ignored_settings() == []
+
+
+def test_without_strict_it_is_ignored_and_named_and_everything_else_holds(read: Read) -> None:
+    settings = read(**GOOD, **NEWER, PREW_STRICT="false")
+
+    assert settings.presets == {"card": Preset(width=720), "wide": Preset(height=50)}
+    assert ignored_settings() == [
+        "PREW_BANDWIDTH: unknown setting; ignored",
+        "PREW_LEASES__NEW: unknown setting; did you mean PREW_LEASE?; ignored",
+        "preset card, field glow: unknown; ignored",
+        "preset card, field tone: unknown; ignored",
+        "preset wide, field halo: unknown; ignored",
+    ]
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"PREW_PRESETS__CARD__FORMAT": "jxl"},
+        {"PREW_PRESETS__CARD": "5"},
+        {"PREW_PRESETS__NEW__GLOW": "2"},
+        {"PREW_LEASE": "soon"},
+        {"PREW_BANDWIDTH": "7", "PREW_STRICT": "perhaps"},
+    ],
+)
+def test_a_value_that_is_not_understood_stops_the_start_without_strict_too(
+    read: Read, variables: dict[str, str]
+) -> None:
+    """There is nothing to take in its place, and a preview of another definition would be stored under the name."""
+    assert _lines(read, **{"PREW_STRICT": "false", **GOOD, **variables})

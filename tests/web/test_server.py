@@ -9,7 +9,8 @@ import socket
 import pytest
 
 from prewmanager import server
-from prewmanager.config.settings import Settings, read_settings
+from prewmanager.config.reading import read_settings
+from prewmanager.config.settings import Settings
 
 GOOD = {"PREW_SOURCE_BUCKET": "photos", "PREW_PRESETS__CARD__WIDTH": "720", "PREW_LAMBDA_FUNCTION": "f"}
 
