@@ -15,7 +15,7 @@ install = $(BIN)/uv pip install --quiet --compile-bytecode --python $(2) --requi
 	$(2) -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help install system up test lint format lock bench bench-edge bench-capacity bench-far bench-flights bench-flood bench-images package test-all test-browser test-compose test-corpora test-current test-infra test-package test-observability test-one-server test-supply test-docs test-soak soak fuzz docs sbom audit clean
+.PHONY: help install system up test lint format lock bench bench-edge bench-capacity bench-far bench-flights bench-flood bench-images package test-all test-browser test-compose test-corpora test-current test-infra test-package test-observability test-one-server test-supply test-docs test-soak test-upgrade soak fuzz docs sbom audit clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -92,6 +92,9 @@ test-supply: install .venv/.installed-supply ## test the audit with pip-audit an
 
 test-docs: install .venv/.installed-docs ## run the documents' commands on a local system, and build the site
 	PREW_TEST_DOCS=1 $(BIN)/python -m pytest tests/docs $(ARGS)
+
+test-upgrade: install ## run the previous release's service and function beside these: PREVIOUS=v1.2.0 names it
+	PREW_TEST_UPGRADE=1 $(BIN)/python -m pytest tests/upgrade $(ARGS)
 
 test-soak: install ## run the soak for half a minute
 	PREW_TEST_SOAK=1 $(BIN)/python -m pytest tests/soak $(ARGS)

@@ -22,6 +22,7 @@ from rich.table import Table
 from shipping.target import RUNTIME_PYTHON
 from tests.compose.project import engine_answers
 from tests.one_server.machine import why_not as why_no_machine
+from tests.upgrade.previous import why_not as why_no_previous
 
 ROOT = Path(__file__).resolve().parents[1]
 REPORTS = ROOT / ".local" / "suites"
@@ -75,6 +76,7 @@ SUITES: dict[str, Callable[[], str]] = {
     "test": _always,
     "test-docs": _always,
     "test-soak": _always,
+    "test-upgrade": why_no_previous,
     "test-infra": _always,
     "test-supply": _always,
     "test-observability": _always,
