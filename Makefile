@@ -15,7 +15,7 @@ install = $(BIN)/uv pip install --quiet --compile-bytecode --python $(2) --requi
 	$(2) -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help install system up test lint format lock bench bench-edge bench-capacity bench-far bench-flights bench-flood bench-images package test-all test-browser test-compose test-corpora test-current test-infra test-package test-observability test-one-server test-supply test-docs test-soak test-upgrade soak fuzz docs sbom audit clean
+.PHONY: help install system up test lint format lock bench bench-commands bench-edge bench-capacity bench-far bench-flights bench-flood bench-images package test-all test-browser test-compose test-corpora test-current test-infra test-package test-observability test-one-server test-supply test-docs test-soak test-upgrade soak fuzz docs sbom audit clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -155,6 +155,9 @@ bench-edge: install .venv/.installed-bench ## measure a miss at the edge against
 
 bench-images: install .venv/.installed-bench ## measure the image core against sharp, Pillow, thumbor, ImageMagick (ARGS=--quick)
 	$(BIN)/python -m benchmarks.images $(ARGS)
+
+bench-commands: install ## measure the operators' commands on 200,000 objects, half an hour (ARGS="--objects 20000")
+	$(BIN)/python -m benchmarks.commands $(ARGS)
 
 docs: install .venv/.installed-docs ## build the documents as a site into .local/site; a broken link is an error
 	@$(BIN)/python -m devstack.docs_source .local/docs-source
