@@ -36,7 +36,7 @@ from prewmanager.errors import (
 from prewmanager.previews.outcome import Made
 from prewmanager.resizing.contract import ResizeContract
 from prewmanager.resizing.limits import RetryingResizer
-from prewmanager_presets import Spec
+from prewmanager_presets import Preset, Spec
 from tests.lambda_resize.hostile import heifs
 from tests.support.fakes import job
 
@@ -132,7 +132,7 @@ async def test_a_worker_has_a_decoder_render_and_writes_the_preview_itself(
         decoder.wait_ready((tmp_path / "socket").exists)
         result = await resizer.resize(job("/prew/card/decoder.jpg", "/prew/thumb/decoder.jpg"))
         stored = s3_client(s3).get_object(Bucket=s3.bucket, Key="prew/card/decoder.jpg")["Body"].read()
-        assert result.made.body == stored == resize(photo, Spec(width=720)).data
+        assert result.made.body == stored == resize(photo, Spec(**Preset(width=720).spec)).data
         assert isinstance(result.companions["thumb"], Made)
     finally:
         decoder.stop()
