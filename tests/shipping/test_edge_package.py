@@ -42,12 +42,12 @@ def _edge_task(unpack: Callable[[Package], Path]) -> Path:
 
 # The image core and the edge's modules; no storage; HEIC's decoder and Pillow are not in the package.
 MODULES = {
-    "lambda_resize": "__init__ amended animation apart by_pillow codecs colours content_encoding deadline download "
-    "errors files finishing geometry heic jxl metadata pdf preview raw resize scaling settings sources thumbhash vips "
-    "wide",
-    "lambda_resize/containers": "__init__ av1 avis bits bounds boxes cicp credit gif heif hevc icc jpeg jpeg_damage "
-    "jxl png raw svg svg_styles tiff webp",
-    "prewmanager_presets": "__init__ efforts fields kinds",
+    "lambda_resize": "__init__ amended animation apart by_pillow chroma codecs colours content_encoding deadline "
+    "download errors files finishing geometry heic jxl metadata pdf preview raw resize scaling settings sources "
+    "thumbhash vips wide",
+    "lambda_resize/containers": "__init__ av1 avis bits bmp bounds boxes cicp credit gif heif hevc icc ico jpeg "
+    "jpeg2000 jpeg_damage jxl png psd raw svg svg_styles tiff webp",
+    "prewmanager_presets": "__init__ efforts fields kinds qualities",
     "lambda_resize/edge": "__init__ accept address answer bounded connection errors fetch handler headers lifetimes "
     "networks query rendering settings urls",
 }
