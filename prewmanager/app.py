@@ -24,9 +24,11 @@ from aiohttp.typedefs import Middleware
 from prewmanager.adapters.aws.lambda_client import open_lambda_client
 from prewmanager.adapters.aws.lambda_resizer import LambdaResizer
 from prewmanager.adapters.aws.s3_store import S3PreviewStore, s3_store
+from prewmanager.adapters.http_limits import Limits
 from prewmanager.adapters.opening import OPENTELEMETRY, refusals
-from prewmanager.config.settings import Settings, is_installed
-from prewmanager.errors import InvalidSettings
+from prewmanager.adapters.resize_http.resizer import open_http_resizer
+from prewmanager.config.environment import require_resize_packages
+from prewmanager.config.settings import Settings
 from prewmanager.flights.ability import Ability
 from prewmanager.flights.coalescer import Coalescer
 from prewmanager.flights.finding import Finding
@@ -116,7 +118,7 @@ async def running_service(
         )
         coalescer = _coalescer(parts, tracing, load, settings, catalogue)
         stack.push_async_callback(_end, coalescer, unwritten, grace_s=settings.shutdown_grace / 3)
-        required: dict[str, Probe] = {"s3": store, "lambda" if settings.lambda_function else "workers": resizer}
+        required: dict[str, Probe] = {"s3": store, _resizer_name(settings): resizer}
         await stack.enter_async_context(
             polishing(later, shared, settings, catalogue=catalogue, previews=previews, polisher=resizer, load=load)
         )
@@ -188,34 +190,44 @@ async def innermost_resizer(
         unwritten_s=UNWRITTEN_S,
         effort=effort,
     )
-    if settings.lambda_function is None:
-        require_workers(settings)
-        # Imported only here: the worker processes' dependencies are optional, and a service with Lambda needs none.
-        from prewmanager.adapters.local_resizer import LocalResizer  # noqa: PLC0415 -- see above
-
-        _log.warning("resizer.in_process", reason="PREW_LAMBDA_FUNCTION is not set", workers=settings.resize_workers)
-        local = LocalResizer(contract, workers=settings.resize_workers, timeout_s=settings.lambda_timeout)
-        async with contextlib.aclosing(local):
-            yield local
-        return
-    opened = open_lambda_client(
-        settings.lambda_function,
-        region=settings.aws_region,
-        endpoint_url=settings.lambda_endpoint,
-        connect_s=1,
-        read_s=settings.invoke_timeout,
-        max_connections=renderings_at_once(settings) + settings.polish,
+    limits = Limits(
+        connect_s=1, read_s=settings.invoke_timeout, connections=renderings_at_once(settings) + settings.polish
     )
-    async with opened as client:
-        yield LambdaResizer(client, contract, cost_meter)
+    if settings.lambda_function is not None:
+        region, endpoint = settings.aws_region, settings.lambda_endpoint
+        opened = open_lambda_client(settings.lambda_function, region=region, endpoint_url=endpoint, limits=limits)
+        async with opened as client:
+            yield LambdaResizer(client, contract, cost_meter)
+    elif settings.resizer_url is not None:
+        token = settings.resizer_token.get_secret_value() if settings.resizer_token else ""
+        async with open_http_resizer(settings.resizer_url, contract, token=token, limits=limits) as server:
+            yield server
+    else:
+        async with _workers(settings, contract) as local:
+            yield local
+
+
+@contextlib.asynccontextmanager
+async def _workers(settings: Settings, contract: ResizeContract) -> AsyncIterator[ReadyResizer]:
+    require_workers(settings)
+    # Imported only here: the worker processes' dependencies are optional, and a service with Lambda needs none.
+    from prewmanager.adapters.local_resizer import LocalResizer  # noqa: PLC0415 -- see above
+    from prewmanager.adapters.worker_pool import WorkerPool  # noqa: PLC0415 -- see above
+
+    _log.warning("resizer.in_process", reason="PREW_LAMBDA_FUNCTION is not set", workers=settings.resize_workers)
+    pool = WorkerPool(workers=settings.resize_workers, timeout_s=settings.lambda_timeout)
+    async with contextlib.aclosing(LocalResizer(contract, pool)) as local:
+        yield local
+
+
+def _resizer_name(settings: Settings) -> str:
+    return "workers" if settings.has_workers else "lambda" if settings.lambda_function else "resize_server"
 
 
 def require_workers(settings: Settings) -> None:
     """Raise `InvalidSettings` if previews are to be rendered by worker processes, and what these need is missing."""
-    missing = [name for name in ("pebble", "pyvips") if not is_installed(name)]
-    if settings.lambda_function is None and missing:
-        needs = f"PREW_LAMBDA_FUNCTION is not set, and {' and '.join(missing)} not installed, which workers need"
-        raise InvalidSettings([f"{needs}: pip install 'prewmanager[resize]', or set it to a function's name"])
+    if settings.has_workers:
+        require_resize_packages("PREW_LAMBDA_FUNCTION is not set", ", or set it to a function's name")
 
 
 async def _end(coalescer: Coalescer, unwritten: UnwrittenPreviews, *, grace_s: float) -> None:

@@ -19,7 +19,7 @@ import typer
 from prewmanager import __version__
 from prewmanager.commands.arguments import LIST_GB_SECOND_USD, ONE_CPU_MB, CostAssumptions, Selection
 from prewmanager.config.reading import ignored_settings, read_settings
-from prewmanager.config.settings import Settings
+from prewmanager.config.settings import LogLevel, Settings
 from prewmanager.errors import InvalidSettings, PrewError
 from prewmanager_presets import Effort
 
@@ -81,12 +81,13 @@ def serve(
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         # Imported here, so that the other commands start at once.
         from prewmanager.app import require_workers  # noqa: PLC0415 -- see above
-        from prewmanager.server import listen, log_ignored, run  # noqa: PLC0415 -- see above
+        from prewmanager.listening import listen  # noqa: PLC0415 -- see above
+        from prewmanager.server import log_ignored, run  # noqa: PLC0415 -- see above
 
         log_ignored(settings.log_level, ignored_settings())
         try:
             require_workers(settings)
-            sock = listen(settings)
+            sock = listen(settings.host, settings.port)
             if workers == 1:
                 run(settings, sock)
             else:
@@ -95,6 +96,42 @@ def serve(
                 Workers(settings, sock, workers).run()
         except InvalidSettings as error:
             _stop(error)
+
+
+@app.command("resize-server", epilog="Example:\nprewmanager resize-server --workers 4")
+def resize_server(  # noqa: PLR0917 -- options of the command line
+    host: Annotated[str, typer.Option(envvar="PREW_HOST", help="Address to listen on.")] = "::",
+    port: Annotated[
+        int, typer.Option(envvar=["PREW_PORT", "PORT"], min=1, max=65535, help="Port to listen on.")
+    ] = 8190,
+    workers: Annotated[
+        int, typer.Option(envvar="PREW_RESIZE_WORKERS", min=1, metavar="N", help="Photos at once, each in a process.")
+    ] = 2,
+    waiting: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Requests that wait for a process; further ones get 429.")
+    ] = 8,
+    timeout: Annotated[
+        float, typer.Option(envvar="PREW_LAMBDA_TIMEOUT", min=0.1, max=900, metavar="S", help="Seconds for one photo.")
+    ] = 10,
+    log_level: Annotated[
+        LogLevel, typer.Option(envvar="PREW_LOG_LEVEL", help="Least important events to log.")
+    ] = "info",
+) -> None:
+    """Run the resize function behind HTTP, for services with PREW_RESIZER_URL: Lambda is not needed.
+
+    It reads the AWS SDK's variables for S3, the function's own, and PREW_RESIZER_TOKEN, which requests must then bring.
+    """
+    from prewmanager.config.environment import require_resize_packages  # noqa: PLC0415 -- as above
+    from prewmanager.listening import listen  # noqa: PLC0415 -- as above
+
+    try:
+        require_resize_packages("this command renders")
+        sock = listen(host, port)
+    except InvalidSettings as error:
+        _stop(error)
+    from prewmanager.resize_server import Options, run  # noqa: PLC0415 -- its dependencies are optional
+
+    run(Options(workers, waiting, timeout, os.environ.get("PREW_RESIZER_TOKEN", "")), sock, log_level)
 
 
 @app.command(epilog="Example:\nprewmanager presets --json")

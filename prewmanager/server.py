@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import ctypes
 import gc
-import os
 import resource
 import signal
 import socket
@@ -19,8 +18,7 @@ from aiohttp import web
 from prewmanager import __version__
 from prewmanager.app import running_service
 from prewmanager.config.settings import Settings
-from prewmanager.errors import InvalidSettings
-from prewmanager.listening import BACKLOG, listening_socket
+from prewmanager.listening import BACKLOG
 from prewmanager.telemetry.logging import configure_logging, log_loose_tracebacks
 from prewmanager.web.app import make_app
 
@@ -28,17 +26,6 @@ from prewmanager.web.app import make_app
 # counts from the start: who sends no whole request in that time is disconnected.
 KEEPALIVE_S = 40.0
 _log = structlog.get_logger(__name__)
-
-
-def listen(settings: Settings) -> socket.socket:
-    """Open a listening socket at the settings' address. Raises `InvalidSettings`."""
-    try:
-        return listening_socket(settings.host, settings.port)
-    except OSError as error:
-        # A name that is not found has no number of the system's errors.
-        reason = "no such host" if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
-        where = f"PREW_HOST={settings.host} PREW_PORT={settings.port}"
-        raise InvalidSettings([f"cannot listen on {where}: {reason}"]) from None
 
 
 def log_ignored(level: str, lines: Iterable[str]) -> None:

@@ -20,4 +20,4 @@ def renderings_at_once(settings: Settings) -> int:
 
 
 def _slots(settings: Settings) -> int:
-    return settings.max_invocations if settings.lambda_function else settings.resize_workers
+    return settings.resize_workers if settings.has_workers else settings.max_invocations

@@ -89,14 +89,14 @@ async def examine(settings: Settings, url: str, photo: str) -> list[Finding]:
 
 
 async def _check_function(settings: Settings, photo: str, permissions: S3Permissions) -> list[Finding]:
-    name = settings.lambda_function or f"{settings.resize_workers} worker processes"
+    name = settings.lambda_function or settings.resizer_url or f"{settings.resize_workers} worker processes"
     async with AsyncExitStack() as stack:
         try:
             resizer = await stack.enter_async_context(innermost_resizer(settings, Metrics().costs))
         except InvalidSettings as error:
             what, _, fix = str(error).partition(": ")
             return [failed(INVOKE, what, fix)]
-        if settings.lambda_function:
+        if not settings.has_workers:
             invoked = await check_invoke(resizer, name)
             if invoked.state is State.FAILED:
                 return [invoked]

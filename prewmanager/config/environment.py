@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from importlib.util import find_spec
 from urllib.parse import urlsplit
+
+from prewmanager.errors import InvalidSettings
 
 # Kubernetes sets these in each container for each Service of the namespace, such as one named prew-redis.
 _SERVICE_LINK = re.compile(
@@ -13,7 +16,13 @@ _SERVICE_LINK = re.compile(
 _SERVICE_LINK_PORT = re.compile(r"PREW(_[A-Z0-9_]+)?_PORT")
 _SERVICE_LINK_ADDRESS = re.compile(r"(tcp|udp|sctp)://\S+")
 _ENDPOINT = "AWS_ENDPOINT_URL"
-_COLLECTORS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+_COLLECTOR = ("http://collector:4318; unset: no traces", "OTEL_EXPORTER_OTLP_HEADERS")
+# An example, and where credentials stand.
+_ADDRESSES = {
+    "OTEL_EXPORTER_OTLP_ENDPOINT": _COLLECTOR,
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": _COLLECTOR,
+    "PREW_RESIZER_URL": ("http://resizer:8190; unset: a function or workers", "PREW_RESIZER_TOKEN"),
+}
 
 
 def meaningless(environ: Mapping[str, str]) -> list[str]:
@@ -22,6 +31,25 @@ def meaningless(environ: Mapping[str, str]) -> list[str]:
     The SDK and obstore take an empty endpoint for an address, and an empty token for a token.
     """
     return [name for name, value in environ.items() if (name.startswith("AWS_") and not value) or _is_link(name, value)]
+
+
+def is_installed(module: str) -> bool:
+    """Whether a module of an optional dependency can be imported."""
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # a parent package is missing
+        return False
+
+
+def require_resize_packages(why: str, otherwise: str = "") -> None:
+    """Raise `InvalidSettings` if what renders previews is not installed.
+
+    `why` it is needed, and what helps `otherwise`.
+    """
+    missing = [name for name in ("pebble", "pyvips") if not is_installed(name)]
+    if missing:
+        needs = f"{why}, and {' and '.join(missing)} not installed, which workers need"
+        raise InvalidSettings([f"{needs}: pip install 'prewmanager[resize]'{otherwise}"])
 
 
 def _is_link(name: str, value: str) -> bool:
@@ -36,8 +64,8 @@ def malformed(environ: Mapping[str, str]) -> list[str]:
 
 
 def _fault(name: str, value: str) -> str:
-    if name in _COLLECTORS and value:
-        return _address_fault(value, "http://collector:4318; unset: no traces", "OTEL_EXPORTER_OTLP_HEADERS")
+    if name in _ADDRESSES and value:
+        return _address_fault(value, *_ADDRESSES[name])
     if not name.startswith(("PREW_", "AWS_")):
         return ""
     if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":

@@ -68,6 +68,14 @@ def region_of(function: str) -> str:
     return arn[1] if arn else ""
 
 
+def one_resizer(function: str | None, url: str | None, token: object) -> None:
+    """Raise `ValueError` unless there is at most one resizer beside the service, and its token belongs to it."""
+    if function and url:
+        raise ValueError("PREW_LAMBDA_FUNCTION and PREW_RESIZER_URL are both set: unset one of them")
+    if token and not url:
+        raise ValueError("PREW_RESIZER_TOKEN requires PREW_RESIZER_URL: set it, or unset the token")
+
+
 def is_amazons(endpoint: str | None) -> bool:
     """Whether an S3 endpoint, None for the default, is Amazon's, which shows at once what it has stored."""
     host = urlsplit(endpoint or "").netloc

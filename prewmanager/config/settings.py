@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from functools import cached_property
 from hashlib import sha256
-from importlib.util import find_spec
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -17,6 +16,7 @@ from pydantic import (
     AliasChoices,
     Field,
     FilePath,
+    SecretStr,
     StringConstraints,
     ValidationInfo,
     field_validator,
@@ -24,9 +24,10 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from prewmanager.config.environment import is_installed
 from prewmanager.config.errors import too_long
 from prewmanager.config.fitting import misfit_of
-from prewmanager.config.names import Bucket, Function, Host, Hosts, Region, namespace_of, region_of
+from prewmanager.config.names import Bucket, Function, Host, Hosts, Region, namespace_of, one_resizer, region_of
 from prewmanager.config.presets import ParsedPreset, PresetName, without_unknown_fields
 from prewmanager.previews.variants import all_variants
 from prewmanager.redis_address import parse
@@ -118,19 +119,25 @@ class Settings(BaseSettings):
     )
 
     lambda_function: Function | None = Field(
-        None, description="the resize function's name or ARN; unset: worker processes of the service render"
+        None, description="the resize function's name or ARN; without it and a resize server, worker processes render"
     )
     lambda_timeout: Seconds = Field(
-        10, description="the function's time-out, as set in AWS; without Lambda, that of a worker"
+        10, description="the function's time-out, as set in AWS; otherwise that of a worker, or of the resize server"
     )
+    resizer_url: Endpoint | None = Field(
+        None, description="instead of a function, a `prewmanager resize-server`, such as `http://resizer:8190`"
+    )
+    resizer_token: SecretStr | None = Field(None, description="what the resize server demands as a bearer token")
     invoke_timeout: Seconds = Field(15, description="longest time for the existence check and the resize together")
     max_resizes_per_second: Rate | None = Field(
         None, description="most resizes a second over all replicas; above: 503. Unset: no limit"
     )
     resize_burst: Count = Field(20, description="most resizes at once under that rate limit")
     answer_first: bool = Field(True, description="answer a preview before it is in S3, where Redis serves it meanwhile")
-    max_invocations: Count = Field(64, description="most concurrent invocations of one process")
-    resize_workers: Count = Field(2, description="worker processes if no function is set")
+    max_invocations: Count = Field(
+        64, description="most concurrent invocations of one process, or requests to the server"
+    )
+    resize_workers: Count = Field(2, description="worker processes if neither a function nor a resize server is set")
 
     polish: bool = Field(
         False,
@@ -216,7 +223,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> Settings:
-        most = "max_invocations" if self.lambda_function else "resize_workers"
+        one_resizer(self.lambda_function, self.resizer_url, self.resizer_token)
+        most = "resize_workers" if self.has_workers else "max_invocations"
         if {"max_flights", most} <= self.model_fields_set and getattr(self, most) > self.max_flights:
             raise ValueError(too_long(self, most, "must not be more than", "max_flights"))
         return self
@@ -253,6 +261,11 @@ class Settings(BaseSettings):
         return self.preview_bucket or self.source_bucket
 
     @property
+    def has_workers(self) -> bool:
+        """Whether the service's own processes render."""
+        return not (self.lambda_function or self.resizer_url)
+
+    @property
     def namespace(self) -> str:
         """What separates this site's keys in Redis from those of others: the previews' bucket, and whose it is.
 
@@ -273,11 +286,3 @@ class Settings(BaseSettings):
     def identity(self) -> str:
         """The same, with where the previews are: what a replica proves to `doctor`."""
         return f"{self.namespace}/{self.preview_prefix} {self.site}"
-
-
-def is_installed(module: str) -> bool:
-    """Whether a module of an optional dependency can be imported."""
-    try:
-        return find_spec(module) is not None
-    except ModuleNotFoundError:  # a parent package is missing
-        return False

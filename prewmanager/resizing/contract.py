@@ -213,6 +213,8 @@ def invocation_cost(response: object) -> InvocationCost:
 def _decoded(data: object) -> bytes | None:
     if data is None or data == "":
         return None
+    if isinstance(data, bytes):  # from a resizer that is asked by HTTP
+        return data
     try:
         # Vectorised: the standard library's takes a third of a millisecond for a preview of 70 KB.
         return pybase64.b64decode(str(data), validate=True)

@@ -8,6 +8,7 @@ from aiohttp import web
 from aiohttp.test_utils import RawTestServer
 
 from prewmanager.adapters.aws.lambda_client import open_lambda_client
+from prewmanager.adapters.http_limits import Limits
 
 
 @pytest.mark.fault("secret-in-setting")
@@ -25,9 +26,7 @@ async def test_a_proxy_gets_its_password_and_messages_do_not(monkeypatch: pytest
         for name in ("http_proxy", "https_proxy"):
             monkeypatch.setenv(name, f"{scheme}user:hunter2@127.0.0.1:{server.port}")
         for endpoint in ("http://lambda.invalid", "https://lambda.invalid"):
-            opened = open_lambda_client(
-                "f", region="us-east-1", endpoint_url=endpoint, connect_s=1, read_s=1, max_connections=1
-            )
+            opened = open_lambda_client("f", region="us-east-1", endpoint_url=endpoint, limits=Limits(1, 1, 1))
             async with opened as client:
                 try:
                     reply = await client.invoke(b"{}")

@@ -22,6 +22,7 @@ from botocore.credentials import Credentials
 from devstack.lambda_server import Lambda, start_lambda
 from prewmanager.adapters.aws.lambda_client import open_lambda_client
 from prewmanager.adapters.aws.lambda_resizer import LambdaResizer
+from prewmanager.adapters.http_limits import Limits
 from prewmanager.errors import (
     DeadlineExceeded,
     Overloaded,
@@ -62,9 +63,7 @@ def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 async def _resizer(
     url: str, function: str, *, read_s: float = 5, metrics: Metrics | None = None
 ) -> AsyncIterator[LambdaResizer]:
-    opened = open_lambda_client(
-        function, region="us-east-1", endpoint_url=url, connect_s=0.5, read_s=read_s, max_connections=4
-    )
+    opened = open_lambda_client(function, region="us-east-1", endpoint_url=url, limits=Limits(0.5, read_s, 4))
     async with opened as client:
         yield LambdaResizer(client, CONTRACT, (metrics or Metrics()).costs)
 

@@ -21,8 +21,9 @@ from devstack.backends import S3, s3_client
 from devstack.programs import Program
 from lambda_resize.errors import TooLarge
 from lambda_resize.resize import resize
-from prewmanager.adapters import local_resizer
+from prewmanager.adapters import worker_pool
 from prewmanager.adapters.local_resizer import LocalResizer
+from prewmanager.adapters.worker_pool import WorkerPool
 from prewmanager.errors import (
     DeadlineExceeded,
     PhotoCorrupt,
@@ -94,7 +95,7 @@ def gets_sigterm(*_: object) -> None:
 async def _resizer(s3: S3, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalResizer]:
     for name, value in s3.aws_environment().items():
         monkeypatch.setenv(name, value)
-    resizer = LocalResizer(CONTRACT, workers=1, timeout_s=20)
+    resizer = LocalResizer(CONTRACT, WorkerPool(workers=1, timeout_s=20))
     yield resizer
     await resizer.aclose()
 
@@ -123,7 +124,7 @@ async def test_a_worker_has_a_decoder_render_and_writes_the_preview_itself(
         monkeypatch.setenv(name, value)
     photo = pyvips.Image.black(1000, 500, bands=3).jpegsave_buffer()
     s3_client(s3).put_object(Bucket=s3.bucket, Key="photo/decoder.jpg", Body=photo)
-    resizer = LocalResizer(CONTRACT, workers=1, timeout_s=20)
+    resizer = LocalResizer(CONTRACT, WorkerPool(workers=1, timeout_s=20))
     argv = [sys.executable, "-m", "lambda_resize.decoder", "--processes=1", str(tmp_path / "socket")]
     with pytest.raises(ResizerFailed, match="no decoder serves"):
         await resizer.resize(job("/prew/card/decoder.jpg"))
@@ -163,7 +164,7 @@ async def test_a_worker_refuses_a_photo_that_contradicts_itself(resizer: LocalRe
 @pytest.mark.fault("worker-killed")
 async def test_a_worker_that_dies_is_replaced(resizer: LocalResizer, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(local_resizer, "_resize", dies)
+        patch.setattr(worker_pool, "_resize", dies)
         with pytest.raises(PhotoFatal):
             await resizer.resize(job())
     with pytest.raises(PhotoMissing):
@@ -175,7 +176,7 @@ async def test_a_worker_that_is_killed_once_costs_no_photo_its_preview(
     resizer: LocalResizer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("DIES_ONCE", str(tmp_path / "died"))
-    monkeypatch.setattr(local_resizer, "_resize", dies_once)
+    monkeypatch.setattr(worker_pool, "_resize", dies_once)
     result = await RetryingResizer(resizer, within_s=30).resize(job())
 
     assert (tmp_path / "died").exists()
@@ -184,14 +185,14 @@ async def test_a_worker_that_is_killed_once_costs_no_photo_its_preview(
 
 @pytest.mark.fault("worker-terminated")
 async def test_a_sigterm_is_not_the_photos_fault(resizer: LocalResizer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_resizer, "_resize", gets_sigterm)
+    monkeypatch.setattr(worker_pool, "_resize", gets_sigterm)
     with pytest.raises(ResizerFailed, match="worker died"):
         await resizer.resize(job())
 
 
 async def test_a_worker_that_is_too_slow_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_resizer, "_resize", sleeps)
-    resizer = LocalResizer(CONTRACT, workers=1, timeout_s=1)
+    monkeypatch.setattr(worker_pool, "_resize", sleeps)
+    resizer = LocalResizer(CONTRACT, WorkerPool(workers=1, timeout_s=1))
     with pytest.raises(DeadlineExceeded):
         await resizer.resize(job())
     await resizer.aclose()
@@ -205,10 +206,10 @@ async def test_a_decoder_that_cannot_be_stopped_is_ended_with_its_process(
     for name, value in s3.aws_environment().items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(CONSTS, "term_timeout", 30)
-    resizer = LocalResizer(CONTRACT, workers=1, timeout_s=2)
+    resizer = LocalResizer(CONTRACT, WorkerPool(workers=1, timeout_s=2))
     async with contextlib.aclosing(resizer):
         with monkeypatch.context() as patch:
-            patch.setattr(local_resizer, "_resize", hangs)
+            patch.setattr(worker_pool, "_resize", hangs)
             with pytest.raises(DeadlineExceeded):
                 await asyncio.wait_for(resizer.resize(job()), 25)
 
@@ -218,7 +219,7 @@ async def test_a_worker_has_no_more_memory_than_its_share(
     resizer: LocalResizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(local_resizer, "_resize", asks_for_memory)
+        patch.setattr(worker_pool, "_resize", asks_for_memory)
         with pytest.raises(TooLarge, match="out of memory"):
             await resizer.resize(job())
     with pytest.raises(PhotoMissing):
@@ -231,10 +232,10 @@ async def test_a_worker_that_is_killed_while_idle_is_replaced(
 ) -> None:
     """Where no worker has work, and one dies, pebble gives up its pool."""
     with monkeypatch.context() as patch:
-        patch.setattr(local_resizer, "_resize", answers_with_its_process)
+        patch.setattr(worker_pool, "_resize", answers_with_its_process)
         first = (await resizer.resize(job())).made.size
         os.kill(first, signal.SIGKILL)
-        while resizer._pool.active:  # noqa: ASYNC110 -- pebble has no event for it
+        while resizer._pool._pool.active:  # noqa: ASYNC110 -- pebble has no event for it
             await asyncio.sleep(0.01)
         await resizer.ping()
         sizes = await asyncio.gather(*(resizer.resize(job()) for _ in range(3)))
@@ -249,13 +250,13 @@ async def test_an_s3_that_does_not_answer_is_no_slow_photo(s3: S3, monkeypatch: 
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         for name, value in (s3.aws_environment() | {"AWS_ENDPOINT_URL_S3": address}).items():
             monkeypatch.setenv(name, value)
-        async with contextlib.aclosing(LocalResizer(CONTRACT, workers=1, timeout_s=3)) as resizer:
+        async with contextlib.aclosing(LocalResizer(CONTRACT, WorkerPool(workers=1, timeout_s=3))) as resizer:
             with pytest.raises(StorageFailed):
                 await resizer.resize(job("/prew/card/silent.jpg"))
 
 
 async def test_a_closed_pool_is_not_ready() -> None:
-    resizer = LocalResizer(CONTRACT, workers=1, timeout_s=1)
+    resizer = LocalResizer(CONTRACT, WorkerPool(workers=1, timeout_s=1))
     await resizer.aclose()
     with pytest.raises(ResizerFailed):
         await resizer.ping()
@@ -266,6 +267,6 @@ async def test_credentials_that_s3_refuses_are_this_replicas_trouble(
     resizer: LocalResizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its workers have no others; another replica's may be right."""
-    monkeypatch.setattr(local_resizer, "_resize", finds_its_credentials_refused)
+    monkeypatch.setattr(worker_pool, "_resize", finds_its_credentials_refused)
     with pytest.raises(ReplicaFailed, match="ExpiredToken"):
         await resizer.resize(job())

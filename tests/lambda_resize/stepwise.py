@@ -71,7 +71,7 @@ def handler(event: object, context: Any) -> dict[str, object]:
 
 def resize_in_worker(event: dict[str, Any], number: int, timeout_s: float) -> dict[str, Any]:
     """A worker's."""
-    from prewmanager.adapters import local_resizer
+    from prewmanager.adapters import worker_pool
 
     install()
-    return local_resizer._resize(event, number, timeout_s)
+    return worker_pool._resize(event, number, timeout_s)

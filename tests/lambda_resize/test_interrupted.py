@@ -19,9 +19,10 @@ from PIL import Image
 from devstack.backends import S3
 from devstack.lambda_server import Lambda, lambda_client, start_lambda
 from lambda_resize import cleaner
-from prewmanager.adapters import local_resizer
+from prewmanager.adapters import worker_pool
 from prewmanager.adapters.aws.s3_store import S3PreviewStore, s3_store
 from prewmanager.adapters.local_resizer import LocalResizer
+from prewmanager.adapters.worker_pool import WorkerPool
 from prewmanager.commands.freshness import Stale, why_stale
 from prewmanager.commands.listings import Pair
 from prewmanager.errors import PreviewFailed
@@ -132,8 +133,8 @@ def _start(request: pytest.FixtureRequest, steps: Steps, client: Any, monkeypatc
 
     @contextlib.asynccontextmanager
     async def in_workers() -> AsyncIterator[Renderer]:
-        monkeypatch.setattr(local_resizer, "_resize", stepwise.resize_in_worker)
-        async with contextlib.aclosing(LocalResizer(CONTRACT, workers=1, timeout_s=60)) as resizer:
+        monkeypatch.setattr(worker_pool, "_resize", stepwise.resize_in_worker)
+        async with contextlib.aclosing(LocalResizer(CONTRACT, WorkerPool(workers=1, timeout_s=60))) as resizer:
             yield InWorkers(resizer)
 
     return in_lambda if request.param == "Lambda" else in_workers

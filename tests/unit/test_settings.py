@@ -79,6 +79,7 @@ def test_presets_field_by_field_override_the_json(read: Read) -> None:
     [
         ({}, 2, 2000),
         ({"PREW_LAMBDA_FUNCTION": "resize"}, 64, 2000),
+        ({"PREW_RESIZER_URL": "http://resizer:8190"}, 64, 2000),
         ({"PREW_LAMBDA_FUNCTION": "resize", "PREW_MAX_FLIGHTS": "9"}, 9, 9),
         ({"PREW_LAMBDA_FUNCTION": "resize", "PREW_MAX_INVOCATIONS": "3000"}, 3000, 3000),
         ({"PREW_MAX_INVOCATIONS": "3000", "PREW_MAX_FLIGHTS": "9"}, 2, 9),  # which nobody uses
@@ -155,6 +156,19 @@ def test_variables_of_other_programs_are_ignored(read: Read) -> None:
         ),
         ({"PREW_PREVIEW_BUCKET": "photos/prew"}, "PREW_PREVIEW_BUCKET: must be the bucket's name alone, without an a"),
         ({"PREW_LAMBDA_FUNCTION": "https://x.lambda-url.us-east-1.on.aws/"}, "PREW_LAMBDA_FUNCTION: must be the name"),
+        (
+            {"PREW_LAMBDA_FUNCTION": "resize", "PREW_RESIZER_URL": "http://resizer:8190"},
+            "PREW_LAMBDA_FUNCTION and PREW_RESIZER_URL are both set: unset one of them",
+        ),
+        (
+            {"PREW_RESIZER_URL": "resizer:8190"},
+            "PREW_RESIZER_URL: must be an address that begins with http:// or https://",
+        ),
+        (
+            {"PREW_RESIZER_URL": "http://u:p@resizer:8190"},
+            "PREW_RESIZER_URL: must be an address alone; credentials are",
+        ),
+        ({"PREW_RESIZER_TOKEN": "hunter2"}, "PREW_RESIZER_TOKEN requires PREW_RESIZER_URL"),
         (
             {"PREW_LAMBDA_FUNCTION": f"{ARN}:eu-west-1:123456789012:function:prew-resize"},
             "PREW_LAMBDA_FUNCTION is in eu-west-1, but AWS_REGION is us-east-1: set AWS_REGION=eu-west-1, or",

@@ -25,6 +25,7 @@ from botocore.exceptions import NoCredentialsError
 from yarl import URL
 
 from prewmanager.adapters.aws.opening import sdk_refusals
+from prewmanager.adapters.http_limits import Limits
 
 # Below the 15 s after which some load balancers in front of AWS's endpoints drop an idle connection; the SDK's value.
 _KEEPALIVE_S = 12
@@ -115,7 +116,7 @@ def error_message(body: bytes) -> str:
 
 @contextlib.asynccontextmanager
 async def open_lambda_client(
-    function: str, *, region: str, endpoint_url: str | None, connect_s: float, read_s: float, max_connections: int
+    function: str, *, region: str, endpoint_url: str | None, limits: Limits
 ) -> AsyncIterator[LambdaClient]:
     """Open a client of one function, with persistent connections; it closes when the block ends.
 
@@ -132,12 +133,12 @@ async def open_lambda_client(
         authorities = ssl.create_default_context(cafile=bundle) if bundle else True
         proxy, login = _proxy(endpoint)
         credentials = await session.get_credentials()
-    connector = aiohttp.TCPConnector(limit=max_connections, keepalive_timeout=_KEEPALIVE_S, ssl=authorities)
+    connector = aiohttp.TCPConnector(limit=limits.connections, keepalive_timeout=_KEEPALIVE_S, ssl=authorities)
     # The session holds 8 MB of API descriptions, which are no longer needed.
     del client, session, sdk
     async with aiohttp.ClientSession(
         connector=connector,
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_s, sock_read=read_s),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=limits.connect_s, sock_read=limits.read_s),
         cookie_jar=aiohttp.DummyCookieJar(),
         # Not signed: a signed header costs CPU at each request.
         headers={"Accept-Encoding": "identity"},

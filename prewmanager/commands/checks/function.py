@@ -43,6 +43,8 @@ async def check_invoke(resizer: ReadyResizer, name: str) -> Finding:
         await resizer.ping()
     except Exception as error:  # noqa: BLE001 -- a probe raises any exception, and each one is a finding
         detail, fix = str(error), "check AWS_ENDPOINT_URL_LAMBDA (unset for Amazon's) and AWS_REGION"
+        if name.startswith("http"):
+            fix = "check PREW_RESIZER_URL, and that a resize server runs there"
         if "ResourceNotFoundException" in detail:
             fix = "set PREW_LAMBDA_FUNCTION to the name or ARN of a function in AWS_REGION"
         if "AccessDeniedException" in detail:
@@ -108,7 +110,7 @@ def _not_made(error: PreviewFailed, photo: str, settings: Settings) -> list[Find
         case PhotoFatal():
             detail = f"it died at {photo}: {error}"
         # The workers have this command's credentials, a function has those of its role.
-        case PreviewFailed() if settings.lambda_function is None:
+        case PreviewFailed() if settings.has_workers:
             fix = credentials_fix(str(error)) or fix
         case CredentialsRefused():
             fix = "S3 refuses the function's own credentials: see its role, and the variables AWS_… of its environment"
@@ -134,5 +136,5 @@ def _hidden() -> Finding:
 
 
 def _fix(settings: Settings, kind: str) -> str:
-    by_workers = None if settings.lambda_function else _FIXES.get(f"{kind} by workers")
+    by_workers = _FIXES.get(f"{kind} by workers") if settings.has_workers else None
     return by_workers or _FIXES.get(kind, _FIXES["failed"])
