@@ -13,6 +13,7 @@ from lambda_resize.containers.bits import Bits
 from lambda_resize.containers.cicp import UNSPECIFIED, Coding
 
 _SEQUENCE, _FRAME_HEADER, _FRAME = 1, 3, 6  # types of units ("OBU")
+_SHOWN = 0x90  # bits of a frame's first byte: it shows an earlier one, or itself
 _HEADER = 1000  # bytes that hold any sequence's, of 32 operating points
 
 
@@ -27,20 +28,32 @@ def profile(data: bytes) -> int:
 
 
 class Sample(NamedTuple):
-    """How many units and frames there are, and how many pixels a frame may have."""
+    """What decoding a picture of a sequence takes.
+
+    Attributes:
+        units: How many there are.
+        frames: Likewise.
+        shown: How many of the frames are pictures; the others are what pictures are predicted from.
+        pixels: How many a frame may have.
+        is_reduced: Whether a sequence has a still picture's header, after which all frames are shown.
+    """
 
     units: int
     frames: int
+    shown: int
     pixels: int
+    is_reduced: bool
 
 
-def sample(data: bytes) -> Sample:
-    """Return what decoding a picture of a sequence takes."""
+def sample(data: bytes, *, is_reduced: bool = False) -> Sample:
+    """Return what decoding a picture takes; `is_reduced` is that of the pictures before."""
     found = list(_units(data))
-    starts = [at for kind, _, at in found if kind == _SEQUENCE]
-    sizes = [_begin(Bits(data[at : at + _HEADER]))[2:] for at in starts]
-    count = sum(kind in {_FRAME_HEADER, _FRAME} for kind, _, _ in found)
-    return Sample(len(found), count, max((width * height for width, height in sizes), default=0))
+    headers = [_begin(Bits(data[at : at + _HEADER])) for kind, _, at in found if kind == _SEQUENCE]
+    frames = [first for kind, first, _ in found if kind in {_FRAME_HEADER, _FRAME}]
+    is_reduced = is_reduced or any(reduced for _, reduced, _, _ in headers)
+    shown = len(frames) if is_reduced else sum(first & _SHOWN > 0 for first in frames)
+    pixels = max((width * height for _, _, width, height in headers), default=0)
+    return Sample(len(found), len(frames), shown, pixels, is_reduced)
 
 
 def coding(data: bytes) -> Coding | None:

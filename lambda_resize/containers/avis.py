@@ -34,17 +34,17 @@ def checked(data: bytes, max_frame_pixels: int) -> bytes:
         Unsupported: That is of a kind that is not followed here.
     """
     heif.checked(data, max_frame_pixels)  # its decoder may take that picture instead
-    read = units = 0
-    for at, size in (place for table in _tables(data) for place in _samples(table)):
-        if at + size > len(data):
-            raise Corrupt("avis: it ends within a frame")
-        read += size
-        bounds.check_shared("samples", read, len(data))
-        sample = av1.sample(data[at : at + size])
-        units += sample.units
+    limit = max_frame_pixels // bounds.PILLOWS_SHARE
+    units = largest = kept = 0
+    is_reduced = False
+    for content in _contents(data):
+        sample = av1.sample(content, is_reduced=is_reduced)
+        units, largest, is_reduced = units + sample.units, max(largest, sample.pixels), sample.is_reduced
+        kept += max(0, sample.shown - 1) * largest
         bounds.check_parts("AV1 units of samples", units)
         bounds.check_work("frames of a sample", sample.frames, _FRAMES_OF_A_SAMPLE)
-        bounds.check_work("the pictures", sample.pixels, max_frame_pixels // bounds.PILLOWS_SHARE)
+        bounds.check_work("the pictures", largest, limit)
+        bounds.check_work("pictures that its decoder keeps, after the first of each sample,", kept, limit)
     return _without_exif(data)
 
 
@@ -59,6 +59,17 @@ def coding(data: bytes) -> Coding:
             found = av1.coding(data[at : at + size])
             return Coding(found.primaries, found.transfer) if found else Coding()
     return Coding()
+
+
+def _contents(data: bytes) -> Iterator[bytes]:
+    """Yield each sample of each track. Raises `Corrupt` if it is not where it should be, and `TooLarge`."""
+    read = 0
+    for at, size in (place for table in _tables(data) for place in _samples(table)):
+        if at + size > len(data):
+            raise Corrupt("avis: it ends within a frame")
+        read += size
+        bounds.check_shared("samples", read, len(data))
+        yield data[at : at + size]
 
 
 def _without_exif(data: bytes) -> bytes:

@@ -181,6 +181,16 @@ def test_moving_frames_count_as_they_are_not_as_their_boxes_say() -> None:
         containers.checked(lying, "avis", 4 * 512 * 512 - 1)
 
 
+@pytest.mark.fault("photo-costly")
+def test_pictures_that_a_sample_has_besides_its_own_count() -> None:
+    """Its decoder keeps all of them to the end."""
+    picture, (configuration, *_) = heifs.coded(512, 512)
+    twice = rarer.sequence(picture * 2, 40, (512, 512), configuration=configuration)
+    assert containers.checked(twice, "avis", 4 * 40 * 512 * 512) is twice
+    with pytest.raises(TooLarge, match="keeps"):
+        containers.checked(twice, "avis", 4 * 40 * 512 * 512 - 4)
+
+
 @pytest.mark.fault("photo-ambiguous")
 def test_a_jpeg_2000_with_a_marker_that_is_none_is_corrupt() -> None:
     """Its decoder skips what it does not know, and may find others there than are found here."""
