@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 
+import typer
+
 from prewmanager.adapters.aws.s3_inventory import S3Inventory, s3_client
 from prewmanager.adapters.aws.s3_permissions import S3Permissions
 from prewmanager.app import innermost_resizer
@@ -37,9 +39,14 @@ from prewmanager.telemetry.metrics import Metrics
 
 
 async def run(url: str, replicas: Sequence[str], photo: str, *, as_json: bool) -> int:
-    """Run the command and return its exit code, 1 if a check failed."""
+    """Run the command and return its exit code, 1 if a check failed.
+
+    Raises `typer.BadParameter` if `photo` is not empty and no photo's key.
+    """
     try:
         settings = read_settings()
+        if photo and not photo.startswith(f"{settings.source_prefix}/"):
+            raise typer.BadParameter(f"a photo's key begins with {settings.source_prefix}/", param_hint="--photo")
         findings = [ok("settings", f"presets: {', '.join(settings.presets)}")]
         fix = "update this version, or correct the name"
         findings += [skipped("settings: unknown", line, fix) for line in ignored_settings()]
@@ -55,10 +62,8 @@ async def run(url: str, replicas: Sequence[str], photo: str, *, as_json: bool) -
 async def examine(settings: Settings, url: str, photo: str) -> list[Finding]:
     """Run all checks that need valid settings; nginx is checked only if `url` is not empty.
 
-    `photo`, if it is not empty, is the key of the photo to render. Raises `InvalidSettings` if it is no photo's.
+    `photo`, if it is not empty, is the key of the photo to render.
     """
-    if photo and not photo.startswith(f"{settings.source_prefix}/"):
-        raise InvalidSettings([f"--photo {photo}: a photo's key begins with {settings.source_prefix}/"])
     findings = [
         await check_port(settings.host, settings.port),
         *await check_redis(settings.redis_url, settings.redis_password_file),

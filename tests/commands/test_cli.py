@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from devstack.programs import find
+from tests.docs.shapes import is_of_shape
 
 GOOD = {"PREW_SOURCE_BUCKET": "photos", "PREW_PRESETS__CARD__WIDTH": "720", "PREW_PRESETS__THUMB__HEIGHT": "90"}
 
@@ -30,13 +31,23 @@ def test_presets_as_json() -> None:
     assert card["fingerprint"] != thumb["fingerprint"]
 
 
+def test_a_photo_for_doctor_is_a_photos_key() -> None:
+    done = run("doctor", "--photo=a.jpg", **GOOD)
+
+    assert done.returncode == 2
+    assert "--photo: a photo's key begins with photo/" in " ".join(done.stderr.replace("│", "").split())
+
+
 def test_presets_contain_their_variants() -> None:
     auto = {
         "PREW_PRESETS__CARD__FORMAT": "auto",
         "PREW_PRESETS__CARD__DPR": "2",
         "PREW_PRESETS__CARD__AVIF_QUALITY": "40",
     }
-    card, thumb = json.loads(run("presets", "--json", **GOOD, **auto).stdout)
+    printed = json.loads(run("presets", "--json", **GOOD, **auto).stdout)
+    card, thumb = printed
+
+    assert is_of_shape("presets", printed)
     inside = {each["name"]: each for each in card["variants"]}
 
     assert (card["format"], card["dpr"], card["avif_quality"]) == ("auto", [2], 40)
