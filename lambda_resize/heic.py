@@ -64,6 +64,8 @@ class Heic:
         for name, content in (held | {"icc-profile-data": profile}).items():
             if content:
                 image.set_type(pyvips.GValue.blob_type, name, content)
+        # It is upright; libvips would turn it by its EXIF data once more.
+        image.set_type(pyvips.GValue.gint_type, "orientation", 1)
         return image
 
 

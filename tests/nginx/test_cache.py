@@ -68,6 +68,7 @@ def test_a_hit_does_not_ask_s3(cached: Nginx, put: Put) -> None:
     assert {answer.headers["Content-Type"] for answer in again} == {"image/webp"}
 
 
+@pytest.mark.usefixtures("service")
 def test_missing_objects_are_not_cached(cached: Nginx, put: Put) -> None:
     missing = [ask(cached.port, "/prew/card/soon.jpg"), ask(cached.port, "/photo/soon.jpg")]
     put("prew/card/soon.jpg", b"made")
