@@ -42,6 +42,7 @@ from prewmanager.errors import (
 )
 from prewmanager.resize_server import Options, ResizeServer
 from prewmanager.resizing.contract import ResizeContract
+from prewmanager.resizing.polish import Polished, PolishJob
 from tests.adapters.test_local_resizer import dies, dies_once, sleeps
 from tests.support.fakes import job
 
@@ -80,6 +81,23 @@ async def test_it_renders_stores_and_returns_a_preview_with_its_companions(resiz
     assert (result.made.etag, result.made.content_type) == (stored["ETag"], "image/jpeg")
     assert s3_client(s3).head_object(Bucket=s3.bucket, Key="prew/thumb/served.jpg")
     assert "thumb" in result.companions
+
+
+async def test_it_polishes_what_is_stored(resizer: HttpResizer, s3: S3) -> None:
+    photo = pyvips.Image.gaussnoise(900, 600, mean=128).cast("uchar").jpegsave_buffer()
+    source = s3_client(s3).put_object(Bucket=s3.bucket, Key="photo/polished.jpg", Body=photo)
+    made = job("/prew/card/polished.jpg")
+    assert not resizer.can_polish
+    before = (await resizer.resize(made)).made
+    assert resizer.can_polish
+
+    kept = await resizer.polish(PolishJob(made.preview, before.etag, source["ETag"].strip('"'), max_bytes=1))
+    done = await resizer.polish(PolishJob(made.preview, before.etag, source["ETag"].strip('"'), 10**7))
+    again = await resizer.polish(PolishJob(made.preview, before.etag, source["ETag"].strip('"'), 10**7))
+
+    stored = s3_client(s3).head_object(Bucket=s3.bucket, Key="prew/card/polished.jpg")
+    assert [kept.outcome, done.outcome, again.outcome] == [Polished.TOO_LITTLE, Polished.DONE, Polished.CHANGED]
+    assert stored["ContentLength"] == done.size
 
 
 async def test_failures_of_photos_keep_their_kinds(resizer: HttpResizer, s3: S3) -> None:
