@@ -21,7 +21,7 @@ CONFIG_FILE = "edge_config.json"
 _HOST = re.compile(
     r"(?=.{1,253}(?::|$))[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+(?::\d{1,5})?"
 )
-_SCHEMES = frozenset({"http", "https"})
+_SCHEMES = ("http", "https")
 _SIZE = re.compile(r"(?=.*\d)(\d{0,5})x(\d{0,5})")
 _CHOICES = {
     "missing_side": ("default", "proportional"),
@@ -93,19 +93,24 @@ class EdgeSettings:
     total_timeout_s: int = 25
 
     def __post_init__(self) -> None:
-        """Raise `SettingsError` unless all fields are valid; the message begins with the field's name."""
+        """Check all fields.
+
+        Raises:
+            SettingsError: One is invalid. The message begins with its name and repeats no value: whatever was pasted
+                into the wrong place, a key too, would end in a log.
+        """
         for name in ("allowed_hosts", "schemes", "sizes", "formats"):
             if not isinstance(getattr(self, name), tuple):
-                raise SettingsError(f"{name}: {getattr(self, name)!r} is not a list")
-        for host in self.allowed_hosts:
-            _check_host(host)
-        for scheme in self.schemes:
+                raise SettingsError(f"{name}: not a list")
+        for number, host in enumerate(self.allowed_hosts, start=1):
+            _check_host(f"allowed_hosts: entry {number}", host)
+        for number, scheme in enumerate(self.schemes, start=1):
             if scheme not in _SCHEMES:
-                raise SettingsError(f"schemes: {scheme!r} is neither https nor http")
-        for each in self.formats:
-            _check_choice("formats", each, _FORMATS)
+                raise SettingsError(f"schemes: entry {number} is neither https nor http")
+        for number, each in enumerate(self.formats, start=1):
+            _check_choice(f"formats: entry {number} is", each, _FORMATS)
         for name, choices in _CHOICES.items():
-            _check_choice(name, getattr(self, name), choices)
+            _check_choice(f"{name}:", getattr(self, name), choices)
         for name, high in _BOUNDS.items():
             _check_number(name, getattr(self, name), high)
         self._check_together()
@@ -115,12 +120,12 @@ class EdgeSettings:
             raise SettingsError("default_width, default_height: above max_width or max_height")
         if self.fetch_timeout_s > self.total_timeout_s:
             raise SettingsError("fetch_timeout_s: above total_timeout_s")
-        for size in self.sizes:
+        for number, size in enumerate(self.sizes, start=1):
             found = _SIZE.fullmatch(str(size))
             if not found or not self._is_within(*found.groups()):
-                raise SettingsError(f"sizes: {size!r} is not a size like 300x300 within max_width and max_height")
+                raise SettingsError(f"sizes: entry {number} is not a size like 300x300 within max_width and max_height")
             if "" in found.groups() and self.missing_side == "default":
-                raise SettingsError(f"sizes: {size!r} has one side, which needs missing_side: proportional")
+                raise SettingsError(f"sizes: entry {number} has one side, which needs missing_side: proportional")
 
     def _is_within(self, width: str, height: str) -> bool:
         sides = [(text, high) for text, high in ((width, self.max_width), (height, self.max_height)) if text]
@@ -149,23 +154,23 @@ class EdgeSettings:
         return cls.from_json(path.read_text())
 
 
-def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+def _check_choice(what: str, value: object, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise SettingsError(f"{name}: {value!r} is not one of {', '.join(choices)}")
+        raise SettingsError(f"{what} not one of {', '.join(choices)}")
 
 
 def _check_number(name: str, value: object, high: int) -> None:
     low = 0 if name == "max_redirects" else 1
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise SettingsError(f"{name}: {value!r} is not a whole number from {low} to {high}")
+        raise SettingsError(f"{name}: not a whole number from {low} to {high}")
 
 
-def _check_host(host: object) -> None:
+def _check_host(what: str, host: object) -> None:
     """Reject anything but a host name: an IP address could be an AWS service's, and has many spellings."""
     if not isinstance(host, str) or not _HOST.fullmatch(host) or host.partition(":")[0].rpartition(".")[2].isdigit():
-        raise SettingsError(f"allowed_hosts: {host!r} is not a lower-case host name")
+        raise SettingsError(f"{what} is not a lower-case host name")
     try:
         ipaddress.ip_address(host.partition(":")[0])
     except ValueError:
         return
-    raise SettingsError(f"allowed_hosts: {host!r} is an IP address")
+    raise SettingsError(f"{what} is an IP address")
