@@ -20,16 +20,14 @@ class InRedis:
     Attributes:
         cpu_s: Redis's CPU for the commands of a miss.
         received_kb: What Redis receives for it.
-        held_kb: What Redis holds of it, for `held_s` seconds.
-        held_s: See there.
+        held_kb_s: What Redis holds of it, in KB, times the seconds for which.
         message_cpu_s: Redis's CPU for each replica that gets a message about it.
         heard_cpu_s: A replica's CPU for that message.
     """
 
     cpu_s: float
     received_kb: float
-    held_kb: float
-    held_s: float
+    held_kb_s: float
     message_cpu_s: float = 0.0
     heard_cpu_s: float = 0.0
 
@@ -190,7 +188,7 @@ def _most_sent(miss: Miss, in_redis: InRedis, machines: Machines) -> float:
 
 
 def _held_gb(rate: float, in_redis: InRedis) -> float:
-    return rate * in_redis.held_kb * in_redis.held_s * 1e3 / _GIGA
+    return rate * in_redis.held_kb_s * 1e3 / _GIGA
 
 
 def _gbit_s(rate: float, kilobytes: float) -> float:

@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks.capacity import Fleet, InRedis, Machines, Miss, Prices, fleet, limits
 from benchmarks.parts import ROOT
+from benchmarks.redis_costs import UNWRITTEN_S
 from benchmarks.report import Cell, shown
 
 RATES = (1_000, 10_000, 100_000)
@@ -30,6 +31,8 @@ MACHINES = Machines(
 # Of the version whose replicas had one channel (decision 23): measured then.
 _EARLIER_COMMANDS, _EARLIER_KB, _EARLIER_HELD_KB, _EARLIER_HELD_S = 5, 70.0, 82.6, 30.0
 _EARLIER_PUBLISH_US, _EARLIER_SUBSCRIBERS, _EARLIER_HEARD_US = 60.0, 200, 20.0
+WRITTEN_FIRST, ANSWERED_FIRST, EARLIER = "written first", "answered first", "earlier"
+_PICTURES = (f"photo, {WRITTEN_FIRST}", f"preview, {WRITTEN_FIRST}")
 _SECOND = "Redis: CPU that a second replica adds, which waits"
 _BENCHMARKS = ROOT / "docs" / "benchmarks"
 _LAMBDA, _S3, _FARGATE = (f"https://aws.amazon.com/{page}/pricing/" for page in ("lambda", "s3", "fargate"))
@@ -54,32 +57,48 @@ def _cell(name: str, title: str, row: str, column: str) -> float:
     return float(cells[table["columns"].index(column)])
 
 
-def miss() -> Miss:
-    """Return what a miss costs, as measured. The check after the answer is one more answer of S3 for the function."""
-    unit = "unit-costs"
+def miss(design: str) -> Miss:
+    """Return what a miss costs, as measured.
+
+    The function is busy until the preview is written, before the answer or after it, and S3 has answered once more, to
+    the check of the photo: Lambda bills what follows the answer, too.
+
+    Args:
+        design: `WRITTEN_FIRST`, `ANSWERED_FIRST` or `EARLIER`, which wrote first.
+    """
+    unit, end = "unit-costs", f", {ANSWERED_FIRST if design == ANSWERED_FIRST else WRITTEN_FIRST}"
     return Miss(
         service_cpu_s=_figure(unit, "service: CPU of a miss through nginx") / 1e3,
-        service_received_kb=_figure(unit, "service: received for a miss"),
-        service_sent_kb=_figure(unit, "service: sent for a miss"),
+        service_received_kb=_figure(unit, f"service: received for a miss{end}"),
+        service_sent_kb=_figure(unit, f"service: sent for a miss{end}"),
         service_gb=_figure("request-path", "resident memory: service, idle since its start") / 1e3,
         waiting_kb=_cell("flights", "Memory of one of", "prewmanager", "KB each"),
-        wall_s=_figure(unit, f"a miss through nginx, S3 {S3_MS} ms away") / 1e3,
+        wall_s=_figure(unit, f"a miss through nginx, S3 {S3_MS} ms away{end}") / 1e3,
         nginx_cpu_s=_figure(unit, "nginx: CPU of a miss") / 1e6,
-        function_s=(_figure(unit, f"function: busy for a preview, S3 {S3_MS} ms away") + S3_MS) / 1e3,
-        preview_reads=_figure(unit, "S3: reads below the previews' prefix for a miss"),
-        photo_reads=_figure(unit, "S3: reads below the photos' prefix for a miss"),
-        writes=_figure(unit, "S3: writes for a miss"),
+        function_s=(_figure(unit, f"function: busy for a preview, S3 {S3_MS} ms away, {WRITTEN_FIRST}") + S3_MS) / 1e3,
+        preview_reads=_figure(unit, f"S3: reads below the previews' prefix for a miss{end}"),
+        photo_reads=_figure(unit, f"S3: reads below the photos' prefix for a miss{end}"),
+        writes=_figure(unit, f"S3: writes for a miss{end}"),
     )
 
 
-def now() -> InRedis:
-    """Return a miss in Redis with a channel for each flight, as measured."""
+def written_first() -> InRedis:
+    """Return a miss in Redis with a channel for each flight, written before the answer, as measured."""
     unit = "unit-costs"
     return InRedis(
         cpu_s=_figure(unit, "Redis: CPU of a miss") / 1e6,
         received_kb=_figure(unit, "Redis: received for a miss"),
-        held_kb=_figure(unit, "Redis: held after a miss"),
-        held_s=_figure(unit, "Redis: for how long, at most"),
+        held_kb_s=_figure(unit, "Redis: held after a miss") * _figure(unit, "Redis: for how long, at most"),
+    )
+
+
+def answered_first() -> InRedis:
+    """Return a miss in Redis whose result has the preview's bytes until it is written, as measured."""
+    unit, after = "unit-costs", written_first().held_kb_s
+    return InRedis(
+        cpu_s=_figure(unit, "Redis, answered first: CPU of a miss") / 1e6,
+        received_kb=_figure(unit, "Redis, answered first: received for a miss"),
+        held_kb_s=_figure(unit, "Redis, answered first: held until it is written") * UNWRITTEN_S + after,
     )
 
 
@@ -91,8 +110,7 @@ def earlier() -> InRedis:
     return InRedis(
         cpu_s=(_EARLIER_COMMANDS * command_us + body_us) / 1e6,
         received_kb=_EARLIER_KB,
-        held_kb=_EARLIER_HELD_KB,
-        held_s=_EARLIER_HELD_S,
+        held_kb_s=_EARLIER_HELD_KB * _EARLIER_HELD_S,
         message_cpu_s=_EARLIER_PUBLISH_US / _EARLIER_SUBSCRIBERS / 1e6,
         heard_cpu_s=_EARLIER_HEARD_US / 1e6,
     )
@@ -100,11 +118,11 @@ def earlier() -> InRedis:
 
 def tables() -> dict[str, str]:
     """Return the text of each table of the page by its name."""
-    designs = {"now": now(), "earlier": earlier()}
+    designs = {WRITTEN_FIRST: written_first(), ANSWERED_FIRST: answered_first(), EARLIER: earlier()}
     return {
         "capacity": _fleets(designs),
         "capacity-limits": _limits_table(designs),
-        "capacity-costs": _costs(miss(), designs),
+        "capacity-costs": _costs(designs),
         "capacity-inputs": _inputs(),
     }
 
@@ -119,9 +137,8 @@ def _fleets(designs: dict[str, InRedis]) -> str:
         "Gbit/s of replicas, nginx, Redis",
     ]
     columns += ["invocations at once", "$ per million", "bottlenecks, the first one first"]
-    cost = miss()
     rows: list[list[Cell]] = [
-        [f"{rate:,}, {name}", *_fleet(fleet(rate, cost, each, MACHINES, PRICES)), _reached(rate, cost, each)]
+        [f"{rate:,}, {name}", *_fleet(fleet(rate, miss(name), each, MACHINES, PRICES)), _reached(rate, name, each)]
         for rate in RATES
         for name, each in designs.items()
     ]
@@ -141,23 +158,22 @@ def _fleet(each: Fleet) -> list[Cell]:
     ]
 
 
-def _reached(rate: float, cost: Miss, in_redis: InRedis) -> str:
-    reached = [limit.what for limit in limits(cost, in_redis, MACHINES) if limit.misses_per_s <= rate]
+def _reached(rate: float, design: str, in_redis: InRedis) -> str:
+    reached = [limit.what for limit in limits(miss(design), in_redis, MACHINES) if limit.misses_per_s <= rate]
     return "; ".join(reached) or "none"
 
 
 def _limits_table(designs: dict[str, InRedis]) -> str:
-    cost = miss()
     rows: list[list[Cell]] = [
         [f"{limit.what}, {name}", round(limit.misses_per_s), limit.raised_by]
         for name, in_redis in designs.items()
-        for limit in limits(cost, in_redis, MACHINES)
+        for limit in limits(miss(name), in_redis, MACHINES)
     ]
     return _table(["what comes to its end", "misses/s", "raised by"], rows)
 
 
-def _costs(cost: Miss, designs: dict[str, InRedis]) -> str:
-    unit = "unit-costs"
+def _costs(designs: dict[str, InRedis]) -> str:
+    unit, cost, first = "unit-costs", miss(WRITTEN_FIRST), miss(ANSWERED_FIRST)
     rows: list[list[Cell]] = [
         ["service: CPU", cost.service_cpu_s * 1e3, "ms"],
         ["service: received, sent", f"{shown(cost.service_received_kb)}, {shown(cost.service_sent_kb)}", "KB"],
@@ -166,20 +182,28 @@ def _costs(cost: Miss, designs: dict[str, InRedis]) -> str:
         ["nginx: CPU", cost.nginx_cpu_s * 1e6, "µs"],
         ["nginx: CPU of a hit, from S3", _hit_us("prewmanager's nginx"), "µs"],
         ["nginx: CPU of a hit, out of its cache", _hit_us("prewmanager's nginx, cache on"), "µs"],
-        ["function: photo, preview", ", ".join(shown(_figure(unit, what)) for what in ("photo", "preview")), "KB"],
+        ["function: photo, preview", ", ".join(shown(_figure(unit, what)) for what in _PICTURES), "KB"],
         [f"function: busy, S3 {S3_MS} ms away, with the check after the answer", cost.function_s * 1e3, "ms"],
-        ["S3: reads, writes", f"{cost.preview_reads + cost.photo_reads:g}, {cost.writes:g}", ""],
+        [f"S3, {WRITTEN_FIRST}: reads, writes", _requests(cost), ""],
+        [f"S3, {ANSWERED_FIRST}: reads, writes", _requests(first), ""],
     ]
     for name, each in designs.items():
         rows += [
-            [f"Redis {name}: CPU", each.cpu_s * 1e6, "µs"],
-            [f"Redis {name}: received", each.received_kb, "KB"],
-            [f"Redis {name}: held", f"{shown(each.held_kb)} KB for {each.held_s:g} s", ""],
-            [f"Redis {name}: CPU of a message to one replica", each.message_cpu_s * 1e6, "µs"],
-            [f"replica {name}: CPU of a message", each.heard_cpu_s * 1e6, "µs"],
+            [f"Redis, {name}: CPU", each.cpu_s * 1e6, "µs"],
+            [f"Redis, {name}: received", each.received_kb, "KB"],
+            [f"Redis, {name}: held, times seconds", each.held_kb_s, "KB s"],
         ]
-    rows.append(["Redis now: CPU that a second replica adds, which waits", _figure(unit, _SECOND), "µs"])
+    old = designs[EARLIER]
+    rows += [
+        [f"Redis, {EARLIER}: CPU of a message to one replica", old.message_cpu_s * 1e6, "µs"],
+        [f"replica, {EARLIER}: CPU of a message", old.heard_cpu_s * 1e6, "µs"],
+    ]
+    rows.append(["Redis: CPU that a second replica adds, which waits", _figure(unit, _SECOND), "µs"])
     return _table(["of one miss", "", "unit"], rows)
+
+
+def _requests(cost: Miss) -> str:
+    return f"{cost.preview_reads + cost.photo_reads:g}, {cost.writes:g}"
 
 
 def _hit_us(server: str) -> float:

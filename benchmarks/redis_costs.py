@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, cast
 
 from redis import Redis as Client
@@ -29,8 +30,11 @@ PREVIEW_BYTES = 70_000
 SUBSCRIBERS = 200
 _AT_ONCE = 16
 _RESULT_S = 10
+UNWRITTEN_S = 2  # how long a result has its bytes, where S3 has the preview when it is asked first
+_UNWRITTEN_LIFE_S = 30
 _SMALL_BYTES = 100
 _PREVIEW = made(b"\xff" * PREVIEW_BYTES)
+_UNWRITTEN = replace(_PREVIEW, stored=False)
 
 
 class _Replica:
@@ -52,6 +56,16 @@ class _Replica:
     async def miss(self, key: str) -> None:
         """Have a miss of its own."""
         await (await self.acquires(key)).complete(_PREVIEW, _RESULT_S)
+
+    async def answers_first(self, key: str) -> None:
+        """Have a miss of its own, whose result has the bytes until the preview is written."""
+        lease = await self.acquires(key)
+        await lease.complete(_UNWRITTEN, _UNWRITTEN_LIFE_S)
+        await lease.replace(replace(_PREVIEW, body=None), _RESULT_S)
+
+    async def unwritten(self, key: str) -> None:
+        """Have the first half of such a miss."""
+        await (await self.acquires(key)).complete(_UNWRITTEN, _UNWRITTEN_LIFE_S)
 
     async def waits(self, key: str, lease: Lease) -> None:
         """Wait for a miss of another replica, which completes once this one waits."""
@@ -86,6 +100,9 @@ async def _flights(redis: Redis, count: int) -> list[Figure]:
             lonely = await _load(redis, "lonely", one.miss, count)
             last = f"{KEY_PREFIX}photos/lonely {count - 1}"
             held, left_ms = await client.memory_usage(last), await client.pttl(last)
+            first = await _load(redis, "answered first", one.answers_first, count)
+            await one.unwritten("unwritten")
+            unwritten = await client.memory_usage(f"{KEY_PREFIX}photos/unwritten")
             shared = await _load(redis, "shared", both, count // 4)
     return [
         Figure("Redis: CPU of a miss", lonely["cpu_us"], "µs"),
@@ -94,6 +111,10 @@ async def _flights(redis: Redis, count: int) -> list[Figure]:
         Figure("Redis: sent for a miss", lonely["output"] / 1000, "KB"),
         Figure("Redis: held after a miss", cast("int", held) / 1000, "KB"),
         Figure("Redis: for how long, at most", _RESULT_S if left_ms <= _RESULT_S * 1000 else left_ms / 1000, "s"),
+        Figure("Redis, answered first: CPU of a miss", first["cpu_us"], "µs"),
+        Figure("Redis, answered first: commands of a miss", first["commands"], ""),
+        Figure("Redis, answered first: received for a miss", first["input"] / 1000, "KB"),
+        Figure("Redis, answered first: held until it is written", cast("int", unwritten) / 1000, "KB"),
         Figure("Redis: CPU that a second replica adds, which waits", shared["cpu_us"] - lonely["cpu_us"], "µs"),
         Figure("Redis: received for a miss of both", shared["input"] / 1000, "KB"),
         Figure("Redis: sent for a miss of both", shared["output"] / 1000, "KB"),

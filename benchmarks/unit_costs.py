@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import statistics
 import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
@@ -31,6 +32,9 @@ from tests.support.site import nginx_variables
 _CONCURRENCY, _OPEN_FILES = 8, 4096
 _DELAY_MS = 15
 _WARM_UP = 3
+_CHECKED_AFTER_S = 2.5  # after an answer, until S3 has been asked for what was written after it
+# The ends of the figures' names, and the service's settings.
+DESIGNS = {", written first": {"PREW_ANSWER_FIRST": "false"}, ", answered first": {}}
 
 
 def cpu(parts: Parts, count: int, waiting: int) -> list[Figure]:
@@ -63,31 +67,34 @@ def cpu(parts: Parts, count: int, waiting: int) -> list[Figure]:
     ]
 
 
-def function(parts: Parts, count: int) -> list[Figure]:
-    """Measure the whole system with the photo of the other benchmarks, 15 ms away from S3."""
+def function(parts: Parts, count: int, suffix: str, **settings: str) -> list[Figure]:
+    """Measure the whole system with the photo of the other benchmarks, 15 ms away from S3; names end with `suffix`."""
     s3 = parts.s3()
     far = parts.far_s3(s3, Distance(_DELAY_MS / 1000))
-    replica, emulator = with_lambda(parts, far)
+    replica, emulator = with_lambda(parts, far, **settings)
     nginx = parts.nginx(nginx_variables(far, [replica.port]))
     with tempfile.TemporaryDirectory() as folder:
         photo = landscape(Path(folder)).read_bytes()
     names = [new_photo() for _ in range(_WARM_UP + count)]
     photos.store(s3, photo, names)
     misses.ask(nginx.port, map(path_of, names[:_WARM_UP]))
+    time.sleep(_CHECKED_AFTER_S)
     requests, bytes_before = asked(far), traffic([replica.program.pid])
     made = misses.ask(nginx.port, map(path_of, names[_WARM_UP:]))
+    time.sleep(_CHECKED_AFTER_S)
     network, requests = traffic([replica.program.pid]) - bytes_before, asked(far) - requests
     duration_ms = statistics.median(each["duration_ms"] for each in emulator.stats()["recent"][-count:])
     where = f"S3 {_DELAY_MS} ms away"
-    return [
-        Figure(f"function: busy for a preview, {where}", duration_ms, "ms"),
-        Figure(f"a miss through nginx, {where}", statistics.median(miss.wall_ms for miss in made), "ms"),
-        Figure("photo", len(photo) / 1000, "KB"),
-        Figure("preview", statistics.median(miss.size for miss in made) / 1000, "KB"),
-        Figure("service: received for a miss", network.received / count / 1000, "KB"),
-        Figure("service: sent for a miss", network.sent / count / 1000, "KB"),
-        *(Figure(f"S3: {what} for a miss", round(each / count), "") for what, each in _by_kind(requests).items()),
-    ]
+    figures = {
+        f"function: busy for a preview, {where}": (duration_ms, "ms"),
+        f"a miss through nginx, {where}": (statistics.median(miss.wall_ms for miss in made), "ms"),
+        "photo": (len(photo) / 1000, "KB"),
+        "preview": (statistics.median(miss.size for miss in made) / 1000, "KB"),
+        "service: received for a miss": (network.received / count / 1000, "KB"),
+        "service: sent for a miss": (network.sent / count / 1000, "KB"),
+    }
+    figures |= {f"S3: {what} for a miss": (round(each / count), "") for what, each in _by_kind(requests).items()}
+    return [Figure(what + suffix, value, unit) for what, (value, unit) in figures.items()]
 
 
 def _by_kind(requests: Counter[str]) -> dict[str, int]:
@@ -107,8 +114,9 @@ def main(quick: Annotated[bool, typer.Option("--quick", help="into .local/benchm
         report.figures += redis_costs.alone(parts.redis(), 500 if quick else 3000)
     with running_parts() as parts:
         report.figures += cpu(parts, 500 if quick else 2000, 1000)
-    with running_parts() as parts:
-        report.figures += function(parts, 10 if quick else 30)
+    for suffix, settings in DESIGNS.items():
+        with running_parts() as parts:
+            report.figures += function(parts, 10 if quick else 30, suffix, **settings)
     report.print_on(Console())
     report.write(results_folder(quick=quick))
 

@@ -9,7 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.capacity import InRedis, Machines, Miss, Prices, fleet, limits, per_million, redis_nodes, replicas
-from benchmarks.capacity_inputs import MACHINES, PRICES, RATES, earlier, miss, now
+from benchmarks.capacity_inputs import (
+    ANSWERED_FIRST,
+    EARLIER,
+    MACHINES,
+    PRICES,
+    RATES,
+    WRITTEN_FIRST,
+    answered_first,
+    earlier,
+    miss,
+    written_first,
+)
 
 # Round numbers, so that the expected ones can be computed without a machine.
 MISS = Miss(
@@ -25,7 +36,7 @@ MISS = Miss(
     photo_reads=1,
     writes=1,
 )
-QUIET = InRedis(cpu_s=0.0001, received_kb=1, held_kb=1, held_s=10)
+QUIET = InRedis(cpu_s=0.0001, received_kb=1, held_kb_s=10)
 LOUD = replace(QUIET, message_cpu_s=1e-6, heard_cpu_s=20e-6)
 HOST = Machines(core=0.5, network_gbit_s=1, redis_gb=1, process_gb=0.5, invocations=1000, reads=5000, writes=3000)
 LIST = Prices(function_gb=2, gb_second=1e-5, invocation=1e-6, read=1e-6, write=1e-5, core_hour=0.036, gb_hour=0)
@@ -54,7 +65,7 @@ def test_a_fleet_is_as_computed_by_hand() -> None:
     [
         ({"cpu_s": 0.0005}, 10),  # five cores, half used
         ({"received_kb": 50.0}, 4),  # 4 Gbit/s
-        ({"held_kb": 70.0}, 7),  # 7 GB
+        ({"held_kb_s": 700.0}, 7),  # 7 GB
     ],
     ids=str,
 )
@@ -117,9 +128,11 @@ def test_messages_to_all_never_need_less_than_none(rate: float) -> None:
     assert loud.redis is None or loud.redis >= quiet.redis
 
 
-def test_as_measured_a_hundred_thousand_misses_a_second_are_a_matter_of_machines() -> None:
+@pytest.mark.parametrize("design", [WRITTEN_FIRST, ANSWERED_FIRST])
+def test_as_measured_a_hundred_thousand_misses_a_second_are_a_matter_of_machines(design: str) -> None:
+    in_redis = {WRITTEN_FIRST: written_first(), ANSWERED_FIRST: answered_first()}[design]
     for rate in RATES:
-        each = fleet(rate, miss(), now(), MACHINES, PRICES)
+        each = fleet(rate, miss(design), in_redis, MACHINES, PRICES)
         assert each.replicas is not None
         assert each.redis is not None
-    assert fleet(max(RATES), miss(), earlier(), MACHINES, PRICES).replicas is None
+    assert fleet(max(RATES), miss(EARLIER), earlier(), MACHINES, PRICES).replicas is None
