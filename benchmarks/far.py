@@ -1,4 +1,4 @@
-"""`make bench-far`: a miss where S3 is as far away as a real one, what S3 is asked for it, and a burst there.
+"""`make bench-far`: a miss where S3 is as far away as a real one, what S3 is asked for it, a burst there, and efforts.
 
 Each S3 is a near one behind `devstack.far_s3`.
 """
@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import arriving, bursts, far_misses, far_systems, photos, plots
+from benchmarks import arriving, bursts, effort_misses, far_misses, far_systems, photos, plots
 from benchmarks.images.photo import landscape
 from benchmarks.parts import running_parts
 from benchmarks.processes import raise_open_files
@@ -45,6 +45,8 @@ def main(quick: Annotated[bool, typer.Option("--quick", help="into .local/benchm
     bursts.add_to(report, measured)
     with running_parts() as parts:
         arriving.add_to(report, parts, (by_name["small"], by_name["large"]), 3 if quick else 9)
+    with running_parts() as parts:
+        effort_misses.add_to(report, parts, by_name[far_misses.STANDARD], 3 if quick else 25)
     title = "A miss of the standard photo, by S3's distance"
     plots.bars(folder / "far.svg", title, "milliseconds, median", far_misses.medians(results))
     report.plots.append("far.svg")

@@ -12,7 +12,7 @@ Effort = Literal["fast", "balanced", "small"]
 EFFORTS: Mapping[Effort, Mapping[str, int]] = MappingProxyType(
     {
         "fast": {},
-        "balanced": {"jpeg": 2, "webp": 5},
+        "balanced": {"jpeg": 1, "webp": 5},
         "small": {"jpeg": 3, "png": 2, "webp": 6, "avif": 3},
     }
 )
