@@ -21,6 +21,7 @@ import coverage
 import prewmanager.commands
 from prewmanager.cli import app
 
+_OF_SERVE = ("app", "listening", "server")  # imported by `serve` alone
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -65,6 +66,8 @@ class ForkServer:
 def _serve() -> None:
     for module in pkgutil.walk_packages(prewmanager.commands.__path__, "prewmanager.commands."):
         importlib.import_module(module.name)
+    for name in _OF_SERVE:
+        importlib.import_module(f"prewmanager.{name}")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the forks are not waited for: each writes its own exit code
     for line in sys.stdin:
         if os.fork() == 0:

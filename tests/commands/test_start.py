@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.test_cli import run
+from tests.commands.fork_server import ForkServer
 
 GOOD = {
     "PREW_SOURCE_BUCKET": "photos",
@@ -47,8 +47,8 @@ COLLECTOR = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
     ],
     ids=",".join,
 )
-def test_a_start_ends_with_one_line(wrong: dict[str, str]) -> None:
-    done = run("serve", **(GOOD | wrong))
+def test_a_start_ends_with_one_line(command_line: ForkServer, wrong: dict[str, str]) -> None:
+    done = command_line.run(["serve"], GOOD | wrong)
 
     assert done.returncode == NOT_STARTED
     assert done.stderr.splitlines()[-1].startswith("prewmanager: ")
@@ -71,8 +71,10 @@ def test_a_start_ends_with_one_line(wrong: dict[str, str]) -> None:
     ids=",".join,
 )
 @pytest.mark.parametrize("command", ["doctor", "presets --json", "stats", "warm card", "stale", "purge card"])
-def test_every_command_names_all_wrong_variables_and_repeats_none(command: str, wrong: dict[str, str]) -> None:
-    done = run(*command.split(), **(GOOD | wrong))
+def test_every_command_names_all_wrong_variables_and_repeats_none(
+    command_line: ForkServer, command: str, wrong: dict[str, str]
+) -> None:
+    done = command_line.run(command.split(), GOOD | wrong)
     output = done.stdout + done.stderr
 
     assert done.returncode in {1, NOT_STARTED}
@@ -82,8 +84,8 @@ def test_every_command_names_all_wrong_variables_and_repeats_none(command: str, 
 
 
 @pytest.mark.fault("start-refused")
-def test_several_workers_end_with_one_line() -> None:
-    done = run("serve", "--workers", "2", **(GOOD | {"AWS_RETRY_MODE": "hunter2"}))
+def test_several_workers_end_with_one_line(command_line: ForkServer) -> None:
+    done = command_line.run(["serve", "--workers", "2"], GOOD | {"AWS_RETRY_MODE": "hunter2"})
 
     assert done.returncode == NOT_STARTED
     assert done.stderr.count("prewmanager: ") == 1
@@ -91,8 +93,8 @@ def test_several_workers_end_with_one_line() -> None:
 
 
 @pytest.mark.fault("start-refused")
-def test_doctor_finds_what_the_sdk_refuses() -> None:
-    done = run("doctor", "--json", **(GOOD | {"AWS_PROFILE": "hunter2"}))
+def test_doctor_finds_what_the_sdk_refuses(command_line: ForkServer) -> None:
+    done = command_line.run(["doctor", "--json"], GOOD | {"AWS_PROFILE": "hunter2"})
     failed = [each for each in json.loads(done.stdout) if each["state"] == "failed"]
 
     assert done.returncode == 1
@@ -103,10 +105,10 @@ def test_doctor_finds_what_the_sdk_refuses() -> None:
 
 @pytest.mark.fault("start-refused")
 @pytest.mark.parametrize("command", ["stats", "stale", "warm", "purge"])
-def test_commands_end_with_one_line(command: str, tmp_path: Path) -> None:
+def test_commands_end_with_one_line(command_line: ForkServer, command: str, tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.write_bytes(b"[hunter2\n\xff")
-    done = run(command, **(GOOD | {"AWS_CONFIG_FILE": str(config)}))
+    done = command_line.run([command], GOOD | {"AWS_CONFIG_FILE": str(config)})
 
     assert done.returncode == NOT_STARTED
     assert done.stderr.startswith("prewmanager: ")
@@ -114,10 +116,11 @@ def test_commands_end_with_one_line(command: str, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_what_this_version_does_not_know_is_a_line_of_the_log_and_of_each_command() -> None:
+def test_what_this_version_does_not_know_is_a_line_of_the_log_and_of_each_command(command_line: ForkServer) -> None:
     """Only with PREW_STRICT=false, and without the value."""
     lenient = GOOD | {"PREW_STRICT": "false", "PREW_BANDWIDTH": "hunter2"}
-    refused, shown = run("serve", **(lenient | {"PREW_HOST": "nowhere.invalid"})), run("presets", **lenient)
+    refused = command_line.run(["serve"], lenient | {"PREW_HOST": "nowhere.invalid"})
+    shown = command_line.run(["presets"], lenient)
     logged = json.loads(refused.stderr.splitlines()[0])
 
     line = "PREW_BANDWIDTH: unknown setting; ignored"

@@ -93,10 +93,10 @@ def test_an_invalid_setting_is_refused_by_name_when_the_package_is_built(text: s
 
 
 @pytest.mark.parametrize("name", sorted(field.name for field in fields(EdgeSettings)))
-@pytest.mark.parametrize("listed", [False, True])
-def test_no_message_repeats_a_value(name: str, listed: bool) -> None:
+@pytest.mark.parametrize("value", [_SECRET, [_SECRET]], ids=["alone", "listed"])
+def test_no_message_repeats_a_value(name: str, value: object) -> None:
     with pytest.raises(SettingsError) as raised:
-        EdgeSettings.from_json(json.dumps({name: [_SECRET] if listed else _SECRET}))
+        EdgeSettings.from_json(json.dumps({name: value}))
 
     assert name in str(raised.value)
     assert _SECRET not in str(raised.value)
