@@ -38,9 +38,9 @@ def _share(image: pyvips.Image) -> float:
     """Return the share of pixels whose colour would be lost at half the resolution, of those that are looked at."""
     if min(image.width, image.height) < _BLOCK:
         return 0.0
-    looked_at = _some_lines(image)
+    sample = _some_lines(image)
     # In memory, since each of the two comparisons would compute it again.
-    change = (looked_at - looked_at.shrink(_BLOCK, _BLOCK).zoom(_BLOCK, _BLOCK)).cast("short").copy_memory()
+    change = (sample - sample.shrink(_BLOCK, _BLOCK).zoom(_BLOCK, _BLOCK)).cast("short").copy_memory()
     green = change[1]
     lost = ((change[0] - green).abs() > _DIFFERENCE) | ((change[2] - green).abs() > _DIFFERENCE)
     return float(lost.avg()) / 255
