@@ -15,7 +15,7 @@ install = $(BIN)/uv pip install --quiet --compile-bytecode --python $(2) --requi
 	$(2) -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help install system up test lint format lock bench bench-commands bench-edge bench-capacity bench-far bench-flights bench-flood bench-images package test-all test-browser test-compose test-corpora test-current test-infra test-package test-observability test-one-server test-supply test-docs test-soak test-upgrade soak fuzz docs sbom audit clean
+.PHONY: help install system up test lint format lock bench bench-commands bench-edge bench-capacity bench-far bench-flights bench-flood bench-images package test-all test-browser test-compose test-corpora test-current test-infra test-package test-places test-observability test-one-server test-supply test-docs test-soak test-upgrade soak fuzz docs sbom audit clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ test-compose: install ## start docker-compose.yml on a Docker engine, and test i
 
 test-package: install ## run the functions' packages on Lambda's Python version: LAMBDA_PYTHON=/path/to/python3.14
 	PREW_TEST_LAMBDA_PYTHON="$(LAMBDA_PYTHON)" $(BIN)/python -m pytest tests/shipping $(ARGS)
+
+test-places: install ## have photos below other keys and at the bucket's root, with and without nginx's cache, by Lambda and by workers
+	PREW_TEST_PLACES=1 $(BIN)/python -m pytest tests/e2e/test_source_keys.py $(ARGS)
 
 test-infra: PROGRAMS := kubectl
 test-infra: install .venv/.installed-infra $(CHECKOV_STAMP) ## lint templates, manifests and Dockerfiles, deploy the templates to moto's server, and test the result

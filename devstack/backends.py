@@ -130,10 +130,10 @@ _VOLUME_KEYS = ("WEED_JWT_SIGNING_KEY", "WEED_JWT_SIGNING_READ_KEY")
 
 @dataclass(frozen=True)
 class Events:
-    """SeaweedFS's webhook: it posts changes of objects below the folder `prefix` to `url` (`http://`)."""
+    """SeaweedFS's webhook: it posts changes of objects whose keys begin with `keys` to `url` (`http://`)."""
 
     url: str
-    prefix: str = "photo"
+    keys: str = "photo/"
 
 
 def start_redis(folder: Path, *, port: int | None = None, options: Sequence[str] = ()) -> Redis:
@@ -191,9 +191,9 @@ def start_s3(
     return s3
 
 
-def let_read(s3: S3Address, *prefixes: str, referer: str | None = None) -> None:
-    """Let anybody who sends this `Referer`, None: anybody, read the bucket's objects, or those below the prefixes."""
-    names = [f"{prefix}/*" for prefix in prefixes] or ["*"]
+def let_read(s3: S3Address, *beginnings: str, referer: str | None = None) -> None:
+    """Let anybody who sends this `Referer`, None: anybody, read the objects whose keys begin so, or all."""
+    names = [f"{beginning}*" for beginning in beginnings or ("",)]
     statement: dict[str, object] = {
         "Effect": "Allow",
         "Principal": "*",
@@ -212,7 +212,7 @@ def _notifications(folder: Path, bucket: str, events: Events | None) -> list[str
     configuration.mkdir(exist_ok=True)
     lines = ["[notification.webhook]", "enabled = false"]
     if events:
-        prefix = json.dumps(f"/buckets/{bucket}/{events.prefix}/")
+        prefix = json.dumps(f"/buckets/{bucket}/{events.keys}")
         lines = [lines[0], "enabled = true", f"endpoint = {json.dumps(events.url)}", f"path_prefixes = [{prefix}]"]
     lines += ["max_retries = 10", "backoff_seconds = 1", "max_backoff_seconds = 5", "workers = 1"]
     lines += ['event_types = ["create", "update", "delete"]']

@@ -48,9 +48,13 @@ def _service_names(settings: LocalSettings) -> str:
 def function_environment(settings: LocalSettings, s3: S3, service_port: int) -> dict[str, str]:
     """Return the environment of the functions; as on AWS, only the prefixes and the service's address are of it."""
     others = {name: value for name, value in settings.environment.items() if not name.startswith("PREW_")}
-    prefixes = {"PREW_SOURCE_PREFIX": settings.source_prefix, "PREW_PREVIEW_PREFIX": settings.preview_prefix}
     service = {"PREW_SERVICE_URL": f"http://{LOOPBACK}:{service_port}"}
-    return _ONE_THREAD | others | prefixes | service | _NO_METADATA | s3.aws_environment()
+    return _ONE_THREAD | others | places(settings) | service | _NO_METADATA | s3.aws_environment()
+
+
+def places(settings: LocalSettings) -> dict[str, str]:
+    """Return the variables that say where photos and previews are."""
+    return {"PREW_SOURCE_KEYS": settings.source_keys or "/", "PREW_PREVIEW_PREFIX": settings.preview_prefix}
 
 
 def nginx_variables(settings: LocalSettings, s3: S3, service_ports: list[int], www: str) -> dict[str, str]:

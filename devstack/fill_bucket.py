@@ -16,6 +16,7 @@ import typer
 
 from devstack.backends import S3Address, let_read, s3_client
 from devstack.bucket import Bucket
+from devstack.local_settings import source_keys
 from devstack.photos import load_photos
 from devstack.programs import find
 
@@ -25,12 +26,12 @@ def main(
 ) -> None:
     """Check the presets and fill the bucket."""
     s3 = Bucket.from_environment()
-    source = os.environ.get("PREW_SOURCE_PREFIX") or "photo"
+    photos_at = source_keys(os.environ)
     preview = os.environ.get("PREW_PREVIEW_PREFIX") or "prew"
     _check_presets()
     _create(s3)
-    let_read(s3, source, preview)  # but not list
-    loaded = load_photos(_photos(photos), s3, source)
+    let_read(s3, photos_at, f"{preview}/")  # but not list
+    loaded = load_photos(_photos(photos), s3, photos_at)
     print(f"{len(loaded.keys)} photos, {loaded.uploaded} of them new or changed", flush=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from devstack import edge
@@ -38,10 +39,18 @@ def start_functions(
     )
 
 
-def start_s3_events(folder: Path, function: Lambda, port: int, *, again_s: float | None = None) -> Program:
+def start_s3_events(
+    folder: Path,
+    function: Lambda,
+    port: int,
+    *,
+    again_s: float | None = None,
+    places: Mapping[str, str] | None = None,
+) -> Program:
     """Start the receiver of SeaweedFS's webhook on `port`, without waiting: SeaweedFS resends missed events.
 
-    Each event is delivered again after `again_s` seconds; None: as in production.
+    Each event is delivered again after `again_s` seconds; None: as in production. `places`: the function's variables,
+    which say where photos and previews are; None: the defaults.
     """
     argv = [
         sys.executable,
@@ -51,4 +60,4 @@ def start_s3_events(folder: Path, function: Lambda, port: int, *, again_s: float
         f"--invoke-url={function.invoke_url(CLEANER)}",
         *([] if again_s is None else [f"--again-s={again_s}"]),
     ]
-    return Program("s3-events", argv, folder / "s3-events.log")
+    return Program("s3-events", argv, folder / "s3-events.log", {**os.environ, **(places or {})})

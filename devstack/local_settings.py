@@ -55,9 +55,9 @@ class LocalSettings:
         return self.environment.get("PREW_LAMBDA_FUNCTION", FUNCTION)
 
     @property
-    def source_prefix(self) -> str:
-        """First path segment of photos."""
-        return self.environment.get("PREW_SOURCE_PREFIX") or "photo"
+    def source_keys(self) -> str:
+        """What photos' keys begin with: empty for the bucket's root, or with a slash at its end."""
+        return source_keys(self.environment)
 
     @property
     def preview_prefix(self) -> str:
@@ -68,6 +68,12 @@ class LocalSettings:
     def lambda_timeout_s(self) -> float:
         """The function's time-out in seconds, which the service must know."""
         return float(self.environment.get("PREW_LAMBDA_TIMEOUT") or _DEFAULT_LAMBDA_TIMEOUT_S)
+
+
+def source_keys(environment: Mapping[str, str]) -> str:
+    """Return what photos' keys begin with: empty for the bucket's root, or with a slash at its end."""
+    segments = environment.get("PREW_SOURCE_KEYS", environment.get("PREW_SOURCE_PREFIX") or "photo").strip("/")
+    return f"{segments}/" if segments else ""
 
 
 def make_env_file(root: Path) -> bool:

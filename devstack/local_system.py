@@ -15,7 +15,7 @@ from rich.console import Console
 
 from devstack import edge
 from devstack.backends import S3, Events, S3Keys, start_redis, start_s3
-from devstack.environments import BUCKET, nginx_variables, service_environment
+from devstack.environments import BUCKET, nginx_variables, places, service_environment
 from devstack.far_s3 import COUNTS, Distance, start_far_s3
 from devstack.functions import CLEANER, start_functions, start_s3_events
 from devstack.lambda_server import Lambda
@@ -97,7 +97,7 @@ class LocalSystem:
         return redis.url
 
     def _start_s3(self, events_port: int | None) -> S3:
-        events = Events(f"http://{LOOPBACK}:{events_port}/", self._settings.source_prefix) if events_port else None
+        events = Events(f"http://{LOOPBACK}:{events_port}/", self._settings.source_keys) if events_port else None
         s3 = start_s3(self._own_folder("s3"), bucket=BUCKET, events=events, keys=S3Keys.drawn())
         self._watch(s3.program)
         self._say("s3", f"{s3.endpoint}/{s3.bucket}")
@@ -114,7 +114,7 @@ class LocalSystem:
 
     def _load_photos(self, s3: S3) -> None:
         folder = self._settings.photos or self._make_samples()
-        loaded = load_photos(folder, s3, self._settings.source_prefix, self._console)
+        loaded = load_photos(folder, s3, self._settings.source_keys, self._console)
         self._say("photos", f"{len(loaded.keys)} from {folder}, {loaded.uploaded} of them new or changed")
         for name in loaded.skipped:
             self._say("", f"left out, its name is no valid S3 key: {name}")
@@ -146,7 +146,7 @@ class LocalSystem:
         events_folder = self._own_folder("s3-events")
 
         def start_events() -> Program:
-            return start_s3_events(events_folder, function, events_port)
+            return start_s3_events(events_folder, function, events_port, places=places(self._settings))
 
         self._watch(start_events(), start_events)
         return function

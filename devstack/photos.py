@@ -36,25 +36,25 @@ def photo_files(folder: Path) -> Iterator[Path]:
         yield from (Path(parent, name) for name in sorted(names) if not name.startswith("."))
 
 
-def load_photos(folder: Path, s3: S3Address, prefix: str = "photo", console: Console | None = None) -> Loaded:
-    """Store every file of `folder` as `prefix/<relative path>`, with a progress bar on `console`.
+def load_photos(folder: Path, s3: S3Address, keys: str = "photo/", console: Console | None = None) -> Loaded:
+    """Store every file of `folder` under its relative path with `keys` before it; a progress bar is on `console`.
 
     A file is uploaded if the object is missing or differs in size or MD5, which is the ETag of a single-part upload.
     """
-    present = _objects(s3, f"{prefix}/")
-    keys: list[str] = []
+    present = _objects(s3, keys)
+    stored: list[str] = []
     skipped: list[str] = []
     changed: list[tuple[Path, str]] = []
     for path in photo_files(folder):
-        key = f"{prefix}/{path.relative_to(folder).as_posix()}"
+        key = f"{keys}{path.relative_to(folder).as_posix()}"
         if not _is_key(key):
             skipped.append(repr(key))
             continue
-        keys.append(key)
+        stored.append(key)
         if present.get(key) != _size_and_md5(path):
             changed.append((path, key))
     _upload(changed, s3, console)
-    return Loaded(keys, len(changed), skipped)
+    return Loaded(stored, len(changed), skipped)
 
 
 def _is_key(key: str) -> bool:

@@ -39,22 +39,23 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, object]:
     """Delete the outdated previews of an event's photo in every preset, including those of earlier settings.
 
     The event is EventBridge's, or SQS's with one of these as the body of each message. Reads `PREW_PREVIEW_BUCKET`
-    (default: the event's), `PREW_SOURCE_PREFIX`, `PREW_PREVIEW_PREFIX` and `PREW_SERVICE_URL`, the address of a replica
-    or of all (default: the service is not asked). Raises `CleanerError`, after all presets.
+    (default: the event's), `PREW_SOURCE_PREFIX`, `PREW_SOURCE_KEYS`, `PREW_PREVIEW_PREFIX` and `PREW_SERVICE_URL`, the
+    address of a replica or of all (default: the service is not asked). Raises `CleanerError`, after all presets.
     """
     if "Records" in event:
         handled = [handler(json.loads(record["body"]), context) for record in event["Records"]]
         return {"deleted": [key for each in handled for key in cast("list[str]", each["deleted"])]}
     detail = event["detail"]
-    source = os.environ.get("PREW_SOURCE_PREFIX") or "photo"
+    photos = _source_keys()
     key = detail["object"]["key"]
-    if not key.startswith(f"{source}/"):
+    # Below the bucket's root are the previews, too, and to delete one is an event.
+    if not key.startswith(photos) or key.startswith(f"{_preview_prefix()}/"):
         return {"deleted": []}
     bucket = os.environ.get("PREW_PREVIEW_BUCKET") or detail["bucket"]["name"]
     photo = partial(_photo_etag, event)
     deleted, failures = [], []
     for folder in _preset_folders(bucket):
-        preview = folder + key.removeprefix(f"{source}/")
+        preview = folder + key.removeprefix(photos)
         try:
             if _delete_outdated(bucket, preview, photo):
                 deleted.append(preview)
@@ -73,6 +74,16 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, object]:
     return {"deleted": deleted}
 
 
+def _source_keys() -> str:
+    """Return what photos' keys begin with, empty for the bucket's root; as the service reads its variables."""
+    keys = os.environ.get("PREW_SOURCE_KEYS", os.environ.get("PREW_SOURCE_PREFIX") or "photo").strip("/")
+    return f"{keys}/" if keys else ""
+
+
+def _preview_prefix() -> str:
+    return os.environ.get("PREW_PREVIEW_PREFIX") or "prew"
+
+
 def _evict(service: str, key: str) -> None:
     """Have the service evict what is cached of a photo, in all replicas. Raises `OSError` or `HTTPException`."""
     url = f"{service.rstrip('/')}/-/results/{quote(key)}"
@@ -84,8 +95,8 @@ def _evict(service: str, key: str) -> None:
 
 def _preset_folders(bucket: str) -> Iterator[str]:
     """Yield the preset folders of the bucket, such as `prew/card/`: one request, however many previews there are."""
-    prefix = os.environ.get("PREW_PREVIEW_PREFIX") or "prew"
-    pages = _s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/", Delimiter="/")
+    below = f"{_preview_prefix()}/"
+    pages = _s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=below, Delimiter="/")
     for page in pages:
         yield from (folder["Prefix"] for folder in page.get("CommonPrefixes", []))
 

@@ -155,7 +155,7 @@ def parse(event: object) -> ResizeRequest:
 def _output(given: Mapping[str, Any], own: Mapping[str, Any]) -> Output:
     """Parse one preview of the photo that `given` names; `own` has its preset fields."""
     name = _preset_name(own)
-    key = preview_key(_text(given, "src_key"), _text(given, "rewrite_part"), _text(given, "root_folder"), name)
+    key = preview_key(_text(given, "src_key"), _rewrite_part(given), _text(given, "root_folder"), name)
     _check_key("the preview's key", key)
     try:
         spec = Spec(**{field: own[field] for field in definitions(Spec) if field in own})
@@ -223,12 +223,22 @@ def _stated(given: Mapping[str, Any], name: str) -> dict[str, Any]:
 def preview_key(src_key: str, rewrite_part: str, root_folder: str, preset_name: str) -> str:
     """Return the preview's key: the photo's, with the leading `rewrite_part` replaced by `root_folder/preset_name`.
 
+    An empty `rewrite_part` is for photos at the bucket's root, where the previews are, too.
+
     Raises:
-        InvalidRequest: The photo's key does not begin with `rewrite_part/`.
+        InvalidRequest: The photo's key does not begin with `rewrite_part/`, or is a preview's.
     """
-    if not src_key.startswith(f"{rewrite_part}/"):
+    photos = f"{rewrite_part}/" if rewrite_part else ""
+    if not src_key.startswith(photos):
         raise InvalidRequest(f"src_key: {src_key!r} does not begin with rewrite_part {rewrite_part!r} and a slash")
-    return f"{root_folder}/{preset_name}{src_key.removeprefix(rewrite_part)}"
+    if re.match(rf"{re.escape(root_folder)}[/\\]", src_key):
+        raise InvalidRequest(f"src_key: {src_key!r} is a preview's, below root_folder {root_folder!r}")
+    return f"{root_folder}/{preset_name}/{src_key.removeprefix(photos)}"
+
+
+def _rewrite_part(given: Mapping[str, Any]) -> str:
+    """Return the field, which may be empty, unlike others."""
+    return "" if given.get("rewrite_part") == "" else _text(given, "rewrite_part")
 
 
 def _check_key(name: str, key: str) -> None:

@@ -98,7 +98,7 @@ async def running_service(
         later = noting(shared, settings, metrics) if shares_store and effort is None else None
         watch = _watch(later or metrics, shared, settings)
         observer: FlightObserver = watch or later or metrics
-        catalogue = Catalogue(settings.variants, settings.source_prefix, settings.preview_prefix)
+        catalogue = Catalogue(settings.variants, settings.layout)
         first = shares_store and settings.answer_first
         unwritten = UnwrittenPreviews(previews, photos, observer, lifetimes(settings), allowed=first)
         parts = FlightParts(
@@ -182,8 +182,7 @@ async def innermost_resizer(
     contract = ResizeContract(
         source_bucket=settings.source_bucket,
         preview_bucket=settings.preview_bucket_name,
-        source_prefix=settings.source_prefix,
-        preview_prefix=settings.preview_prefix,
+        layout=settings.layout,
         cache_control=settings.cache_control,
         thumbhash=settings.thumbhash,
         max_result_bytes=settings.max_result_bytes,

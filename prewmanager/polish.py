@@ -21,7 +21,7 @@ def noting(shared: Shared, settings: Settings, metrics: Metrics) -> PolishLater 
     if shared.polish is None:
         return None
     metrics.polish.expect()
-    return PolishLater(metrics, shared.polish.queue, metrics.polish, source_prefix=settings.source_prefix)
+    return PolishLater(metrics, shared.polish.queue, metrics.polish, layout=settings.layout)
 
 
 @contextlib.asynccontextmanager

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from devstack.bucket import Bucket
+from devstack.local_settings import source_keys
 from devstack.page.copies import Copies
 from devstack.page.server import make_app
 from devstack.serving import serve
@@ -21,9 +22,8 @@ def main(
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
 ) -> None:
     """Serve the page."""
-    source = os.environ.get("PREW_SOURCE_PREFIX") or "photo"
     preview = os.environ.get("PREW_PREVIEW_PREFIX") or "prew"
-    copies = Copies(Bucket.from_environment(), source, preview)
+    copies = Copies(Bucket.from_environment(), source_keys(os.environ), preview)
     names = os.environ.get("PREW_NGINX_HOSTS", "").split()  # nginx passes them on
 
     async def run() -> None:

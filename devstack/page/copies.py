@@ -22,11 +22,11 @@ class NoPhoto(LookupError):
 class Copies:
     """Makes copies in one bucket, and deletes them with their previews."""
 
-    def __init__(self, s3: S3Address, source: str, preview: str) -> None:
-        """`source` and `preview` are the first path segments of photos and previews."""
+    def __init__(self, s3: S3Address, keys: str, preview: str) -> None:
+        """Photos' keys begin with `keys`, which ends with a slash or is empty, those of previews with `preview`."""
         self._client = s3_client(s3)
         self._bucket = s3.bucket
-        self._source = source
+        self._keys = keys
         self._preview = preview
 
     @contextlib.asynccontextmanager
@@ -44,13 +44,14 @@ class Copies:
         photo = self._photo()
         name = f"{FOLDER}/{secrets.token_hex(8)}{PurePosixPath(photo).suffix}"
         source = {"Bucket": self._bucket, "Key": photo}
-        self._client.copy_object(Bucket=self._bucket, Key=f"{self._source}/{name}", CopySource=source)
+        self._client.copy_object(Bucket=self._bucket, Key=f"{self._keys}{name}", CopySource=source)
         return f"{self._preview}/{preset}/{name}"
 
     def _photo(self) -> str:
         """Return the largest JPEG of the first photos, else the largest photo: it takes longest to resize."""
-        listed = self._client.list_objects_v2(Bucket=self._bucket, Prefix=f"{self._source}/", MaxKeys=_LIST_LIMIT)
-        photos = [each for each in listed.get("Contents", []) if f"/{FOLDER}/" not in each["Key"] and each["Size"]]
+        listed = self._client.list_objects_v2(Bucket=self._bucket, Prefix=self._keys, MaxKeys=_LIST_LIMIT)
+        no_photos = f"{self._keys}{FOLDER}/", f"{self._preview}/"
+        photos = [each for each in listed.get("Contents", []) if not each["Key"].startswith(no_photos) and each["Size"]]
         jpegs = [each for each in photos if each["Key"].lower().endswith((".jpg", ".jpeg"))]
         if not photos:
             raise NoPhoto
@@ -58,7 +59,7 @@ class Copies:
         return largest
 
     def _delete_copies(self, preset: str) -> None:
-        for prefix in (f"{self._source}/{FOLDER}/", f"{self._preview}/{preset}/{FOLDER}/"):
+        for prefix in (f"{self._keys}{FOLDER}/", f"{self._preview}/{preset}/{FOLDER}/"):
             listed = self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix)
             for each in listed.get("Contents", []):
                 self._client.delete_object(Bucket=self._bucket, Key=each["Key"])

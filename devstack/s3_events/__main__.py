@@ -1,15 +1,20 @@
-"""`python -m devstack.s3_events`: receives SeaweedFS's webhook and invokes a function."""
+"""`python -m devstack.s3_events`: receives SeaweedFS's webhook and invokes a function.
+
+It reads `PREW_SOURCE_PREFIX`, `PREW_SOURCE_KEYS` and `PREW_PREVIEW_PREFIX`: the function hears of photos alone.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import typer
 from aiohttp import ClientError, ClientSession, ClientTimeout, web
 
+from devstack.local_settings import source_keys
 from devstack.programs import LOOPBACK
 from devstack.s3_events.events import to_event
 from devstack.serving import serve
@@ -54,7 +59,7 @@ def create_app(invoke_url: str, again_s: float) -> web.Application:
 
 async def _handle(request: web.Request) -> web.Response:
     event = to_event(await request.json())
-    if event is None:
+    if event is None or not _is_of_photo(event):
         return web.Response(status=204)
     accepted = await _invoke(request.app, event)
     if accepted:
@@ -63,6 +68,11 @@ async def _handle(request: web.Request) -> web.Response:
         later.add_done_callback(request.app[_LATER].discard)
     # SeaweedFS resends the event until it gets a 2xx.
     return web.Response(status=204 if accepted else 503)
+
+
+def _is_of_photo(event: dict[str, Any]) -> bool:
+    key, previews = event["detail"]["object"]["key"], os.environ.get("PREW_PREVIEW_PREFIX") or "prew"
+    return key.startswith(source_keys(os.environ)) and not key.startswith(f"{previews}/")
 
 
 async def _invoke(app: web.Application, event: dict[str, Any]) -> bool:

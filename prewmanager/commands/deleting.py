@@ -69,8 +69,8 @@ async def delete_of_missing_photos(
     """Delete one preset's previews whose photo is gone, or only count them. Raises `StorageFailed`."""
 
     async def is_gone(preview: StoredObject) -> bool:
-        name = preview.key.removeprefix(listings.preview_prefix)
-        return await photos.head(f"{listings.photo_prefix}{name}") is None
+        name = preview.key.removeprefix(listings.layout.previews_in(listings.preset))
+        return await photos.head(f"{listings.layout.photos}{name}") is None
 
     async def count(order: Order) -> int:
         return len([None async for _ in _without_photo(listings, prefix, order)])

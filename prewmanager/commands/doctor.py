@@ -34,7 +34,8 @@ from prewmanager.commands.output import print_json, print_table
 from prewmanager.commands.site import object_reader
 from prewmanager.config.reading import ignored_settings, read_settings
 from prewmanager.config.settings import Settings
-from prewmanager.errors import InvalidSettings, PrewError
+from prewmanager.errors import InvalidKey, InvalidSettings, PrewError
+from prewmanager.previews.layout import Layout
 from prewmanager.telemetry.metrics import Metrics
 
 
@@ -45,8 +46,8 @@ async def run(url: str, replicas: Sequence[str], photo: str, *, as_json: bool) -
     """
     try:
         settings = read_settings()
-        if photo and not photo.startswith(f"{settings.source_prefix}/"):
-            raise typer.BadParameter(f"a photo's key begins with {settings.source_prefix}/", param_hint="--photo")
+        if photo:
+            _check_photo(settings.layout, photo)
         findings = [ok("settings", f"presets: {', '.join(settings.presets)}")]
         fix = "update this version, or correct the name"
         findings += [skipped("settings: unknown", line, fix) for line in ignored_settings()]
@@ -73,17 +74,16 @@ async def examine(settings: Settings, url: str, photo: str) -> list[Finding]:
     async with s3_client(region=settings.aws_region, endpoint_url=settings.s3_endpoint) as client:
         previews = S3Permissions(client, settings.preview_bucket_name)
         photos = S3Permissions(client, settings.source_bucket)
-        found, sample = await check_photos(photos, settings.source_bucket, settings.source_prefix, photo)
+        found, sample = await check_photos(photos, settings.source_bucket, settings.layout, photo)
         findings += found
         found, preview = await check_previews(previews, settings.preview_bucket_name, settings.preview_prefix)
         findings += found
         if photo:
-            folders = [f"{settings.preview_prefix}/{name}" for name in settings.variants]
-            preview = await preview_of(previews, photo, folders, settings.source_prefix)
+            preview = await preview_of(previews, photo, settings.variants, settings.layout)
         inventory = S3Inventory(client, settings.preview_bucket_name)
         findings.append(await check_presets(inventory, settings.preview_prefix, settings.variants))
-        prefixes = {settings.source_prefix, settings.preview_prefix}
-        findings.append(await check_former_prefixes(inventory, prefixes, settings.variants))
+        known = {settings.source_prefix, settings.preview_prefix, settings.layout.photos.partition("/")[0]}
+        findings.append(await check_former_prefixes(inventory, known, settings.variants))
         findings.append(await check_reader(object_reader(settings, settings.preview_bucket_name)))
         findings += await _check_function(settings, sample.key if sample else "", previews)
     if url:
@@ -91,6 +91,13 @@ async def examine(settings: Settings, url: str, photo: str) -> list[Finding]:
         findings += await check_request_path(url, samples, settings, os.environ)
         findings.append(await check_balance(os.environ))
     return findings
+
+
+def _check_photo(layout: Layout, photo: str) -> None:
+    try:
+        layout.name_of(photo)
+    except InvalidKey as error:
+        raise typer.BadParameter(str(error), param_hint="--photo") from None
 
 
 async def _check_function(settings: Settings, photo: str, permissions: S3Permissions) -> list[Finding]:

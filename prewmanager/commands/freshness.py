@@ -58,7 +58,7 @@ class FreshPreviews:
         """
         _, preset_name, name = key.split("/", 2)
         preview = await self._previews.head(key)
-        photo = await self._photos.head(f"{self._catalogue.source_prefix}/{name}")
+        photo = await self._photos.head(self._catalogue.layout.photo_key(name))
         if preview is None or photo is None or not _fresh(preview, photo, self._catalogue.presets[preset_name]):
             return None
         return preview.made

@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeVar
 
 from prewmanager.errors import StorageFailed
 from prewmanager.previews.inventory import StoredObject
+from prewmanager.previews.layout import Layout
 from prewmanager.previews.ports import Inventory
 
 Rank = tuple[bytes, ...]
@@ -45,12 +46,12 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Listings:
-    """The listings of photos and of one preset's previews; both prefixes end with a slash."""
+    """The listings of photos and of one preset's previews."""
 
     photos: Inventory
-    photo_prefix: str
     previews: Inventory
-    preview_prefix: str
+    layout: Layout
+    preset: str
 
     async def pairs(self, prefix: str, order: Order) -> AsyncIterator[Pair]:
         """Yield all names that begin with `prefix`, each once.
@@ -58,8 +59,9 @@ class Listings:
         Raises `StorageFailed`, and `OutOfOrder` if a listing is not in this order: pairs yielded before may then be
         wrong.
         """
-        photos = _ranked(self.photos, self.photo_prefix, prefix, order)
-        previews = _ranked(self.previews, self.preview_prefix, prefix, order)
+        # Below the bucket's root are the previews, too.
+        photos = _ranked(self.photos, self.layout.photos, prefix, order, self.layout.is_photo)
+        previews = _ranked(self.previews, self.layout.previews_in(self.preset), prefix, order, _any)
         photo, preview = await anext(photos, None), await anext(previews, None)
         while photo or preview:
             first = min(each for each in (photo, preview) if each)
@@ -91,9 +93,17 @@ class _Ranked(NamedTuple):
     stored: StoredObject
 
 
-async def _ranked(inventory: Inventory, root: str, prefix: str, order: Order) -> AsyncIterator[_Ranked]:
+def _any(_: str) -> bool:
+    return True
+
+
+async def _ranked(
+    inventory: Inventory, root: str, prefix: str, order: Order, belongs: Callable[[str], bool]
+) -> AsyncIterator[_Ranked]:
     last: Rank = ()
     async for stored in inventory.objects(root + prefix):
+        if not belongs(stored.key):
+            continue
         name = stored.key.removeprefix(root)
         rank = order(name)
         if rank < last:

@@ -10,7 +10,8 @@ from pathlib import Path
 from prewmanager.commands.arguments import Target, with_variants
 from prewmanager.commands.site import sites_under
 from prewmanager.config.settings import Settings
-from prewmanager.errors import InvalidSettings
+from prewmanager.errors import InvalidKey, InvalidSettings
+from prewmanager.previews.layout import Layout
 from prewmanager.previews.ports import Inventory
 
 _PREFIX = re.compile(r"[A-Za-z0-9_-]+")
@@ -48,8 +49,9 @@ async def settings_of(request: PurgeRequest, settings: Settings) -> Settings:
         return settings
     if not _PREFIX.fullmatch(former):
         raise InvalidSettings(["--former-prefix: must be one path segment, as PREW_PREVIEW_PREFIX is"])
-    if former == settings.source_prefix:
-        raise InvalidSettings([f"--former-prefix {former}: PREW_SOURCE_PREFIX: the photos are there"])
+    if settings.layout.photos.startswith(f"{former}/"):
+        variable = "PREW_SOURCE_PREFIX" if settings.source_keys is None else "PREW_SOURCE_KEYS"
+        raise InvalidSettings([f"--former-prefix {former}: {variable}: the photos are there"])
     if former == settings.preview_prefix:
         raise InvalidSettings([f"--former-prefix {former}: is PREW_PREVIEW_PREFIX: name presets, or use --orphans"])
     earlier = settings.model_copy(update={"preview_prefix": former})
@@ -62,9 +64,12 @@ async def settings_of(request: PurgeRequest, settings: Settings) -> Settings:
 
 async def require_photos(settings: Settings, photos: Inventory) -> None:
     """Raise `InvalidSettings` if no photo is stored at all: all previews would seem to have lost theirs."""
-    async for _ in photos.objects(f"{settings.source_prefix}/"):
-        return
-    where = f"{settings.source_bucket}/{settings.source_prefix}/"
+    layout = settings.layout
+    async for found in photos.objects(layout.photos):
+        # Below the bucket's root are the previews, too.
+        if layout.photos or layout.is_photo(found.key):
+            return
+    where = f"{settings.source_bucket}/{layout.photos}"
     raise InvalidSettings([f"--orphans: no photo is stored under {where}: correct the settings, or name presets"])
 
 
@@ -79,21 +84,24 @@ async def targets(settings: Settings, request: PurgeRequest, previews: Inventory
         raise InvalidSettings(["purge: --photo names one photo; leave --prefix out"])
     name = request.prefix
     if request.photo:
-        start = f"{settings.source_prefix}/"
-        name = request.photo.removeprefix(start)
-        if name == request.photo or not name:
-            raise InvalidSettings([f"--photo {request.photo}: a photo's key is {start} followed by its name"])
-    root = settings.preview_prefix
+        name = _name_of(settings.layout, request.photo)
     return [
-        Target(preset, f"{root}/{preset}/{name}", exact=bool(request.photo))
+        Target(preset, f"{settings.layout.previews_in(preset)}{name}", exact=bool(request.photo))
         for preset in await _presets(settings, request, previews)
     ]
+
+
+def _name_of(layout: Layout, photo: str) -> str:
+    try:
+        return layout.name_of(photo)
+    except InvalidKey as error:
+        raise InvalidSettings([f"--photo {photo}: {error}"]) from None
 
 
 async def _presets(settings: Settings, request: PurgeRequest, previews: Inventory) -> list[str]:
     """List names from the settings, and where it is asked for from the bucket: no other can become part of a key."""
     from_bucket = request.orphans or request.former_prefix
-    stored = [name async for name in previews.folders(f"{settings.preview_prefix}/") if name] if from_bucket else []
+    stored = [name async for name in previews.folders(settings.layout.previews) if name] if from_bucket else []
     configured = [] if request.former_prefix else [*settings.variants]
     dropped = [name for name in stored if name not in configured]
     if request.presets:

@@ -92,6 +92,6 @@ class Renderer:
 def addressable(catalogue: Catalogue, preset: str, name: str) -> Preview | None:
     """Return the preview of the photo with this name, or None if no request path can name it."""
     try:
-        return catalogue.resolve(quote(f"/{catalogue.preview_prefix}/{preset}/{name}"))
+        return catalogue.resolve(quote(f"/{catalogue.layout.previews_in(preset)}{name}"))
     except InvalidKey:
         return None

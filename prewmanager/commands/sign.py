@@ -66,11 +66,10 @@ class _By:
 
 
 def _signed(settings: Settings, photo: str, preset: str, by: _By) -> Signed:
-    source = f"{settings.source_prefix}/"
-    if not photo.startswith(source):
-        raise InvalidSettings([f"{photo}: a photo's key begins with {source}"])
-    signed_key = f"{settings.preview_prefix}/{preset}/{photo.removeprefix(source)}" if preset else photo
+    layout = settings.layout
     try:
+        name = layout.name_of(photo)
+        signed_key = layout.preview_key(preset, name) if preset else layout.path_key(photo)
         path, query = path_of(signed_key), signed_query(signed_key, by.expires, by.key, settings.preview_prefix)
     except InvalidKey as error:
         raise InvalidSettings([f"{photo}: {error}"]) from None

@@ -41,7 +41,7 @@ def object_reader(settings: Settings, bucket: str) -> S3PreviewStore:
 
 def catalogue_of(settings: Settings) -> Catalogue:
     """Build the catalogue of all presets and variants."""
-    return Catalogue(settings.variants, settings.source_prefix, settings.preview_prefix)
+    return Catalogue(settings.variants, settings.layout)
 
 
 @contextlib.asynccontextmanager
@@ -72,8 +72,7 @@ async def sites_under(settings: Settings) -> list[str]:
 
 def listings_of(settings: Settings, buckets: Buckets, preset: str) -> Listings:
     """Return the listings of photos and of this preset's previews."""
-    photos, previews = f"{settings.source_prefix}/", f"{settings.preview_prefix}/{preset}/"
-    return Listings(buckets.photos, photos, buckets.previews, previews)
+    return Listings(buckets.photos, buckets.previews, settings.layout, preset)
 
 
 def settings_for_rendering(settings: Settings, at_once: int) -> Settings:

@@ -33,6 +33,11 @@ def meaningless(environ: Mapping[str, str]) -> list[str]:
     return [name for name, value in environ.items() if (name.startswith("AWS_") and not value) or _is_link(name, value)]
 
 
+def at_root(environ: Mapping[str, str]) -> list[str]:
+    """Return the variables that name the bucket's root by being set and empty; any other empty one is unset."""
+    return [name for name, value in environ.items() if name.upper() == "PREW_SOURCE_KEYS" and not value]
+
+
 def is_installed(module: str) -> bool:
     """Whether a module of an optional dependency can be imported."""
     try:

@@ -15,6 +15,11 @@ def misfit_of(settings: Settings) -> str | None:
     if settings.source_prefix == settings.preview_prefix:
         prefix = settings.preview_prefix
         return f"PREW_PREVIEW_PREFIX={prefix} must differ from PREW_SOURCE_PREFIX: change one"
+    if settings.layout.photos.startswith(settings.layout.previews):
+        return (
+            f"PREW_SOURCE_KEYS={settings.layout.photos}: there are the previews, of PREW_PREVIEW_PREFIX: move the "
+            "photos, or change that prefix"
+        )
     if settings.polish and settings.redis_url is None:
         return "PREW_POLISH=true needs PREW_REDIS_URL, where previews wait to be polished: set that, or unset this"
     return _misfit_of_times(settings)

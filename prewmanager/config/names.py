@@ -11,6 +11,8 @@ from pydantic import AfterValidator
 
 # S3's names of today and, with capitals and underscores, of before 2018.
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
+ROOT = "/"  # of a bucket
+_KEYS = re.compile(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*")
 _ARN = re.compile(r"arn:aws[a-z-]*:lambda:([a-z0-9-]+):\d{12}:function:[A-Za-z0-9_:$-]+")
 _FUNCTION = re.compile(r"(\d{12}:function:)?[A-Za-z0-9_-]+(:[A-Za-z0-9_$-]+)?")
 # The SDK's own form: part of a host's name.
@@ -25,6 +27,22 @@ def bucket_name(name: str) -> str:
     if _BUCKET.fullmatch(name):
         return name
     raise ValueError("must be the bucket's name alone, without an address, a path or quotes")
+
+
+def source_keys(keys: str) -> str:
+    """Return what keys begin with, with a slash at its end; empty for the bucket's root, which may be a slash, too.
+
+    Raises `ValueError` for what is not one or more path segments.
+    """
+    bare = keys.removesuffix("/")
+    if not keys.strip("/"):
+        return ""
+    if not _KEYS.fullmatch(bare) or {".", ".."} & set(bare.split("/")):
+        raise ValueError(
+            "must be the beginning of keys such as wp-content/uploads/, of letters, digits and . _ - /, or / for the "
+            "bucket's root"
+        )
+    return f"{bare}/"
 
 
 def function_name(name: str) -> str:
@@ -88,6 +106,7 @@ def namespace_of(bucket: str, endpoint: str | None) -> str:
 
 
 Bucket = Annotated[str, AfterValidator(bucket_name)]
+SourceKeys = Annotated[str, AfterValidator(source_keys)]
 Function = Annotated[str, AfterValidator(function_name)]
 Region = Annotated[str, AfterValidator(region_name)]
 Host = Annotated[str, AfterValidator(host_name)]

@@ -7,8 +7,9 @@ import os
 from pydantic import TypeAdapter, ValidationError
 from pydantic_settings import EnvSettingsSource, SettingsError
 
-from prewmanager.config.environment import malformed, meaningless
+from prewmanager.config.environment import at_root, malformed, meaningless
 from prewmanager.config.errors import REMOVE, explain, unknown_variables
+from prewmanager.config.names import ROOT
 from prewmanager.config.presets import unknown_fields
 from prewmanager.config.settings import Settings
 from prewmanager.errors import InvalidSettings
@@ -17,10 +18,14 @@ from prewmanager.errors import InvalidSettings
 def read_settings() -> Settings:
     """Read and validate the environment's settings, and unset what means nothing there, which the AWS SDK reads too.
 
+    Where photos are at the bucket's root, its own spelling replaces an empty value, which would count as unset.
+
     Raises `InvalidSettings`, with all errors. What is unknown is one, unless PREW_STRICT is false.
     """
     for name in meaningless(os.environ):
         del os.environ[name]
+    for name in at_root(os.environ):
+        os.environ[name] = ROOT
     unknown = unknown_variables(os.environ, Settings) if _is_strict() else []
     lines = [*malformed(os.environ), *unknown]
     if not lines:

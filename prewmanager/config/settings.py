@@ -27,8 +27,19 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from prewmanager.config.environment import is_installed
 from prewmanager.config.errors import too_long
 from prewmanager.config.fitting import misfit_of
-from prewmanager.config.names import Bucket, Function, Host, Hosts, Region, namespace_of, one_resizer, region_of
+from prewmanager.config.names import (
+    Bucket,
+    Function,
+    Host,
+    Hosts,
+    Region,
+    SourceKeys,
+    namespace_of,
+    one_resizer,
+    region_of,
+)
 from prewmanager.config.presets import ParsedPreset, PresetName, without_unknown_fields
+from prewmanager.previews.layout import Layout
 from prewmanager.previews.variants import all_variants
 from prewmanager.redis_address import parse
 from prewmanager_presets import Preset
@@ -70,6 +81,11 @@ class Settings(BaseSettings):
     source_bucket: Bucket = Field(description="the bucket of the photos")
     preview_bucket: Bucket | None = Field(None, description="bucket of the previews; unset: that of the photos")
     source_prefix: Prefix = Field("photo", description="first path segment of photos")
+    source_keys: SourceKeys | None = Field(
+        None,
+        description="what photos' keys begin with, such as `wp-content/uploads/`; set and empty, or `/`: the bucket's "
+        "root. Unset: `PREW_SOURCE_PREFIX`",
+    )
     preview_prefix: Prefix = Field("prew", description="first path segment of previews")
     cache_control: str = Field("public, max-age=31536000", description="`Cache-Control` of stored previews")
 
@@ -256,6 +272,11 @@ class Settings(BaseSettings):
         return all_variants(self.presets)
 
     @property
+    def layout(self) -> Layout:
+        """Where photos and previews are in their buckets and in paths."""
+        return Layout(self.source_prefix, self.preview_prefix, self.source_keys)
+
+    @property
     def preview_bucket_name(self) -> str:
         """The bucket of the previews, which is that of the photos if none is set."""
         return self.preview_bucket or self.source_bucket
@@ -280,7 +301,7 @@ class Settings(BaseSettings):
         named = "".join(f"{name} {self.variants[name].fingerprint} " for name in sorted(self.variants))
         presets = sha256(named.encode()).hexdigest()[:8]
         where = self.s3_endpoint or "Amazon's S3"
-        return f"photos in {self.source_bucket}/{self.source_prefix} at {where}, presets {presets}"
+        return f"photos in {self.source_bucket}/{self.layout.photos.removesuffix('/')} at {where}, presets {presets}"
 
     @property
     def identity(self) -> str:

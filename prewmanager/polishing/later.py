@@ -13,6 +13,7 @@ from prewmanager.flights.result import Answer, FlightResult
 from prewmanager.polishing.fates import Fate
 from prewmanager.polishing.ports import PolishObserver, PolishQueue, Waiting
 from prewmanager.previews.catalogue import Preview
+from prewmanager.previews.layout import Layout
 from prewmanager.previews.outcome import Made, Source
 from prewmanager.tasks import end
 
@@ -36,13 +37,13 @@ class PolishLater:
     """A `FlightObserver` that passes everything on to another one, and adds what was rendered to the queue."""
 
     def __init__(
-        self, observer: FlightObserver, queue: PolishQueue, reports: PolishObserver, *, source_prefix: str
+        self, observer: FlightObserver, queue: PolishQueue, reports: PolishObserver, *, layout: Layout
     ) -> None:
         """`reports` gets what cannot be added."""
         self._observer = observer
         self._queue = queue
         self.reports = reports
-        self._source_prefix = f"{source_prefix}/"
+        self._layout = layout
         self._adding: set[asyncio.Task[None]] = set()
         # Hot path: each request calls this method, so it is the observer's own.
         self.waiting = observer.waiting
@@ -65,7 +66,7 @@ class PolishLater:
         await asyncio.gather(*map(end, list(self._adding)))
 
     async def _add(self, preview: Preview) -> None:
-        photo = preview.photo_key.removeprefix(self._source_prefix)
+        photo = self._layout.name_of(preview.photo_key)
         try:
             added = await self._queue.add(Waiting(preview.preset_name, preview.preset.fingerprint, photo))
         except FlightStoreUnavailable:

@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 from prewmanager.errors import InvalidKey, UnknownPreset
+from prewmanager.previews.layout import SLASHES, Layout
 from prewmanager.previews.variants import like
 from prewmanager_presets import Preset
 
-MAX_KEY_BYTES = 1024  # S3's limit, for the whole key
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-# S3 stores a backslash like any character, but some S3 servers treat it as a slash.
-_SEGMENTS = re.compile(r"[/\\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +40,10 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The presets by name, and the first path segments of photos and previews."""
+    """The presets by name, and where photos and previews are."""
 
     presets: Mapping[str, Preset]
-    source_prefix: str
-    preview_prefix: str
+    layout: Layout
 
     def resolve(self, raw_path: str) -> Preview:
         """Resolve a percent-encoded path; a query string is ignored.
@@ -56,30 +53,26 @@ class Catalogue:
         key = decode_path(raw_path)
         prefix, _, rest = key.partition("/")
         preset_name, _, photo = rest.partition("/")
-        if prefix != self.preview_prefix or preset_name not in self.presets:
+        if prefix != self.layout.preview_prefix or preset_name not in self.presets:
             raise UnknownPreset
         if not photo:
             raise InvalidKey("the path ends before the photo's name")
         return self.preview(preset_name, photo)
 
     def preview(self, preset_name: str, photo: str) -> Preview:
-        """Return the preview of the photo with this name, its key without the source prefix.
+        """Return the preview of the photo with this name.
 
-        Raises `InvalidKey` if a key would be longer than S3 allows.
+        Raises `InvalidKey` if the photo would be a preview, or a key longer than S3 allows.
         """
-        photo_key, preview_key = f"{self.source_prefix}/{photo}", f"{self.preview_prefix}/{preset_name}/{photo}"
-        if max(len(photo_key.encode()), len(preview_key.encode())) > MAX_KEY_BYTES:
-            raise InvalidKey(f"the key is longer than {MAX_KEY_BYTES} bytes")
+        photo_key, preview_key = self.layout.photo_key(photo), self.layout.preview_key(preset_name, photo)
         return Preview(preset_name, self.presets[preset_name], photo_key, preview_key)
 
     def of_photo(self, photo_key: str) -> list[Preview]:
         """Return the previews of a photo in all presets and variants.
 
-        Raises `InvalidKey` if the key is not below the source prefix, or a preview's would be longer than S3 allows.
+        Raises `InvalidKey` if the key is no photo's, or a preview's would be longer than S3 allows.
         """
-        prefix, _, photo = photo_key.partition("/")
-        if prefix != self.source_prefix or not photo:
-            raise InvalidKey(f"not a photo's key: it begins with {self.source_prefix}/")
+        photo = self.layout.name_of(photo_key)
         return [self.preview(name, photo) for name in self.presets]
 
     def companions(self, preview: Preview) -> list[Preview]:
@@ -90,7 +83,7 @@ class Catalogue:
     def other(self, preview: Preview, preset_name: str) -> Preview | None:
         """Return the same photo's preview in another preset, or None if its key would be longer than S3 allows."""
         try:
-            return self.preview(preset_name, preview.photo_key.removeprefix(f"{self.source_prefix}/"))
+            return self.preview(preset_name, self.layout.name_of(preview.photo_key))
         except InvalidKey:
             return None
 
@@ -110,6 +103,6 @@ def decode_path(raw_path: str) -> str:
         raise InvalidKey("the path is not UTF-8") from None
     if _CONTROL.search(key):
         raise InvalidKey("the path has a control character")
-    if any(segment in {"", ".", ".."} for segment in _SEGMENTS.split(key)):
+    if any(segment in {"", ".", ".."} for segment in SLASHES.split(key)):
         raise InvalidKey("the path has an empty, '.' or '..' segment")
     return key

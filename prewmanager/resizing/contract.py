@@ -31,6 +31,7 @@ from prewmanager.errors import (
     StorageFailed,
 )
 from prewmanager.previews.catalogue import Preview
+from prewmanager.previews.layout import Layout
 from prewmanager.previews.outcome import Failure, Made, Outcome
 from prewmanager.request_context import context_fields
 from prewmanager.resizing.polish import Polished, PolishJob, PolishResult
@@ -67,8 +68,7 @@ class ResizeContract:
 
     source_bucket: str
     preview_bucket: str
-    source_prefix: str
-    preview_prefix: str
+    layout: Layout
     cache_control: str
     thumbhash: bool = False
     max_result_bytes: int = 0
@@ -98,8 +98,8 @@ class ResizeContract:
             "src_key": preview.photo_key,
             "src_bucket": self.source_bucket,
             "dst_bucket": self.preview_bucket,
-            "root_folder": self.preview_prefix,
-            "rewrite_part": self.source_prefix,
+            "root_folder": self.layout.preview_prefix,
+            "rewrite_part": self.layout.photos.removesuffix("/"),
             **self._preset_fields(preview, effort),
             "cache_control": self.cache_control,
             **({"thumbhash": True} if self.thumbhash else {}),

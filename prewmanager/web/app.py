@@ -78,7 +78,7 @@ def make_app(service: Service) -> web.Application:
     app.router.add_get("/-/able", _able)
     app.router.add_get("/-/fingerprints", _fingerprints)
     app.router.add_delete(f"{_RESULTS}{{photo:.+}}", _photo_changed)
-    add_identity(app, service.catalogue.preview_prefix, service.site)
+    add_identity(app, service.catalogue.layout.preview_prefix, service.site)
     if service.sheet is not None:
         service.sheet.add_to(app)
     # Everything else, newlines included: the handler reads the raw path.

@@ -32,6 +32,7 @@ from prewmanager.errors import (
     ReplicaFailed,
     ResizerFailed,
 )
+from prewmanager.previews.layout import Layout
 from prewmanager.resizing.contract import ResizeContract
 from prewmanager.resizing.limits import RetryingResizer
 from prewmanager.telemetry.metrics import Metrics
@@ -40,7 +41,7 @@ from tests.support.fakes import job
 
 FUNCTIONS = Path(__file__).parent / "functions"
 NAMES = ("minimal", "raises", "dies", "sleeps", "nonsense", "huge")
-CONTRACT = ResizeContract("photos", "photos", "photo", "prew", "max-age=60")
+CONTRACT = ResizeContract("photos", "photos", Layout("photo", "prew"), "max-age=60")
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 

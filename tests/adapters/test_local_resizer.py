@@ -34,6 +34,7 @@ from prewmanager.errors import (
     ResizerFailed,
     StorageFailed,
 )
+from prewmanager.previews.layout import Layout
 from prewmanager.previews.outcome import Made
 from prewmanager.resizing.contract import ResizeContract
 from prewmanager.resizing.limits import RetryingResizer
@@ -41,7 +42,7 @@ from prewmanager_presets import Preset, Spec
 from tests.lambda_resize.hostile import heifs
 from tests.support.fakes import job
 
-CONTRACT = ResizeContract("photos", "photos", "photo", "prew", "max-age=60")
+CONTRACT = ResizeContract("photos", "photos", Layout("photo", "prew"), "max-age=60")
 
 
 def sleeps(*_: object) -> None:

@@ -24,15 +24,16 @@ from prewmanager.errors import (
     StorageFailed,
 )
 from prewmanager.previews.catalogue import Catalogue
+from prewmanager.previews.layout import Layout
 from prewmanager.previews.outcome import Failure, Made
 from prewmanager.resizing.contract import ResizeContract, invocation_cost
 from prewmanager.resizing.render import InvocationCost, RenderJob
 from prewmanager_presets import Preset
 from tests.contract_examples.examples import example
 
-CONTRACT = ResizeContract("photos", "photos", "photo", "prew", "public, max-age=31536000")
+CONTRACT = ResizeContract("photos", "photos", Layout("photo", "prew"), "public, max-age=31536000")
 CARD = Preset(width=720, height=480, format="jpeg", quality=80)
-CATALOGUE = Catalogue({"card": CARD, "hero": Preset(width=1600), "thumb": Preset(width=9)}, "photo", "prew")
+CATALOGUE = Catalogue({"card": CARD, "hero": Preset(width=1600), "thumb": Preset(width=9)}, Layout("photo", "prew"))
 JOB = RenderJob(CATALOGUE.resolve("/prew/card/a/b.jpg"))
 
 

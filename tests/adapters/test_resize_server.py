@@ -40,13 +40,14 @@ from prewmanager.errors import (
     ReplicaFailed,
     ResizerFailed,
 )
+from prewmanager.previews.layout import Layout
 from prewmanager.resize_server import Options, ResizeServer
 from prewmanager.resizing.contract import ResizeContract
 from prewmanager.resizing.polish import Polished, PolishJob
 from tests.adapters.test_local_resizer import dies, dies_once, sleeps
 from tests.support.fakes import job
 
-CONTRACT = ResizeContract("photos", "photos", "photo", "prew", "max-age=60")
+CONTRACT = ResizeContract("photos", "photos", Layout("photo", "prew"), "max-age=60")
 LIMITS = Limits(connect_s=1, read_s=15, connections=10)
 CARD = "/prew/card/a.jpg"
 

@@ -26,6 +26,7 @@ from prewmanager.adapters.aws import s3_inventory
 from prewmanager.adapters.aws.s3_permissions import S3Permissions
 from prewmanager.commands.checks import State, request_path
 from prewmanager.commands.checks.bucket import check_photos
+from prewmanager.previews.layout import Layout
 from prewmanager_presets import Preset
 from tests.commands.conftest import Shop, environment_of
 from tests.commands.fork_server import ForkServer
@@ -362,7 +363,7 @@ async def test_a_clock_other_than_s3s_is_reported(wrong_clock: str, s3: S3, monk
     for name, value in s3.aws_environment().items():
         monkeypatch.setenv(name, value)
     async with s3_inventory.s3_client(region="us-east-1", endpoint_url=wrong_clock) as client:
-        findings, _ = await check_photos(S3Permissions(client, "photos"), "photos", "photo")
+        findings, _ = await check_photos(S3Permissions(client, "photos"), "photos", Layout("photo", "prew"))
 
     clock = next(each for each in findings if each.check == "clock")
     assert clock.state is State.FAILED

@@ -9,14 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prewmanager.commands.listings import Listings, Order, OutOfOrder, by_bytes, by_segments, in_listing_order
+from prewmanager.previews.layout import Layout
 from tests.commands.fakes import FakeInventory
 
 _NAMES = st.sets(st.text("ab-/.é", min_size=1, max_size=6), max_size=12)
 
 
 async def _joined(photos: Sequence[str], previews: Sequence[str], order: Order) -> list[tuple[str, bool, bool]]:
-    inventories = [FakeInventory([f"x/{name}" for name in names]) for names in (photos, previews)]
-    pairs = Listings(inventories[0], "x/", inventories[1], "x/").pairs("", order)
+    inventories = [FakeInventory([f"x/{name}" for name in photos]), FakeInventory([f"y/z/{name}" for name in previews])]
+    pairs = Listings(inventories[0], inventories[1], Layout("x", "y"), "z").pairs("", order)
     return [(pair.name, pair.photo is not None, pair.preview is not None) async for pair in pairs]
 
 

@@ -117,7 +117,7 @@ def test_functions_get_credentials_and_of_the_service_only_prefixes_and_address(
     assert (environment["RESIZE_MAX_DATA_BYTES"], environment["AWS_ACCESS_KEY_ID"]) == ("100", some_s3.access_key)
     prefixes = {name: value for name, value in environment.items() if name.startswith("PREW_")}
     assert prefixes == {
-        "PREW_SOURCE_PREFIX": "photo",
+        "PREW_SOURCE_KEYS": "photo/",
         "PREW_PREVIEW_PREFIX": "prew",
         "PREW_SERVICE_URL": "http://127.0.0.1:8001",
     }

@@ -17,7 +17,7 @@ NOBODY = "http://127.0.0.1:1"
 @pytest.fixture(name="copies")
 def _copies(s3: S3) -> Copies:
     """Copies, in a bucket without photos and previews."""
-    return Copies(s3, "no-photos", "no-previews")
+    return Copies(s3, "no-photos/", "no-previews")
 
 
 @pytest.mark.parametrize("path", ["/", "/presets/main.js", "/presets/facts", "/presets/flights"])

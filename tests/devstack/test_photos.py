@@ -17,8 +17,8 @@ UNUSUAL = "имя с пробелом + 100% #1?.avif"  # noqa: RUF001 -- the le
 
 @pytest.fixture(name="prefix")
 def _prefix() -> str:
-    """A prefix in the shared bucket, used by one test."""
-    return uuid.uuid4().hex
+    """What one test's keys in the shared bucket begin with."""
+    return f"{uuid.uuid4().hex}/"
 
 
 @pytest.fixture(name="folder")
@@ -35,7 +35,7 @@ def test_each_file_but_hidden_ones_becomes_an_object_of_its_type(s3: S3, folder:
     objects = [s3_client(s3).get_object(Bucket=s3.bucket, Key=key) for key in loaded.keys]
 
     names = ["a.jpg", UNUSUAL, "nested/more/b.webp"]
-    assert [f"{prefix}/{name}" for name in names] == loaded.keys
+    assert [f"{prefix}{name}" for name in names] == loaded.keys
     assert [name.encode() for name in names] == [each["Body"].read() for each in objects]
     assert [each["ContentType"] for each in objects] == ["image/jpeg", "image/avif", "image/webp"]
 
@@ -47,14 +47,14 @@ def test_only_new_and_changed_files_are_uploaded(s3: S3, folder: Path, prefix: s
     (folder / "a.jpg").write_bytes(b"b.jpg")
     (folder / "new.jpg").write_bytes(b"new")
     changed = load_photos(folder, s3, prefix)
-    body = s3_client(s3).get_object(Bucket=s3.bucket, Key=f"{prefix}/a.jpg")["Body"].read()
+    body = s3_client(s3).get_object(Bucket=s3.bucket, Key=f"{prefix}a.jpg")["Body"].read()
 
     assert (unchanged.uploaded, changed.uploaded, body) == (0, 2, b"b.jpg")
 
 
 def test_objects_beyond_the_first_page_of_the_listing_are_recognised(s3: S3, tmp_path: Path, prefix: str) -> None:
     names = [f"{number:04}.jpg" for number in range(1005)]
-    put_many(s3, s3.bucket, (f"{prefix}/{name}" for name in names), body=b"x")
+    put_many(s3, s3.bucket, (f"{prefix}{name}" for name in names), body=b"x")
     for name in [*names, "9999.jpg"]:
         (tmp_path / name).write_bytes(b"x")
     loaded = load_photos(tmp_path, s3, prefix)

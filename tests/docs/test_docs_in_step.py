@@ -122,6 +122,7 @@ def test_env_example_has_every_setting_with_its_default() -> None:
         "PREW_LOCAL_PHOTOS": str(local.photos or ""),
         "PREW_LOCAL_REPLICAS": str(local.replicas),
         "PREW_LOCAL_S3_DELAY": "",
+        "PREW_SOURCE_KEYS": "photo/",  # an empty one is not unset
     }
 
     assert sorted(name for name, _ in shown) == sorted({name for name, _ in shown})
@@ -264,4 +265,7 @@ def test_env_examples_defaults_are_accepted(environment: SetEnvironment) -> None
     settings = read_settings()
 
     defaults = {name: field.default for name, field in Settings.model_fields.items() if not field.is_required()}
-    assert settings.model_dump(exclude={"presets", "source_bucket"}) == defaults
+    # The example says what an unset one means.
+    assert settings.source_keys == f"{defaults.pop('source_prefix')}/"
+    del defaults["source_keys"]
+    assert settings.model_dump(exclude={"presets", "source_bucket", "source_prefix", "source_keys"}) == defaults

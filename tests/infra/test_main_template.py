@@ -135,9 +135,21 @@ def test_anybody_may_read_photos_and_previews_alone(template: Template) -> None:
     assert (only_tls["Effect"], only_tls["Principal"], only_tls["Action"]) == ("Deny", "*", "s3:*")
     assert only_tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     assert (statement["Principal"], statement["Action"]) == ("*", "s3:GetObject")
-    assert [each.rpartition(":")[2] for each in statement["Resource"]] == [
-        "${BucketName}/${SourcePrefix}/*",
+    (photos, beginning), previews = statement["Resource"]
+    assert [each.rpartition(":")[2] for each in (photos, previews)] == [
+        "${BucketName}/${Photos}*",
         "${BucketName}/${PreviewPrefix}/*",
+    ]
+    assert beginning == {"Photos": ["PhotosAtRoot", "", ["HasSourceKeys", "SourceKeys", "${SourcePrefix}/"]]}
+
+
+def test_events_of_previews_at_the_buckets_root_are_left_out(template: Template) -> None:
+    pattern = template("prewmanager.yaml")["PhotoChanged"]["Properties"]["EventPattern"]
+
+    assert pattern["detail"]["object"]["key"] == [
+        "PhotosAtRoot",
+        [{"anything-but": {"prefix": "${PreviewPrefix}/"}}],
+        [{"prefix": ["HasSourceKeys", "SourceKeys", "${SourcePrefix}/"]}],
     ]
 
 

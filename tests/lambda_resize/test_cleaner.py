@@ -121,6 +121,26 @@ def test_a_second_delivery_changes_nothing(s3: S3, bucket: str) -> None:
     assert _keys(s3, bucket) == {"prew/card/other.jpg"}
 
 
+@pytest.mark.parametrize(
+    ("keys", "photo"),
+    [
+        ("wp-content/uploads/", "wp-content/uploads/"),
+        ("wp-content/uploads", "wp-content/uploads/"),
+        ("", ""),
+        ("/", ""),
+    ],
+)
+def test_photos_may_be_elsewhere(s3: S3, bucket: str, monkeypatch: pytest.MonkeyPatch, keys: str, photo: str) -> None:
+    monkeypatch.setenv("PREW_SOURCE_KEYS", keys)
+    for key in ("prew/card/2026/a.jpg", "prew/card/2026/b.jpg"):
+        s3_client(s3).put_object(Bucket=bucket, Key=key, Body=b"x")
+    others = ["photo/2026/b.jpg", "prew/card/2026/b.jpg", "prew/card/prew/card/2026/b.jpg"]
+
+    assert [cleaner.handler(eventbridge_event(bucket, key), None)["deleted"] for key in others] == [[]] * 3
+    answer = cleaner.handler(eventbridge_event(bucket, f"{photo}2026/a.jpg", "Object Deleted"), None)
+    assert answer["deleted"] == ["prew/card/2026/a.jpg"]
+
+
 @pytest.mark.parametrize("key", ["prew/card/a.jpg", "photos/a.jpg", "other/a.jpg"])
 def test_events_of_other_objects_delete_nothing(s3: S3, bucket: str, key: str) -> None:
     s3_client(s3).put_object(Bucket=bucket, Key="prew/card/a.jpg", Body=b"x")

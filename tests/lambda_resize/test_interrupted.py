@@ -27,6 +27,7 @@ from prewmanager.commands.freshness import Stale, why_stale
 from prewmanager.commands.listings import Pair
 from prewmanager.errors import PreviewFailed
 from prewmanager.previews.inventory import StoredObject
+from prewmanager.previews.layout import Layout
 from prewmanager.resizing.contract import ResizeContract
 from prewmanager.times import UNWRITTEN_S
 from tests.lambda_resize import stepwise
@@ -39,7 +40,7 @@ from tests.support.site import ROOT
 BUCKET = "interrupted"
 PHOTO, PREVIEW = "photo/a.jpg", "prew/card/a.jpg"
 CONTRACT = ResizeContract(
-    BUCKET, BUCKET, "photo", "prew", "max-age=60", max_result_bytes=1_000_000, unwritten_s=UNWRITTEN_S
+    BUCKET, BUCKET, Layout("photo", "prew"), "max-age=60", max_result_bytes=1_000_000, unwritten_s=UNWRITTEN_S
 )
 JOB = replace(job(), answer_first=True)
 

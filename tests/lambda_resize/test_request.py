@@ -65,6 +65,13 @@ def test_unusual_keys_stay_as_they_are(key: str) -> None:
     assert parse(example("request_minimal") | {"src_key": f"photo/{key}"}).main.dst_key == f"prew/card/{key}"
 
 
+@pytest.mark.parametrize("key", ["a.jpg", "2026/11/a.jpg", "prew", "photo/a.jpg"])
+def test_photos_may_be_at_the_buckets_root(key: str) -> None:
+    event = example("request_minimal") | {"rewrite_part": "", "src_key": key}
+
+    assert parse(event).main.dst_key == f"prew/card/{key}"
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -85,6 +92,10 @@ def test_unusual_keys_stay_as_they_are(key: str) -> None:
         ({"preset_name": "a/b"}, "preset_name: "),
         ({"preset_name": None}, "preset_name: "),
         ({"rewrite_part": None}, "rewrite_part: "),
+        ({"rewrite_part": 7}, "rewrite_part: "),
+        ({"rewrite_part": "", "src_key": "prew/card/a.jpg"}, "src_key: .*is a preview's"),
+        ({"rewrite_part": "", "src_key": "prew\\\\card/a.jpg"}, "src_key: .*is a preview's"),
+        ({"rewrite_part": "", "src_key": "/a.jpg"}, "src_key: .*segment"),
         ({"root_folder": None}, "root_folder: "),
         ({"src_bucket": None}, "src_bucket: "),
         ({"src_bucket": "a/b"}, "src_bucket: "),

@@ -112,6 +112,7 @@ def test_readme_has_exactly_the_variables_of_the_scripts_with_their_defaults() -
     defaults = dict(re.findall(r'^export (\w+)="\$\{\1:-(.*)\}"$', script, re.MULTILINE))
     described = {
         "PREW_NGINX_S3_HOST": "the host of `PREW_NGINX_S3_SERVER`",
+        "PREW_SOURCE_KEYS": "`PREW_SOURCE_PREFIX`",
         "PREW_NGINX_RESOLVER": "`NGINX_LOCAL_RESOLVERS`, or empty",
         "PREW_NGINX_BALANCE": "`hash` if several services are listed, else `random`",
         "PREW_NGINX_TLS_KEY": "the same file",
@@ -174,6 +175,10 @@ def test_readme_has_exactly_the_variables_of_the_scripts_with_their_defaults() -
         ("PREW_NGINX_TRUSTED_PROXIES", "10.0.0.0/8 proxy.test"),
         ("PREW_NGINX_TRUSTED_PROXIES", "10.0.0.0/8;"),
         ("PREW_SOURCE_PREFIX", "a/b"),
+        ("PREW_SOURCE_KEYS", "a//b/"),
+        ("PREW_SOURCE_KEYS", "a/../b"),
+        ("PREW_SOURCE_KEYS", "a b"),
+        ("PREW_SOURCE_KEYS", "prew/x/"),
         ("PREW_PREVIEW_PREFIX", "a.b"),
         ("PREW_PREVIEW_PREFIX", "photo"),
     ],

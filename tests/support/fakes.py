@@ -12,11 +12,12 @@ from prewmanager.errors import StorageFailed
 from prewmanager.flights.result import FlightResult
 from prewmanager.previews.catalogue import Catalogue, Preview
 from prewmanager.previews.inventory import ListedPage, StoredObject
+from prewmanager.previews.layout import Layout
 from prewmanager.previews.outcome import Failure, Made, Outcome, Source
 from prewmanager.resizing.render import RenderJob, RenderResult
 from prewmanager_presets import Preset
 
-CATALOGUE = Catalogue({"card": Preset(width=720), "thumb": Preset(width=200)}, "photo", "prew")
+CATALOGUE = Catalogue({"card": Preset(width=720), "thumb": Preset(width=200)}, Layout("photo", "prew"))
 
 
 def made(body: bytes = b"picture") -> Made:

@@ -27,6 +27,7 @@ from prewmanager.flights.result import Answer, Completed, Held
 from prewmanager.flights.unwritten import UnwrittenPreviews
 from prewmanager.flights.visibility import Visibility
 from prewmanager.previews.catalogue import Catalogue
+from prewmanager.previews.layout import Layout
 from prewmanager.previews.ports import PreviewStore
 from prewmanager.previews.variants import all_variants
 from prewmanager.resizing.load import Load
@@ -120,8 +121,7 @@ GALLERY = Catalogue(
             "fine": Preset(width=300, format="auto"),
         }
     ),
-    "photo",
-    "prew",
+    Layout("photo", "prew"),
 )
 
 

@@ -190,7 +190,9 @@ class Site:
     def _start_nginx(self) -> Nginx:
         variables = {
             **nginx_variables(self.s3, self.ports),
-            **{name: value for name, value in self.settings.items() if name.startswith("PREW_PRESETS")},
+            **{
+                name: value for name, value in self.settings.items() if name.startswith(("PREW_PRESETS", "PREW_SOURCE"))
+            },
             **self.nginx_variables,
         }
         folder = self.folder / f"nginx-{self._number}"

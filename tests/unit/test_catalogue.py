@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from prewmanager.errors import InvalidKey, UnknownPreset
 from prewmanager.previews.catalogue import Catalogue, decode_path
+from prewmanager.previews.layout import Layout
 from prewmanager_presets import Preset
 from tests.support.fakes import CATALOGUE
 
@@ -90,7 +91,7 @@ def test_an_encoded_preset_is_the_same_preset() -> None:
 
 def test_the_flight_changes_with_the_preset() -> None:
     before = CATALOGUE.resolve("/prew/card/a.jpg")
-    after = Catalogue({"card": Preset(width=721)}, "photo", "prew").resolve("/prew/card/a.jpg")
+    after = Catalogue({"card": Preset(width=721)}, Layout("photo", "prew")).resolve("/prew/card/a.jpg")
 
     assert before.preview_key == after.preview_key
     assert before.flight_key != after.flight_key

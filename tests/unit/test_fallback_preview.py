@@ -19,6 +19,7 @@ from prewmanager.flights.lease import Timing
 from prewmanager.flights.placeholder import FALLBACK_CACHE_CONTROL, MAX_LOOKUPS, FallbackFinder
 from prewmanager.flights.result import Answer
 from prewmanager.previews.catalogue import Catalogue, Preview
+from prewmanager.previews.layout import Layout
 from prewmanager.previews.outcome import Made, Source
 from prewmanager.previews.variants import all_variants
 from prewmanager_presets import Preset
@@ -32,7 +33,7 @@ PRESETS = {
     "hero": Preset(width=1600, format="auto", dpr=(2,)),
     "modern": Preset(width=721, format="avif"),
 }
-CATALOGUE = Catalogue(all_variants(PRESETS), "photo", "prew")
+CATALOGUE = Catalogue(all_variants(PRESETS), Layout("photo", "prew"))
 TIMING = Timing(lease_s=5, lock_ttl_s=20, invoke_s=5, wait_s=15)
 NEVER_S = 1000.0
 
@@ -91,7 +92,7 @@ def test_the_most_similar_by_width_comes_first() -> None:
 
 def test_of_two_that_are_equally_similar_the_larger_one_is_better() -> None:
     presets = {"low": Preset(width=100), "mid": Preset(width=200), "high": Preset(width=300)}
-    catalogue = Catalogue(presets, "photo", "prew")
+    catalogue = Catalogue(presets, Layout("photo", "prew"))
     found = FallbackFinder(catalogue, FakeStore()).candidates(catalogue.resolve("/prew/mid/a.jpg"))
 
     assert [each.preset_name for each in found] == ["high", "low"]

@@ -26,6 +26,7 @@ from prewmanager.polishing.polishing import Polishing, Running
 from prewmanager.polishing.ports import PolishLease, Waiting
 from prewmanager.previews.catalogue import Preview
 from prewmanager.previews.inventory import ObjectHead
+from prewmanager.previews.layout import Layout
 from prewmanager.previews.outcome import Failure, Made, Outcome, Source
 from prewmanager.resizing.load import Load
 from prewmanager.resizing.polish import Polished, PolishJob, PolishResult
@@ -302,7 +303,7 @@ def _completed(later: PolishLater, outcome: Outcome, source: Source, of: Preview
 
 
 def _later(setting: Setting) -> PolishLater:
-    return PolishLater(Metrics(), setting.queue, setting, source_prefix="photo")
+    return PolishLater(Metrics(), setting.queue, setting, layout=Layout("photo", "prew"))
 
 
 async def test_what_was_rendered_for_somebody_waits_to_be_polished() -> None:

@@ -103,6 +103,23 @@ def test_an_empty_variable_is_an_unset_one(read: Read) -> None:
     assert (settings.redis_url, settings.lambda_function, settings.port) == (None, None, 8180)
 
 
+@pytest.mark.parametrize(
+    ("keys", "photos"),
+    [
+        ({}, "photo/"),
+        ({"PREW_SOURCE_PREFIX": "originals"}, "originals/"),
+        ({"PREW_SOURCE_KEYS": "wp-content/uploads/"}, "wp-content/uploads/"),
+        ({"PREW_SOURCE_KEYS": "media"}, "media/"),
+        ({"PREW_SOURCE_KEYS": "prewx"}, "prewx/"),
+        ({"PREW_SOURCE_KEYS": "/"}, ""),
+        ({"PREW_SOURCE_KEYS": ""}, ""),
+    ],
+)
+def test_photos_may_be_elsewhere_than_their_paths_say(read: Read, keys: dict[str, str], photos: str) -> None:
+    """Only this variable means something when it is set and empty."""
+    assert read(**GOOD, **keys).layout.photos == photos
+
+
 def test_region_and_endpoints_have_the_aws_sdks_names(read: Read) -> None:
     settings = read(
         **GOOD, AWS_DEFAULT_REGION="eu-north-1", AWS_ENDPOINT_URL="http://all", AWS_ENDPOINT_URL_S3="http://s3"
@@ -146,6 +163,11 @@ def test_variables_of_other_programs_are_ignored(read: Read) -> None:
         ({"PREW_REDIS_URL": "redis+sentinel://host"}, "PREW_REDIS_URL: must end with the name of the set"),
         ({"PREW_REDIS_URL": "redis+sentinel://host/previews/x"}, "PREW_REDIS_URL: must end with the name of the set"),
         ({"PREW_SOURCE_PREFIX": "a/b"}, "PREW_SOURCE_PREFIX: "),
+        ({"PREW_SOURCE_KEYS": "a//b/"}, "PREW_SOURCE_KEYS: must be the beginning of keys such as wp-content/uploads/"),
+        ({"PREW_SOURCE_KEYS": "../a"}, "PREW_SOURCE_KEYS: must be the beginning of keys such as wp-content/uploads/"),
+        ({"PREW_SOURCE_KEYS": "a b/"}, "PREW_SOURCE_KEYS: must be the beginning of keys such as wp-content/uploads/"),
+        ({"PREW_SOURCE_KEYS": "prew"}, "PREW_SOURCE_KEYS=prew/: there are the previews, of PREW_PREVIEW_PREFIX: move"),
+        ({"PREW_SOURCE_KEYS": "prew/x"}, "PREW_SOURCE_KEYS=prew/x/: there are the previews, of PREW_PREVIEW_PREFIX: "),
         ({"PREW_SOURCE_BUCKET": '"photos"'}, "PREW_SOURCE_BUCKET: has quotes around its value"),
         ({"PREW_CACHE_CONTROL": "'no-cache'"}, "PREW_CACHE_CONTROL: has quotes around its value"),
         ({"AWS_REGION": '"eu-west-1"'}, "AWS_REGION: has quotes around its value"),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from prewmanager.previews.catalogue import Catalogue
+from prewmanager.previews.layout import Layout
 from prewmanager.previews.variants import all_variants, variants
 from prewmanager_presets import Preset
 
@@ -78,7 +79,7 @@ def test_under_auto_an_animation_is_kept_as_webp() -> None:
 
 def test_a_path_names_a_variant() -> None:
     presets = {"card": Preset(width=720, format="auto", dpr=(2,)), "thumb": Preset(width=200)}
-    catalogue = Catalogue(all_variants(presets), "photo", "prew")
+    catalogue = Catalogue(all_variants(presets), Layout("photo", "prew"))
 
     raw, encoded = (catalogue.resolve(f"/prew/card{at}2x.avif/a/b.jpg") for at in ("@", "%40"))
 

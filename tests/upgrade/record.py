@@ -11,6 +11,7 @@ from typing import Any
 
 from prewmanager.adapters.redis.codec import encode_outcome
 from prewmanager.previews.catalogue import Catalogue
+from prewmanager.previews.layout import Layout
 from prewmanager.previews.outcome import Failure, Made
 from prewmanager.resizing.contract import ResizeContract
 from prewmanager.resizing.render import RenderJob
@@ -41,8 +42,8 @@ def redis_values() -> dict[str, str]:
 
 def requests() -> dict[str, dict[str, Any]]:
     """Return the function's events, by preset."""
-    catalogue = Catalogue(PRESETS, "photo", "prew")
-    contract = ResizeContract("photos", "previews", "photo", "prew", "public, max-age=60", thumbhash=True)
+    catalogue = Catalogue(PRESETS, Layout("photo", "prew"))
+    contract = ResizeContract("photos", "previews", Layout("photo", "prew"), "public, max-age=60", thumbhash=True)
     return {name: contract.request(RenderJob(catalogue.preview(name, "a/b c.jpg"))) for name in PRESETS}
 
 

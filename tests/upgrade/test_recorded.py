@@ -18,6 +18,7 @@ from prewmanager.adapters.redis.codec import decode
 from prewmanager.errors import PreviewFailed
 from prewmanager.flights.result import Completed, Held
 from prewmanager.previews.catalogue import Catalogue
+from prewmanager.previews.layout import Layout
 from prewmanager.previews.outcome import Failure, Made
 from prewmanager.resizing.contract import ResizeContract
 from prewmanager.resizing.render import RenderJob
@@ -108,8 +109,8 @@ def test_recorded_requests_are_understood_and_every_field_of_them_is_sent(preset
 
 @pytest.mark.parametrize("name", [name for name in RECORD["responses"] if name != "response_also"])
 def test_recorded_answers_are_read(name: str) -> None:
-    contract = ResizeContract("photos", "previews", "photo", "prew", "public, max-age=60")
-    job = RenderJob(Catalogue(PRESETS, "photo", "prew").preview("card", "a.jpg"))
+    contract = ResizeContract("photos", "previews", Layout("photo", "prew"), "public, max-age=60")
+    job = RenderJob(Catalogue(PRESETS, Layout("photo", "prew")).preview("card", "a.jpg"))
     recorded = RECORD["responses"][name]
     if recorded["status"]:
         assert contract.result(recorded, job).made.content_type == recorded["content_type"]

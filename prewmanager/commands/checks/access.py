@@ -27,7 +27,7 @@ class Access:
 
 
 def access_to(key: str, nginx: Mapping[str, str], preview_prefix: str) -> Access:
-    """Return how an nginx with these variables opens the object with this key.
+    """Return how an nginx with these variables opens the path `key`, without its first slash.
 
     Raises `ValueError` or `OSError` if it needs a signature, and the keys file cannot be read.
     """

@@ -14,6 +14,7 @@ from prewmanager.adapters.aws.s3_permissions import S3Answer, S3Permissions
 from prewmanager.commands.checks import Finding, credentials_fix, failed, ok, skipped
 from prewmanager.commands.dropped import dropped_presets
 from prewmanager.errors import StorageFailed
+from prewmanager.previews.layout import Layout
 from prewmanager.previews.ports import Inventory
 from prewmanager.web.identity import DOCTOR
 from prewmanager.web.ports import Probe
@@ -35,19 +36,21 @@ class Sample:
 
 
 async def check_photos(
-    permissions: S3Permissions, bucket: str, prefix: str, wanted: str = ""
+    permissions: S3Permissions, bucket: str, layout: Layout, wanted: str = ""
 ) -> tuple[list[Finding], Sample | None]:
     """Return the findings about photos, and one to render a preview of, if there is any: `wanted`, if that is a key."""
-    listed = await permissions.list(f"{prefix}/")
+    listed = await permissions.list(layout.photos)
     variable = "PREW_SOURCE_BUCKET"
     permission = _permission("photos: list", listed, bucket, f"s3:ListBucket on {bucket}", variable)
     findings = [_clock(listed), _for_commands(permission, listed)]
-    photo = wanted or _photo(listed)
+    photo = wanted or _photo(listed, layout)
     if not photo:
-        findings.append(skipped("photos: read", f"no photo of moderate size under {prefix}/", "upload one"))
+        findings.append(
+            skipped("photos: read", f"no photo of moderate size under {bucket}/{layout.photos}", "upload one")
+        )
         return findings, None
     read = await permissions.read(photo)
-    permission = _permission("photos: read", read, bucket, f"s3:GetObject on {bucket}/{prefix}/*", variable)
+    permission = _permission("photos: read", read, bucket, f"s3:GetObject on {bucket}/{layout.photos}*", variable)
     if wanted and read.code == "NoSuchKey":
         permission = failed("photos: read", f"{wanted} is not in {bucket}", "name the key of a stored photo by --photo")
     findings.append(_for_commands(permission, read))
@@ -76,15 +79,14 @@ async def check_previews(permissions: S3Permissions, bucket: str, prefix: str) -
     return findings, next((each for each in found if not each.key.startswith(f"{prefix}/{DOCTOR}/")), None)
 
 
-async def preview_of(
-    permissions: S3Permissions, photo: str, folders: Iterable[str], source_prefix: str
-) -> Sample | None:
-    """Return the first stored preview of a photo, given the folders of all presets."""
-    name = photo.removeprefix(f"{source_prefix}/")
-    for folder in folders:
-        read = await permissions.read(f"{folder}/{name}")
+async def preview_of(permissions: S3Permissions, photo: str, presets: Iterable[str], layout: Layout) -> Sample | None:
+    """Return the first stored preview of a photo, whose key this is, in one of all presets and variants."""
+    name = layout.name_of(photo)
+    for preset in presets:
+        key = layout.preview_key(preset, name)
+        read = await permissions.read(key)
         if not read.code:
-            return Sample(f"{folder}/{name}", str(read.content["ETag"]).strip('"'))
+            return Sample(key, str(read.content["ETag"]).strip('"'))
     return None
 
 
@@ -180,8 +182,9 @@ def _clock(answer: S3Answer) -> Finding:
     return ok("clock", detail)
 
 
-def _photo(listed: S3Answer) -> str:
+def _photo(listed: S3Answer, layout: Layout) -> str:
     for item in listed.content.get("Contents", ()):
-        if 0 < item["Size"] <= _MAX_BYTES and item["Key"].lower().endswith(_EXTENSIONS):
-            return str(item["Key"])
+        key = str(item["Key"])
+        if 0 < item["Size"] <= _MAX_BYTES and key.lower().endswith(_EXTENSIONS) and layout.is_photo(key):
+            return key
     return ""

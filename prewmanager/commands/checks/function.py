@@ -61,9 +61,10 @@ async def check_makes(
     Raises `StorageFailed`.
     """
     preset = next(iter(settings.variants.values()))
-    name = photo.removeprefix(f"{settings.source_prefix}/") or f"{DOCTOR}/none.jpg"
-    key = f"{settings.preview_prefix}/{DOCTOR}/{name}"
-    job = RenderJob(Preview(DOCTOR, preset, f"{settings.source_prefix}/{name}", key))
+    layout = settings.layout
+    name = layout.name_of(photo) if photo else f"{DOCTOR}/none.jpg"
+    key = layout.preview_key(DOCTOR, name)
+    job = RenderJob(Preview(DOCTOR, preset, layout.photo_key(name), key))
     try:
         made = (await resizer.resize(job)).made
     except PreviewFailed as error:
@@ -84,9 +85,9 @@ async def check_makes(
 
 async def check_missing(resizer: ReadyResizer, settings: Settings) -> list[Finding]:
     """Check whether S3 tells the function of a photo that it does not exist."""
-    key = f"{DOCTOR}/none.jpg"
+    name, layout = f"{DOCTOR}/none.jpg", settings.layout
     preset = next(iter(settings.variants.values()))
-    preview = Preview(DOCTOR, preset, f"{settings.source_prefix}/{key}", f"{settings.preview_prefix}/{DOCTOR}/{key}")
+    preview = Preview(DOCTOR, preset, layout.photo_key(name), layout.preview_key(DOCTOR, name))
     try:
         await resizer.resize(RenderJob(preview))
     except PhotoHidden:
@@ -104,6 +105,8 @@ def _not_made(error: PreviewFailed, photo: str, settings: Settings) -> list[Find
     if by_photo:
         return by_photo
     detail, fix = f"{error.kind}: {error}", _fix(settings, error.kind)
+    if not settings.layout.photos and "rewrite_part" in detail:
+        fix = "update the function: it is older than photos at the bucket's root, PREW_SOURCE_KEYS=/"
     match error:
         case PhotoHidden():
             detail, fix = str(error), _fix(settings, "storage")

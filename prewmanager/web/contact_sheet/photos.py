@@ -49,11 +49,13 @@ class PhotoFinder:
         Raises `InvalidKey` for an invalid cursor, and `StorageFailed`.
         """
         token, skip = _parse_cursor(cursor)
-        wanted, photos, searched = search.casefold(), list[Photo](), 0
-        while searched < MAX_SEARCHED:
-            page = await self._pages.page(
-                f"{self._catalogue.source_prefix}/{prefix}", LIST_LIMIT if wanted else PAGE_SIZE, token
-            )
+        layout = self._catalogue.layout
+        # Below the bucket's root there may be any number of previews between the photos.
+        limit = LIST_LIMIT if search or not layout.photos else PAGE_SIZE
+        wanted, photos, searched, listed = search.casefold(), list[Photo](), 0, 0
+        while listed < MAX_SEARCHED:
+            page = await self._pages.page(f"{layout.photos}{prefix}", limit, token)
+            listed += len(page.objects)
             for number, photo in self._photos(page.objects):
                 if number < skip:
                     continue
@@ -72,8 +74,8 @@ class PhotoFinder:
     def _photos(self, objects: list[StoredObject]) -> Iterator[tuple[int, Photo]]:
         """Yield photos with their positions in the listing, without the folder objects that some tools create."""
         for number, each in enumerate(objects):
-            if not each.key.endswith("/"):
-                name = each.key.removeprefix(f"{self._catalogue.source_prefix}/")
+            if self._catalogue.layout.is_photo(each.key) and not each.key.endswith("/"):
+                name = self._catalogue.layout.name_of(each.key)
                 yield number, Photo(name, each.size, each.modified, self._is_usable(name))
 
     def _is_usable(self, name: str) -> bool:

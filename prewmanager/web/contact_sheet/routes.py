@@ -20,7 +20,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from prewmanager.errors import InvalidKey
-from prewmanager.previews.catalogue import MAX_KEY_BYTES, Catalogue
+from prewmanager.previews.catalogue import Catalogue
+from prewmanager.previews.layout import MAX_KEY_BYTES
 from prewmanager.previews.variants import variants
 from prewmanager.web.contact_sheet.files import HEADERS, INDEX, File, page_files
 from prewmanager.web.contact_sheet.photos import PhotoFinder
@@ -61,8 +62,8 @@ class ContactSheet:
         facts = {
             "replica": asdict(self.watch.replica),
             "shared": self.watch.shared,
-            "source_prefix": self.catalogue.source_prefix,
-            "preview_prefix": self.catalogue.preview_prefix,
+            "source_prefix": self.catalogue.layout.source_prefix,
+            "preview_prefix": self.catalogue.layout.preview_prefix,
             "presets": [_describe(name, preset) for name, preset in sorted(self.presets.items())],
         }
         return web.json_response(facts, headers=_NO_STORE)
