@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from devstack.programs import LOOPBACK
 
 _TIMING = re.compile(r"(\w+);dur=([\d.]+)")
+_MADE = "\r\nX-Preview: made"  # in the header of an answer that was rendered for the request
 _LENGTH = re.compile(rb"^content-length: *(\d+)", re.IGNORECASE | re.MULTILINE)
 _RECEIVE_BYTES = 256 * 1024
 
@@ -28,21 +29,21 @@ class Miss:
     size: int
 
 
-def ask(port: int, paths: Iterable[str]) -> list[Miss]:
-    """Request each path. Raises `RuntimeError` for an answer that is not a preview rendered for it."""
+def ask(port: int, paths: Iterable[str], sign: str = _MADE) -> list[Miss]:
+    """Request each path. Raises `RuntimeError` for an answer that is not 200 with `sign` in its header."""
     with socket.create_connection((LOOPBACK, port), timeout=60) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return [_ask(connection, path) for path in paths]
+        return [_ask(connection, path, sign) for path in paths]
 
 
-def ask_at_once(port: int, paths: list[str], concurrency: int) -> list[Miss]:
-    """Request all paths, on `concurrency` connections."""
+def ask_at_once(port: int, paths: list[str], concurrency: int, sign: str = _MADE) -> list[Miss]:
+    """Request all paths, on `concurrency` connections; raises as `ask`."""
     with ThreadPoolExecutor(concurrency) as threads:
-        shares = [threads.submit(ask, port, paths[number::concurrency]) for number in range(concurrency)]
+        shares = [threads.submit(ask, port, paths[number::concurrency], sign) for number in range(concurrency)]
         return [miss for share in shares for miss in share.result()]
 
 
-def _ask(connection: socket.socket, path: str) -> Miss:
+def _ask(connection: socket.socket, path: str, sign: str) -> Miss:
     request = f"GET {path} HTTP/1.1\r\nHost: {LOOPBACK}\r\n\r\n".encode()
     started = time.perf_counter()
     connection.sendall(request)
@@ -57,7 +58,7 @@ def _ask(connection: socket.socket, path: str) -> Miss:
         missing -= len(_some(connection))
     wall_ms = (time.perf_counter() - started) * 1000
     answer = head.decode()
-    if not answer.startswith("HTTP/1.1 200 ") or "\r\nX-Preview: made" not in answer:
+    if not answer.startswith("HTTP/1.1 200 ") or sign not in answer:
         raise RuntimeError(f"{path}: {answer}")
     return Miss(wall_ms, {name: float(ms) for name, ms in _TIMING.findall(answer)}, size)
 
