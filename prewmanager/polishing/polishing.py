@@ -60,7 +60,7 @@ class Polishing:
     within_s: float
 
     async def step(self) -> float:
-        """Polish one preview, if one waits and there is room; return the seconds until the next step. Never raises."""
+        """Polish one preview, if one waits and there is room; return the seconds until the next step."""
         try:
             if not await self._has_room():
                 return _NO_ROOM_S
@@ -79,7 +79,7 @@ class Polishing:
         return self.resizes is None or await self.resizes.is_whole()
 
     async def _finish(self, lease: PolishLease) -> float:
-        """Polish a acquired preview, and take it off the queue; return the seconds until the next one."""
+        """Polish an acquired preview, and take it off the queue; return the seconds until the next one."""
         preview = self._preview(lease)
         try:
             fate, before, after = await self._polish(lease, preview) if preview else (Fate.OTHER_PRESET, 0, 0)
@@ -154,7 +154,11 @@ class Running:
                 async with asyncio.timeout(pause_s or 0.001):
                     await self._stopping.wait()
                 return
-            pause_s = await self._polishing.step()
+            try:
+                pause_s = await self._polishing.step()
+            except Exception:  # noqa: BLE001 -- whatever it is, others can be polished; the lease counts as an attempt
+                _log.exception("polish.crashed")
+                pause_s = _AWAY_S
 
     async def close(self, grace_s: float) -> None:
         """Let the preview that is being polished end, within so many seconds; what is left another process leases."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import pytest
+from structlog.testing import capture_logs
 
 from prewmanager.errors import (
     DeadlineExceeded,
@@ -91,12 +92,16 @@ class FakePolisher:
     jobs: list[PolishJob] = field(default_factory=list)
     entered: asyncio.Event = field(default_factory=asyncio.Event)
     gate: asyncio.Event | None = None
+    raises_once: Exception | None = None
 
     async def polish(self, job: PolishJob) -> PolishResult:
         self.jobs.append(job)
         self.entered.set()
         if self.gate is not None:
             await self.gate.wait()
+        if self.raises_once is not None:
+            error, self.raises_once = self.raises_once, None
+            raise error
         if isinstance(self.outcome, PreviewFailed):
             raise self.outcome
         return self.outcome
@@ -287,6 +292,18 @@ async def test_the_end_waits_for_the_preview_that_is_being_polished() -> None:
     await closing
 
     assert setting.queue.fates == [(Fate.DONE, 300)]
+
+
+async def test_after_an_error_that_nobody_expects_the_next_one_is_polished() -> None:
+    queue = FakeQueue(leases=[PolishLease(WAITING, 1), PolishLease(WAITING, 1)])
+    setting = Setting(queue=queue, polisher=FakePolisher(raises_once=RuntimeError("a defect")))
+    with capture_logs() as logged:
+        running = Running(setting.polishing)
+        await asyncio.sleep(10)
+        await running.close(5)
+
+    assert [each["event"] for each in logged] == ["polish.crashed"]
+    assert queue.fates == [(Fate.DONE, 300)]
 
 
 async def test_one_that_outlasts_the_end_is_left_to_its_lease() -> None:
