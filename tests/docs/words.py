@@ -48,7 +48,7 @@ def phrases(glossary: str) -> list[str]:
 
 
 def prose(path: Path) -> str:
-    """Return a file's prose, in place: of Python the docstrings and comments, with everything else blanked."""
+    """Return a file's prose, in place: of Python the docstrings and comments, with everything else left out."""
     text = path.read_text(encoding="utf-8")
     return _python(text) if path.suffix == ".py" else text
 
@@ -93,23 +93,25 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _python(text: str) -> str:
-    """Return the text with all but docstrings and comments blanked; lines stay in place."""
-    lines = text.splitlines(keepends=True)
-    kept = [[False] * len(line) for line in lines]
+    """Return the docstrings and comments, each on its line; what is between them is one NUL a line."""
+    lines = text.splitlines()
+    kept: dict[int, int] = {}  # from which column on, by line
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-                for number in range(first.lineno - 1, first.end_lineno or first.lineno):
-                    kept[number] = [True] * len(lines[number])
+                kept |= dict.fromkeys(range(first.lineno - 1, first.end_lineno or first.lineno), 0)
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:
-            number, start = token.start
-            kept[number - 1][start:] = [True] * (len(lines[number - 1]) - start)
-    return "".join(
-        "".join(char if keep or char.isspace() else "\0" for char, keep in zip(line, flags, strict=True))
-        for line, flags in zip(lines, kept, strict=True)
-    )
+            kept.setdefault(token.start[0] - 1, token.start[1])
+    return "\n".join(_from(line, kept.get(number)) for number, line in enumerate(lines)) + "\n"
+
+
+def _from(line: str, start: int | None) -> str:
+    """Return the line from a column on, after a NUL where code is before it."""
+    if start is None:
+        return "\0" if line.strip() else ""
+    return f"\0{line[start:]}" if line[:start].strip() else line[start:]
 
 
 if __name__ == "__main__":

@@ -304,6 +304,7 @@ def test_an_s3_that_asks_for_fewer_requests_is_throttled(
 ) -> None:
     del environment
     monkeypatch.setattr(storage_module, "RETRY_WINDOW", timedelta(seconds=0.2))
+    monkeypatch.setattr(storage_module, "MAX_RETRIES", 1)
     monkeypatch.setattr(SlowDown, "status", status)
     with serving_http(SlowDown) as server:
         storage = Storage(endpoint=server.url, object_acl=object_acl)
@@ -509,6 +510,7 @@ def _stopping(environment: None, small_parts: None, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Stopping, "go_on", threading.Event())
     monkeypatch.setattr(Stopping, "is_left", threading.Event())
     monkeypatch.setattr(storage_module, "RETRY_WINDOW", timedelta(seconds=0.2))
+    monkeypatch.setattr(storage_module, "READ_TIMEOUT", timedelta(seconds=1))
     with serving_http(Stopping) as server:
         yield lambda: Storage(endpoint=server.url)
 
