@@ -169,9 +169,9 @@ class _Renderer:
             image = finishing.finish(image, target, sizes, spec)
         has_credits = spec.metadata == "copyright" and bool(photo.credits)
         image = _with_credits(image, photo) if has_credits else image
-        image = photo.in_memory(image) if spec.max_bytes else image
+        image = photo.in_memory(image) if spec.max_bytes or spec.target else image
         kept = ["icc"] * wide.is_described(image) + ["exif", "xmp"] * has_credits
-        encoded = codecs.encode_within(photo.deadline.watch(image), target, spec, kept=":".join(kept) or "none")
+        encoded = _encoded(photo.deadline, image, target, spec, ":".join(kept) or "none")
         photo.check_pixels_are_whole()
         content_type = codecs.ENCODERS[target].content_type
         return Preview(encoded, content_type, image.width, sizes.result.height, self._thumbhash)
@@ -202,6 +202,15 @@ def _with_credits(image: pyvips.Image, photo: Photo) -> pyvips.Image:
     from lambda_resize import metadata  # noqa: PLC0415 -- for presets that keep this
 
     return metadata.described(image, photo.credits)
+
+
+def _encoded(deadline: Deadline, image: pyvips.Image, target: str, spec: Spec, kept: str) -> bytes:
+    image = deadline.watch(image)
+    if spec.target is None:
+        return codecs.encode_within(image, target, spec, kept=kept)
+    from lambda_resize import likeness  # noqa: PLC0415 -- for presets that search a quality
+
+    return likeness.encode(image, target, spec, lambda: deadline.left_s, kept=kept)
 
 
 def _target_format(photo: Photo, spec: Spec, image: pyvips.Image) -> str:

@@ -9,7 +9,18 @@ from functools import cached_property
 from typing import Any
 
 from prewmanager_presets.efforts import EFFORTS, Effort, efforts_at
-from prewmanager_presets.kinds import Colour, Densities, Flag, Names, Number, PresetError, Word, define, definitions
+from prewmanager_presets.kinds import (
+    Colour,
+    Densities,
+    Flag,
+    Likeness,
+    Names,
+    Number,
+    PresetError,
+    Word,
+    define,
+    definitions,
+)
 from prewmanager_presets.qualities import DEFAULT_QUALITIES, equal_quality
 
 MAX_SIDE = 10_000  # pixels
@@ -72,6 +83,12 @@ class Spec:
     webp_effort: int | None = define(Number(0, 6), None, "likewise for WebP, up to `6`", format="webp")
     avif_effort: int | None = define(Number(0, 9), None, "likewise for AVIF, up to `9`", format="avif")
     chroma: str | None = define(_CHROMA, None, _CHROMA_SAYS)
+    target: str | None = define(
+        Likeness(),
+        None,
+        "quality is found for each photo: the one at which the preview has this SSIMULACRA2, as estimated, or that of "
+        "its JPEG at a quality, `q80`; not for PNG, what moves, previews above 2 megapixels or below 96 pixels a side",
+    )
     max_bytes: int | None = define(
         Number(1_000, 100_000_000),
         None,

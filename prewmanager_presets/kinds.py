@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+# A SSIMULACRA2 from 40 to 90, or a quality of JPEG from 20 to 95.
+LIKENESS_PATTERN = r"^([4-8][0-9]|90|q[2-8][0-9]|q9[0-5])$"
 COLOUR_PATTERN = r"^#[0-9a-fA-F]{6}$"
 DENSITIES = frozenset({2, 3, 4})
 _METADATA = "preset field"
@@ -49,6 +51,11 @@ class Colour:
 
 
 @dataclass(frozen=True)
+class Likeness:
+    """A score, `75`, or that of a JPEG, `q80`, as text."""
+
+
+@dataclass(frozen=True)
 class Densities:
     """Some of 2, 3 and 4, in order, as a tuple."""
 
@@ -58,10 +65,10 @@ class Names:
     """Names of other presets, as a tuple."""
 
 
-Kind = Number | Word | Flag | Colour | Densities | Names
+Kind = Number | Word | Flag | Colour | Likeness | Densities | Names
 
 
-def written(kind: Kind) -> str:
+def written(kind: Kind) -> str:  # noqa: PLR0911 -- one for each kind
     """Describe the values of a kind, in Markdown."""
     match kind:
         case Number(low, high):
@@ -72,6 +79,8 @@ def written(kind: Kind) -> str:
             return "true, false"
         case Colour():
             return "`#rrggbb`"
+        case Likeness():
+            return "40 to 90, or `q20` to `q95`"
         case Densities():
             return "any of 2, 3 and 4, such as `2,3`"
         case Names():
@@ -91,13 +100,15 @@ def is_valid(kind: Kind, value: object) -> bool:  # noqa: PLR0911 -- one for eac
             return isinstance(value, bool)
         case Colour():
             return isinstance(value, str) and bool(re.fullmatch(COLOUR_PATTERN, value))
+        case Likeness():
+            return isinstance(value, str) and bool(re.fullmatch(LIKENESS_PATTERN, value))
         case Densities():
             return isinstance(value, tuple) and DENSITIES.issuperset(value) and value == tuple(sorted(set(value)))
         case Names():
             return isinstance(value, tuple) and len(value) <= MAX_COMPANIONS
 
 
-def complaint(kind: Kind) -> str:
+def complaint(kind: Kind) -> str:  # noqa: PLR0911 -- the same
     """Return the message for a value that is not of a kind, without the value itself."""
     match kind:
         case Number(whole=whole):
@@ -108,6 +119,8 @@ def complaint(kind: Kind) -> str:
             return "is neither true nor false"
         case Colour():
             return "is not a colour in the form #rrggbb"
+        case Likeness():
+            return "is not a score from 40 to 90, nor q and a quality of JPEG from 20 to 95, as text"
         case Densities():
             return "is not a tuple of some of 2, 3 and 4, in order"
         case Names():

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks import plots
-from benchmarks.images import encoders, scores, web_photos
+from benchmarks.images import encoders, likeness, scores, web_photos
 from benchmarks.images.contestants import Contestant
 from benchmarks.images.encoders import OURS, QUALITIES, Encoder
 from benchmarks.report import Cell, Figure, Report, Table
@@ -46,6 +46,7 @@ def measure(report: Report, folder: Path, work: Path, sharp: Contestant | None, 
             rows[encoder.name] = _at_equal(encoder, pictures, wanted)
         _add(report, folder, output, rows, len(pictures))
     _lossless(report, pictures, sharp, console)
+    likeness.measure(report, pictures, console)
 
 
 def _today() -> Encoder:

@@ -10,7 +10,18 @@ from pydantic import Field as ModelField
 from pydantic_settings import NoDecode
 
 from prewmanager_presets import MAX_COMPANIONS, Field, Preset, PresetError, definitions
-from prewmanager_presets.kinds import COLOUR_PATTERN, DENSITIES, Colour, Densities, Flag, Names, Number, Word
+from prewmanager_presets.kinds import (
+    COLOUR_PATTERN,
+    DENSITIES,
+    LIKENESS_PATTERN,
+    Colour,
+    Densities,
+    Flag,
+    Likeness,
+    Names,
+    Number,
+    Word,
+)
 
 if TYPE_CHECKING:
     from pydantic import ValidatorFunctionWrapHandler
@@ -50,6 +61,8 @@ def _annotation(field: Field) -> Any:
             annotation = bool
         case Colour():
             annotation = Annotated[str, StringConstraints(pattern=COLOUR_PATTERN, to_lower=True)]
+        case Likeness():
+            annotation = Annotated[str, ModelField(pattern=LIKENESS_PATTERN, coerce_numbers_to_str=True)]
         case Densities():
             annotation = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_densities)]
         case Names():

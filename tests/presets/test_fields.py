@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from prewmanager_presets import Field, Preset, PresetError, Spec, definitions
-from prewmanager_presets.kinds import Colour, Densities, Flag, Names, Number, Word
+from prewmanager_presets.kinds import Colour, Densities, Flag, Likeness, Names, Number, Word
 
 
-def _other_value(field: Field) -> Any:
+def _other_value(field: Field) -> Any:  # noqa: PLR0911 -- one for each kind
     """A valid value that is not the default."""
     match field.kind:
         case Number(high=high):
@@ -23,6 +23,8 @@ def _other_value(field: Field) -> Any:
             return not field.default
         case Colour():
             return "#000000"
+        case Likeness():
+            return "q80"
         case Densities():
             return (2,)
         case Names():
@@ -58,6 +60,9 @@ OTHER_VALUES = {name: _other_value(field) for name, field in definitions(Spec).i
         {"position": "attention", "fit": "contain", "width": 1},
         {"format": "gif", "width": 1},
         {"chroma": "422", "width": 1},
+        {"target": "39", "width": 1},
+        {"target": 75, "width": 1},
+        {"target": "q96", "width": 1},
         {"max_bytes": 999, "width": 1},
         {"enlarge": 1, "width": 1},
         {"background": "white", "width": 1},

@@ -43,8 +43,8 @@ def _edge_task(unpack: Callable[[Package], Path]) -> Path:
 # The image core and the edge's modules; no storage; HEIC's decoder and Pillow are not in the package.
 MODULES = {
     "lambda_resize": "__init__ amended animation apart by_pillow chroma codecs colours content_encoding deadline "
-    "download errors files finishing geometry heic jxl metadata pdf preview raw resize scaling settings sources "
-    "thumbhash vips wide",
+    "download errors files finishing geometry heic jxl likeness metadata pdf preview raw resize scaling settings "
+    "similarity sources thumbhash vips wide",
     "lambda_resize/containers": "__init__ av1 avis bits bmp bounds boxes cicp credit gif heif hevc icc ico jpeg "
     "jpeg2000 jpeg_damage jxl png psd raw svg svg_styles tiff webp",
     "prewmanager_presets": "__init__ efforts fields kinds qualities",
