@@ -30,7 +30,9 @@ class Encoder:
         alpha: Whether it supports transparency.
         animated: Whether it supports animation.
         options: Further options of the saver.
-        efforts: Options of the saver by effort, if they are not an option `effort` of its own.
+        efforts: Options of the saver by effort, if they are not an option `effort` of its own; not for what moves.
+        distance: By effort, the quality's distance from 100 in parts of the lower efforts', for what looks the same.
+        slow: Efforts from this one on are for pictures of at most `slow_pixels`; larger ones get the one below.
         chroma: Options of the saver with colour at half and at whole resolution, if it has a choice.
         always_whole: Whether whole chroma takes fewer bytes for the same look of any picture.
     """
@@ -43,6 +45,9 @@ class Encoder:
     effort: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
     efforts: Sequence[Mapping[str, Any]] = ()
+    distance: Mapping[int, float] = field(default_factory=dict)
+    slow: int = 10
+    slow_pixels: int = 2**20
     chroma: Sequence[Mapping[str, Any]] = ()
     always_whole: bool = False
 
@@ -53,8 +58,11 @@ _PROGRESSIVE = {"interlace": True, "optimize_coding": True, "quant_table": 2}
 _SCANS = {**_PROGRESSIVE, "optimize_scans": True}
 # 0 is sharp's: baseline. What the others cost and save is in docs/images.md.
 _JPEG_EFFORTS = ({"interlace": False}, _PROGRESSIVE, _SCANS, {**_SCANS, "trellis_quant": True})
-# By effort: the quality's distance from 100, in parts of that of effort 0, for what looks the same.
-_DISTANCE = (1, 1, 1, 0.915)
+# libwebp's, but with the last one further means of fewer bytes at one score; 2 and 3 times the time of its 6 and 5.
+_WEBP_EFFORTS: tuple[Mapping[str, Any], ...] = (
+    *({"effort": level} for level in range(6)),
+    {"effort": 6, "preset": "picture", "smart_subsample": True, "smart_deblock": True},
+)
 _SUBSAMPLED = ({"subsample_mode": "on"}, {"subsample_mode": "off"})
 # 0: a photo of 720x588 takes 662 KB and 37 ms; without a row filter (sharp's default), 999 KB and 45 ms; with
 # level 6 and the best filter for each row, 650 KB and 91 ms. Screenshots get smaller as well.
@@ -72,6 +80,7 @@ ENCODERS: Mapping[str, Encoder] = {
         alpha=False,
         options={"subsample_mode": "on"},  # as sharp: colour at half resolution
         efforts=_JPEG_EFFORTS,
+        distance={3: 0.915},
         chroma=_SUBSAMPLED,
     ),
     "png": Encoder(
@@ -90,6 +99,8 @@ ENCODERS: Mapping[str, Encoder] = {
         # Low, since a client waits. Encoding 720x588 takes with effort 0: 15 ms, 61.9 KB; 1: 19 ms, 55.0 KB;
         # 2: 24 ms, 49.4 KB; 3: 56 ms, 47.5 KB; 4, sharp's default: 61 ms, 47.5 KB.
         effort=1,
+        efforts=_WEBP_EFFORTS,
+        distance={6: 1.1},
         # It has colour at half resolution alone, but may choose it so that edges stay sharp.
         chroma=({}, {"smart_subsample": True}),
     ),
@@ -101,6 +112,8 @@ ENCODERS: Mapping[str, Encoder] = {
         # Likewise. On one core, 720x588 takes with effort 0: 50 ms, 29.0 KB; 1: 170 ms, 27.6 KB; 2: 360 ms, 27.2 KB;
         # 4, sharp's default: 2.8 s, 25.3 KB.
         effort=1,
+        # Of one megapixel 4 takes 2 s, more than a function has for the largest previews.
+        slow=4,
         options={"compression": "av1"},
         chroma=_SUBSAMPLED,
         always_whole=True,  # 4 % fewer bytes at equal SSIMULACRA2, as measured for docs/images.md
@@ -130,10 +143,12 @@ def encode(image: pyvips.Image, target: str, spec: Spec, *, kept: str = "none") 
     if target in DEFAULT_QUALITIES:
         options["Q"] = quality(spec, target) or DEFAULT_QUALITIES[target]
     wanted = effort(spec, target)
-    options |= encoder.efforts[wanted] if encoder.efforts else {"effort": wanted}
+    wanted = encoder.slow - 1 if wanted >= encoder.slow and width * height > encoder.slow_pixels else wanted
+    options |= encoder.efforts[wanted] if encoder.efforts and height == image.height else {"effort": wanted}
     if target == "jpeg":
         options.setdefault("optimize_coding", width * height <= OPTIMIZED_JPEG_PIXELS)
-        options["Q"] = round(100 - (100 - options["Q"]) * _DISTANCE[wanted])
+    if "Q" in options:
+        options["Q"] = round(100 - (100 - options["Q"]) * encoder.distance.get(wanted, 1))
     with vips.decoding():
         if encoder.chroma and spec.chroma:
             image, whole = chroma.measured(image, spec.chroma, always=encoder.always_whole)

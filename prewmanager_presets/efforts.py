@@ -13,7 +13,7 @@ EFFORTS: Mapping[Effort, Mapping[str, int]] = MappingProxyType(
     {
         "fast": {},
         "balanced": {"jpeg": 1, "webp": 5},
-        "small": {"jpeg": 3, "png": 2, "webp": 6, "avif": 3},
+        "small": {"jpeg": 3, "png": 2, "webp": 6, "avif": 4},
     }
 )
 

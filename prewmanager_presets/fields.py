@@ -81,7 +81,12 @@ class Spec:
     )
     png_effort: int | None = define(Number(0, 2), None, "likewise for PNG, up to `2`", format="png")
     webp_effort: int | None = define(Number(0, 6), None, "likewise for WebP, up to `6`", format="webp")
-    avif_effort: int | None = define(Number(0, 9), None, "likewise for AVIF, up to `9`", format="avif")
+    avif_effort: int | None = define(
+        Number(0, 9),
+        None,
+        "likewise for AVIF, up to `9`; above a megapixel `3` at most",
+        format="avif",
+    )
     chroma: str | None = define(_CHROMA, None, _CHROMA_SAYS)
     target: str | None = define(
         Likeness(),

@@ -37,7 +37,8 @@ def _grainy() -> bytes:
 
 
 def _made(photo: bytes, **fields: Any) -> bytes:
-    return resize(photo, Spec(width=201, **{"format": "jpeg"} | fields)).data
+    wanted: dict[str, Any] = {"width": 201, "format": "jpeg"} | fields
+    return resize(photo, Spec(**wanted)).data
 
 
 def _subsampling(jpeg: bytes) -> str:
@@ -129,3 +130,24 @@ def test_a_preview_that_cannot_be_small_enough_is_the_smallest() -> None:
 
     assert _made(photo, max_bytes=1_000) == _made(photo, quality=20)
     assert _made(photo, format="png", max_bytes=1_000) == _made(photo, format="png")
+
+
+def test_the_highest_effort_of_webp_has_fewer_bytes_and_no_more_errors() -> None:
+    photo = encode(noise().resize((400, 300), Image.Resampling.BICUBIC).convert("L").convert("RGB"), "PNG")
+    low, high = (_made(photo, format="webp", quality=80, webp_effort=effort) for effort in (5, 6))
+    exact = np.asarray(Image.open(io.BytesIO(_made(photo, format="png"))).convert("L"), float)
+    errors = [
+        float(np.abs(np.asarray(Image.open(io.BytesIO(each)).convert("L")) - exact).mean()) for each in (low, high)
+    ]
+
+    assert len(high) < len(low)
+    assert errors[1] < 1.2 * errors[0]
+
+
+def test_a_slow_effort_of_avif_is_for_previews_of_a_megapixel() -> None:
+    photo = encode(noise().resize((1200, 900)), "PNG")
+    small, large = ({"format": "avif", "width": width, "avif_quality": 20} for width in (100, 1200))
+
+    assert _made(photo, **small, avif_effort=4) != _made(photo, **small, avif_effort=3)
+    assert _made(photo, **large, avif_effort=4) == _made(photo, **large, avif_effort=3)
+    assert _made(photo, **large, avif_effort=2) != _made(photo, **large, avif_effort=3)
