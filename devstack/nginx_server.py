@@ -45,7 +45,7 @@ def start_nginx(
     local = {"PREW_NGINX_LISTEN": f"{LOOPBACK}:{port}", "PREW_NGINX_ACCESS_LOG": str(folder / "access.json")}
     environment = render(folder, {**variables, **local})
     add_locations(folder, locations or {})
-    beside = 'sh "$0/cache-watch.sh" "$$" && sh "$0/role-credentials.sh" "$$" && exec "$@"'
+    beside = 'set -e; for each in cache-watch role-credentials log-watch; do sh "$0/$each.sh" "$$"; done; exec "$@"'
     watched = ["sh", "-c", beside, str(SOURCES)]
     argv = [*watched, *command(folder), "-g", "daemon off;"]
     program = Program("nginx", argv, folder / "nginx.log", {**os.environ, **variables, **environment})

@@ -9,6 +9,7 @@ if [ "${1:-}" = nginx ]; then
     done
     sh /prewmanager-cache-watch.sh "$$"
     sh /prewmanager-role-credentials.sh "$$"
+    sh /prewmanager-log-watch.sh "$$"
     # nginx looks for included files beside its configuration.
     ln -sfn /etc/nginx/snippets "$NGINX_ENVSUBST_OUTPUT_DIR/snippets"
 fi

@@ -7,4 +7,5 @@ for script in "$here"/docker-entrypoint.d/*.envsh; do
 done
 sh "$here/cache-watch.sh" "$$"
 sh "$here/role-credentials.sh" "$$"
+sh "$here/log-watch.sh" "$$"
 exec "$@"

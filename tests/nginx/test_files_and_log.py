@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
-from devstack.nginx_server import SOURCES, Nginx
+from devstack.nginx_server import SOURCES, Nginx, effective_environment
+from devstack.programs import ProgramError
 from tests.nginx.conftest import StartNginx
 from tests.nginx.recorder import Recorder, Reply
 from tests.support.asking import ask
+from tests.support.prometheus import mtail
+
+MOST_BYTES = 64 * 1024 * 1024  # of log-watch.sh
 
 
 @pytest.fixture(scope="module", name="site")
@@ -92,6 +100,47 @@ def test_refusals_are_logged_without_an_upstream(recorded: Nginx) -> None:
 
     entry = logged(recorded, "log-test-0002")
     assert (entry["status"], entry["upstream"], entry["upstream_status"]) == (400, "", "")
+
+
+def test_a_copy_of_the_log_stays_small_and_mtail_counts_on(
+    start: StartNginx, recorders: dict[str, str], tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy.json"
+    copy.touch()
+    os.truncate(copy, MOST_BYTES + 1)
+    counting, address = mtail(tmp_path, copy)
+    try:
+        nginx = start({**recorders, "PREW_NGINX_LOG_COPY": str(copy)})
+        nginx.program.wait_ready(lambda: copy.stat().st_size <= MOST_BYTES)
+        for _ in range(3):
+            ask(nginx.port, "/photo/a.jpg")
+        nginx.program.wait_ready(lambda: _counted(address) == 3)
+    finally:
+        counting.stop()
+
+    assert copy.read_text() == nginx.access_log.read_text()
+
+
+def _counted(address: str) -> int:
+    with urlopen(f"http://{address}/metrics") as response:
+        families = list(text_string_to_metric_families(response.read().decode()))
+    counted = (each.samples for each in families if each.name == "prewmanager_nginx_requests")
+    return int(sum(sample.value for samples in counted for sample in samples))
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"PREW_NGINX_LOG_COPY": "access.json"}, "absolute path"),
+        ({"PREW_NGINX_LOG_COPY": "/var/log/"}, "absolute path"),
+        ({"PREW_NGINX_LOG_COPY": "/var/log/a;b"}, "absolute path"),
+        ({"PREW_NGINX_LOG_COPY": "/var/log/a", "PREW_NGINX_ACCESS_LOG": "/var/log/a"}, "another file than"),
+        ({"PREW_NGINX_LOG_COPY": "/no/such/folder/a"}, "may write to, not /no/such/folder"),
+    ],
+)
+def test_a_wrong_copy_is_refused_by_its_name(variables: dict[str, str], says: str) -> None:
+    with pytest.raises(ProgramError, match=f"PREW_NGINX_LOG_COPY must be .*{says}"):
+        effective_environment({"PREW_NGINX_S3_SERVER": "127.0.0.1:443", **variables})
 
 
 def test_the_error_picture_is_a_small_file() -> None:
