@@ -75,6 +75,24 @@ def test_server_errors_are_cached_for_a_second(template: Template) -> None:
     assert kept == {500: 1, 502: 1, 503: 1, 504: 1}
 
 
+def test_alarms_read_the_distributions_metrics(template: Template) -> None:
+    """By their names and dimensions in CloudFront's developer guide; no other metric of the edge is in one region."""
+    alarms = [each["Properties"] for each in template("edge.yaml").values() if each["Type"] == "AWS::CloudWatch::Alarm"]
+
+    assert {each["MetricName"]: each["Statistic"] for each in alarms} == {
+        "5xxErrorRate": "Average",
+        "LambdaExecutionError": "Sum",
+        "LambdaValidationError": "Sum",
+        "LambdaLimitExceededErrors": "Sum",
+    }
+    for each in alarms:
+        assert each["Namespace"] == "AWS/CloudFront"
+        assert {one["Name"]: one["Value"] for one in each["Dimensions"]} == {
+            "DistributionId": "Distribution",
+            "Region": "Global",
+        }
+
+
 def test_every_log_group_ends_its_entries(template: Template) -> None:
     """Lambda keeps the groups that it creates itself for ever; so the function may create none."""
     (statement,) = template("edge.yaml")["EdgeRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
