@@ -45,7 +45,8 @@ def _checked(configuration: Path) -> dict[str, list[dict[str, Any]]]:
 def test_compose_asks_for_the_canary_a_photo_beside_it_and_nginxs_health(tmp_path: Path) -> None:
     shell, options, script = WATCH["prometheus"]["command"]
     written, _, _ = script.replace("$$", "$").partition("exec ")
-    written = written.replace("/etc/prewmanager/", f"{FOLDER}/").replace("/tmp/prometheus.yml", f"{tmp_path}/made.yml")  # noqa: S108 -- the container's
+    written = written.replace("/etc/prewmanager/", f"{FOLDER}/")
+    written = written.replace("/run/prewmanager/prometheus.yml", f"{tmp_path}/made.yml")
     named = {"CANARY_SITE": "https://images.example.com", "CANARY_PREVIEW": "prew/card/a/canary.jpg"}
     subprocess.run([shell, options, written], env={"PATH": "/usr/bin:/bin"} | named, check=True)
 
