@@ -18,6 +18,10 @@ from prewmanager_presets.qualities import DEFAULT_QUALITIES, LOWER_QUALITIES, eq
 OPTIMIZED_JPEG_PIXELS = 2**17
 
 
+# Of a megapixel, AVIF's effort 4 takes 2 s; larger previews have 3, or the largest would not be done in time.
+SLOW_AVIF, SLOW_AVIF_PIXELS = 4, 2**20
+
+
 @dataclass(frozen=True)
 class Encoder:
     """One output format.
@@ -32,7 +36,6 @@ class Encoder:
         options: Further options of the saver.
         efforts: Options of the saver by effort, if they are not an option `effort` of its own; not for what moves.
         distance: By effort, the quality's distance from 100 in parts of the lower efforts', for what looks the same.
-        slow: Efforts from this one on are for pictures of at most `slow_pixels`; larger ones get the one below.
         chroma: Options of the saver with colour at half and at whole resolution, if it has a choice.
         always_whole: Whether whole chroma takes fewer bytes for the same look of any picture.
     """
@@ -46,8 +49,6 @@ class Encoder:
     options: Mapping[str, Any] = field(default_factory=dict)
     efforts: Sequence[Mapping[str, Any]] = ()
     distance: Mapping[int, float] = field(default_factory=dict)
-    slow: int = 10
-    slow_pixels: int = 2**20
     chroma: Sequence[Mapping[str, Any]] = ()
     always_whole: bool = False
 
@@ -112,8 +113,6 @@ ENCODERS: Mapping[str, Encoder] = {
         # Likewise. On one core, 720x588 takes with effort 0: 50 ms, 29.0 KB; 1: 170 ms, 27.6 KB; 2: 360 ms, 27.2 KB;
         # 4, sharp's default: 2.8 s, 25.3 KB.
         effort=1,
-        # Of one megapixel 4 takes 2 s, more than a function has for the largest previews.
-        slow=4,
         options={"compression": "av1"},
         chroma=_SUBSAMPLED,
         always_whole=True,  # 4 % fewer bytes at equal SSIMULACRA2, as measured for docs/images.md
@@ -143,8 +142,10 @@ def encode(image: pyvips.Image, target: str, spec: Spec, *, kept: str = "none") 
     if target in DEFAULT_QUALITIES:
         options["Q"] = quality(spec, target) or DEFAULT_QUALITIES[target]
     wanted = effort(spec, target)
-    wanted = encoder.slow - 1 if wanted >= encoder.slow and width * height > encoder.slow_pixels else wanted
     options |= encoder.efforts[wanted] if encoder.efforts and height == image.height else {"effort": wanted}
+    if target == "avif":
+        options["bitdepth"] = int(spec.avif_bitdepth or 8)
+        options["effort"] = min(wanted, SLOW_AVIF - 1) if width * height > SLOW_AVIF_PIXELS else wanted
     if target == "jpeg":
         options.setdefault("optimize_coding", width * height <= OPTIMIZED_JPEG_PIXELS)
     if "Q" in options:

@@ -100,9 +100,9 @@ def _difference(scale: _Scale, planes: pyvips.Image, weights: tuple[tuple[float,
 
 
 def _colours(image: pyvips.Image) -> pyvips.Image:
-    """Return red, green and blue, on white where it is transparent."""
-    image = image.flatten(background=255) if image.hasalpha() else image
-    return image if image.bands == len(_PLANES) else image.colourspace("srgb")
+    """Return red, green and blue of 8 bits, on white where it is transparent."""
+    image = image if image.format == "uchar" and image.interpretation == "srgb" else image.colourspace("srgb")
+    return image.flatten(background=255) if image.hasalpha() else image
 
 
 def _planes(colours: pyvips.Image) -> pyvips.Image:

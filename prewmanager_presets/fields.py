@@ -87,6 +87,12 @@ class Spec:
         "likewise for AVIF, up to `9`; above a megapixel `3` at most",
         format="avif",
     )
+    avif_bitdepth: str | None = define(
+        Word(("8", "10")),
+        None,
+        "bits a channel of AVIF, of which `10` take fewer bytes; unset: `10`, with `__EFFORT=fast` `8`",
+        format="avif",
+    )
     chroma: str | None = define(_CHROMA, None, _CHROMA_SAYS)
     target: str | None = define(
         Likeness(),
@@ -204,7 +210,8 @@ class Preset(Spec):
         efforts = {field: level for field, level in found.items() if getattr(self, field) is None}
         qualities = {f"{name}_quality": self._quality(name) for name in self._formats if name in DEFAULT_QUALITIES}
         unset = self.chroma is None and self.effort != "fast" and qualities
-        return efforts | qualities | ({"chroma": "auto"} if unset else {})
+        deep = self.avif_bitdepth is None and self.effort != "fast" and "avif" in self._formats
+        return efforts | qualities | ({"chroma": "auto"} if unset else {}) | ({"avif_bitdepth": "10"} if deep else {})
 
     def _quality(self, target: str) -> int | None:
         """Return a format's quality, None where the function uses it without being told."""

@@ -149,5 +149,16 @@ def test_a_slow_effort_of_avif_is_for_previews_of_a_megapixel() -> None:
     small, large = ({"format": "avif", "width": width, "avif_quality": 20} for width in (100, 1200))
 
     assert _made(photo, **small, avif_effort=4) != _made(photo, **small, avif_effort=3)
-    assert _made(photo, **large, avif_effort=4) == _made(photo, **large, avif_effort=3)
+    assert _made(photo, **large, avif_effort=4) == _made(photo, **large, avif_effort=5)
     assert _made(photo, **large, avif_effort=2) != _made(photo, **large, avif_effort=3)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "LA", "RGBA"])
+def test_an_avif_of_ten_bits_has_the_same_pixels(mode: str) -> None:
+    photo = encode(noise().convert("L").resize((201, 150)).convert(mode), "PNG")
+    exact = np.asarray(Image.open(io.BytesIO(photo)).convert("RGBA"), float)
+    made = [_made(photo, format="avif", avif_quality=90, avif_bitdepth=bits) for bits in ("8", "10")]
+    errors = [np.abs(np.asarray(Image.open(io.BytesIO(each)).convert("RGBA")) - exact).mean() for each in made]
+
+    assert made[0] == _made(photo, format="avif", avif_quality=90) != made[1]
+    assert errors[1] < errors[0] + 0.5

@@ -101,6 +101,14 @@ def test_grey_and_transparent_pictures_are_searched_too(mode: str, target: str) 
     assert len(_made(photo, format=target, target="50")) < len(_made(photo, format=target, target="85"))
 
 
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+def test_the_estimate_does_not_depend_on_how_many_bits_an_avif_has(mode: str) -> None:
+    photo = encode(_photo(1).convert(mode), "PNG")
+    made = [_made(photo, format="avif", avif_quality=60, avif_bitdepth=bits) for bits in ("8", "10")]
+
+    assert _score(photo, made[1]) == pytest.approx(_score(photo, made[0]), abs=3)
+
+
 def test_a_limit_in_bytes_counts_more_than_the_score() -> None:
     best = len(_made(SHARP, format="jpeg", target="85"))
 

@@ -54,6 +54,7 @@ OTHER_VALUES = {name: _other_value(field) for name, field in definitions(Spec).i
         {"webp_effort": -1, "width": 1},
         {"avif_effort": 10, "width": 1},
         {"avif_effort": False, "width": 1},
+        {"avif_bitdepth": "9", "width": 1},
         {"fit": "crop", "width": 1},
         {"fit": ["cover"], "width": 1},
         {"position": "top left", "width": 1},
