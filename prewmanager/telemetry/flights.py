@@ -6,7 +6,7 @@ A failure counts once, where it happened: whoever gets it from the cache or from
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import lru_cache, partial
 
 import structlog
@@ -18,9 +18,11 @@ from prewmanager.previews.catalogue import Preview
 from prewmanager.previews.outcome import Failure, Source
 from prewmanager.request_context import trace_id
 from prewmanager.telemetry.buffer import MetricsBuffer
+from prewmanager.telemetry.exemplars import WrittenExemplars
 
 # A failure from the cache takes one to five milliseconds, a join or a preview that is found some tens, a render more.
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40)
+FLIGHT_SECONDS = "prewmanager_flight_seconds"
 _REFUSALS_EVERY_S = 10.0  # in the log: an overloaded process must not write a line for each
 _log = structlog.get_logger(__name__)
 # What is not the photo's fault, or may not be: the function dies of too little memory, too.
@@ -32,7 +34,9 @@ ALARMED = sorted({*_OURS, PhotoHidden.kind, Source.MADE.value, Source.FOUND.valu
 class FlightMetrics:
     """Counts and logs flights."""
 
-    def __init__(self, registry: CollectorRegistry, buffer: MetricsBuffer) -> None:
+    def __init__(self, registry: CollectorRegistry, buffer: MetricsBuffer, written: WrittenExemplars | None) -> None:
+        """`written`: where several workers' exemplars are."""
+        self._written = written
         counter, histogram = partial(Counter, registry=registry), partial(Histogram, registry=registry)
         self._count = buffer.count
         flights = counter(
@@ -43,7 +47,7 @@ class FlightMetrics:
         cached = "Flights that ended with a failure that was known before, by its kind: nothing was tried"
         cached_failures = counter("prewmanager_cached_failures", cached, ["outcome"])
         seconds = histogram(
-            "prewmanager_flight_seconds",
+            FLIGHT_SECONDS,
             "Duration of a flight that does not end with a photo's fault, by preset",
             ["preset"],
             buckets=SECONDS,
@@ -82,7 +86,7 @@ class FlightMetrics:
         self._count(self._flights(preview.preset_name, failure.kind if failure and is_own else result.source.value).inc)
         if failure is None or failure.kind in _OURS:
             # Photos that are missing are found so at once; they would hide how long a rendering takes.
-            self._count(self._observing(preview.preset_name), seconds)
+            self._observe(preview.preset_name, seconds)
         for step, milliseconds in result.timings_ms:
             self._count(self._steps(step).observe, milliseconds / 1000)
         log = _log.warning if failure and is_own and failure.kind in _OURS else _log.info
@@ -96,10 +100,14 @@ class FlightMetrics:
             **{f"{step}_ms": round(ms, 1) for step, ms in result.timings_ms},
         )
 
-    def _observing(self, preset: str) -> Callable[[float], None]:
-        """Return what observes a flight's duration, with its trace as an exemplar."""
+    def _observe(self, preset: str, seconds: float) -> None:
+        """Count a flight's duration, with its trace as an exemplar."""
         observe, trace = self._seconds(preset).observe, trace_id()
-        return partial(observe, exemplar={"trace_id": trace}) if trace else observe
+        if trace and self._written is not None:
+            self._written.note(preset, seconds, trace)
+        elif trace:
+            observe = partial(observe, exemplar={"trace_id": trace})
+        self._count(observe, seconds)
 
     def took_over(self, preview: Preview) -> None:
         """Log and count a takeover."""

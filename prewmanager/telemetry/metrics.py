@@ -6,10 +6,10 @@ import asyncio
 import os
 from collections.abc import Iterable, Mapping
 from functools import partial
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from prewmanager import __version__
@@ -18,7 +18,8 @@ from prewmanager.previews.catalogue import Preview
 from prewmanager.previews.outcome import Made, Source
 from prewmanager.telemetry.buffer import MetricsBuffer
 from prewmanager.telemetry.cost_meter import CostMetrics
-from prewmanager.telemetry.flights import SECONDS, FlightMetrics
+from prewmanager.telemetry.exemplars import AllWorkers, WrittenExemplars
+from prewmanager.telemetry.flights import FLIGHT_SECONDS, SECONDS, FlightMetrics
 from prewmanager.telemetry.logging import LOG
 from prewmanager.telemetry.polishing import PolishMetrics
 from prewmanager.telemetry.processes import WorkersCollector, worker_deaths
@@ -49,7 +50,9 @@ class Metrics:
         self._buffer = MetricsBuffer(self._requests, seconds)
         self.flush = self._buffer.flush
         self.costs = CostMetrics(self.registry, self._buffer)
-        self.flights = FlightMetrics(self.registry, self._buffer)
+        folder = os.environ.get(MULTIPROCESS_DIR)
+        written = WrittenExemplars(Path(folder), SECONDS) if folder else None
+        self.flights = FlightMetrics(self.registry, self._buffer, written)
         self.polish = PolishMetrics(self.registry)
         self.took_over, self.crashed, self.refused = self.flights.took_over, self.flights.crashed, self.flights.refused
         self.write_lost, self.request_crashed = self.flights.write_lost, self.flights.defects.inc
@@ -149,6 +152,6 @@ class Metrics:
         if MULTIPROCESS_DIR not in os.environ:
             return encode(self.registry), content_type
         all_workers = CollectorRegistry()
-        MultiProcessCollector(all_workers)  # type: ignore[no-untyped-call]  # prometheus-client annotates only some
+        all_workers.register(AllWorkers(Path(os.environ[MULTIPROCESS_DIR]), FLIGHT_SECONDS))
         all_workers.register(WorkersCollector(os.getppid()))
         return encode(all_workers), content_type

@@ -116,14 +116,13 @@ async def test_redis_is_not_up_before_it_was_reached(s3: S3, function: GatedLamb
 async def test_a_miss_has_its_trace_in_the_histogram(watched: Site) -> None:
     trace = "0af7651916cd43dd8448eb211c80319c"
     await asyncio.to_thread(watched.get, "/prew/card/exemplar.jpg", "GET", {"X-Request-Id": trace})
+    await until_reported(lambda: _has_exemplar(watched.ports[0], trace))
+
+
+def _has_exemplar(port: int, trace: str) -> bool:
     accept = {"Accept": "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"}
-    port = watched.ports[0]
-
-    def has_exemplar() -> bool:
-        text = ask(port, "/metrics", "GET", accept).body.decode()
-        return text.endswith("# EOF\n") and f'# {{trace_id="{trace}"}}' in text
-
-    await until_reported(has_exemplar)
+    text = ask(port, "/metrics", "GET", accept).body.decode()
+    return text.endswith("# EOF\n") and f'# {{trace_id="{trace}"}}' in text
 
 
 async def test_several_workers_have_their_processes_metrics_and_count_those_that_died(
@@ -137,6 +136,12 @@ async def test_several_workers_have_their_processes_metrics_and_count_those_that
         os.kill(service.pids[0], signal.SIGKILL)
         await until_reported(lambda: service.metric("prewmanager_workers_died_total") == 1)
         await until_reported(lambda: service.metric("prewmanager_redis_up") == 1)
+
+        trace = "1bf7651916cd43dd8448eb211c80319d"
+        headers = {"X-Request-Id": trace}
+        await asyncio.to_thread(ask, service.port, "/prew/card/workers-exemplar.jpg", "GET", headers)
+        for _ in range(8):  # whichever of the workers is asked
+            await until_reported(lambda: _has_exemplar(service.port, trace))
 
         assert before > 3 * 30_000_000
         assert service.metric("process_cpu_seconds_total") > 0
