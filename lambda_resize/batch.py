@@ -22,6 +22,7 @@ from lambda_resize.request import Output, ResizeRequest
 from lambda_resize.settings import Settings
 from lambda_resize.storage import LONGEST_WRITE_S, MAX_AGE_S, Storage
 from lambda_resize.stored import StoredPhoto, StoredPreview
+from prewmanager_presets.tags import cache_tags
 
 CONCURRENT_WRITES = 4  # threads that mostly wait
 MAX_READS = 3  # of a photo that is overwritten repeatedly during the invocation
@@ -246,6 +247,7 @@ def write(  # noqa: PLR0917 -- the first three are one invocation's
         fingerprint=output.fingerprint,
         source_etag=photo.etag,
         thumbhash=_base64(preview.thumbhash) if preview.thumbhash else None,
+        cache_tags=cache_tags(request.src_bucket, request.src_key, output.preset_name),
         replaces=replaces,
     )
 

@@ -22,6 +22,7 @@ from lambda_resize.download import Download, Pieces
 from lambda_resize.errors import Changed, Forbidden, Hidden, ResizeError, StorageFailed, TooLarge
 from lambda_resize.s3_errors import DENIED, translated
 from lambda_resize.stored import StoredPhoto, StoredPreview
+from prewmanager_presets.tags import CACHE_TAG
 
 # S3 shows them as x-amz-meta-preset-fingerprint and so on.
 FINGERPRINT = "preset-fingerprint"
@@ -190,6 +191,7 @@ class Storage:
         fingerprint: str,
         source_etag: str,
         thumbhash: str | None = None,
+        cache_tags: str | None = None,
         replaces: str | None = None,
     ) -> str:
         """Store an object in one request, so that readers see all of it or nothing; return its ETag in quotes.
@@ -204,6 +206,7 @@ class Storage:
         """
         metadata = {FINGERPRINT: fingerprint, SOURCE_ETAG: source_etag.strip('"')}
         metadata |= {THUMBHASH: thumbhash} if thumbhash else {}
+        metadata |= {CACHE_TAG: cache_tags} if cache_tags else {}
         metadata |= {POLISHED: "true"} if replaces else {}
         if self._acl_client:
             described = {"ContentType": content_type, "CacheControl": cache_control, "Metadata": metadata}

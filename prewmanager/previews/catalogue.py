@@ -15,6 +15,7 @@ from prewmanager.errors import InvalidKey, UnknownPreset
 from prewmanager.previews.layout import SLASHES, Layout
 from prewmanager.previews.variants import like
 from prewmanager_presets import Preset
+from prewmanager_presets.tags import cache_tags
 
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -40,10 +41,14 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The presets by name, and where photos and previews are."""
+    """The presets by name, and where photos and previews are.
+
+    `source_bucket`, that of the photos, is part of their tags in caches.
+    """
 
     presets: Mapping[str, Preset]
     layout: Layout
+    source_bucket: str = ""
 
     def resolve(self, raw_path: str) -> Preview:
         """Resolve a percent-encoded path; a query string is ignored.
@@ -74,6 +79,10 @@ class Catalogue:
         """
         photo = self.layout.name_of(photo_key)
         return [self.preview(name, photo) for name in self.presets]
+
+    def cache_tags(self, preview: Preview) -> str:
+        """Return the tags that a preview has in caches, separated by a comma."""
+        return cache_tags(self.source_bucket, preview.photo_key, preview.preset_name)
 
     def companions(self, preview: Preview) -> list[Preview]:
         """Return a preview's companions: for each preset that its own names, the matching variant."""

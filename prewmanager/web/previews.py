@@ -24,6 +24,7 @@ from prewmanager.request_context import set_request_headers
 from prewmanager.telemetry.metrics import Metrics
 from prewmanager.web.ports import PreviewProvider
 from prewmanager.web.problems import SERVER, error_name, problem
+from prewmanager_presets.tags import CACHE_TAG_HEADER
 
 _METHODS = ("GET", "HEAD")
 _BUFFERED = 64 * 1024  # what a connection's buffer holds without waiting for the client
@@ -79,7 +80,13 @@ class PreviewHandler:
     async def _response(self, request: web.Request, preview: Preview, answer: Answer) -> web.StreamResponse:
         made = answer.made
         headers = _headers(
-            made.content_type, made.etag, made.cache_control, made.thumbhash, answer.source, answer.timings_ms
+            made.content_type,
+            made.etag,
+            made.cache_control,
+            made.thumbhash,
+            self._catalogue.cache_tags(preview),
+            answer.source,
+            answer.timings_ms,
         ).copy()
         if "If-None-Match" in request.headers and _is_known(request, made.etag):
             del headers["Content-Type"]
@@ -142,6 +149,7 @@ def _headers(  # noqa: PLR0917 -- the cache's key
     etag: str,
     cache_control: str | None,
     thumbhash: str | None,
+    cache_tags: str,
     source: Source,
     timings_ms: Timings,
 ) -> CIMultiDict[str]:
@@ -149,6 +157,7 @@ def _headers(  # noqa: PLR0917 -- the cache's key
         {
             "Server": SERVER,
             "Content-Type": content_type,
+            CACHE_TAG_HEADER: cache_tags,
             "X-Preview": _X_PREVIEW[source],
             "Server-Timing": ", ".join([f"{name};dur={ms:.1f}" for name, ms in timings_ms]),
         }

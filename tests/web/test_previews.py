@@ -25,6 +25,7 @@ from prewmanager.errors import (
 )
 from prewmanager.previews.outcome import Made
 from prewmanager.resizing.render import RenderJob, RenderResult
+from prewmanager_presets.tags import cache_tags
 from tests.support.fakes import made, until
 from tests.support.replica import WebReplica
 
@@ -49,6 +50,7 @@ async def test_a_preview_comes_with_its_headers(site: WebReplica) -> None:
         "ETag": site.store.objects["prew/card/a.jpg"].etag,
         "Cache-Control": "public, max-age=60",
         "X-Preview": "made",
+        "x-amz-meta-cache-tag": cache_tags("", "photo/a.jpg", "card"),
         "Server": "prewmanager",
     }
     assert {name: response.headers[name] for name in expected} == expected
