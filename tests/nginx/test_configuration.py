@@ -116,6 +116,7 @@ def test_readme_has_exactly_the_variables_of_the_scripts_with_their_defaults() -
         "PREW_NGINX_RESOLVER": "`NGINX_LOCAL_RESOLVERS`, or empty",
         "PREW_NGINX_BALANCE": "`hash` if several services are listed, else `random`",
         "PREW_NGINX_TLS_KEY": "the same file",
+        "PREW_NGINX_CACHE_VALID": "`10m` with `PREW_NGINX_PURGE_LISTEN`, else `1m`",
         "PREW_NGINX_CONNECTIONS": "half of the open files that are allowed, at most `16384`",
     }
     plain = {name: f"`{value}`" if value else "empty" for name, value in defaults.items()}
