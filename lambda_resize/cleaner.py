@@ -3,7 +3,9 @@
 The event is EventBridge's for S3 ("Object Created", "Object Deleted"; docs.aws.amazon.com/AmazonS3/latest/userguide/
 ev-events.html), whose keys are plain, not percent-encoded. It only says that the photo may have changed: events come
 late, twice, and in any order. So each preview is compared with the photo as it is now, and deleted only where it was
-rendered from another one. Then the service evicts what it has cached of the photo, such as that it is missing.
+rendered from another one. Then the service evicts what it has cached of the photo, such as that it is missing, and
+purges the caches in front. It notes the photo before its previews are deleted: who tries again after a failure finds
+none.
 
 Each event is handled twice: at once, and again when no preview of the earlier photo can be written any more. The second
 time it comes as the body of a message of SQS, whose queue has the delay.
@@ -14,7 +16,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, partial
 from http import HTTPStatus
 from http.client import HTTPException
@@ -23,8 +25,9 @@ from urllib.parse import quote
 from urllib.request import Request, urlopen
 
 from lambda_resize.settings import unset_empty_variables
+from prewmanager_presets.tags import CACHE_TAG
 
-_SERVICE_S = 5
+_SERVICE_S = 12  # it tries each cache three times
 SOURCE_ETAG = "source-etag"  # as in `storage`, which is not imported because it loads obstore
 
 logger = logging.getLogger(__name__)
@@ -52,21 +55,14 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, object]:
     if not key.startswith(photos) or key.startswith(f"{_preview_prefix()}/"):
         return {"deleted": []}
     bucket = os.environ.get("PREW_PREVIEW_BUCKET") or detail["bucket"]["name"]
-    photo = partial(_photo_etag, event)
-    deleted, failures = [], []
-    for folder in _preset_folders(bucket):
-        preview = folder + key.removeprefix(photos)
-        try:
-            if _delete_outdated(bucket, preview, photo):
-                deleted.append(preview)
-        except _s3().exceptions.ClientError as error:
-            failures.append(f"{bucket}/{preview}: {error}")
     service = os.environ.get("PREW_SERVICE_URL")
+    outdated = _outdated(bucket, key.removeprefix(photos), partial(_photo_etag, event))
+    untold = _failure_of_note(service, key, outdated) if service and outdated else ""
+    # One stays for the next try, which tells by it that there is something to tell.
+    deleted, failures = _deleted(bucket, [*outdated.items()][1 if untold else 0 :])
+    failures += [untold] if untold else []
     if service:
-        try:
-            _evict(service, key)
-        except (OSError, HTTPException) as error:
-            failures.append(f"{service}: {error}")
+        failures += filter(None, [_failure_of("DELETE", f"{service.rstrip('/')}/-/results/{quote(key)}")])
     entry = {"photo": key, "event": event["detail-type"], "deleted": deleted, "failures": failures}
     logger.info(json.dumps(entry, ensure_ascii=False))
     if failures:
@@ -84,13 +80,53 @@ def _preview_prefix() -> str:
     return os.environ.get("PREW_PREVIEW_PREFIX") or "prew"
 
 
-def _evict(service: str, key: str) -> None:
-    """Have the service evict what is cached of a photo, in all replicas. Raises `OSError` or `HTTPException`."""
-    url = f"{service.rstrip('/')}/-/results/{quote(key)}"
+def _outdated(bucket: str, name: str, photo_etag: Callable[[], str | None]) -> dict[str, dict[str, Any]]:
+    """Return the previews of a photo that were rendered from another one than the current one, as S3 describes them.
+
+    A preview is read before the photo, so that a photo that is uploaded meanwhile cannot make a preview outdated that
+    is its own.
+    """
+    found = {}
+    for folder in _preset_folders(bucket):
+        preview = _head(bucket, folder + name)
+        if preview is None:
+            continue
+        etag = photo_etag()
+        if etag is None or preview["Metadata"].get(SOURCE_ETAG) != etag:
+            found[folder + name] = preview
+    return found
+
+
+def _deleted(bucket: str, outdated: Iterable[tuple[str, dict[str, Any]]]) -> tuple[list[str], list[str]]:
+    """Delete these previews; return the keys of those that were, and what failed."""
+    deleted, failures = [], []
+    for key, preview in outdated:
+        try:
+            if _delete(bucket, key, preview["ETag"]):
+                deleted.append(key)
+        except _s3().exceptions.ClientError as error:
+            failures.append(f"{bucket}/{key}: {error}")
+    return deleted, failures
+
+
+def _failure_of_note(service: str, key: str, outdated: Mapping[str, Mapping[str, Any]]) -> str:
+    """Tell the service which photo's previews will be deleted; return why that failed, or nothing."""
+    tagged = all(CACHE_TAG in each["Metadata"] for each in outdated.values())
+    query = "" if tagged else "?untagged=1"
+    return _failure_of("PUT", f"{service.rstrip('/')}/-/outdated/{quote(key)}{query}")
+
+
+def _failure_of(method: str, url: str) -> str:
+    """Ask the service, any of its replicas; return why that failed, or nothing."""
     if not url.startswith(("http://", "https://")):
-        raise OSError("PREW_SERVICE_URL must begin with http:// or https://")
-    with urlopen(Request(url, method="DELETE"), timeout=_SERVICE_S):  # noqa: S310 -- checked above
-        pass
+        return f"{url}: PREW_SERVICE_URL must begin with http:// or https://"
+    try:
+        with urlopen(Request(url, method=method), timeout=_SERVICE_S):  # noqa: S310 -- checked above
+            return ""
+    except (OSError, HTTPException) as error:
+        # An earlier service, which tells no caches, knows no PUT.
+        known = getattr(error, "code", 0) != HTTPStatus.METHOD_NOT_ALLOWED
+        return f"{url}: {error}" if known else ""
 
 
 def _preset_folders(bucket: str) -> Iterator[str]:
@@ -101,20 +137,10 @@ def _preset_folders(bucket: str) -> Iterator[str]:
         yield from (folder["Prefix"] for folder in page.get("CommonPrefixes", []))
 
 
-def _delete_outdated(bucket: str, key: str, photo_etag: Callable[[], str | None]) -> bool:
-    """Delete the preview if it was rendered from another photo than the current one; return whether it was.
-
-    The preview is read before the photo, so that a photo that is uploaded meanwhile cannot make a preview outdated that
-    is its own; and only what was read is deleted, not what was stored in its place since.
-    """
-    preview = _head(bucket, key)
-    if preview is None:
-        return False
-    etag = photo_etag()
-    if etag is not None and preview["Metadata"].get(SOURCE_ETAG) == etag:
-        return False
+def _delete(bucket: str, key: str, etag: str) -> bool:
+    """Delete a preview with this ETag, not what was stored in its place since; return whether that was there."""
     try:
-        _s3().delete_object(Bucket=bucket, Key=key, IfMatch=preview["ETag"])
+        _s3().delete_object(Bucket=bucket, Key=key, IfMatch=etag)
     except _s3().exceptions.ClientError as error:
         if _status(error) == HTTPStatus.PRECONDITION_FAILED:
             return False

@@ -42,6 +42,8 @@ from prewmanager.polish import noting, polishing
 from prewmanager.polishing.later import KeptBriefly
 from prewmanager.previews.catalogue import Catalogue
 from prewmanager.previews.ports import PreviewStore
+from prewmanager.purges import open_purger
+from prewmanager.purging.photos import ChangedPhotos
 from prewmanager.resizing.contract import ResizeContract
 from prewmanager.resizing.limits import ConcurrencyLimitedResizer, RateLimitedResizer, RetryingResizer
 from prewmanager.resizing.load import Load
@@ -97,8 +99,9 @@ async def running_service(
         # What a command renders, nobody waits for.
         later = noting(shared, settings, metrics) if shares_store and effort is None else None
         watch = _watch(later or metrics, shared, settings)
+        purger = await stack.enter_async_context(open_purger(settings, metrics.purges))
         observer: FlightObserver = watch or later or metrics
-        catalogue = Catalogue(settings.variants, settings.layout)
+        catalogue = Catalogue(settings.variants, settings.layout, settings.source_bucket)
         first = shares_store and settings.answer_first
         unwritten = UnwrittenPreviews(previews, photos, observer, lifetimes(settings), allowed=first)
         parts = FlightParts(
@@ -120,13 +123,23 @@ async def running_service(
         stack.push_async_callback(_end, coalescer, unwritten, grace_s=settings.shutdown_grace / 3)
         required: dict[str, Probe] = {"s3": store, _resizer_name(settings): resizer}
         await stack.enter_async_context(
-            polishing(later, shared, settings, catalogue=catalogue, previews=previews, polisher=resizer, load=load)
+            polishing(
+                later,
+                shared,
+                settings,
+                catalogue=catalogue,
+                previews=previews,
+                polisher=resizer,
+                load=load,
+                purger=purger,
+            )
         )
         sheet = await stack.enter_async_context(_sheet(settings, catalogue, watch, coalescer)) if watch else None
         provider = _provider(settings, catalogue, coalescer, traced)
         provider = KeptBriefly(provider, most_s=KEPT_BRIEFLY_S) if later else provider
         probes, site, around = shared.probes, settings.identity, _middlewares(settings, tracing)
-        yield Service(catalogue, coalescer, provider, traced, metrics, required, probes, site, sheet, around)
+        changed = ChangedPhotos(purger, shared.outdated, catalogue, again_s=settings.lock_ttl)
+        yield Service(catalogue, coalescer, provider, traced, metrics, required, probes, site, sheet, around, changed)
 
 
 def _coalescer(parts: FlightParts, tracing: Tracing, load: Load, settings: Settings, catalogue: Catalogue) -> Coalescer:

@@ -183,8 +183,8 @@ def purge(  # noqa: PLR0917 -- options of the command line
 ) -> None:
     """Delete previews and their cached results; the next request renders each again. Photos are never touched.
 
-    A preset's name selects all its variants. With PREW_CLOUDFRONT_DISTRIBUTION,
-    CloudFront's copies are invalidated too. A dry run unless --yes is given.
+    A preset's name selects all its variants. The caches of PREW_PURGES
+    forget them too. A dry run unless --yes is given.
     """
     from prewmanager.commands import purge as command  # noqa: PLC0415 -- so that the other commands start at once
     from prewmanager.commands.purge_targets import PurgeRequest  # noqa: PLC0415 -- likewise

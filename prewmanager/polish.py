@@ -10,6 +10,8 @@ from prewmanager.polishing.later import PolishLater
 from prewmanager.polishing.polishing import Polishing, Running
 from prewmanager.previews.catalogue import Catalogue
 from prewmanager.previews.ports import ObjectReader
+from prewmanager.purging.polished import PurgePolished
+from prewmanager.purging.purger import Purger
 from prewmanager.resizing.load import Load
 from prewmanager.resizing.polish import Polisher
 from prewmanager.shared import Shared
@@ -34,8 +36,12 @@ async def polishing(
     previews: ObjectReader,
     polisher: Polisher,
     load: Load,
+    purger: Purger,
 ) -> AsyncIterator[None]:
-    """Polish what waits while the block runs; nothing, without `later`. `load` is that of live requests."""
+    """Polish what waits while the block runs; nothing, without `later`.
+
+    `load` is that of live requests; `purger` tells caches of what was replaced.
+    """
     if later is None or shared.polish is None:
         yield
         return
@@ -48,7 +54,7 @@ async def polishing(
             load,
             shared.polish.rate,
             shared.quota,
-            later.reports,
+            PurgePolished(later.reports, purger, catalogue),
             within_s=settings.invoke_timeout,
         )
     )

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 
 from prewmanager.adapters.memory_faults import MemoryPhotoFaults
+from prewmanager.adapters.memory_outdated import MemoryOutdatedPhotos
 from prewmanager.adapters.memory_quota import MemoryQuota
 from prewmanager.adapters.memory_store import MemoryFlightStore
 from prewmanager.adapters.redis.connect import connect
 from prewmanager.adapters.redis.fallback import FallbackFlightStore, FallbackQuota
 from prewmanager.adapters.redis.flight_store import RedisFlightStore
 from prewmanager.adapters.redis.notifications import RedisNotifications
+from prewmanager.adapters.redis.outdated_photos import RedisOutdatedPhotos
 from prewmanager.adapters.redis.photo_faults import FallbackPhotoFaults, RedisPhotoFaults
 from prewmanager.adapters.redis.polish_queue import RedisPolishQueue
 from prewmanager.adapters.redis.quota import RedisQuota
@@ -27,6 +29,7 @@ from prewmanager.config.settings import Settings
 from prewmanager.errors import FlightStoreUnavailable
 from prewmanager.flights.ports import FlightStore
 from prewmanager.polishing.ports import PolishQueue
+from prewmanager.purging.ports import OutdatedPhotos
 from prewmanager.resizing.ports import PhotoFaults, Quota
 from prewmanager.tasks import background
 from prewmanager.telemetry.metrics import Metrics
@@ -55,6 +58,7 @@ class Shared:
     probes: dict[str, Probe]
     relay: Relay | None = None
     polish: SharedPolish | None = None
+    outdated: OutdatedPhotos = field(default_factory=MemoryOutdatedPhotos)
 
 
 @contextlib.asynccontextmanager
@@ -89,6 +93,7 @@ async def opened_shared(settings: Settings, metrics: Metrics, tracing: Tracing) 
                 {"redis": store},
                 RedisRelay(redis, namespace=settings.namespace) if settings.contact_sheet else None,
                 _polish(settings, redis) if settings.polish else None,
+                RedisOutdatedPhotos(redis, namespace=settings.namespace),
             )
 
 

@@ -51,12 +51,13 @@ class MemoryFlightStore:
         """Take part in a flight."""
         return contextlib.nullcontext()
 
-    async def evict(self, key: str, completed: Completed | None) -> None:
-        """Delete this outcome if it is still the cached one."""
+    async def evict(self, key: str, completed: Completed | None) -> bool:
+        """Delete this outcome if it is still the cached one. Return whether there was one, or a lease."""
         flight = self._flights.get(key)
         if flight is None or flight.outcome is None or (completed and flight.outcome is not completed.outcome):
-            return
+            return flight is not None
         del self._flights[key]
+        return True
 
     async def wait_for_change(self, key: str, timeout_s: float) -> None:
         """Return when the flight has completed, after `timeout_s` at the latest."""

@@ -21,12 +21,13 @@ class Stale(StrEnum):
     PRESET_CHANGED = "preset_changed"
     PHOTO_CHANGED = "photo_changed"
     PHOTO_GONE = "photo_gone"
+    UNTAGGED = "untagged"
 
 
-async def why_stale(pair: Pair, preset: Preset, previews: ObjectReader) -> Stale | None:
+async def why_stale(pair: Pair, preset: Preset, previews: ObjectReader, *, tags: bool = False) -> Stale | None:
     """Return why this preview is stale, or None if it is fresh; reads its metadata only if needed.
 
-    Raises `StorageFailed`.
+    `tags`: a cache in front knows previews by their tags alone. Raises `StorageFailed`.
     """
     if pair.preview is None:
         return None
@@ -37,7 +38,9 @@ async def why_stale(pair: Pair, preset: Preset, previews: ObjectReader) -> Stale
         return None
     if not _is_of(found, pair.photo.etag, pair.photo.modified):
         return Stale.PHOTO_CHANGED
-    return None if found.fingerprint == preset.fingerprint else Stale.PRESET_CHANGED
+    if found.fingerprint != preset.fingerprint:
+        return Stale.PRESET_CHANGED
+    return Stale.UNTAGGED if tags and not found.tagged else None
 
 
 class FreshPreviews:
@@ -46,10 +49,14 @@ class FreshPreviews:
     The flight checks while it has the lease: a preview that another process has repaired is not rendered again.
     """
 
-    def __init__(self, previews: PreviewBucket, photos: ObjectReader, catalogue: Catalogue) -> None:
+    def __init__(
+        self, previews: PreviewBucket, photos: ObjectReader, catalogue: Catalogue, *, tags: bool = False
+    ) -> None:
+        """`tags`: those without are not fresh."""
         self._previews = previews
         self._photos = photos
         self._catalogue = catalogue
+        self._tags = tags
 
     async def find(self, key: str) -> Made | None:
         """Return the preview under this key, without its bytes, or None if it is not fresh.
@@ -60,6 +67,8 @@ class FreshPreviews:
         preview = await self._previews.head(key)
         photo = await self._photos.head(self._catalogue.layout.photo_key(name))
         if preview is None or photo is None or not _fresh(preview, photo, self._catalogue.presets[preset_name]):
+            return None
+        if self._tags and not preview.tagged:
             return None
         return preview.made
 

@@ -50,7 +50,7 @@ class Purged:
     """What was deleted, or in a dry run would be.
 
     None stands for what there is not: `cached_results` without Redis, `nginx` without --nginx-cache, and `cloudfront`,
-    the invalidated paths, without a distribution.
+    the invalidated paths, without a distribution. `caches` are the caches of PREW_PURGES.
     """
 
     dry_run: bool
@@ -58,6 +58,7 @@ class Purged:
     cached_results: int | None
     nginx: int | None
     cloudfront: Sequence[str] | None
+    caches: Sequence[str] = ()
 
 
 async def run(settings: Settings, request: PurgeRequest, *, yes: bool, as_json: bool) -> int:
@@ -78,7 +79,7 @@ async def run(settings: Settings, request: PurgeRequest, *, yes: bool, as_json: 
             results = await evict_or_count(lambda key: any(each.has(key) for each in found))
             if yes and request.photo:
                 await cached_results.evict_fault(request.photo)
-        copies = await purge_caches(root, found, request.nginx_cache, really=yes)
+        copies = await purge_caches(root, [*found, *_gone(root, request, purged)], request.nginx_cache, really=yes)
     _show(purged, results, copies, yes=yes, as_json=as_json)
     matched = any(each.previews for each in purged) or no_match(request.prefix, "preview")
     return int(not matched or any(each.kept for each in purged))
@@ -138,9 +139,15 @@ def _counted(preset: str, deleted: Deleted, reason: Reason) -> PurgeCount:
     return PurgeCount(preset, deleted.objects, deleted.bytes, reason, kept)
 
 
+def _gone(settings: Settings, request: PurgeRequest, purged: Sequence[PurgeCount]) -> list[Target]:
+    """Return the presets that have lost previews of missing photos, as far as the request goes."""
+    presets = [each.preset for each in purged if each.reason == "photo_gone" and each.previews]
+    return [Target(each, f"{settings.preview_prefix}/{each}/{request.prefix}", exact=False) for each in presets]
+
+
 def _show(purged: Sequence[PurgeCount], results: int | None, copies: CachedCopies, *, yes: bool, as_json: bool) -> None:
     if as_json:
-        print_json(asdict(Purged(not yes, purged, results, copies.nginx, copies.cloudfront)))
+        print_json(asdict(Purged(not yes, purged, results, copies.nginx, copies.cloudfront, copies.purged)))
         return
     rows = [asdict(each) for each in purged]
     print_table(rows)
@@ -158,3 +165,5 @@ def _show(purged: Sequence[PurgeCount], results: int | None, copies: CachedCopie
         cost = f"{FREE_PATHS} a month are free, then {PATH_USD} USD each"
         done = "CloudFront invalidates" if yes else "CloudFront would invalidate"
         print_line(f"{done} {len(copies.cloudfront)} paths ({cost}): {', '.join(copies.cloudfront)}")
+    if copies.purged:
+        print_line(f"{'purged' if yes else 'would purge'}: {', '.join(copies.purged)}")

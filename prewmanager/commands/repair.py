@@ -10,6 +10,7 @@ from prewmanager.app import running_service
 from prewmanager.commands.freshness import FreshPreviews, Stale
 from prewmanager.commands.rendering import Done, Renderer
 from prewmanager.commands.site import Buckets, catalogue_of, object_reader, settings_for_rendering
+from prewmanager.config.purges import needs_tags
 from prewmanager.config.settings import Settings
 from prewmanager.errors import FlightStoreUnavailable
 from prewmanager.flights.coalescer import Coalescer
@@ -49,7 +50,8 @@ class Repairer:
 async def open_repairer(settings: Settings, buckets: Buckets, at_once: int, effort: Effort) -> AsyncIterator[Repairer]:
     """Open a repairer that works on `at_once` previews, at this effort of the encoders."""
     photos = object_reader(settings, settings.source_bucket)
-    fresh = FreshPreviews(object_reader(settings, settings.preview_bucket_name), photos, catalogue_of(settings))
+    previews, tags = object_reader(settings, settings.preview_bucket_name), needs_tags(settings)
+    fresh = FreshPreviews(previews, photos, catalogue_of(settings), tags=tags)
     async with running_service(settings_for_rendering(settings, at_once), fresh, effort=effort) as service:
         renderer = Renderer(service.coalescer, settings.transient_ttl)
         yield Repairer(renderer, photos, buckets.previews, service.coalescer)

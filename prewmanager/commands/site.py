@@ -41,7 +41,7 @@ def object_reader(settings: Settings, bucket: str) -> S3PreviewStore:
 
 def catalogue_of(settings: Settings) -> Catalogue:
     """Build the catalogue of all presets and variants."""
-    return Catalogue(settings.variants, settings.layout)
+    return Catalogue(settings.variants, settings.layout, settings.source_bucket)
 
 
 @contextlib.asynccontextmanager

@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 
 from prewmanager.app import require_workers
 from prewmanager.commands.arguments import Selection
+from prewmanager.commands.caches import Changed, purge_all
 from prewmanager.commands.concurrency import for_each
 from prewmanager.commands.dropped import dropped_presets
 from prewmanager.commands.freshness import Stale, why_stale
@@ -31,6 +32,7 @@ from prewmanager.commands.output import (
 from prewmanager.commands.rendering import Done, RenderCounter, RenderReport, addressable
 from prewmanager.commands.repair import Repairer, open_repairer
 from prewmanager.commands.site import Buckets, catalogue_of, listings_of, object_reader, open_buckets
+from prewmanager.config.purges import needs_tags
 from prewmanager.config.settings import Settings
 from prewmanager.errors import StorageFailed
 from prewmanager.previews.catalogue import Catalogue
@@ -41,13 +43,17 @@ from prewmanager_presets import Effort
 
 @dataclass(frozen=True, slots=True)
 class PresetCount:
-    """One preset's previews, and how many of them are stale for which reason; `unusable`: no request can name them."""
+    """One preset's previews, and how many of them are stale for which reason.
+
+    `untagged`: without cache tags, where a cache in front knows no other name; `unusable`: no request can name them.
+    """
 
     preset: str
     previews: int
     preset_changed: int
     photo_changed: int
     photo_gone: int
+    untagged: int
     unusable: int
 
 
@@ -101,6 +107,11 @@ class Verdict:
     repair: Done | Failure | None = None
     left: bool = False
 
+    @property
+    def is_repaired(self) -> bool:
+        """Whether another preview is stored now, or none."""
+        return self.repair is not None and not isinstance(self.repair, Failure)
+
 
 class StaleCounter:
     """Counts verdicts, and lists stale previews and repairs that failed."""
@@ -140,6 +151,7 @@ class Checker:
     catalogue: Catalogue
     previews: ObjectReader
     repairer: Repairer | None
+    tags: bool
 
     async def check(self, preset: str, pair: Pair) -> Verdict | None:
         """Check one preset's preview; None if no request can name it. Raises `FlightStoreUnavailable`."""
@@ -148,7 +160,7 @@ class Checker:
             return None
         stale = None
         try:
-            stale = await why_stale(pair, preview.preset, self.previews)
+            stale = await why_stale(pair, preview.preset, self.previews, tags=self.tags)
             if stale is None or self.repairer is None:
                 return Verdict(stale, left=stale is not None)
             outcome = await self.repairer.repair(preview, stale)
@@ -193,15 +205,27 @@ async def count(settings: Settings, buckets: Buckets, presets: Sequence[str], pr
 
 
 async def check_all(
-    checker: Checker, counted: Sequence[CountedPreset], prefix: str, at_once: int, counter: StaleCounter
+    checker: Checker,
+    counted: Sequence[CountedPreset],
+    prefix: str,
+    at_once: int,
+    counter: StaleCounter,
+    *,
+    changed: Changed,
 ) -> None:
-    """Check and count all previews, `at_once` at a time. Raises `StorageFailed`, `FlightStoreUnavailable`."""
+    """Check and count all previews, `at_once` at a time, and note which are repaired.
+
+    Raises `StorageFailed`, `FlightStoreUnavailable`.
+    """
     with progress("previews", sum(each.previews for each in counted)) as on_item:
         for name, _, listings, order in counted:
 
             async def check(item: tuple[Pair, str], name: str = name) -> None:
                 pair, key = item
-                counter.add(name, key, await checker.check(name, pair))
+                verdict = await checker.check(name, pair)
+                counter.add(name, key, verdict)
+                if verdict is not None and verdict.is_repaired:
+                    changed.add(name, key)
                 on_item()
 
             await for_each(with_preview(listings, prefix, order), check, at_once=at_once)
@@ -212,7 +236,8 @@ async def run(
 ) -> int:
     """Run the command and return its exit code, 1 if stale previews are left, or the prefix matches nothing.
 
-    What was done is printed, too, where it is interrupted. Raises `InvalidSettings`, `StorageFailed`.
+    What was done is printed, too, where it is interrupted. Caches are purged in either case. Raises
+    `InvalidSettings`, `StorageFailed`, `CacheUnavailable`.
     """
     names = selection.variants(settings)
     listing = Listing(as_json=as_json)
@@ -228,12 +253,15 @@ async def run(
         opened = open_repairer(settings, buckets, concurrency, effort)
         repairer = await stack.enter_async_context(opened) if fix else None
         previews = object_reader(settings, settings.preview_bucket_name)
-        checker = Checker(catalogue_of(settings), previews, repairer)
+        checker = Checker(catalogue_of(settings), previews, repairer, needs_tags(settings))
+        changed = Changed(checker.catalogue)
         try:
-            await check_all(checker, counted, selection.prefix, concurrency, counter)
+            await check_all(checker, counted, selection.prefix, concurrency, counter, changed=changed)
         except asyncio.CancelledError:
             _show(counter.report(), listing, fix=fix, as_json=as_json, interrupted=True)
             raise
+        finally:
+            await purge_all(settings, changed.copies())
     report = counter.report()
     _show(report, listing, fix=fix, as_json=as_json)
     matched = any(each.previews for each in counted) or no_match(selection.prefix, "preview")

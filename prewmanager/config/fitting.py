@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from prewmanager.config.errors import too_long, too_short
+from prewmanager.config.purges import misfit_of_purges
 
 if TYPE_CHECKING:
     from prewmanager.config.settings import Settings
@@ -22,7 +23,7 @@ def misfit_of(settings: Settings) -> str | None:
         )
     if settings.polish and settings.redis_url is None:
         return "PREW_POLISH=true needs PREW_REDIS_URL, where previews wait to be polished: set that, or unset this"
-    return _misfit_of_times(settings)
+    return misfit_of_purges(settings) or _misfit_of_times(settings)
 
 
 def _misfit_of_times(settings: Settings) -> str | None:

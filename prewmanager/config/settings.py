@@ -39,6 +39,7 @@ from prewmanager.config.names import (
     region_of,
 )
 from prewmanager.config.presets import ParsedPreset, PresetName, without_unknown_fields
+from prewmanager.config.purges import Purges
 from prewmanager.previews.layout import Layout
 from prewmanager.previews.variants import all_variants
 from prewmanager.redis_address import parse
@@ -51,7 +52,6 @@ Bytes = Annotated[int, Field(ge=0)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 LogLevel = Literal["debug", "info", "warning", "error"]
 Endpoint = Annotated[str, AfterValidator(lambda address: address.rstrip("/"))]
-Distribution = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]+$")]
 Prefix = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
 
 
@@ -171,9 +171,16 @@ class Settings(BaseSettings):
     rejected_ttl: Seconds = Field(300, description="how long an unsupported, corrupt or too large photo stays cached")
     transient_ttl: Seconds = Field(2, description="how long any other failure stays cached")
 
-    cloudfront_distribution: Distribution | None = Field(
-        None, description="CloudFront distribution in front, which `purge` invalidates too"
+    purges: Purges | None = Field(
+        None,
+        description="caches in front that are purged of what has changed, separated by spaces: "
+        "`cloudfront:DISTRIBUTION`, `cloudflare:ZONE`, `fastly:SERVICE`, and nginx's purge port, `nginx:HOST:PORT` "
+        "(`nginx`: `nginx:nginx:8081`)",
     )
+    cloudflare_token: SecretStr | None = Field(None, description="API token of Cloudflare that may purge the zone")
+    cloudflare_url: Endpoint = Field("https://api.cloudflare.com/client/v4", description="Cloudflare's API")
+    fastly_token: SecretStr | None = Field(None, description="API token of Fastly that may purge the service")
+    fastly_url: Endpoint = Field("https://api.fastly.com", description="Fastly's API")
 
     aws_region: Region = Field(
         "us-east-1", validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION"), description="AWS region"

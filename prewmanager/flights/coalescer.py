@@ -95,20 +95,26 @@ class Coalescer:
         """Whether this process can render, as its last flights found."""
         return bool(self._parts.ability)
 
-    async def photo_changed(self, photo_key: str, previews: Sequence[Preview]) -> None:
+    async def photo_changed(self, photo_key: str, previews: Sequence[Preview]) -> bool:
         """Evict what is cached of a photo that was uploaded or removed, given its previews in all presets.
 
-        Renderings that run now may fail by the earlier photo; they are repeated. Raises `FlightStoreUnavailable`, after
+        Return whether anything of it was cached or in flight. Renderings that run now may fail by the earlier photo;
+        they are repeated. Raises `FlightStoreUnavailable`, after
         what this process has cached is evicted.
         """
         try:
             await self._parts.photos.changed(photo_key)
         finally:
-            await self.evict(previews)
+            in_flight = await self.evict(previews)
+        return in_flight
 
-    async def evict(self, previews: Sequence[Preview]) -> None:
-        """Evict the cached results of these previews; those in flight go on. Raises `FlightStoreUnavailable`."""
-        await asyncio.gather(*(self._parts.flight_store.evict(each.flight_key, None) for each in previews))
+    async def evict(self, previews: Sequence[Preview]) -> bool:
+        """Evict the cached results of these previews; those in flight go on. Return whether there was any.
+
+        Raises `FlightStoreUnavailable`.
+        """
+        store = self._parts.flight_store
+        return any(await asyncio.gather(*(store.evict(each.flight_key, None) for each in previews)))
 
     def in_flight(self) -> list[InFlight]:
         """The flights of this process now."""

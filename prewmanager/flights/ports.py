@@ -60,11 +60,12 @@ class FlightStore(Protocol):
         """Return when a watched flight may have changed, after `timeout_s` at the latest. It may return early."""
         ...
 
-    async def evict(self, key: str, completed: Completed | None) -> None:
+    async def evict(self, key: str, completed: Completed | None) -> bool:
         """Delete an outcome that is no longer true, unless a later version has replaced it.
 
-        `completed` None stands for whatever outcome there is; a lease stays, and its preview is not kept where it is
-        not written yet. Only that raises `FlightStoreUnavailable`, where the store cannot be asked.
+        Return whether there was one, or a lease. `completed` None stands for whatever outcome there is; a lease stays,
+        and its preview is not kept where it is not written yet. Only that raises `FlightStoreUnavailable`, where the
+        store cannot be asked.
         """
         ...
 

@@ -30,7 +30,7 @@ class ObjectHead:
     """One object's metadata.
 
     `fingerprint` is that of the preset by which a preview was rendered, `source_etag` that of the photo, without its
-    quotes; None if the object does not say. `polished`: it has replaced one in more bytes.
+    quotes; None if the object does not say. `polished`: it has replaced one in more bytes. `tagged`: it has cache tags.
     """
 
     made: Made
@@ -38,6 +38,7 @@ class ObjectHead:
     fingerprint: str | None
     source_etag: str | None = None
     polished: bool = False
+    tagged: bool = False
 
 
 class ListedPage(NamedTuple):

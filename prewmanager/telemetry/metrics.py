@@ -23,6 +23,7 @@ from prewmanager.telemetry.flights import FLIGHT_SECONDS, SECONDS, FlightMetrics
 from prewmanager.telemetry.logging import LOG
 from prewmanager.telemetry.polishing import PolishMetrics
 from prewmanager.telemetry.processes import WorkersCollector, worker_deaths
+from prewmanager.telemetry.purging import PurgeMetrics
 
 # One more series for each counter and histogram, which Prometheus has no use for.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus-client annotates only some
@@ -54,6 +55,7 @@ class Metrics:
         written = WrittenExemplars(Path(folder), SECONDS) if folder else None
         self.flights = FlightMetrics(self.registry, self._buffer, written)
         self.polish = PolishMetrics(self.registry)
+        self.purges = PurgeMetrics(self.registry)
         self.took_over, self.crashed, self.refused = self.flights.took_over, self.flights.crashed, self.flights.refused
         self.write_lost, self.request_crashed = self.flights.write_lost, self.flights.defects.inc
         without_redis = "Flights of this process alone, since Redis is away or has an error for them"

@@ -8,8 +8,9 @@ GET, HEAD /-/able                 200 while the process can render; 503 for five
                                   asks before each miss, and then goes to another replica
 GET /metrics                      for Prometheus
 GET /-/fingerprints               the fingerprint of each preset, to compare replicas
-DELETE /-/results/<photo's key>   evicts what is cached of a photo that was uploaded or removed: 204; 503 while
-                                  Redis is away
+PUT /-/outdated/<photo's key>     a photo's outdated previews are deleted next: 204
+DELETE /-/results/<photo's key>   evicts what is cached of a photo that was uploaded or removed, here and in front:
+                                  204; 503 while Redis is away, or a cache
 GET /-/presets                    the contact sheet, if it is enabled
 """
 
@@ -25,19 +26,20 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from prewmanager import __version__
-from prewmanager.errors import FlightStoreUnavailable, InvalidKey, Overloaded, PrewError
+from prewmanager.errors import PrewError
 from prewmanager.flights.coalescer import Coalescer
-from prewmanager.previews.catalogue import Catalogue, decode_path
+from prewmanager.previews.catalogue import Catalogue
 from prewmanager.previews.ports import PreviewStore
+from prewmanager.purging.photos import ChangedPhotos
 from prewmanager.telemetry.metrics import Metrics
 from prewmanager.web.contact_sheet.routes import ContactSheet
 from prewmanager.web.identity import add_identity
+from prewmanager.web.photo_changed import PhotoChangedHandler
 from prewmanager.web.ports import PreviewProvider, Probe
 from prewmanager.web.previews import PreviewHandler
 from prewmanager.web.problems import problem, server_failures
 
 PROBE_TIMEOUT_S = 3.0
-_RESULTS = "/-/results/"
 _log = structlog.get_logger(__name__)
 
 
@@ -59,6 +61,7 @@ class Service:
     site: str = ""
     sheet: ContactSheet | None = None
     middlewares: Sequence[Middleware] = ()
+    photos: ChangedPhotos | None = None
 
 
 SERVICE = web.AppKey("service", Service)
@@ -77,7 +80,7 @@ def make_app(service: Service) -> web.Application:
     app.router.add_get("/metrics", _metrics)
     app.router.add_get("/-/able", _able)
     app.router.add_get("/-/fingerprints", _fingerprints)
-    app.router.add_delete(f"{_RESULTS}{{photo:.+}}", _photo_changed)
+    PhotoChangedHandler(service.catalogue, service.coalescer, service.photos).add_to(app)
     add_identity(app, service.catalogue.layout.preview_prefix, service.site)
     if service.sheet is not None:
         service.sheet.add_to(app)
@@ -131,21 +134,6 @@ async def _answers(name: str, probe: Probe) -> bool:
 async def _fingerprints(request: web.Request) -> web.Response:
     presets = request.app[SERVICE].catalogue.presets
     return web.json_response({name: preset.fingerprint for name, preset in presets.items()})
-
-
-async def _photo_changed(request: web.Request) -> web.Response:
-    service = request.app[SERVICE]
-    try:
-        photo_key = decode_path(request.raw_path.removeprefix(_RESULTS.rstrip("/")))
-        previews = service.catalogue.of_photo(photo_key)
-    except InvalidKey as error:
-        return problem(error, request.raw_path)
-    try:
-        await service.coalescer.photo_changed(photo_key, previews)
-    except FlightStoreUnavailable as error:
-        _log.warning("flight_store.unavailable", error=str(error))
-        return problem(Overloaded("Redis cannot be asked"), request.raw_path)
-    return web.Response(status=HTTPStatus.NO_CONTENT)
 
 
 async def _metrics(request: web.Request) -> web.Response:

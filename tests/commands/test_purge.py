@@ -39,6 +39,7 @@ def test_nothing_is_deleted_without_yes(shop: Shop, redis: BlockingRedis) -> Non
         "cached_results": 1,
         "nginx": None,
         "cloudfront": None,
+        "caches": [],
     }
     assert shop.keys() == before
     assert redis.get(_flight(shop, "prew/card/a.jpg")) == b"failed:{}"

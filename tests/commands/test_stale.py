@@ -37,7 +37,15 @@ def test_each_reason_is_found_and_nothing_is_changed(shop: Shop, now: str) -> No
     report = shop.json("stale", "card", exit_code=1)
 
     assert report["presets"] == [
-        {"preset": "card", "previews": 5, "preset_changed": 2, "photo_changed": 1, "photo_gone": 1, "unusable": 0}
+        {
+            "preset": "card",
+            "previews": 5,
+            "preset_changed": 2,
+            "photo_changed": 1,
+            "photo_gone": 1,
+            "untagged": 0,
+            "unusable": 0,
+        }
     ]
     assert {each["key"]: each["reason"] for each in report["stale"]} == {
         f"prew/card/{ODD}": "preset_changed",

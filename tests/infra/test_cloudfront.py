@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from prewmanager.adapters.aws.cloudfront import CloudFront, cloudfront_client
+from prewmanager.purging.copies import Copies
 from tests.commands.conftest import Shop, _command_line, _shop  # noqa: F401 -- fixtures
 from tests.infra.conftest import Aws
 
@@ -31,7 +33,7 @@ def _distribution(aws: Aws, shop: Shop) -> str:
         }
     )
     distribution: str = made["Distribution"]["Id"]
-    shop.environment |= {"AWS_ENDPOINT_URL_CLOUDFRONT": aws.url, "PREW_CLOUDFRONT_DISTRIBUTION": distribution}
+    shop.environment |= {"AWS_ENDPOINT_URL_CLOUDFRONT": aws.url, "PREW_PURGES": f"cloudfront:{distribution}"}
     return distribution
 
 
@@ -70,9 +72,24 @@ def test_one_photos_previews_are_invalidated_by_their_exact_paths(shop: Shop, di
 
 def test_a_missing_distribution_is_reported_after_everything_else_is_purged(shop: Shop, distribution: str) -> None:
     shop.put("prew/card/a.jpg")
-    done = shop.run("purge", "card", "--yes", PREW_CLOUDFRONT_DISTRIBUTION="ENONE")
+    done = shop.run("purge", "card", "--yes", PREW_PURGES="cloudfront:ENONE")
 
     assert distribution != "ENONE"
     assert done.returncode == 1
     assert "ENONE" in done.stderr
     assert shop.keys() == set()
+
+
+async def test_a_photos_previews_are_invalidated_by_one_tag_and_by_path_where_they_have_none(
+    aws: Aws, distribution: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "admin")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDFRONT", aws.url)
+    async with cloudfront_client(region="us-east-1") as client:
+        await CloudFront(client, distribution).purge(
+            Copies(("photo-1", "photo-2"), ("/prew/card/2.jpg",), ("photo-2",), ("prew/card/1.jpg",))
+        )
+    (batch,) = _invalidations(aws, distribution)
+
+    assert batch["Paths"] == {"Quantity": 2, "Items": ["#photo-1", "/prew/card/2.jpg"]}

@@ -13,6 +13,7 @@ import yaml
 
 from devstack.nginx_server import effective_environment
 from devstack.programs import find
+from prewmanager.config.purges import caches_of
 from prewmanager.config.settings import Settings
 from tests.infra.conftest import TEMPLATES
 
@@ -22,6 +23,7 @@ Resource = dict[str, Any]
 Check = Callable[[Resource], None]
 KINDS = [
     *["Deployment", "HorizontalPodAutoscaler", "NetworkPolicy", "PodDisruptionBudget", "Service"] * 2,
+    "Service",
     "ServiceAccount",
 ]
 
@@ -140,10 +142,10 @@ def test_the_grace_period_covers_the_sleep_and_the_requests_in_flight(name: str,
 
 @pytest.mark.parametrize("name", ["nginx", "prewmanager"])
 def test_service_autoscaler_budget_and_policy_select_the_deployments_pods(name: str) -> None:
-    by_kind = {each["kind"]: each for each in _loaded(f"{name}.yaml")}
+    by_kind = {each["kind"]: each for each in reversed(_loaded(f"{name}.yaml"))}
     deployment, service = by_kind["Deployment"], by_kind["Service"]
     labels = deployment["spec"]["template"]["metadata"]["labels"]
-    (port,) = deployment["spec"]["template"]["spec"]["containers"][0]["ports"]
+    port, *_ = deployment["spec"]["template"]["spec"]["containers"][0]["ports"]
 
     assert service["spec"]["selector"] == labels
     assert service["spec"]["ports"][0]["targetPort"] == port["name"]
@@ -166,3 +168,18 @@ def test_nginxs_scripts_accept_its_variables_and_its_ports_are_the_manifests() -
     assert service["spec"]["clusterIP"] == "None"
     assert int(port) == service["spec"]["ports"][0]["port"] == int(_variables("prewmanager")["PREW_PORT"])
     assert int(environment["PREW_NGINX_LISTEN"]) == _pod("nginx")["containers"][0]["ports"][0]["containerPort"]
+
+
+def test_the_service_alone_reaches_each_nginxs_purge_port() -> None:
+    _, purge = (each for each in _loaded("nginx.yaml") if each["kind"] == "Service")
+    (policy,) = (each for each in _loaded("nginx.yaml") if each["kind"] == "NetworkPolicy")
+    clients, service = policy["spec"]["ingress"]
+    ports = {each["name"]: each["containerPort"] for each in _pod("nginx")["containers"][0]["ports"]}
+    (cache,) = caches_of(_settings()["PREW_PURGES"])
+
+    assert (purge["spec"]["clusterIP"], purge["spec"]["ports"][0]["targetPort"]) == ("None", "purge")
+    assert cache.id == f"{purge['metadata']['name']}:{purge['spec']['ports'][0]['port']}"
+    assert int(_settings()["PREW_NGINX_PURGE_LISTEN"]) == ports["purge"] == purge["spec"]["ports"][0]["port"]
+    assert clients == {"ports": [{"port": "http"}]}
+    assert service["ports"] == [{"port": "purge"}]
+    assert service["from"] == [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "prewmanager"}}}]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from botocore.exceptions import ClientError
 from devstack.backends import S3, s3_client
 from lambda_resize import cleaner, storage
 from tests.lambda_resize.bucket_event import eventbridge_event
+from tests.support.serving import QuietHandler, serving_http
 
 
 @pytest.fixture(name="bucket")
@@ -173,13 +175,58 @@ def test_a_failed_deletion_is_an_error_after_the_others(s3: S3, bucket: str, mon
 
 @pytest.mark.fault("event-fails")
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "ftp://127.0.0.1", "file:///etc", "127.0.0.1:8080"])
-def test_a_service_that_cannot_be_asked_is_an_error_after_the_deletions(
+def test_a_service_that_cannot_be_asked_is_an_error_after_all_deletions_but_one(
     s3: S3, bucket: str, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
-    """Otherwise the photo would stay missing for a while."""
-    s3_client(s3).put_object(Bucket=bucket, Key="prew/card/a.jpg", Body=b"x")
+    """Otherwise the photo would stay missing for a while; by the one that is left, the next try tells the caches."""
+    for preset in ("card", "square", "thumb"):
+        s3_client(s3).put_object(Bucket=bucket, Key=f"prew/{preset}/a.jpg", Body=b"x")
     monkeypatch.setenv("PREW_SERVICE_URL", url)
     with pytest.raises(cleaner.CleanerError, match=url.split(":", maxsplit=1)[0]):
         cleaner.handler(eventbridge_event(bucket, "photo/a.jpg"), None)
 
-    assert _keys(s3, bucket) == set()
+    assert _keys(s3, bucket) == {"prew/card/a.jpg"}
+
+
+class Service:
+    """What the cleaner asks the service, and how many previews there are at that time."""
+
+    def __init__(self, previews: Callable[[], int]) -> None:
+        self.previews = previews
+        self.seen: list[tuple[str, str, int]] = []
+        self.status = 204
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[str]:
+        service = self
+
+        class Handler(QuietHandler):
+            def answer(self) -> None:
+                service.seen.append((self.command, self.path, service.previews()))
+                self.send_response(service.status if self.command == "PUT" else 204)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            do_PUT = do_DELETE = answer
+
+        with serving_http(Handler) as server:
+            yield server.url
+
+
+@pytest.mark.parametrize(("metadata", "query"), [({"cache-tag": "photo-1,preset-card"}, ""), ({}, "?untagged=1")])
+@pytest.mark.parametrize("status", [204, 405])
+def test_the_service_is_asked_before_and_after_the_deletions(  # noqa: PLR0917 -- fixtures
+    s3: S3, bucket: str, monkeypatch: pytest.MonkeyPatch, metadata: dict[str, str], query: str, status: int
+) -> None:
+    """An earlier version, which knows no PUT, has no caches to tell."""
+    for preset in ("card", "thumb"):
+        s3_client(s3).put_object(Bucket=bucket, Key=f"prew/{preset}/a b.jpg", Body=b"x", Metadata=metadata)
+    service = Service(lambda: len(_keys(s3, bucket)))
+    service.status = status
+    with service.running() as url:
+        monkeypatch.setenv("PREW_SERVICE_URL", url)
+        for _ in range(2):
+            cleaner.handler(eventbridge_event(bucket, "photo/a b.jpg"), None)
+
+    noted, changed = ("PUT", f"/-/outdated/photo/a%20b.jpg{query}", 2), ("DELETE", "/-/results/photo/a%20b.jpg", 0)
+    assert service.seen == [noted, changed, changed]

@@ -38,6 +38,7 @@ async def _after_a_flight() -> str:
     all_metrics.redis_is(up=True)
     all_metrics.redis_has_evicted(0)
     all_metrics.polish.expect()
+    all_metrics.purges.expect(["nginx:nginx:8081"])
     all_metrics.expect({"card": preview().preset.fingerprint}, server_failures())
     known = FlightResult(Failure("corrupt", ""), Source.CACHED)
     all_metrics.completed(preview(), known, waiters=1, seconds=0.1)

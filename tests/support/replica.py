@@ -30,6 +30,7 @@ from prewmanager.previews.catalogue import Catalogue
 from prewmanager.previews.layout import Layout
 from prewmanager.previews.ports import PreviewStore
 from prewmanager.previews.variants import all_variants
+from prewmanager.purging.photos import ChangedPhotos
 from prewmanager.resizing.load import Load
 from prewmanager.resizing.photo_faults import FaultTimes
 from prewmanager.resizing.photos import PhotoFaultsResizer, Photos
@@ -181,6 +182,7 @@ class WebReplica(InMemoryReplica):
             traced_resizer=self.tracing.resizer,
         )
         self.s3, self.redis = FakeProbe(), FakeProbe()
+        self.changed: ChangedPhotos | None = None
         self._middlewares = [*middlewares, *self.tracing.middlewares]
 
     @contextlib.asynccontextmanager
@@ -195,6 +197,7 @@ class WebReplica(InMemoryReplica):
             required,
             {"redis": self.redis},
             middlewares=self._middlewares,
+            photos=self.changed,
         )
         async with TestServer(make_app(service)) as server, ClientSession() as session:
             assert server.runner is not None

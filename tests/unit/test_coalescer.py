@@ -83,10 +83,11 @@ class CachingStore(MemoryFlightStore):
     async def acquire(self, key: str, *, waits: bool = True) -> Lease | Completed | Held:
         return Completed(self.cached) if self.cached else await super().acquire(key, waits=waits)
 
-    async def evict(self, key: str, completed: Completed | None) -> None:  # noqa: ARG002 -- one flight
+    async def evict(self, key: str, completed: Completed | None) -> bool:  # noqa: ARG002 -- one flight
         assert completed is not None
         assert completed.outcome is self.cached
         self.cached = None
+        return True
 
 
 @pytest.mark.parametrize(("waiters", "answered"), [(1, 1), (2, 0), (600, 0)])

@@ -1,4 +1,8 @@
-"""Invalidates CloudFront's copies of previews, by path."""
+"""Invalidates CloudFront's copies of previews, by tag and by path.
+
+A tag is a path that begins with #: invalidation-by-tags.html of docs.aws.amazon.com/AmazonCloudFront/latest/
+DeveloperGuide. The distribution names the header of the tags, `x-amz-meta-cache-tag`, in its `CacheTagConfig`.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from prewmanager.adapters.aws.opening import sdk_client
 from prewmanager.errors import CacheUnavailable
+from prewmanager.purging.copies import Copies
 
 # CloudFront allows 3,000 paths in progress at once, 15 of them with a *; smaller requests leave room for others.
 MOST_PATHS = 1000
@@ -19,17 +24,26 @@ _CONNECT_S = 3
 
 
 class CloudFront:
-    """One distribution."""
+    """A `Cache`: one distribution. Each tag and each path is paid for."""
+
+    is_behind = False
+    is_billed = True
 
     def __init__(self, client: Any, distribution: str) -> None:
         """`client` is a `cloudfront_client`."""
         self._client = client
         self._distribution = distribution
+        self.name = f"cloudfront:{distribution}"
+
+    async def purge(self, copies: Copies) -> None:
+        """Invalidate by tag, and by path what may have none. Raises `CacheUnavailable`."""
+        tags = [f"#{tag}" for tag in copies.tags if tag not in copies.covered]
+        await self.invalidate([*tags, *copies.paths])
 
     async def invalidate(self, paths: Sequence[str]) -> None:
-        """Request the invalidation of percent-encoded paths, each of which may end with a *.
+        """Request the invalidation of percent-encoded paths, each of which may end with a *, and of tags after a #.
 
-        CloudFront completes it some minutes later. Raises `CacheUnavailable`.
+        CloudFront completes it some seconds later. Raises `CacheUnavailable`.
         """
         for start in range(0, len(paths), MOST_PATHS):
             items = list(paths[start : start + MOST_PATHS])

@@ -17,6 +17,7 @@ from prewmanager.adapters.aws.credentials import SdkCredentials
 from prewmanager.errors import PreviewGone, ReplicaFailed, StorageFailed
 from prewmanager.previews.inventory import ObjectHead
 from prewmanager.previews.outcome import Made
+from prewmanager_presets.tags import CACHE_TAG
 
 if TYPE_CHECKING:
     # obstore defines these for type checkers only.
@@ -137,7 +138,8 @@ class S3PreviewStore:
             return None
         made = _made(got.meta, got.attributes, None)
         fingerprint, source_etag = (got.attributes.get(name) for name in (_FINGERPRINT, _SOURCE_ETAG))
-        return ObjectHead(made, got.meta["last_modified"], fingerprint, source_etag, _POLISHED in got.attributes)
+        polished, tagged = (name in got.attributes for name in (_POLISHED, CACHE_TAG))
+        return ObjectHead(made, got.meta["last_modified"], fingerprint, source_etag, polished, tagged)
 
     async def exists(self, key: str) -> bool | None:
         """Whether there is an object under this key; None where S3 does not say, as to who may not read or list."""

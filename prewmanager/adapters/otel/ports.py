@@ -48,10 +48,10 @@ class TracedFlightStore:
         """Take part in a flight; this sends nothing."""
         return self._inner.watching(key)
 
-    async def evict(self, key: str, completed: Completed | None) -> None:
+    async def evict(self, key: str, completed: Completed | None) -> bool:
         """Evict an outcome whose preview is gone."""
         with _request(self._tracer, "redis evict", **_REDIS):
-            await self._inner.evict(key, completed)
+            return await self._inner.evict(key, completed)
 
     async def wait_for_change(self, key: str, timeout_s: float) -> None:
         """Wait for the process that has the lease."""

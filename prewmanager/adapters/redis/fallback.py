@@ -72,13 +72,12 @@ class FallbackFlightStore:
         """Wait in the store that last said that the lease is held."""
         await (self._shared if self._held.get(key) else self._alone).wait_for_change(key, timeout_s)
 
-    async def evict(self, key: str, completed: Completed | None) -> None:
-        """Evict an outcome from the store that it is in, or any from both."""
+    async def evict(self, key: str, completed: Completed | None) -> bool:
+        """Evict an outcome from the store that it is in, or any from both. Return whether there was one, or a lease."""
         if completed is None:
-            await self._alone.evict(key, None)
-            await self._shared.evict(key, None)
-        else:
-            await (self._shared if completed.version else self._alone).evict(key, completed)
+            alone = await self._alone.evict(key, None)
+            return await self._shared.evict(key, None) or alone
+        return await (self._shared if completed.version else self._alone).evict(key, completed)
 
 
 class FallbackQuota:

@@ -100,14 +100,17 @@ class RedisFlightStore:
         """Take part in a flight: notifications about it are recorded."""
         return self._notifications.expecting(self._prefix + key)
 
-    async def evict(self, key: str, completed: Completed | None) -> None:
+    async def evict(self, key: str, completed: Completed | None) -> bool:
         """Delete an outcome, if it is still this version; while Redis is away, its TTL does that.
 
-        Raises `FlightStoreUnavailable` where any version shall go: who asks for that tries again.
+        Return whether there was one, or a lease. Raises `FlightStoreUnavailable` where any version shall go: who asks
+        for that tries again.
         """
         version = completed.version if completed else b""
+        evicted: object = 0
         with _logged() if completed else contextlib.nullcontext():
-            await self._evict(self._prefix + key, version, failed="a result could not be evicted")
+            evicted = await self._evict(self._prefix + key, version, failed="a result could not be evicted")
+        return bool(evicted)
 
     async def wait_for_change(self, key: str, timeout_s: float) -> None:
         """Return when a notification about the flight came, after `timeout_s` at the latest."""

@@ -91,13 +91,13 @@ return 1
 """
 
 # Argument: how the value begins, which distinguishes a result from the next one under the same key; empty for any. Then
-# a lease stays, and is noted to be of an earlier photo.
+# a lease stays, and is noted to be of an earlier photo. Returns 1 where there was either.
 EVICT = """
 if ARGV[1] == '' then
   local token, ends = string.match(redis.call('GETRANGE', KEYS[1], 0, 63), '^blocked:(%x+):?0*(%d*)$')
   if token then
     redis.call('SET', KEYS[1], string.format('blocked:%s:00%s', token, ends), 'KEEPTTL')
-    return 0
+    return 1
   end
 elseif redis.call('GETRANGE', KEYS[1], 0, #ARGV[1] - 1) ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])
