@@ -16,6 +16,7 @@ import yaml
 from devstack.programs import find
 from prewmanager.errors import UnknownPreset, failure_classes
 from prewmanager.flights.result import FlightResult
+from prewmanager.polishing.fates import Fate
 from prewmanager.previews.outcome import Failure, Source
 from prewmanager.resizing.render import InvocationCost
 from prewmanager.telemetry.metrics import Metrics
@@ -69,7 +70,8 @@ def test_every_metric_exists(metrics_text: str, title: str, expr: str) -> None:
 
     assert metrics(expr), title
     assert metrics(expr) <= known | COUNTED_BY_OTHERS
-    assert matched(expr, "outcome") <= sources | failure_classes().keys()
+    fates = {fate.value for fate in Fate} if "prewmanager_polish_total" in metrics(expr) else set()
+    assert matched(expr, "outcome") <= sources | failure_classes().keys() | fates
     assert matched(expr, "source") <= sources | {UnknownPreset.__name__, "service"}
 
 
