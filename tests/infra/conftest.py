@@ -46,13 +46,16 @@ class Aws:
         with urlopen(request, timeout=10):  # noqa: S310 -- of this machine
             pass
 
-    def deploy(self, template: str, parameters: Mapping[str, str], *, outputs: bool = True) -> dict[str, str]:
+    def deploy(
+        self, template: str, parameters: Mapping[str, str], *, outputs: bool = True, stack: str = ""
+    ) -> dict[str, str]:
         """Deploy one of our templates with these parameters; return the physical ids by logical id.
 
+        The stack has the template's name unless another is given.
         moto skips unknown resources, but fails if an output refers to one: then pass `outputs=False`.
         """
         formation = self.client("cloudformation")
-        name = template.removesuffix(".yaml")
+        name = stack or template.removesuffix(".yaml")
         whole = (TEMPLATES / template).read_text()
         formation.create_stack(
             StackName=name,
@@ -60,8 +63,8 @@ class Aws:
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
             Capabilities=["CAPABILITY_IAM"],
         )
-        (stack,) = formation.describe_stacks(StackName=name)["Stacks"]
-        assert stack["StackStatus"] == "CREATE_COMPLETE"
+        (made,) = formation.describe_stacks(StackName=name)["Stacks"]
+        assert made["StackStatus"] == "CREATE_COMPLETE"
         resources = formation.list_stack_resources(StackName=name)["StackResourceSummaries"]
         names = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
         for role in (each for each in names if each.endswith("Role")):

@@ -94,7 +94,8 @@ def test_both_deployments_read_one_map_whose_name_changes_with_it(check: Check) 
     rendered = _rendered()
     for resource in rendered:
         check(resource)
-        assert resource["metadata"]["namespace"] == "previews"
+        name = "name" if resource["kind"] == "Namespace" else "namespace"
+        assert resource["metadata"][name] == "previews"
     (settings,) = (each for each in rendered if each["kind"] == "ConfigMap")
     pods = [each["spec"]["template"]["spec"] for each in rendered if each["kind"] == "Deployment"]
 

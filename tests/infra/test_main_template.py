@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.infra.conftest import BUCKET, TEMPLATES, Aws
+from tests.infra.conftest import BUCKET, PACKAGE, TEMPLATES, Aws
 
 Allowed = Callable[..., bool]
 Template = Callable[[str], dict[str, Any]]
@@ -84,10 +84,22 @@ def test_the_functions_are_as_the_service_expects(aws: Aws, resources: dict[str,
     assert configuration["Runtime"] == "python3.14"
     assert configuration["Handler"] == "lambda_resize.handler.handler"
     assert (configuration["Timeout"], configuration["MemorySize"]) == (10, 1769)
-    assert found["Concurrency"]["ReservedConcurrentExecutions"] == 50
+    assert "ReservedConcurrentExecutions" not in found.get("Concurrency", {})  # a new account has none to reserve
     cleaner = aws.client("lambda").get_function_configuration(FunctionName=resources["CleanerFunction"])
     assert cleaner["Handler"] == "lambda_resize.cleaner.handler"
     assert cleaner["Environment"]["Variables"] == {"PREW_SOURCE_PREFIX": "photo", "PREW_PREVIEW_PREFIX": "prew"}
+
+
+def test_concurrency_is_reserved_for_both_functions_where_it_is_asked_for(aws: Aws) -> None:
+    parameters = {"BucketName": BUCKET, "ReservedConcurrency": "50", **PACKAGE}
+    deployed = aws.deploy("prewmanager.yaml", parameters, stack="reserved")
+    functions = aws.client("lambda")
+    reserved = [
+        functions.get_function(FunctionName=deployed[each])["Concurrency"]["ReservedConcurrentExecutions"]
+        for each in ("ResizeFunction", "CleanerFunction")
+    ]
+
+    assert reserved == [50, 5]
 
 
 def test_eventbridge_may_invoke_the_cleaner_and_does_so_for_photos_alone(aws: Aws, resources: dict[str, str]) -> None:
