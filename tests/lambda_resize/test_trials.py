@@ -44,5 +44,6 @@ def test_the_test_images_of_others_get_a_preview_or_the_expected_failure() -> No
     except corpora.NoCorpora as error:
         pytest.skip(str(error))
     assert list(trials.failures(outcome)) == []
+    assert [error for error in outcome.errors.values() if "bytes of zeros" in error] == []
     assert outcome.count("preview") > 500
     assert outcome.peak_mb < 1000
