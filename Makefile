@@ -68,8 +68,8 @@ test-compose: install ## start docker-compose.yml on a Docker engine, and test i
 test-package: install ## run the functions' packages on Lambda's Python version: LAMBDA_PYTHON=/path/to/python3.14
 	PREW_TEST_LAMBDA_PYTHON="$(LAMBDA_PYTHON)" $(BIN)/python -m pytest tests/shipping $(ARGS)
 
-test-places: install ## have photos below other keys and at the bucket's root, with and without nginx's cache, by Lambda and by workers
-	PREW_TEST_PLACES=1 $(BIN)/python -m pytest tests/e2e/test_source_keys.py $(ARGS)
+test-places: install ## have photos below other keys, at the bucket's root and in a second source, with and without nginx's cache, by Lambda and by workers
+	PREW_TEST_PLACES=1 $(BIN)/python -m pytest tests/e2e/test_sources.py $(ARGS)
 
 test-infra: PROGRAMS := kubectl
 test-infra: install .venv/.installed-infra $(CHECKOV_STAMP) ## lint templates, manifests and Dockerfiles, deploy the templates to moto's server, and test the result

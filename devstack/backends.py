@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -130,10 +130,14 @@ _VOLUME_KEYS = ("WEED_JWT_SIGNING_KEY", "WEED_JWT_SIGNING_READ_KEY")
 
 @dataclass(frozen=True)
 class Events:
-    """SeaweedFS's webhook: it posts changes of objects whose keys begin with `keys` to `url` (`http://`)."""
+    """SeaweedFS's webhook: it posts changes of objects whose keys begin with `keys` to `url` (`http://`).
+
+    In `further_buckets`, too, whatever their keys.
+    """
 
     url: str
     keys: str = "photo/"
+    further_buckets: Sequence[str] = ()
 
 
 def start_redis(folder: Path, *, port: int | None = None, options: Sequence[str] = ()) -> Redis:
@@ -191,6 +195,14 @@ def start_s3(
     return s3
 
 
+def create_bucket(s3: S3, bucket: str) -> None:
+    """Create a further bucket if it is missing, which the same may read."""
+    another = replace(s3, bucket=bucket)
+    if not _bucket_is_there(another):
+        raise ProgramError(f"bucket {bucket} cannot be created")
+    let_read(another, referer=s3.keys.referer)
+
+
 def let_read(s3: S3Address, *beginnings: str, referer: str | None = None) -> None:
     """Let anybody who sends this `Referer`, None: anybody, read the objects whose keys begin so, or all."""
     names = [f"{beginning}*" for beginning in beginnings or ("",)]
@@ -212,8 +224,9 @@ def _notifications(folder: Path, bucket: str, events: Events | None) -> list[str
     configuration.mkdir(exist_ok=True)
     lines = ["[notification.webhook]", "enabled = false"]
     if events:
-        prefix = json.dumps(f"/buckets/{bucket}/{events.keys}")
-        lines = [lines[0], "enabled = true", f"endpoint = {json.dumps(events.url)}", f"path_prefixes = [{prefix}]"]
+        further = [f"/buckets/{each}/" for each in events.further_buckets]
+        prefixes = json.dumps([f"/buckets/{bucket}/{events.keys}", *further])
+        lines = [lines[0], "enabled = true", f"endpoint = {json.dumps(events.url)}", f"path_prefixes = {prefixes}"]
     lines += ["max_retries = 10", "backoff_seconds = 1", "max_backoff_seconds = 5", "workers = 1"]
     lines += ['event_types = ["create", "update", "delete"]']
     (configuration / "notification.toml").write_text("\n".join(lines) + "\n")

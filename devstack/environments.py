@@ -54,7 +54,8 @@ def function_environment(settings: LocalSettings, s3: S3, service_port: int) -> 
 
 def places(settings: LocalSettings) -> dict[str, str]:
     """Return the variables that say where photos and previews are."""
-    return {"PREW_SOURCE_KEYS": settings.source_keys or "/", "PREW_PREVIEW_PREFIX": settings.preview_prefix}
+    sources = {name: value for name, value in settings.environment.items() if name.startswith("PREW_SOURCES__")}
+    return {"PREW_SOURCE_KEYS": settings.source_keys or "/", "PREW_PREVIEW_PREFIX": settings.preview_prefix, **sources}
 
 
 def nginx_variables(settings: LocalSettings, s3: S3, service_ports: list[int], www: str) -> dict[str, str]:

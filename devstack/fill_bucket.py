@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +17,7 @@ import typer
 
 from devstack.backends import S3Address, let_read, s3_client
 from devstack.bucket import Bucket
-from devstack.local_settings import source_keys
+from devstack.local_settings import source_buckets, source_keys
 from devstack.photos import load_photos
 from devstack.programs import find
 
@@ -31,6 +32,10 @@ def main(
     _check_presets()
     _create(s3)
     let_read(s3, photos_at, f"{preview}/")  # but not list
+    for bucket in source_buckets(os.environ):
+        another = replace(s3, bucket=bucket)
+        _create(another)
+        let_read(another, source_keys(os.environ, bucket), f"{preview}/")
     loaded = load_photos(_photos(photos), s3, photos_at)
     print(f"{len(loaded.keys)} photos, {loaded.uploaded} of them new or changed", flush=True)
 

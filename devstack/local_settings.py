@@ -16,6 +16,7 @@ from dotenv import dotenv_values
 
 LOCAL_PREFIX = "PREW_LOCAL_"
 FUNCTION = "prew-resize"
+_BUCKET = re.compile(r"(PREW_SOURCES__\w+__)BUCKET")
 _DEFAULT_PORT = 8080
 _DEFAULT_REPLICAS = 2
 _LAST_PORT = 65_535
@@ -70,9 +71,19 @@ class LocalSettings:
         return float(self.environment.get("PREW_LAMBDA_TIMEOUT") or _DEFAULT_LAMBDA_TIMEOUT_S)
 
 
-def source_keys(environment: Mapping[str, str]) -> str:
-    """Return what photos' keys begin with: empty for the bucket's root, or with a slash at its end."""
-    segments = environment.get("PREW_SOURCE_KEYS", environment.get("PREW_SOURCE_PREFIX") or "photo").strip("/")
+def source_buckets(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what the variables of each further source begin with, by its bucket."""
+    found = ((name, _BUCKET.fullmatch(name.upper())) for name in environment)
+    return {environment[name]: is_bucket[1] for name, is_bucket in found if is_bucket and environment[name]}
+
+
+def source_keys(environment: Mapping[str, str], bucket: str = "") -> str:
+    """Return what photos' keys begin with: empty for the bucket's root, or with a slash at its end.
+
+    `bucket` may be that of a further source.
+    """
+    variable = f"{source_buckets(environment).get(bucket, 'PREW_SOURCE_')}KEYS"
+    segments = environment.get(variable, environment.get("PREW_SOURCE_PREFIX") or "photo").strip("/")
     return f"{segments}/" if segments else ""
 
 

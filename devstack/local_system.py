@@ -14,12 +14,12 @@ from typing import Self
 from rich.console import Console
 
 from devstack import edge
-from devstack.backends import S3, Events, S3Keys, start_redis, start_s3
+from devstack.backends import S3, Events, S3Keys, create_bucket, start_redis, start_s3
 from devstack.environments import BUCKET, nginx_variables, places, service_environment
 from devstack.far_s3 import COUNTS, Distance, start_far_s3
 from devstack.functions import CLEANER, start_functions, start_s3_events
 from devstack.lambda_server import Lambda
-from devstack.local_settings import LocalSettings, LocalSettingsError
+from devstack.local_settings import LocalSettings, LocalSettingsError, source_buckets
 from devstack.nginx_server import Nginx, start_nginx
 from devstack.photos import load_photos
 from devstack.programs import LOOPBACK, Program, answers, find, free_ports, is_ok
@@ -97,10 +97,14 @@ class LocalSystem:
         return redis.url
 
     def _start_s3(self, events_port: int | None) -> S3:
-        events = Events(f"http://{LOOPBACK}:{events_port}/", self._settings.source_keys) if events_port else None
+        further = tuple(source_buckets(self._settings.environment))
+        url = f"http://{LOOPBACK}:{events_port}/"
+        events = Events(url, self._settings.source_keys, further) if events_port else None
         s3 = start_s3(self._own_folder("s3"), bucket=BUCKET, events=events, keys=S3Keys.drawn())
         self._watch(s3.program)
-        self._say("s3", f"{s3.endpoint}/{s3.bucket}")
+        for bucket in further:
+            create_bucket(s3, bucket)
+        self._say("s3", " ".join([f"{s3.endpoint}/{s3.bucket}", *further]))
         return s3
 
     def _start_far_s3(self, s3: S3) -> tuple[S3, str]:

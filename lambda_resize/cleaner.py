@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, partial
 from http import HTTPStatus
@@ -28,6 +29,7 @@ from lambda_resize.settings import unset_empty_variables
 from prewmanager_presets.tags import CACHE_TAG
 
 _SERVICE_S = 12  # it tries each cache three times
+_BUCKET = re.compile(r"PREW_SOURCES__[A-Z0-9_]+__BUCKET")
 SOURCE_ETAG = "source-etag"  # as in `storage`, which is not imported because it loads obstore
 
 logger = logging.getLogger(__name__)
@@ -42,27 +44,31 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, object]:
     """Delete the outdated previews of an event's photo in every preset, including those of earlier settings.
 
     The event is EventBridge's, or SQS's with one of these as the body of each message. Reads `PREW_PREVIEW_BUCKET`
-    (default: the event's), `PREW_SOURCE_PREFIX`, `PREW_SOURCE_KEYS`, `PREW_PREVIEW_PREFIX` and `PREW_SERVICE_URL`, the
-    address of a replica or of all (default: the service is not asked). Raises `CleanerError`, after all presets.
+    (default: the event's), `PREW_SOURCE_PREFIX`, `PREW_SOURCE_KEYS`, `PREW_SOURCES__…`, `PREW_PREVIEW_PREFIX` and
+    `PREW_SERVICE_URL`, the address of a replica or of all (default: the service is not asked). Raises
+    `CleanerError`, after all presets.
     """
     if "Records" in event:
         handled = [handler(json.loads(record["body"]), context) for record in event["Records"]]
         return {"deleted": [key for each in handled for key in cast("list[str]", each["deleted"])]}
     detail = event["detail"]
-    photos = _source_keys()
+    bucket = detail["bucket"]["name"]
+    source = _source_of(bucket)
+    photos = _source_keys(source)
     key = detail["object"]["key"]
     # Below the bucket's root are the previews, too, and to delete one is an event.
     if not key.startswith(photos) or key.startswith(f"{_preview_prefix()}/"):
         return {"deleted": []}
-    bucket = os.environ.get("PREW_PREVIEW_BUCKET") or detail["bucket"]["name"]
+    previews = bucket if source else os.environ.get("PREW_PREVIEW_BUCKET") or bucket
     service = os.environ.get("PREW_SERVICE_URL")
-    outdated = _outdated(bucket, key.removeprefix(photos), partial(_photo_etag, event))
-    untold = _failure_of_note(service, key, outdated) if service and outdated else ""
+    outdated = _outdated(previews, key.removeprefix(photos), partial(_photo_etag, event))
+    untold = _failure_of_note(service, bucket if source else "", key, outdated) if service and outdated else ""
     # One stays for the next try, which tells by it that there is something to tell.
-    deleted, failures = _deleted(bucket, [*outdated.items()][1 if untold else 0 :])
+    deleted, failures = _deleted(previews, [*outdated.items()][1 if untold else 0 :])
     failures += [untold] if untold else []
     if service:
-        failures += filter(None, [_failure_of("DELETE", f"{service.rstrip('/')}/-/results/{quote(key)}")])
+        asked = f"{service.rstrip('/')}/-/results/{quote(key)}{f'?bucket={quote(bucket)}' if source else ''}"
+        failures += filter(None, [_failure_of("DELETE", asked)])
     entry = {"photo": key, "event": event["detail-type"], "deleted": deleted, "failures": failures}
     logger.info(json.dumps(entry, ensure_ascii=False))
     if failures:
@@ -70,9 +76,16 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, object]:
     return {"deleted": deleted}
 
 
-def _source_keys() -> str:
+def _source_of(bucket: str) -> str:
+    """Return what the variables of the source in this bucket begin with, such as `PREW_SOURCES__SHOP`; "": the main."""
+    found = (name for name, value in os.environ.items() if _BUCKET.fullmatch(name) and value == bucket)
+    return next(found, "").removesuffix("__BUCKET")
+
+
+def _source_keys(source: str) -> str:
     """Return what photos' keys begin with, empty for the bucket's root; as the service reads its variables."""
-    keys = os.environ.get("PREW_SOURCE_KEYS", os.environ.get("PREW_SOURCE_PREFIX") or "photo").strip("/")
+    variable = f"{source}__KEYS" if source else "PREW_SOURCE_KEYS"
+    keys = os.environ.get(variable, os.environ.get("PREW_SOURCE_PREFIX") or "photo").strip("/")
     return f"{keys}/" if keys else ""
 
 
@@ -109,11 +122,15 @@ def _deleted(bucket: str, outdated: Iterable[tuple[str, dict[str, Any]]]) -> tup
     return deleted, failures
 
 
-def _failure_of_note(service: str, key: str, outdated: Mapping[str, Mapping[str, Any]]) -> str:
-    """Tell the service which photo's previews will be deleted; return why that failed, or nothing."""
+def _failure_of_note(service: str, bucket: str, key: str, outdated: Mapping[str, Mapping[str, Any]]) -> str:
+    """Tell the service which photo's previews will be deleted; return why that failed, or nothing.
+
+    `bucket` is that of a further source.
+    """
     tagged = all(CACHE_TAG in each["Metadata"] for each in outdated.values())
-    query = "" if tagged else "?untagged=1"
-    return _failure_of("PUT", f"{service.rstrip('/')}/-/outdated/{quote(key)}{query}")
+    named = [f"bucket={quote(bucket)}"] if bucket else []
+    query = "&".join(named if tagged else [*named, "untagged=1"])
+    return _failure_of("PUT", f"{service.rstrip('/')}/-/outdated/{quote(key)}{query and f'?{query}'}")
 
 
 def _failure_of(method: str, url: str) -> str:

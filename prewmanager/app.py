@@ -16,18 +16,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 from aiohttp.typedefs import Middleware
 
-from prewmanager.adapters.aws.lambda_client import open_lambda_client
-from prewmanager.adapters.aws.lambda_resizer import LambdaResizer
 from prewmanager.adapters.aws.s3_store import S3PreviewStore, s3_store
-from prewmanager.adapters.http_limits import Limits
 from prewmanager.adapters.opening import OPENTELEMETRY, refusals
-from prewmanager.adapters.resize_http.resizer import open_http_resizer
-from prewmanager.config.environment import require_resize_packages
+from prewmanager.config.one_source import hosts_of_sources, settings_of
 from prewmanager.config.settings import Settings
 from prewmanager.flights.ability import Ability
 from prewmanager.flights.coalescer import Coalescer
@@ -44,17 +41,16 @@ from prewmanager.previews.catalogue import Catalogue
 from prewmanager.previews.ports import PreviewStore
 from prewmanager.purges import open_purger
 from prewmanager.purging.photos import ChangedPhotos
-from prewmanager.resizing.contract import ResizeContract
+from prewmanager.resizers import innermost_resizer, resizer_name, worker_pool
 from prewmanager.resizing.limits import ConcurrencyLimitedResizer, RateLimitedResizer, RetryingResizer
 from prewmanager.resizing.load import Load
 from prewmanager.resizing.photos import PhotoFaultsResizer, Photos
-from prewmanager.resizing.polish import Polisher
-from prewmanager.resizing.ports import CostMeter, Quota, Resizer
+from prewmanager.resizing.ports import Quota, Resizer
 from prewmanager.shared import Shared, opened_shared
 from prewmanager.sizes import flights_at_once, renderings_at_once
 from prewmanager.telemetry.metrics import Metrics
 from prewmanager.telemetry.tracing import NoTracing, Tracing
-from prewmanager.times import KEPT_BRIEFLY_S, UNWRITTEN_S, lifetimes, timing, unseen_s
+from prewmanager.times import KEPT_BRIEFLY_S, lifetimes, timing, unseen_s
 from prewmanager.web.app import Service
 from prewmanager.web.contact_sheet.photos import PhotoFinder
 from prewmanager.web.contact_sheet.reports import Replica
@@ -64,6 +60,9 @@ from prewmanager.web.hosts import own_names_only
 from prewmanager.web.ports import PreviewProvider, Probe
 from prewmanager_presets import Effort
 
+if TYPE_CHECKING:
+    from prewmanager.adapters.worker_pool import WorkerPool
+
 _RESULTS_IN_MEMORY = 64  # of the largest size at once; further ones are streamed from S3
 _log = structlog.get_logger(__name__)
 
@@ -72,28 +71,54 @@ class ReadyStore(PreviewStore, Probe, Protocol):
     """A store with a readiness probe."""
 
 
-class ReadyResizer(Resizer, Polisher, Probe, Protocol):
-    """A resizer with a readiness probe, which polishes too."""
+@dataclass(frozen=True)
+class _Common:
+    """What all sources of one process have together: its limits, its worker processes, and how it is observed."""
+
+    metrics: Metrics
+    tracing: Tracing
+    load: Load
+    memory: ResultMemory
+    effort: Effort | None
+    workers: WorkerPool | None
 
 
 @contextlib.asynccontextmanager
 async def running_service(
     settings: Settings, store: ReadyStore | None = None, *, effort: Effort | None = None
 ) -> AsyncIterator[Service]:
-    """Run the service with everything it needs; close the parts in reverse order, flights first.
+    """Run the service of all sources with everything it needs; close the parts in reverse order, flights first.
 
-    `store` replaces S3 as the store of the existence checks, `effort` the encoders' effort of all presets.
+    `store` replaces S3 as the main source's store of the existence checks, `effort` the encoders' effort of presets.
     """
     metrics = Metrics()
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(metrics.flush)
         tracing = await stack.enter_async_context(_tracing(settings))
+        load = Load(renderings_at_once(settings), on_change=metrics.load_is)
+        memory = ResultMemory(_RESULTS_IN_MEMORY * settings.max_result_bytes, metrics.results_hold)
+        workers = await stack.enter_async_context(worker_pool(settings))
+        common = _Common(metrics, tracing, load, memory, effort, workers)
+        main = await stack.enter_async_context(_running(settings, common, store))
+        sources = {}
+        for name in settings.sources:
+            of_source = replace(common, metrics=metrics.of(name))
+            sources[name] = await stack.enter_async_context(_running(settings_of(settings, name), of_source))
+        by_host = {host: sources[name] for host, name in hosts_of_sources(settings).items()}
+        yield replace(main, sources=sources, by_host=by_host)
+
+
+@contextlib.asynccontextmanager
+async def _running(settings: Settings, common: _Common, store: ReadyStore | None = None) -> AsyncIterator[Service]:
+    """Run the service of one source."""
+    metrics, tracing, load, effort = common.metrics, common.tracing, common.load, common.effort
+    async with contextlib.AsyncExitStack() as stack:
         shares_store = store is None and settings.redis_url is not None
         previews = _store(settings, settings.preview_bucket_name)
         store = store or previews
         traced = tracing.store(store)
-        load = Load(renderings_at_once(settings), on_change=metrics.load_is)
-        resizer = await stack.enter_async_context(innermost_resizer(settings, metrics.costs, effort=effort))
+        opened = innermost_resizer(settings, metrics.costs, effort=effort, workers=common.workers)
+        resizer = await stack.enter_async_context(opened)
         shared = await stack.enter_async_context(opened_shared(settings, metrics, tracing))
         photos = Photos(shared.photo_faults, _store(settings, settings.source_bucket))
         # What a command renders, nobody waits for.
@@ -117,11 +142,11 @@ async def running_service(
             # Without Redis nobody knows of a preview once it is rendered: the next request would be an invocation.
             finding=Finding(by_resizer=shares_store),
             unwritten=unwritten,
-            memory=ResultMemory(_RESULTS_IN_MEMORY * settings.max_result_bytes, metrics.results_hold),
+            memory=common.memory,
         )
         coalescer = _coalescer(parts, tracing, load, settings, catalogue)
         stack.push_async_callback(_end, coalescer, unwritten, grace_s=settings.shutdown_grace / 3)
-        required: dict[str, Probe] = {"s3": store, _resizer_name(settings): resizer}
+        required: dict[str, Probe] = {"s3": store, resizer_name(settings): resizer}
         await stack.enter_async_context(
             polishing(
                 later,
@@ -139,7 +164,20 @@ async def running_service(
         provider = KeptBriefly(provider, most_s=KEPT_BRIEFLY_S) if later else provider
         probes, site, around = shared.probes, settings.identity, _middlewares(settings, tracing)
         changed = ChangedPhotos(purger, shared.outdated, catalogue, again_s=settings.lock_ttl)
-        yield Service(catalogue, coalescer, provider, traced, metrics, required, probes, site, sheet, around, changed)
+        yield Service(
+            catalogue,
+            coalescer,
+            provider,
+            traced,
+            metrics,
+            required,
+            probes,
+            site,
+            sheet,
+            around,
+            changed,
+            bucket=settings.source_bucket,
+        )
 
 
 def _coalescer(parts: FlightParts, tracing: Tracing, load: Load, settings: Settings, catalogue: Catalogue) -> Coalescer:
@@ -157,7 +195,8 @@ def _watch(observer: FlightObserver, shared: Shared, settings: Settings) -> Flig
 
 
 def _middlewares(settings: Settings, tracing: Tracing) -> Sequence[Middleware]:
-    names = [own_names_only(settings.hosts.split())] if settings.hosts else []
+    own = [*settings.hosts.split(), *hosts_of_sources(settings)] if settings.hosts else []
+    names = [own_names_only(own)] if own else []
     return [*names, *tracing.middlewares]
 
 
@@ -182,64 +221,6 @@ def _store(settings: Settings, bucket_name: str) -> S3PreviewStore:
         timeout_s=settings.invoke_timeout / 3,
     )
     return S3PreviewStore(bucket, max_body_bytes=settings.max_result_bytes, unseen_s=unseen_s(settings))
-
-
-@contextlib.asynccontextmanager
-async def innermost_resizer(
-    settings: Settings, cost_meter: CostMeter, *, effort: Effort | None = None
-) -> AsyncIterator[ReadyResizer]:
-    """Open the resizer that renders: Lambda, or worker processes if no function is configured.
-
-    `effort`: of the encoders, whatever the presets say.
-    """
-    contract = ResizeContract(
-        source_bucket=settings.source_bucket,
-        preview_bucket=settings.preview_bucket_name,
-        layout=settings.layout,
-        cache_control=settings.cache_control,
-        thumbhash=settings.thumbhash,
-        max_result_bytes=settings.max_result_bytes,
-        unwritten_s=UNWRITTEN_S,
-        effort=effort,
-    )
-    limits = Limits(
-        connect_s=1, read_s=settings.invoke_timeout, connections=renderings_at_once(settings) + settings.polish
-    )
-    if settings.lambda_function is not None:
-        region, endpoint = settings.aws_region, settings.lambda_endpoint
-        opened = open_lambda_client(settings.lambda_function, region=region, endpoint_url=endpoint, limits=limits)
-        async with opened as client:
-            yield LambdaResizer(client, contract, cost_meter)
-    elif settings.resizer_url is not None:
-        token = settings.resizer_token.get_secret_value() if settings.resizer_token else ""
-        async with open_http_resizer(settings.resizer_url, contract, token=token, limits=limits) as server:
-            yield server
-    else:
-        async with _workers(settings, contract) as local:
-            yield local
-
-
-@contextlib.asynccontextmanager
-async def _workers(settings: Settings, contract: ResizeContract) -> AsyncIterator[ReadyResizer]:
-    require_workers(settings)
-    # Imported only here: the worker processes' dependencies are optional, and a service with Lambda needs none.
-    from prewmanager.adapters.local_resizer import LocalResizer  # noqa: PLC0415 -- see above
-    from prewmanager.adapters.worker_pool import WorkerPool  # noqa: PLC0415 -- see above
-
-    _log.warning("resizer.in_process", reason="PREW_LAMBDA_FUNCTION is not set", workers=settings.resize_workers)
-    pool = WorkerPool(workers=settings.resize_workers, timeout_s=settings.lambda_timeout)
-    async with contextlib.aclosing(LocalResizer(contract, pool)) as local:
-        yield local
-
-
-def _resizer_name(settings: Settings) -> str:
-    return "workers" if settings.has_workers else "lambda" if settings.lambda_function else "resize_server"
-
-
-def require_workers(settings: Settings) -> None:
-    """Raise `InvalidSettings` if previews are to be rendered by worker processes, and what these need is missing."""
-    if settings.has_workers:
-        require_resize_packages("PREW_LAMBDA_FUNCTION is not set", ", or set it to a function's name")
 
 
 async def _end(coalescer: Coalescer, unwritten: UnwrittenPreviews, *, grace_s: float) -> None:

@@ -18,7 +18,8 @@ import typer
 
 from prewmanager import __version__
 from prewmanager.commands.arguments import LIST_GB_SECOND_USD, ONE_CPU_MB, CostAssumptions, Selection
-from prewmanager.config.reading import ignored_settings, read_settings
+from prewmanager.config.one_source import read_settings_of
+from prewmanager.config.reading import ignored_settings
 from prewmanager.config.settings import LogLevel, Settings
 from prewmanager.errors import InvalidSettings, PrewError
 from prewmanager_presets import Effort
@@ -36,6 +37,9 @@ Concurrency = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="Pr
 EffortOption = Annotated[Effort, typer.Option("--effort", help="The encoders' effort, whatever the presets say.")]
 Exact = Annotated[
     bool, typer.Option("--exact", help="A preset's name selects only the variant of that name, not all variants.")
+]
+Source = Annotated[
+    str, typer.Option("--source", metavar="NAME", help="One of PREW_SOURCES; without it, the main source.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 AsLines = Annotated[
@@ -80,8 +84,8 @@ def serve(
             folder = exits.enter_context(tempfile.TemporaryDirectory(prefix="prewmanager-"))
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         # Imported here, so that the other commands start at once.
-        from prewmanager.app import require_workers  # noqa: PLC0415 -- see above
         from prewmanager.listening import listen  # noqa: PLC0415 -- see above
+        from prewmanager.resizers import require_workers  # noqa: PLC0415 -- see above
         from prewmanager.server import log_ignored, run  # noqa: PLC0415 -- see above
 
         log_ignored(settings.log_level, ignored_settings())
@@ -146,14 +150,14 @@ def presets(as_json: AsJson = False) -> None:
 
 
 @app.command(epilog="Example:\nprewmanager stats --json")
-def stats(as_json: AsJson = False) -> None:
+def stats(source: Source = "", as_json: AsJson = False) -> None:
     """Show what is stored for each preset and variant: previews, bytes, the oldest and the newest.
 
     Variants that are stored but no longer configured are shown as unknown.
     """
     from prewmanager.commands import stats as command  # noqa: PLC0415 -- so that the other commands start at once
 
-    _end(command.run(_settings(), as_json=as_json))
+    _end(command.run(_settings(source), as_json=as_json))
 
 
 @app.command(
@@ -179,6 +183,7 @@ def purge(  # noqa: PLR0917 -- options of the command line
         Path | None, typer.Option(help="Also purge the cache of this machine's nginx, in this folder.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Delete; otherwise only count.")] = False,
+    source: Source = "",
     as_json: AsJson = False,
 ) -> None:
     """Delete previews and their cached results; the next request renders each again. Photos are never touched.
@@ -198,7 +203,7 @@ def purge(  # noqa: PLR0917 -- options of the command line
         nginx_cache=nginx_cache,
         former_prefix=former_prefix,
     )
-    _end(command.run(_settings(), asked, yes=yes, as_json=as_json))
+    _end(command.run(_settings(source), asked, yes=yes, as_json=as_json))
 
 
 @app.command(
@@ -223,6 +228,7 @@ def warm(  # noqa: PLR0917 -- options of the command line
             min=0, metavar="USD", help="Price of a GB-second; the default is AWS's list price for x86 in us-east-1."
         ),
     ] = LIST_GB_SECOND_USD,
+    source: Source = "",
     as_json: AsLines = False,
 ) -> None:
     """Render missing previews in all variants of the named presets, or of all presets.
@@ -235,7 +241,7 @@ def warm(  # noqa: PLR0917 -- options of the command line
 
     assumed = CostAssumptions(seconds, memory_mb, gb_second_usd)
     work = command.run(
-        _settings(),
+        _settings(source),
         Selection(presets or (), prefix, exact=exact),
         concurrency=concurrency,
         effort=effort,
@@ -256,6 +262,7 @@ def stale(  # noqa: PLR0917 -- options of the command line
     ] = False,
     concurrency: Concurrency = 16,
     effort: EffortOption = "small",
+    source: Source = "",
     as_json: AsLines = False,
 ) -> None:
     """Find previews whose preset has changed, or whose photo has changed or is gone.
@@ -266,7 +273,7 @@ def stale(  # noqa: PLR0917 -- options of the command line
     from prewmanager.commands import stale as command  # noqa: PLC0415 -- so that the other commands start at once
 
     asked = Selection(presets or (), prefix, exact=exact)
-    work = command.run(_settings(), asked, fix=fix, concurrency=concurrency, effort=effort, as_json=as_json)
+    work = command.run(_settings(source), asked, fix=fix, concurrency=concurrency, effort=effort, as_json=as_json)
     _end(work)
 
 
@@ -291,6 +298,7 @@ def sign(  # noqa: PLR0917 -- options of the command line
     ] = None,
     key: Annotated[str, typer.Option(help="The id of the key to sign with; without it, the file's first.")] = "",
     url: Annotated[str, typer.Option(help="nginx's address as clients see it, to be put before each path.")] = "",
+    source: Source = "",
     as_json: AsJson = False,
 ) -> None:
     """Print signed addresses for photos or previews that PREW_NGINX_SIGNED closes.
@@ -303,7 +311,7 @@ def sign(  # noqa: PLR0917 -- options of the command line
 
     asked = command.SignRequest(tuple(photos), tuple(preset or ()), keys_file, key, lasts, expires, url)
     try:
-        command.show(_settings(), asked, as_json=as_json)
+        command.show(_settings(source), asked, as_json=as_json)
     except InvalidSettings as error:
         _stop(error)
 
@@ -315,6 +323,7 @@ def doctor(
         list[str] | None, typer.Option(help="A replica's own address, host:port; repeat the option for each replica.")
     ] = None,
     photo: Annotated[str, typer.Option(help="The key of the photo to render; without it, one of those listed.")] = "",
+    source: Source = "",
     as_json: AsJson = False,
 ) -> None:
     """Check everything that the service needs, and report what is wrong and how to fix it.
@@ -326,7 +335,7 @@ def doctor(
     """
     from prewmanager.commands import doctor as command  # noqa: PLC0415 -- so that the other commands start at once
 
-    _end(command.run(url, replica or (), photo, as_json=as_json))
+    _end(command.run(url, replica or (), photo, source, as_json=as_json))
 
 
 def _end(command: Coroutine[Any, Any, int]) -> NoReturn:
@@ -351,9 +360,9 @@ async def _until_terminated(command: Coroutine[Any, Any, int]) -> int:
     return await task
 
 
-def _settings(*, warn: bool = True) -> Settings:
+def _settings(source: str = "", *, warn: bool = True) -> Settings:
     try:
-        settings = read_settings()
+        settings = read_settings_of(source)
     except InvalidSettings as error:
         _stop(error)
     for line in ignored_settings() if warn else ():

@@ -42,7 +42,7 @@ async def _opened(
 ) -> Cache:
     if cache.kind == "nginx":
         host, _, port = cache.id.rpartition(":")
-        return Nginx(http, host.strip("[]"), int(port))
+        return Nginx(http, host.strip("[]"), int(port), settings.source_bucket if settings.source else "")
     if cache.kind == "cloudflare" and settings.cloudflare_token:
         token = settings.cloudflare_token.get_secret_value()
         return Cloudflare(http, cache.id, token=token, url=settings.cloudflare_url)

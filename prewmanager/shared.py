@@ -111,7 +111,7 @@ def polish_queue(settings: Settings, redis: Redis | RedisCluster) -> RedisPolish
 
 
 def _polish(settings: Settings, redis: Redis | RedisCluster) -> SharedPolish:
-    rate = RedisQuota(redis, f"{settings.namespace}/polish", settings.max_polishes_per_second, 1)
+    rate = RedisQuota(redis, f"{settings.quota_name}/polish", settings.max_polishes_per_second, 1)
     return SharedPolish(polish_queue(settings, redis), rate)
 
 
@@ -120,7 +120,7 @@ def _quota(settings: Settings, redis: Redis | RedisCluster | None) -> Quota | No
     if rate is None:
         return None
     alone = MemoryQuota(rate, burst)
-    return FallbackQuota(RedisQuota(redis, settings.namespace, rate, burst), alone) if redis else alone
+    return FallbackQuota(RedisQuota(redis, settings.quota_name, rate, burst), alone) if redis else alone
 
 
 def _redis_store(

@@ -1,6 +1,7 @@
 """`python -m devstack.s3_events`: receives SeaweedFS's webhook and invokes a function.
 
-It reads `PREW_SOURCE_PREFIX`, `PREW_SOURCE_KEYS` and `PREW_PREVIEW_PREFIX`: the function hears of photos alone.
+It reads `PREW_SOURCE_PREFIX`, `PREW_SOURCE_KEYS`, `PREW_SOURCES__…` and `PREW_PREVIEW_PREFIX`: the function hears of
+photos alone.
 """
 
 from __future__ import annotations
@@ -72,7 +73,8 @@ async def _handle(request: web.Request) -> web.Response:
 
 def _is_of_photo(event: dict[str, Any]) -> bool:
     key, previews = event["detail"]["object"]["key"], os.environ.get("PREW_PREVIEW_PREFIX") or "prew"
-    return key.startswith(source_keys(os.environ)) and not key.startswith(f"{previews}/")
+    photos = source_keys(os.environ, event["detail"]["bucket"]["name"])
+    return key.startswith(photos) and not key.startswith(f"{previews}/")
 
 
 async def _invoke(app: web.Application, event: dict[str, Any]) -> bool:

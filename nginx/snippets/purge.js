@@ -8,6 +8,7 @@ import fs from 'fs';
 
 const FILE = /^[0-9a-f]{32}$/;
 const MOST_BYTES = 4096; // nginx's own header has some 350, a key 1,024
+const BUCKET = /^[A-Za-z0-9._-]{1,255}$/;
 const KEY = '\nKEY: ';
 
 function remove(path) {
@@ -92,7 +93,8 @@ function isList(value) {
 function asked(r) {
     try {
         const found = JSON.parse(r.requestText);
-        return isList(found.keys) && isList(found.starts) ? found : null;
+        const bucket = found.bucket === undefined || BUCKET.test(found.bucket);
+        return isList(found.keys) && isList(found.starts) && bucket ? found : null;
     } catch (e) {
         return null;
     }
@@ -105,7 +107,9 @@ async function purge(r) {
         return;
     }
     const folder = r.variables.prew_cache_folder;
-    const key = (each) => r.variables.prew_cache_bucket_path + '/' + each;
+    // That of a further source, or the main one's.
+    const bucketPath = body.bucket ? '/' + body.bucket : r.variables.prew_cache_bucket_path;
+    const key = (each) => bucketPath + '/' + each;
     let count = 0;
     body.keys.forEach((each) => {
         count += remove(place(folder, key(each)));

@@ -57,7 +57,10 @@ function secondsLeft(r) {
     if (!key) {
         return '0';
     }
-    const text = ['prewmanager', found[1], found[2], what].join('\n');
+    // The same key is another object in each source; the main one has no name.
+    const source = r.variables.prew_signed_source;
+    const domain = source ? 'prewmanager ' + source : 'prewmanager';
+    const text = [domain, found[1], found[2], what].join('\n');
     const expected = crypto.createHmac('sha256', key).update(text).digest();
     return equal(expected, Buffer.from(found[4], 'base64url')) ? String(left) : '0';
 }

@@ -14,7 +14,6 @@ import typer
 
 from prewmanager.adapters.aws.s3_inventory import S3Inventory, s3_client
 from prewmanager.adapters.aws.s3_permissions import S3Permissions
-from prewmanager.app import innermost_resizer
 from prewmanager.commands.checks import Finding, State, credentials_fix, failed, ok, skipped
 from prewmanager.commands.checks.balance import check_balance
 from prewmanager.commands.checks.bucket import (
@@ -32,20 +31,22 @@ from prewmanager.commands.checks.replicas import check_replicas
 from prewmanager.commands.checks.request_path import check_port, check_request_path
 from prewmanager.commands.output import print_json, print_table
 from prewmanager.commands.site import object_reader
-from prewmanager.config.reading import ignored_settings, read_settings
+from prewmanager.config.one_source import read_settings_of
+from prewmanager.config.reading import ignored_settings
 from prewmanager.config.settings import Settings
 from prewmanager.errors import InvalidKey, InvalidSettings, PrewError
 from prewmanager.previews.layout import Layout
+from prewmanager.resizers import innermost_resizer
 from prewmanager.telemetry.metrics import Metrics
 
 
-async def run(url: str, replicas: Sequence[str], photo: str, *, as_json: bool) -> int:
+async def run(url: str, replicas: Sequence[str], photo: str, source: str = "", *, as_json: bool) -> int:
     """Run the command and return its exit code, 1 if a check failed.
 
     Raises `typer.BadParameter` if `photo` is not empty and no photo's key.
     """
     try:
-        settings = read_settings()
+        settings = read_settings_of(source)
         if photo:
             _check_photo(settings.layout, photo)
         findings = [ok("settings", f"presets: {', '.join(settings.presets)}")]

@@ -70,7 +70,10 @@ def _signed(settings: Settings, photo: str, preset: str, by: _By) -> Signed:
     try:
         name = layout.name_of(photo)
         signed_key = layout.preview_key(preset, name) if preset else layout.path_key(photo)
-        path, query = path_of(signed_key), signed_query(signed_key, by.expires, by.key, settings.preview_prefix)
+        path, query = (
+            path_of(signed_key),
+            signed_query(signed_key, by.expires, by.key, settings.preview_prefix, settings.source),
+        )
     except InvalidKey as error:
         raise InvalidSettings([f"{photo}: {error}"]) from None
     return Signed(photo, preset, path, query, f"{by.base}{path}?{query}", by.expires, by.key.id)

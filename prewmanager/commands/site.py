@@ -83,6 +83,7 @@ def settings_for_rendering(settings: Settings, at_once: int) -> Settings:
     """
     invocations = max(settings.max_invocations, at_once)
     changed = {
+        "sources": {},  # the others
         "answer_first": False,
         "max_result_bytes": 0,
         "max_invocations": invocations,

@@ -13,7 +13,6 @@ from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
 from typing import Literal, NamedTuple
 
-from prewmanager.app import require_workers
 from prewmanager.commands.arguments import Selection
 from prewmanager.commands.caches import Changed, purge_all
 from prewmanager.commands.concurrency import for_each
@@ -38,6 +37,7 @@ from prewmanager.errors import StorageFailed
 from prewmanager.previews.catalogue import Catalogue
 from prewmanager.previews.outcome import Failure
 from prewmanager.previews.ports import ObjectReader
+from prewmanager.resizers import require_workers
 from prewmanager_presets import Effort
 
 

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Literal, NamedTuple
 
-from prewmanager.app import require_workers, running_service
+from prewmanager.app import running_service
 from prewmanager.commands.arguments import LIST_REQUEST_USD, CostAssumptions, Selection
 from prewmanager.commands.concurrency import for_each
 from prewmanager.commands.listings import Order, in_listing_order
@@ -38,6 +38,7 @@ from prewmanager.commands.site import (
 )
 from prewmanager.config.settings import Settings
 from prewmanager.previews.catalogue import Preview
+from prewmanager.resizers import require_workers
 from prewmanager_presets import Effort
 
 _MB_IN_GB = 1024

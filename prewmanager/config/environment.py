@@ -15,6 +15,7 @@ _SERVICE_LINK = re.compile(
 )
 _SERVICE_LINK_PORT = re.compile(r"PREW(_[A-Z0-9_]+)?_PORT")
 _SERVICE_LINK_ADDRESS = re.compile(r"(tcp|udp|sctp)://\S+")
+_SOURCE_KEYS = re.compile(r"PREW_SOURCE_KEYS|PREW_SOURCES__\w+__KEYS")
 _ENDPOINT = "AWS_ENDPOINT_URL"
 _COLLECTOR = ("http://collector:4318; unset: no traces", "OTEL_EXPORTER_OTLP_HEADERS")
 # An example, and where credentials stand.
@@ -35,7 +36,7 @@ def meaningless(environ: Mapping[str, str]) -> list[str]:
 
 def at_root(environ: Mapping[str, str]) -> list[str]:
     """Return the variables that name the bucket's root by being set and empty; any other empty one is unset."""
-    return [name for name, value in environ.items() if name.upper() == "PREW_SOURCE_KEYS" and not value]
+    return [name for name, value in environ.items() if _SOURCE_KEYS.fullmatch(name.upper()) and not value]
 
 
 def is_installed(module: str) -> bool:

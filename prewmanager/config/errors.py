@@ -10,6 +10,7 @@ from pydantic import AliasChoices, BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from prewmanager.config.sources import SourceSettings
 from prewmanager_presets import Preset, definitions
 
 PREFIX = "PREW_"
@@ -79,13 +80,16 @@ def _reason(details: ErrorDetails) -> str:
     if kind == "missing":
         return "is required and not set"
     if kind == "extra_forbidden":
+        if details["loc"][0] == "sources":
+            return "unknown field of a source; the fields are " + ", ".join(SourceSettings.model_fields)
         return "unknown preset field; the fields are " + ", ".join(definitions(Preset))
     if kind == "value_error":
         return str(details["ctx"]["error"])
     if details["loc"] and details["loc"][-1] == "[key]":
+        kind = str(details["loc"][0]).removesuffix("s")
         return (
-            f"{given!r} is not a valid preset name: use lower-case letters, digits and single underscores, "
-            "beginning with a letter, at most 32 characters"
+            f"{given!r} is not a valid {kind} name: use lower-case letters, digits and "
+            "single underscores, beginning with a letter, at most 32 characters"
         )
     message = details["msg"].replace("Input should", "should")
     # Nothing but a number is repeated: any other value may be a password that is in the wrong variable.

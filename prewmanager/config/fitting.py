@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from prewmanager.config.errors import too_long, too_short
+from prewmanager.config.names import region_of
 from prewmanager.config.purges import misfit_of_purges
+from prewmanager.config.sources import misfit_of_sources
 
 if TYPE_CHECKING:
     from prewmanager.config.settings import Settings
@@ -16,14 +18,41 @@ def misfit_of(settings: Settings) -> str | None:
     if settings.source_prefix == settings.preview_prefix:
         prefix = settings.preview_prefix
         return f"PREW_PREVIEW_PREFIX={prefix} must differ from PREW_SOURCE_PREFIX: change one"
-    if settings.layout.photos.startswith(settings.layout.previews):
+    if settings.layout.overlaps:
         return (
             f"PREW_SOURCE_KEYS={settings.layout.photos}: there are the previews, of PREW_PREVIEW_PREFIX: move the "
             "photos, or change that prefix"
         )
     if settings.polish and settings.redis_url is None:
         return "PREW_POLISH=true needs PREW_REDIS_URL, where previews wait to be polished: set that, or unset this"
-    return misfit_of_purges(settings) or _misfit_of_times(settings)
+    return (
+        _misfit_of_region(settings)
+        or _misfit_of_companions(settings)
+        or misfit_of_sources(settings)
+        or misfit_of_purges(settings)
+        or _misfit_of_times(settings)
+    )
+
+
+def _misfit_of_region(settings: Settings) -> str | None:
+    region = region_of(settings.lambda_function or "")
+    if region and settings.lambda_endpoint is None and region != settings.aws_region:
+        return (
+            f"PREW_LAMBDA_FUNCTION is in {region}, but AWS_REGION is {settings.aws_region}: set AWS_REGION={region}, "
+            "or name a function in that region"
+        )
+    return None
+
+
+def _misfit_of_companions(settings: Settings) -> str | None:
+    for name, preset in settings.presets.items():
+        others = settings.presets.keys() - {name}
+        for place in [place for place, each in enumerate(preset.companions, 1) if each not in others]:
+            return (
+                f"PREW_PRESETS__{name.upper()}__COMPANIONS: name {place} is not another preset; the others are: "
+                f"{', '.join(sorted(others)) or 'none'}"
+            )
+    return None
 
 
 def _misfit_of_times(settings: Settings) -> str | None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pydantic import ValidatorFunctionWrapHandler
 
 # A double underscore separates the parts of a variable's name (PREW_PRESETS__CARD__WIDTH), so no name may contain one.
-_NAME_PATTERN = r"^[a-z](_?[a-z0-9])*_?$"
+NAME_PATTERN = r"^[a-z](_?[a-z0-9])*_?$"
 
 
 def _densities(value: object) -> object:
@@ -109,7 +109,7 @@ def without_unknown_fields(presets: object) -> object:
     }
 
 
-PresetName = Annotated[str, StringConstraints(pattern=_NAME_PATTERN, max_length=32)]
+PresetName = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=32)]
 if TYPE_CHECKING:
     ParsedPreset = Preset
 else:

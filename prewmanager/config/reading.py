@@ -34,7 +34,8 @@ def read_settings() -> Settings:
         except ValidationError as error:
             lines = explain(error, os.environ, Settings)
         except SettingsError as error:
-            lines = [f"PREW_PRESETS: is not valid JSON: {error.__cause__}"]
+            variable = "PREW_SOURCES" if '"sources"' in str(error) else "PREW_PRESETS"
+            lines = [f"{variable}: is not valid JSON: {error.__cause__}"]
     raise InvalidSettings(lines)
 
 

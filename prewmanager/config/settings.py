@@ -36,10 +36,10 @@ from prewmanager.config.names import (
     SourceKeys,
     namespace_of,
     one_resizer,
-    region_of,
 )
 from prewmanager.config.presets import ParsedPreset, PresetName, without_unknown_fields
 from prewmanager.config.purges import Purges
+from prewmanager.config.sources import SourceName, SourceSettings
 from prewmanager.previews.layout import Layout
 from prewmanager.previews.variants import all_variants
 from prewmanager.redis_address import parse
@@ -85,6 +85,11 @@ class Settings(BaseSettings):
         None,
         description="what photos' keys begin with, such as `wp-content/uploads/`; set and empty, or `/`: the bucket's "
         "root. Unset: `PREW_SOURCE_PREFIX`",
+    )
+    sources: dict[SourceName, SourceSettings] = Field(
+        {},
+        description="further sources, each by the host of requests: `PREW_SOURCES__SHOP__BUCKET` and `…__HOSTS`, and "
+        "where wanted `…__KEYS` and `…__PRESETS`",
     )
     preview_prefix: Prefix = Field("prew", description="first path segment of previews")
     cache_control: str = Field("public, max-age=31536000", description="`Cache-Control` of stored previews")
@@ -252,31 +257,20 @@ class Settings(BaseSettings):
             raise ValueError(too_long(self, most, "must not be more than", "max_flights"))
         return self
 
-    @model_validator(mode="after")
-    def _is_in_the_region(self) -> Settings:
-        region = region_of(self.lambda_function or "")
-        if region and self.lambda_endpoint is None and region != self.aws_region:
-            raise ValueError(
-                f"PREW_LAMBDA_FUNCTION is in {region}, but AWS_REGION is {self.aws_region}: set AWS_REGION={region}, "
-                "or name a function in that region"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _companions_are_presets(self) -> Settings:
-        for name, preset in self.presets.items():
-            others = self.presets.keys() - {name}
-            for place in [place for place, each in enumerate(preset.companions, 1) if each not in others]:
-                raise ValueError(
-                    f"PREW_PRESETS__{name.upper()}__COMPANIONS: name {place} is not another preset; the others are: "
-                    f"{', '.join(sorted(others)) or 'none'}"
-                )
-        return self
-
     @cached_property
     def variants(self) -> dict[str, Preset]:
         """All variants that a path can request, by name: each preset, with its formats and densities."""
         return all_variants(self.presets)
+
+    @property
+    def source(self) -> str:
+        """The name of the source that these settings are of; empty for the main one."""
+        return ""
+
+    @property
+    def quota_name(self) -> str:
+        """What separates this service's rate limit in Redis from those of others."""
+        return self.namespace
 
     @property
     def layout(self) -> Layout:

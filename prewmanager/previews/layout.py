@@ -39,6 +39,11 @@ class Layout:
         """What previews' keys begin with, with a slash at its end."""
         return f"{self.preview_prefix}/"
 
+    @property
+    def overlaps(self) -> bool:
+        """Whether all photos would be below the previews' prefix."""
+        return self.photos.startswith(self.previews)
+
     def previews_in(self, preset_name: str) -> str:
         """Return what the keys of one preset's or variant's previews begin with, with a slash at its end."""
         return f"{self.preview_prefix}/{preset_name}/"

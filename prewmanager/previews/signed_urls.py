@@ -62,11 +62,11 @@ def path_of(key: str) -> str:
     return path
 
 
-def signed_query(key: str, expires: int, signing_key: SigningKey, preview_prefix: str) -> str:
+def signed_query(key: str, expires: int, signing_key: SigningKey, preview_prefix: str, source: str = "") -> str:
     """Return the query that opens the object with this key until `expires`, in Unix seconds.
 
     A key with a slash at its end is a prefix: its query opens every object whose key begins so. A preset's signature is
-    that of all its variants. Raises `InvalidKey` if no request can name the key.
+    that of all its variants. `source` "" is the main one. Raises `InvalidKey` if no request can name the key.
     """
     path_of(key)
     if not FIRST_EXPIRY <= expires <= LAST_EXPIRY:
@@ -75,7 +75,8 @@ def signed_query(key: str, expires: int, signing_key: SigningKey, preview_prefix
     if segments > MAX_SEGMENTS:
         raise InvalidKey(f"a signed prefix has at most {MAX_SEGMENTS} segments")
     scope, parameter = ("prefix", f"&p={segments}") if segments else ("key", "")
-    text = f"{_DOMAIN}\n{expires}\n{signing_key.id}\n{scope}\n{_subject(key, preview_prefix)}"
+    domain = f"{_DOMAIN} {source}" if source else _DOMAIN
+    text = f"{domain}\n{expires}\n{signing_key.id}\n{scope}\n{_subject(key, preview_prefix)}"
     digest = hmac.digest(signing_key.secret.encode(), text.encode(), hashlib.sha256)
     signature = base64.urlsafe_b64encode(digest).decode().rstrip("=")
     return f"e={expires}&k={signing_key.id}{parameter}&s={signature}"

@@ -5,7 +5,10 @@ Prices are left to the dashboard: they differ by region and change. docs/observa
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from copy import copy
 from functools import lru_cache
+from typing import Self
 
 from prometheus_client import CollectorRegistry, Counter
 
@@ -42,9 +45,18 @@ class CostMetrics:
             registry=registry,
         )
         # Looking up a labelled counter takes longer than counting.
-        self._invocations = lru_cache(maxsize=1024)(invocations.labels)
-        self._gb_seconds = lru_cache(maxsize=1024)(gb_seconds.labels)
-        self._stored = lru_cache(maxsize=1024)(stored.labels)
+        self._invocations: Callable[[str], Counter] = lru_cache(maxsize=1024)(invocations.labels)
+        self._gb_seconds: Callable[[str], Counter] = lru_cache(maxsize=1024)(gb_seconds.labels)
+        self._stored: Callable[[str], Counter] = lru_cache(maxsize=1024)(stored.labels)
+
+    def of(self, source: str) -> Self:
+        """Return the same counters for the presets of a source, `source/preset`."""
+        other = copy(self)
+        invocations, gb_seconds, stored = self._invocations, self._gb_seconds, self._stored
+        other._invocations = lambda preset: invocations(f"{source}/{preset}")  # noqa: SLF001 -- a copy of this one
+        other._gb_seconds = lambda preset: gb_seconds(f"{source}/{preset}")  # noqa: SLF001 -- a copy of this one
+        other._stored = lambda preset: stored(f"{source}/{preset}")  # noqa: SLF001 -- a copy of this one
+        return other
 
     def invoked(self, preset: str, cost: InvocationCost) -> None:
         """Count one invocation for this preset."""

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from copy import copy
 from functools import lru_cache, partial
+from typing import Self
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -66,39 +68,50 @@ class FlightMetrics:
         refused = "Requests that got no flight, since PREW_MAX_FLIGHTS were in flight"
         self._refusals = counter("prewmanager_refused_requests", refused)
         self.defects = counter("prewmanager_defects", "Requests and flights that met a defect of the service")
+        self._source = ""
         self._refused = 0
         self._refusals_logged = float("-inf")
+
+    def of(self, source: str) -> Self:
+        """Return the same metrics for the presets of a source, `source/preset`; log lines name it likewise."""
+        other = copy(self)
+        other._source = f"{source}/"  # noqa: SLF001 -- a copy of this one
+        return other
 
     def expect(self, presets: Iterable[str]) -> None:
         """Create what alerts count, at 0: Prometheus sees no increase in a series that begins with 1."""
         for preset in presets:
             for outcome in ALARMED:
-                self._flights(preset, outcome)
+                self._flights(f"{self._source}{preset}", outcome)
 
     def completed(self, preview: Preview, result: FlightResult, seconds: float) -> None:
         """Count and log a flight, and the time of each of its steps."""
         failure = result.outcome if isinstance(result.outcome, Failure) else None
         if failure is not None and result.source is Source.CACHED:
             self._count(self._cached_failures(failure.kind).inc)
-            _log.debug("flight.cached", key=preview.preview_key, outcome=failure.kind)
+            _log.debug("flight.cached", key=self._key(preview), outcome=failure.kind)
             return
         is_own = failure is not None and result.source is not Source.JOINED
-        self._count(self._flights(preview.preset_name, failure.kind if failure and is_own else result.source.value).inc)
+        preset = f"{self._source}{preview.preset_name}"
+        self._count(self._flights(preset, failure.kind if failure and is_own else result.source.value).inc)
         if failure is None or failure.kind in _OURS:
             # Photos that are missing are found so at once; they would hide how long a rendering takes.
-            self._observe(preview.preset_name, seconds)
+            self._observe(preset, seconds)
         for step, milliseconds in result.timings_ms:
             self._count(self._steps(step).observe, milliseconds / 1000)
         log = _log.warning if failure and is_own and failure.kind in _OURS else _log.info
         log(
             "flight",
-            key=preview.preview_key,
+            key=self._key(preview),
             outcome=failure.kind if failure else result.source.value,
             detail=failure.detail if failure else None,
             seconds=round(seconds, 4),
             **({"source": result.source.value} if failure else {}),
             **{f"{step}_ms": round(ms, 1) for step, ms in result.timings_ms},
         )
+
+    def _key(self, preview: Preview) -> str:
+        return f"{self._source.replace('/', ':')}{preview.preview_key}"
 
     def _observe(self, preset: str, seconds: float) -> None:
         """Count a flight's duration, with its trace as an exemplar."""
@@ -111,18 +124,18 @@ class FlightMetrics:
 
     def took_over(self, preview: Preview) -> None:
         """Log and count a takeover."""
-        _log.info("flight.takeover", key=preview.preview_key)
+        _log.info("flight.takeover", key=self._key(preview))
         self._takeovers.inc()
 
     def write_lost(self, preview: Preview) -> None:
         """Log and count a preview that was answered and is not in S3."""
-        _log.warning("flight.write_lost", key=preview.preview_key)
+        _log.warning("flight.write_lost", key=self._key(preview))
         self._writes_lost.inc()
 
     def crashed(self, preview: Preview) -> None:
         """Log and count the exception that is being handled."""
         self.defects.inc()
-        _log.exception("flight.crashed", key=preview.preview_key)
+        _log.exception("flight.crashed", key=self._key(preview))
 
     def refused(self) -> None:
         """Count a request without a flight; the log has their number every ten seconds."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from functools import partial
 from pathlib import Path
 
@@ -32,6 +33,20 @@ MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 _WRITTEN = {Source.MADE, Source.COMPANION}
 
 
+class _Level:
+    """A number of now, of all sources together."""
+
+    def __init__(self, buffer: MetricsBuffer, record: Callable[[float], None]) -> None:
+        self._buffer = buffer
+        self._record = record
+        self._now = 0
+
+    def changes(self, change: int) -> None:
+        """Count so many more, or fewer."""
+        self._now += change
+        self._buffer.level(self._record, self._now)
+
+
 class Metrics:
     """The metrics of one process; a `FlightObserver` of its flights."""
 
@@ -56,8 +71,8 @@ class Metrics:
         self.flights = FlightMetrics(self.registry, self._buffer, written)
         self.polish = PolishMetrics(self.registry)
         self.purges = PurgeMetrics(self.registry)
-        self.took_over, self.crashed, self.refused = self.flights.took_over, self.flights.crashed, self.flights.refused
-        self.write_lost, self.request_crashed = self.flights.write_lost, self.flights.defects.inc
+        self._source = ""
+        self._bind_flights()
         without_redis = "Flights of this process alone, since Redis is away or has an error for them"
         self.flight_is_alone = counter("prewmanager_flights_alone", without_redis).inc
         lost = counter("prewmanager_log_lines_lost", "Lines of the log that could not be written")
@@ -65,12 +80,24 @@ class Metrics:
         worker_deaths(self.registry)
         self._define_levels()
 
+    def _bind_flights(self) -> None:
+        self.took_over, self.crashed, self.refused = self.flights.took_over, self.flights.crashed, self.flights.refused
+        self.write_lost, self.request_crashed = self.flights.write_lost, self.flights.defects.inc
+
+    def of(self, source: str) -> Metrics:
+        """Return the same metrics for a source, whose presets are `source/preset` in labels."""
+        other = copy(self)
+        other._source = f"{source}/"  # noqa: SLF001 -- a copy of this one
+        other.costs, other.flights = self.costs.of(source), self.flights.of(source)
+        other._bind_flights()  # noqa: SLF001 -- a copy of this one
+        return other
+
     def _define_levels(self) -> None:
         gauge = partial(Gauge, registry=self.registry)
         total = partial(gauge, multiprocess_mode="livesum")
         # Bound once: the buffer knows a gauge by its `set`.
-        self._set_waiting = total("prewmanager_waiting", "Requests that wait for a flight now").set
-        self._waiting = 0
+        waiting = total("prewmanager_waiting", "Requests that wait for a flight now").set
+        self.waiting = _Level(self._buffer, waiting).changes
         self._set_held = total("prewmanager_result_bytes", "Bytes of results in memory now").set
         # They exist from their first value on: a site may have no Redis, and evictions are what Redis has reported.
         self._redis_up: Gauge | None = None
@@ -90,15 +117,11 @@ class Metrics:
         """Create the series of these presets, at 0; `failures` are the statuses of 500 and more, with their kinds."""
         self.flights.expect(fingerprints)
         statuses = list(failures)
-        for preset, fingerprint in fingerprints.items():
+        for name, fingerprint in fingerprints.items():
+            preset = f"{self._source}{name}"
             self._presets.labels(preset, fingerprint).set(1)
             for status, kind in statuses:
                 self._requests.labels(preset, str(status), kind)
-
-    def waiting(self, change: int) -> None:
-        """Count so many waiting requests more, or fewer."""
-        self._waiting += change
-        self._buffer.level(self._set_waiting, self._waiting)
 
     def results_hold(self, size: int) -> None:
         """Record the bytes of results in memory."""
@@ -117,7 +140,7 @@ class Metrics:
 
     def answered(self, preset: str, status: int, source: str, seconds: float) -> None:
         """Count one request; `preset` is empty where the path names none, so that labels stay few."""
-        self._buffer.answered(preset, str(status), source, seconds)
+        self._buffer.answered(f"{self._source}{preset}" if preset else "", str(status), source, seconds)
 
     def redis_is(self, up: bool) -> None:  # noqa: FBT001 -- a callback that says one thing
         """Record whether flights are shared through Redis, where one is configured."""

@@ -10,7 +10,8 @@ GET /metrics                      for Prometheus
 GET /-/fingerprints               the fingerprint of each preset, to compare replicas
 PUT /-/outdated/<photo's key>     a photo's outdated previews are deleted next: 204
 DELETE /-/results/<photo's key>   evicts what is cached of a photo that was uploaded or removed, here and in front:
-                                  204; 503 while Redis is away, or a cache
+                                  204; 503 while Redis is away, or a cache. `?bucket=` names the bucket of the photo,
+                                  where there are several sources, and likewise for PUT
 GET /-/presets                    the contact sheet, if it is enabled
 """
 
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import structlog
@@ -33,6 +34,7 @@ from prewmanager.previews.ports import PreviewStore
 from prewmanager.purging.photos import ChangedPhotos
 from prewmanager.telemetry.metrics import Metrics
 from prewmanager.web.contact_sheet.routes import ContactSheet
+from prewmanager.web.hosts import host_name
 from prewmanager.web.identity import add_identity
 from prewmanager.web.photo_changed import PhotoChangedHandler
 from prewmanager.web.ports import PreviewProvider, Probe
@@ -48,7 +50,8 @@ class Service:
     """What the handlers work with.
 
     Without one of `required` the service is not ready; without one of `optional` it is degraded. `site` is what its
-    replicas have in common, and no other site's.
+    replicas have in common, and no other site's. `sources`, by name, are the further ones, `by_host` those that a
+    request's `Host` stands for; `bucket` has the photos.
     """
 
     catalogue: Catalogue
@@ -62,6 +65,9 @@ class Service:
     sheet: ContactSheet | None = None
     middlewares: Sequence[Middleware] = ()
     photos: ChangedPhotos | None = None
+    sources: Mapping[str, Service] = field(default_factory=dict)
+    by_host: Mapping[str, Service] = field(default_factory=dict)
+    bucket: str = ""
 
 
 SERVICE = web.AppKey("service", Service)
@@ -71,22 +77,44 @@ def make_app(service: Service) -> web.Application:
     """Build the web application around a service."""
     app = web.Application(middlewares=[_answer_errors] if service.sheet else [])
     app.middlewares.extend(service.middlewares)
-    handler = PreviewHandler(service.catalogue, service.provider, service.store, service.metrics)
     app[SERVICE] = service
-    presets = service.catalogue.presets
-    service.metrics.expect({name: each.fingerprint for name, each in presets.items()}, server_failures())
+    for each in (service, *service.sources.values()):
+        presets = each.catalogue.presets
+        each.metrics.expect({name: preset.fingerprint for name, preset in presets.items()}, server_failures())
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/readyz", _readyz)
     app.router.add_get("/metrics", _metrics)
     app.router.add_get("/-/able", _able)
     app.router.add_get("/-/fingerprints", _fingerprints)
-    PhotoChangedHandler(service.catalogue, service.coalescer, service.photos).add_to(app)
-    add_identity(app, service.catalogue.layout.preview_prefix, service.site)
+    _photo_changed(service).add_to(app, {each.bucket: _photo_changed(each) for each in service.sources.values()})
+    sites = {host: each.site for host, each in service.by_host.items()}
+    add_identity(app, service.catalogue.layout.preview_prefix, service.site, sites)
     if service.sheet is not None:
         service.sheet.add_to(app)
     # Everything else, newlines included: the handler reads the raw path.
-    app.router.add_route("*", r"/{path:[\s\S]*}", handler.handle)
+    app.router.add_route("*", r"/{path:[\s\S]*}", _previews(service))
     return app
+
+
+def _previews(service: Service) -> Handler:
+    """Return what answers requests for previews, of the source that their `Host` stands for."""
+    handle = _handler(service)
+    if not service.by_host:
+        return handle
+    by_host = {host: _handler(each) for host, each in service.by_host.items()}
+
+    async def handle_of_source(request: web.Request) -> web.StreamResponse:
+        return await by_host.get(host_name(request), handle)(request)
+
+    return handle_of_source
+
+
+def _photo_changed(service: Service) -> PhotoChangedHandler:
+    return PhotoChangedHandler(service.catalogue, service.coalescer, service.photos)
+
+
+def _handler(service: Service) -> Handler:
+    return PreviewHandler(service.catalogue, service.provider, service.store, service.metrics).handle
 
 
 @web.middleware
@@ -113,10 +141,12 @@ async def _able(request: web.Request) -> web.Response:
 
 async def _readyz(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
-    probes = {**service.optional, **service.required}
+    sources = service.sources.items()
+    required = {**service.required, **{f"s3 of {name}": each.required["s3"] for name, each in sources}}
+    probes = {**service.optional, **required}
     answers = await asyncio.gather(*map(_answers, probes, probes.values()))
     states = {name: "ok" if answer else "failed" for name, answer in zip(probes, answers, strict=True)}
-    ready = all(states[name] == "ok" for name in service.required)
+    ready = all(states[name] == "ok" for name in required)
     status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
     return web.json_response({"ready": ready, "degraded": ready and not all(answers), **states}, status=status)
 

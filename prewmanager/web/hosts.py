@@ -15,6 +15,16 @@ from prewmanager.web.problems import SERVER, problem
 _DIFFERENT_HOSTS = 256  # that are compared without being parsed again
 
 
+def host_name(request: web.Request) -> str:
+    """Return the name in a request's `Host`, in lower case and without its port."""
+    return _name(request.headers.get("Host", ""))
+
+
+@lru_cache(_DIFFERENT_HOSTS)
+def _name(host: str) -> str:
+    return _without_port(host.lower())
+
+
 def own_names_only(names: Iterable[str]) -> Middleware:
     """Return what answers 421 to every `Host` but these lower-case names, addresses, and nginx's name for a replica.
 
@@ -34,7 +44,7 @@ def own_names_only(names: Iterable[str]) -> Middleware:
 def _is_one_of(names: Collection[str]) -> Callable[[str], bool]:
     @lru_cache(_DIFFERENT_HOSTS)
     def is_own(host: str) -> bool:
-        name = _without_port(host.lower())
+        name = _name(host)
         return name in names or _is_address(name)
 
     return is_own

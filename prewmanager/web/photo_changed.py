@@ -4,11 +4,13 @@ PUT /-/outdated/<photo's key>     its outdated previews are deleted next; `?unta
 DELETE /-/results/<photo's key>   they are: evicts what is cached of the photo, and where such previews were noted, or
                                   flights of it are in progress, tells the caches in front
 
-204; 503 where Redis cannot be asked, or a cache cannot be told: who asks tries again.
+`?bucket=` names the photo's bucket, where that is a further source's. 204; 503 where Redis cannot be asked, or a cache
+cannot be told: who asks tries again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 import structlog
@@ -33,16 +35,24 @@ class PhotoChangedHandler:
         self._coalescer = coalescer
         self._photos = photos
 
-    def add_to(self, app: web.Application) -> None:
-        """Add the routes."""
-        app.router.add_put(f"{_OUTDATED}{{photo:.+}}", self._note)
-        app.router.add_delete(f"{_RESULTS}{{photo:.+}}", self._changed)
+    def add_to(self, app: web.Application, by_bucket: Mapping[str, PhotoChangedHandler]) -> None:
+        """Add the routes, with those that answer for photos of further buckets."""
+
+        async def note(request: web.Request) -> web.Response:
+            return await by_bucket.get(request.query.get("bucket", ""), self).note(request)
+
+        async def changed(request: web.Request) -> web.Response:
+            return await by_bucket.get(request.query.get("bucket", ""), self).changed(request)
+
+        app.router.add_put(f"{_OUTDATED}{{photo:.+}}", note)
+        app.router.add_delete(f"{_RESULTS}{{photo:.+}}", changed)
 
     def _photo(self, request: web.Request, route: str) -> tuple[str, list[Preview]]:
         photo_key = decode_path(request.raw_path.removeprefix(route.rstrip("/")))
         return photo_key, self._catalogue.of_photo(photo_key)
 
-    async def _note(self, request: web.Request) -> web.Response:
+    async def note(self, request: web.Request) -> web.Response:
+        """Note that previews of a photo are outdated."""
         try:
             photo_key, _ = self._photo(request, _OUTDATED)
             if self._photos is not None:
@@ -53,7 +63,7 @@ class PhotoChangedHandler:
             return _unavailable(request, error)
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
-    async def _changed(self, request: web.Request) -> web.Response:
+    async def changed(self, request: web.Request) -> web.Response:
         """Evict, and then tell the caches: the other way round they would fetch what is about to be evicted."""
         try:
             photo_key, previews = self._photo(request, _RESULTS)

@@ -15,6 +15,7 @@ from prewmanager.adapters.redis.flight_store import KEY_PREFIX
 from prewmanager.adapters.redis.photo_faults import PHOTO_KEY_PREFIX
 from prewmanager.config.reading import read_settings
 from prewmanager.config.settings import Settings
+from prewmanager.config.sources import SourceSettings
 from prewmanager.errors import failure_classes
 from prewmanager.web.problems import STATUSES
 from prewmanager_presets import Preset, definitions
@@ -40,6 +41,9 @@ MAX_README_WORDS = 1000
 SetEnvironment = Callable[[Mapping[str, str]], None]
 _ASSIGNMENT = re.compile(r"^#?([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)
 _PRESET_VARIABLE = re.compile(rf"PREW_PRESETS__[A-Z0-9_]+?__({'|'.join(name.upper() for name in definitions(Preset))})")
+_SOURCE_VARIABLE = re.compile(
+    rf"PREW_SOURCES__[A-Z0-9_]+?__({'|'.join(name.upper() for name in SourceSettings.model_fields)})"
+)
 _LOCAL = {"PREW_LOCAL_PORT", "PREW_LOCAL_PHOTOS", "PREW_LOCAL_REPLICAS", "PREW_LOCAL_S3_DELAY"}
 
 
@@ -77,6 +81,10 @@ def _built_by_nginx() -> set[str]:
 
 # The cleaner's alone; docs/operations.md describes it.
 _CLEANER = {"PREW_SERVICE_URL"}
+
+
+def _is_of_name(variable: str) -> bool:
+    return bool(_PRESET_VARIABLE.fullmatch(variable) or _SOURCE_VARIABLE.fullmatch(variable))
 
 
 def _known_variables() -> set[str]:
@@ -139,9 +147,17 @@ def test_nginx_variables_of_env_example_have_the_defaults_of_nginxs_readme() -> 
 @pytest.mark.parametrize("path", [*DOCUMENTS, *CONFIGURATION], ids=_name)
 def test_every_variable_in_a_document_exists(path: Path) -> None:
     named = set(re.findall(r"\b(?:PREW|RESIZE)_[A-Z0-9_]*[A-Z0-9]\b", _text(path)))
-    unknown = {name for name in named - _known_variables() if not _PRESET_VARIABLE.fullmatch(name)}
+    unknown = {name for name in named - _known_variables() if not _is_of_name(name)}
 
     assert unknown == set()
+
+
+def test_every_variable_of_a_source_is_described() -> None:
+    page = _text(ROOT / "docs" / "how-to" / "several-sources.md")
+    described = re.findall(r"^\| `PREW_SOURCES__<NAME>__([A-Z]+)` \|", page, re.MULTILINE)
+
+    assert described == [name.upper() for name in ("bucket", "hosts", "keys", "presets")]
+    assert set(described) == {name.upper() for name in SourceSettings.model_fields}
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=_name)

@@ -143,6 +143,21 @@ def test_photos_may_be_elsewhere(s3: S3, bucket: str, monkeypatch: pytest.Monkey
     assert answer["deleted"] == ["prew/card/2026/a.jpg"]
 
 
+@pytest.mark.parametrize(("keys", "photo"), [(None, "photo/"), ("media", "media/"), ("/", "")])
+def test_a_sources_photos_have_their_previews_in_its_own_bucket(
+    s3: S3, bucket: str, monkeypatch: pytest.MonkeyPatch, keys: str | None, photo: str
+) -> None:
+    monkeypatch.setenv("PREW_SOURCE_KEYS", "elsewhere/")
+    monkeypatch.setenv("PREW_PREVIEW_BUCKET", "the-main-sources")
+    monkeypatch.setenv("PREW_SOURCES__SHOP__BUCKET", bucket)
+    if keys is not None:
+        monkeypatch.setenv("PREW_SOURCES__SHOP__KEYS", keys)
+    s3_client(s3).put_object(Bucket=bucket, Key="prew/card/a.jpg", Body=b"x")
+
+    answer = cleaner.handler(eventbridge_event(bucket, f"{photo}a.jpg", "Object Deleted"), None)
+    assert answer["deleted"] == ["prew/card/a.jpg"]
+
+
 @pytest.mark.parametrize("key", ["prew/card/a.jpg", "photos/a.jpg", "other/a.jpg"])
 def test_events_of_other_objects_delete_nothing(s3: S3, bucket: str, key: str) -> None:
     s3_client(s3).put_object(Bucket=bucket, Key="prew/card/a.jpg", Body=b"x")

@@ -21,7 +21,15 @@ from prewmanager.errors import InvalidSettings
 MINIMAL = {"PREW_NGINX_S3_SERVER": "127.0.0.1:443", "PREW_NGINX_SERVICES": "127.0.0.1:8180 127.0.0.1:8181"}
 # The two values of each option; every variant has one of each.
 OPTIONS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
-    "https": ({"PREW_NGINX_S3_SCHEME": "http", "PREW_NGINX_BUCKET_PATH": "/photos"}, {"PREW_NGINX_BUCKET_PATH": ""}),
+    "https": (
+        {
+            "PREW_NGINX_S3_SCHEME": "http",
+            "PREW_NGINX_BUCKET_PATH": "/photos",
+            "PREW_SOURCES__SHOP__BUCKET": "shop",
+            "PREW_SOURCES__SHOP__HOSTS": "shop.test",
+        },
+        {"PREW_NGINX_BUCKET_PATH": ""},
+    ),
     "cache": ({"PREW_NGINX_WWW": "http://127.0.0.1:8190"}, {"PREW_NGINX_CACHE": "on", "PREW_NGINX_CACHE_SIZE": "10m"}),
     "files": (
         {},
@@ -43,6 +51,7 @@ OPTIONS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
             "PREW_NGINX_AUTO_PRESETS": "card hero",
             "PREW_NGINX_CORS_ORIGINS": "https://shop.test http://localhost:3000",
             "PREW_NGINX_HINTED": "card@2x tile@3x",
+            "PREW_SOURCE_KEYS": "/",
             "PREW_NGINX_PREVIEW_ERROR_PICTURE": str(SOURCES / "static" / "404.jpg"),
         },
     ),

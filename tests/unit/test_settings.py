@@ -22,6 +22,7 @@ ARN = "arn:aws:lambda"
 ADDRESS = "must be an address that begins with http:// or https://, such as http://minio:9000"
 COLLECTOR = "must be an address that begins with http:// or https://, such as http://collector:4318"
 Read = Callable[..., Settings]
+SHOP = {"PREW_SOURCES__SHOP__BUCKET": "shop", "PREW_SOURCES__SHOP__HOSTS": "shop.test img.shop.test"}
 GOOD = {"PREW_SOURCE_BUCKET": "photos", "PREW_PRESETS__CARD__WIDTH": "720"}
 
 
@@ -163,6 +164,51 @@ def test_variables_of_other_programs_are_ignored(read: Read) -> None:
         ({"PREW_REDIS_URL": "redis+sentinel://host"}, "PREW_REDIS_URL: must end with the name of the set"),
         ({"PREW_REDIS_URL": "redis+sentinel://host/previews/x"}, "PREW_REDIS_URL: must end with the name of the set"),
         ({"PREW_SOURCE_PREFIX": "a/b"}, "PREW_SOURCE_PREFIX: "),
+        (
+            {**SHOP, "PREW_SOURCES__SHOP__BUCKET": "photos"},
+            "PREW_SOURCES__SHOP__BUCKET=photos is PREW_SOURCE_BUCKET too: ",
+        ),
+        (
+            {**SHOP, "PREW_PREVIEW_BUCKET": "shop"},
+            "PREW_SOURCES__SHOP__BUCKET=shop is PREW_PREVIEW_BUCKET too: their previews would be the same objects",
+        ),
+        (
+            {**SHOP, "PREW_SOURCES__BLOG__BUCKET": "shop", "PREW_SOURCES__BLOG__HOSTS": "blog.test"},
+            "PREW_SOURCES__BLOG__BUCKET=shop is PREW_SOURCES__SHOP__BUCKET too: their previews would be",
+        ),
+        (
+            {**SHOP, "PREW_SOURCES__BLOG__BUCKET": "blog", "PREW_SOURCES__BLOG__HOSTS": "blog.test SHOP.test"},
+            "PREW_SOURCES__BLOG__HOSTS and PREW_SOURCES__SHOP__HOSTS both have shop.test: a host is of one source",
+        ),
+        ({"PREW_SOURCES__SHOP__BUCKET": "shop"}, "PREW_SOURCES__SHOP__HOSTS: is required and not set"),
+        ({**SHOP, "PREW_SOURCES__SHOP__HOSTS": "a:80"}, "PREW_SOURCES__SHOP__HOSTS: must be names without ports, "),
+        ({**SHOP, "PREW_SOURCES__SHOP__KEYS": "a//b"}, "PREW_SOURCES__SHOP__KEYS: must be the beginning of keys such"),
+        (
+            {**SHOP, "PREW_SOURCES__SHOP__KEYS": "prew"},
+            "PREW_SOURCES__SHOP__KEYS=prew/: there are the previews, of PREW_P",
+        ),
+        (
+            {**SHOP, "PREW_SOURCES__SHOP__REGION": "eu-west-1"},
+            "PREW_SOURCES__SHOP__REGION: unknown field of a source; the fields are bucket, hosts, keys, presets",
+        ),
+        (
+            {**SHOP, "PREW_SOURCES__SHOP__PRESETS": "card hero"},
+            "PREW_SOURCES__SHOP__PRESETS: hero is no preset; the presets are card",
+        ),
+        (
+            {
+                **SHOP,
+                "PREW_SOURCES__SHOP__PRESETS": "card",
+                "PREW_PRESETS__HERO__WIDTH": "9",
+                "PREW_PRESETS__CARD__COMPANIONS": "hero",
+            },
+            "PREW_SOURCES__SHOP__PRESETS: card has the companion hero: name it, too",
+        ),
+        ({"PREW_SOURCES": "{"}, "PREW_SOURCES: is not valid JSON: "),
+        (
+            {"PREW_SOURCES__9__BUCKET": "a", "PREW_SOURCES__9__HOSTS": "b"},
+            "PREW_SOURCES__9: '9' is not a valid source name: use lower-case letters, digits and single underscores, ",
+        ),
         ({"PREW_SOURCE_KEYS": "a//b/"}, "PREW_SOURCE_KEYS: must be the beginning of keys such as wp-content/uploads/"),
         ({"PREW_SOURCE_KEYS": "../a"}, "PREW_SOURCE_KEYS: must be the beginning of keys such as wp-content/uploads/"),
         ({"PREW_SOURCE_KEYS": "a b/"}, "PREW_SOURCE_KEYS: must be the beginning of keys such as wp-content/uploads/"),

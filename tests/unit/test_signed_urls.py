@@ -16,15 +16,19 @@ VECTORS = vectors("signed_urls")
 SECRET = "s" * 32
 
 
-@pytest.mark.parametrize("vector", VECTORS["signed"], ids=lambda vector: f"{vector['id']} {vector['key']}")
+EVERY = [*VECTORS["signed"], *VECTORS["of_sources"]]
+
+
+@pytest.mark.parametrize("vector", EVERY, ids=lambda vector: f"{vector['id']} {vector['key']}")
 def test_paths_and_queries_are_those_of_the_vectors(vector: dict[str, str]) -> None:
     key = SigningKey(vector["id"], VECTORS["keys"][vector["id"]])
 
     assert path_of(vector["key"]) == vector["path"]
-    assert signed_query(vector["key"], VECTORS["expires"], key, VECTORS["preview_prefix"]) == vector["query"]
+    asked = vector["key"], VECTORS["expires"], key, VECTORS["preview_prefix"], vector.get("source", "")
+    assert signed_query(*asked) == vector["query"]
 
 
-@pytest.mark.parametrize("vector", VECTORS["signed"], ids=lambda vector: f"{vector['id']} {vector['key']}")
+@pytest.mark.parametrize("vector", EVERY, ids=lambda vector: f"{vector['id']} {vector['key']}")
 def test_a_vectors_signature_is_the_hmac_of_its_text(vector: dict[str, str]) -> None:
     digest = hmac.digest(VECTORS["keys"][vector["id"]].encode(), vector["text"].encode(), hashlib.sha256)
 

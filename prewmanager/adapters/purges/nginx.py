@@ -23,10 +23,12 @@ class Nginx:
     is_behind = True
     is_billed = False
 
-    def __init__(self, http: aiohttp.ClientSession, host: str, port: int) -> None:
+    def __init__(self, http: aiohttp.ClientSession, host: str, port: int, bucket: str = "") -> None:
+        """`bucket` is that of a further source; empty: nginx's own."""
         self._http = http
         self._host = host
         self._port = port
+        self._of_bucket = {"bucket": bucket} if bucket else {}
         self.name = f"nginx:{host}:{port}"
 
     async def purge(self, copies: Copies) -> None:
@@ -44,7 +46,9 @@ class Nginx:
         # With no keys at all, one request for the beginnings.
         for number, keys in enumerate(list(parts(copies.keys, MOST_KEYS)) or [[]]):
             starts = [] if number else list(copies.starts)
-            await post(self._http, f"{self.name} at {address}", url, {"keys": keys, "starts": starts})
+            await post(
+                self._http, f"{self.name} at {address}", url, {"keys": keys, "starts": starts, **self._of_bucket}
+            )
 
     async def _addresses(self) -> list[str]:
         try:

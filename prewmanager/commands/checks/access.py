@@ -26,8 +26,8 @@ class Access:
     query: str = ""
 
 
-def access_to(key: str, nginx: Mapping[str, str], preview_prefix: str) -> Access:
-    """Return how an nginx with these variables opens the path `key`, without its first slash.
+def access_to(key: str, nginx: Mapping[str, str], preview_prefix: str, source: str = "") -> Access:
+    """Return how an nginx with these variables opens the path `key`, without its first slash, of this source.
 
     Raises `ValueError` or `OSError` if it needs a signature, and the keys file cannot be read.
     """
@@ -39,7 +39,7 @@ def access_to(key: str, nginx: Mapping[str, str], preview_prefix: str) -> Access
     if name not in nginx.get("PREW_NGINX_SIGNED", "").split():
         return Access()
     keys = signing_keys(Path(nginx.get("PREW_NGINX_SIGNING_KEYS_FILE", "")).read_text("ascii", errors="replace"))
-    query = signed_query(key, int(time.time()) + _SIGNED_FOR_S, keys[0], preview_prefix)
+    query = signed_query(key, int(time.time()) + _SIGNED_FOR_S, keys[0], preview_prefix, source)
     return Access(403, f"PREW_NGINX_SIGNED={name}", f"?{query}")
 
 

@@ -6,7 +6,6 @@ The preview is of an existing photo, under a name that no preset can have, and i
 from __future__ import annotations
 
 from prewmanager.adapters.aws.s3_permissions import S3Permissions
-from prewmanager.app import ReadyResizer
 from prewmanager.commands.checks import Finding, credentials_fix, failed, ok, skipped
 from prewmanager.commands.checks.polish import check_polishes
 from prewmanager.config.settings import Settings
@@ -20,6 +19,7 @@ from prewmanager.errors import (
 )
 from prewmanager.previews.catalogue import Preview
 from prewmanager.previews.ports import ObjectReader
+from prewmanager.resizers import ReadyResizer
 from prewmanager.resizing.render import RenderJob
 from prewmanager.web.identity import DOCTOR
 

@@ -15,7 +15,6 @@ from prewmanager.commands.checks.access import access_to, opened_to_all
 from prewmanager.commands.checks.bucket import Sample
 from prewmanager.config.settings import Settings
 from prewmanager.listening import listening_socket
-from prewmanager.previews.layout import Layout
 from prewmanager.web.identity import DOCTOR, proof
 from prewmanager_presets import Preset
 
@@ -52,18 +51,20 @@ async def check_request_path(
         return [failed("nginx", described(health), _NGINX_FIXES[health.timed_out])]
     findings = [ok("nginx", base)]
     for check, sample in zip(("nginx: photos from S3", "nginx: previews from S3"), samples, strict=True):
-        findings.append(await _sampled(base, check, sample, nginx, settings.layout))
+        findings.append(await _sampled(base, check, sample, nginx, settings))
     findings.append(await _to_service(f"{base}/{preview_prefix}/{DOCTOR}", settings.identity))
     findings.append(await check_formats(f"{base}/{preview_prefix}", settings.presets))
     return findings
 
 
-async def _sampled(base: str, check: str, sample: Sample | None, nginx: Mapping[str, str], layout: Layout) -> Finding:
+async def _sampled(
+    base: str, check: str, sample: Sample | None, nginx: Mapping[str, str], settings: Settings
+) -> Finding:
     if sample is None:
         return skipped(check, "none is stored")
-    path = layout.path_key(sample.key)
+    path = settings.layout.path_key(sample.key)
     try:
-        access = access_to(path, nginx, layout.preview_prefix)
+        access = access_to(path, nginx, settings.preview_prefix, settings.source)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         return failed(check, f"PREW_NGINX_SIGNING_KEYS_FILE: {reason}", "give this command nginx's keys file")
