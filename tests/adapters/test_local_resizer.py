@@ -251,7 +251,7 @@ async def test_an_s3_that_does_not_answer_is_no_slow_photo(s3: S3, monkeypatch: 
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         for name, value in (s3.aws_environment() | {"AWS_ENDPOINT_URL_S3": address}).items():
             monkeypatch.setenv(name, value)
-        async with contextlib.aclosing(LocalResizer(CONTRACT, WorkerPool(workers=1, timeout_s=3))) as resizer:
+        async with contextlib.aclosing(LocalResizer(CONTRACT, WorkerPool(workers=1, timeout_s=6))) as resizer:
             with pytest.raises(StorageFailed):
                 await resizer.resize(job("/prew/card/silent.jpg"))
 

@@ -48,7 +48,7 @@ from tests.adapters.test_local_resizer import dies, dies_once, sleeps
 from tests.support.fakes import job
 
 CONTRACT = ResizeContract("photos", "photos", Layout("photo", "prew"), "max-age=60")
-LIMITS = Limits(connect_s=1, read_s=15, connections=10)
+LIMITS = Limits(connect_s=10, read_s=45, connections=10)
 CARD = "/prew/card/a.jpg"
 
 

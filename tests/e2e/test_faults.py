@@ -196,9 +196,9 @@ async def test_a_blip_of_redis_costs_no_invocation(run_faulty: RunFaulty) -> Non
 
 @pytest.mark.fault("busy-process")
 async def test_flights_that_wait_for_a_slot_are_shared_all_the_same(run_faulty: RunFaulty) -> None:
-    """200 flights at once, while Redis answers nobody for 1.2 s: less than two tries, but more than one."""
-    async with run_faulty(PREW_MAX_INVOCATIONS="200", PREW_LEASE="5") as part:
-        paths = [_photo(f"slot-{number}") for number in range(200)]
+    """100 flights at once, while Redis answers nobody for 1.2 s: less than two tries, but more than one."""
+    async with run_faulty(PREW_MAX_INVOCATIONS="100", PREW_LEASE="5") as part:
+        paths = [_photo(f"slot-{number}") for number in range(100)]
         bursts = []
         async with RedisClient.from_url(part.redis.url) as client:
             for replica in (0, 1):
