@@ -1,4 +1,4 @@
-"""PREW_PURGES: the caches in front that are purged of what has changed."""
+"""PREW_PURGES: the caches in front, where the copies of what has changed are purged."""
 
 from __future__ import annotations
 

@@ -178,7 +178,7 @@ class Settings(BaseSettings):
 
     purges: Purges | None = Field(
         None,
-        description="caches in front that are purged of what has changed, separated by spaces: "
+        description="caches in front, where copies of what has changed are purged, separated by spaces: "
         "`cloudfront:DISTRIBUTION`, `cloudflare:ZONE`, `fastly:SERVICE`, and nginx's purge port, `nginx:HOST:PORT` "
         "(`nginx`: `nginx:nginx:8081`)",
     )

@@ -14,9 +14,12 @@ from prewmanager.purging.copies import of_photo
 from prewmanager.purging.ports import OutdatedPhotos
 from prewmanager.purging.purger import Purger
 
+# An answer of S3 that a cache has begun to read before the deletion is kept after the purge; it has come by then.
+_FILLED_S = 5.0
+
 
 class ChangedPhotos:
-    """Decides what caches are purged of a photo that has changed."""
+    """Decides what caches forget of a photo that has changed."""
 
     def __init__(self, purger: Purger, outdated: OutdatedPhotos, catalogue: Catalogue, *, again_s: float) -> None:
         """`again_s`: seconds after which no rendering that began before is answered any more."""
@@ -49,5 +52,6 @@ class ChangedPhotos:
         if in_flight:
             self._purger.later(copies, self._again_s)
         await self._purger.purge(copies)
+        self._purger.later(copies, _FILLED_S, billed=False)
         if note is not None:
             await self._outdated.done(photo_key, note)

@@ -18,7 +18,7 @@ class PurgeMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._purges = Counter(
             "prewmanager_purges",
-            "Times that a cache was purged of what has changed (done), or could not be told (failed); see PREW_PURGES",
+            "Times that copies of what has changed were purged in a cache (done), or could not be (failed)",
             ["cache", "outcome"],
             registry=registry,
         )

@@ -1,1 +1,1 @@
-"""Caches that are purged by HTTP what to forget: Cloudflare, Fastly, and each nginx."""
+"""Caches that are purged by HTTP: Cloudflare, Fastly, and each nginx."""
