@@ -41,6 +41,7 @@ def _caches(http: ClientSession, api: Recorder) -> dict[str, Cache]:
         "cloudflare": Cloudflare(http, "023e105f4ecef8ad", token=TOKEN, url=f"{url}/client/v4"),
         "fastly": Fastly(http, "SU1Z0isxPaozGVKXdv0eY", token=TOKEN, url=url),
         "nginx": Nginx(http, LOOPBACK, int(api.address.rpartition(":")[2])),
+        "nginx, of a source": Nginx(http, LOOPBACK, int(api.address.rpartition(":")[2]), "the-shop"),
     }
 
 
@@ -64,6 +65,12 @@ def _caches(http: ClientSession, api: Recorder) -> dict[str, Cache]:
             "/purge",
             ("Content-Type", "application/json"),
             {"keys": ["prew/card/ü.jpg"], "starts": ["prew/thumb/"]},
+        ),
+        (
+            "nginx, of a source",
+            "/purge",
+            ("Content-Type", "application/json"),
+            {"keys": ["prew/card/ü.jpg"], "starts": ["prew/thumb/"], "bucket": "the-shop"},
         ),
     ],
 )
