@@ -90,7 +90,7 @@ class Spec:
     avif_bitdepth: str | None = define(
         Word(("8", "10")),
         None,
-        "bits a channel of AVIF, of which `10` take fewer bytes; unset: `10`, with `__EFFORT=fast` `8`",
+        "bits a channel of AVIF: `10` take fewer bytes, up to 4 megapixels; unset: `10`, with `__EFFORT=fast` `8`",
         format="avif",
     )
     chroma: str | None = define(_CHROMA, None, _CHROMA_SAYS)

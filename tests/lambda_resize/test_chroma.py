@@ -10,7 +10,7 @@ import pytest
 import pyvips
 from PIL import Image, ImageDraw, ImageFilter
 
-from lambda_resize import chroma
+from lambda_resize import chroma, codecs
 from lambda_resize.resize import resize
 from prewmanager_presets import Spec
 from tests.lambda_resize.pictures import encode, noise
@@ -151,6 +151,13 @@ def test_a_slow_effort_of_avif_is_for_previews_of_a_megapixel() -> None:
     assert _made(photo, **small, avif_effort=4) != _made(photo, **small, avif_effort=3)
     assert _made(photo, **large, avif_effort=4) == _made(photo, **large, avif_effort=5)
     assert _made(photo, **large, avif_effort=2) != _made(photo, **large, avif_effort=3)
+
+
+def test_a_large_avif_has_eight_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    deep, plain = (_made(_soft(), format="avif", avif_bitdepth=bits) for bits in ("10", "8"))
+    monkeypatch.setattr(codecs, "DEEP_AVIF_PIXELS", 201 * 150 - 1)
+
+    assert deep != plain == _made(_soft(), format="avif", avif_bitdepth="10")
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "LA", "RGBA"])
