@@ -35,14 +35,16 @@ def main(quick: Annotated[bool, typer.Option("--quick", help="two minutes, into 
                 if threads == 1:
                     _plot(report, folder, output, medians)
         sharp = next((each for each in present if each.name == race.SHARP), None)
-        equal.measure(report, folder, work, sharp, console)
+        at_equal = Report("images-equal", "Encoders at equal quality")
+        equal.measure(at_equal, folder, work, sharp, console)
         console.print("cold start")
         times = cold_start.measure(parts.s3(), photo, 5 if quick else 15, with_node=sharp is not None)
         _plot(report, folder, "cold", cold_start.add_to(report, times))
     console.print("photos of all sizes")
     megapixels.measure(report, folder, ROOT / ".local" / "megapixels", [1, 24] if quick else [1, 24, 100, 400])
-    report.print_on(console)
-    report.write(folder)
+    for each in (report, at_equal) if at_equal.tables else (report,):
+        each.print_on(console)
+        each.write(folder)
 
 
 def _plot(report: Report, folder: Path, what: str, medians: dict[str, float]) -> None:
