@@ -92,15 +92,15 @@ class Shop:
     @contextlib.asynccontextmanager
     async def serving(self, **changed: str) -> AsyncIterator[None]:
         """Run the service, which answers inside the block."""
-        service = await self.start("serve", **changed)
-        assert service.stderr is not None
+        stack = contextlib.ExitStack()
+        log = stack.enter_context(self.command_line.running(["serve"], self.environment | changed))
         try:
-            while b'"serving"' not in (line := await service.stderr.readline()):
-                assert line
+            while '"serving"' not in log.read_text(encoding="utf-8"):  # noqa: ASYNC110 -- a file has no event
+                await asyncio.sleep(0.02)
             yield
         finally:
-            service.terminate()
-            await service.communicate()
+            # Beside the event loop, in which the service's function may run.
+            await asyncio.to_thread(stack.close)
 
     def json(self, *arguments: str, exit_code: int = 0, **changed: str) -> Any:
         """Run a command with --json, check its exit code, and return its output.

@@ -1,10 +1,12 @@
 """The command line, imported once: each command is a fork of one process, which saves a hundred imports.
 
-One JSON object a line: `argv`, `env`, the files for `out` and `err`, and the FIFO for the exit `code`.
+One JSON object a line: `argv`, `env`, the files for `out` and `err`, the FIFO for the exit `code`;
+of a program that is to be ended, also a FIFO for its `pid`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -13,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypedDict
 
@@ -33,6 +36,7 @@ class Order(TypedDict):
     out: str
     err: str
     code: str
+    pid: str | None
 
 
 class ForkServer:
@@ -44,23 +48,46 @@ class ForkServer:
 
     def run(self, argv: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
-        assert self._process.stdin is not None
         with tempfile.TemporaryDirectory() as folder:
-            out, err, code = (Path(folder) / name for name in ("out", "err", "code"))
-            os.mkfifo(code)
-            order = Order(argv=argv, env=env, out=str(out), err=str(err), code=str(code))
-            # One write, which no other thread's can interrupt.
-            self._process.stdin.write(json.dumps(order) + "\n")
-            self._process.stdin.flush()
-            exit_code = int(code.read_text(encoding="utf-8"))
-            texts = (each.read_text(encoding="utf-8") for each in (out, err))
+            order = _order(Path(folder), argv, env)
+            self._send(order)
+            exit_code = int(Path(order["code"]).read_text(encoding="utf-8"))
+            texts = (Path(each).read_text(encoding="utf-8") for each in (order["out"], order["err"]))
             return subprocess.CompletedProcess(argv, exit_code, *texts)
+
+    @contextlib.contextmanager
+    def running(self, argv: list[str], env: dict[str, str]) -> Iterator[Path]:
+        """Run a program until the block ends, which gets the file of its standard error; SIGTERM ends it."""
+        with tempfile.TemporaryDirectory() as folder:
+            pid = Path(folder) / "pid"
+            os.mkfifo(pid)
+            order = _order(Path(folder), argv, env, pid)
+            self._send(order)
+            number = int(pid.read_text(encoding="utf-8"))
+            try:
+                yield Path(order["err"])
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(number, signal.SIGTERM)
+                Path(order["code"]).read_text(encoding="utf-8")
+
+    def _send(self, order: Order) -> None:
+        assert self._process.stdin is not None
+        # One write, which no other thread's can interrupt.
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
 
     def close(self) -> None:
         """End the process."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait()
+
+
+def _order(folder: Path, argv: list[str], env: dict[str, str], pid: Path | None = None) -> Order:
+    out, err, code = (folder / name for name in ("out", "err", "code"))
+    os.mkfifo(code)
+    return Order(argv=argv, env=env, out=str(out), err=str(err), code=str(code), pid=None if pid is None else str(pid))
 
 
 def _serve() -> None:
@@ -78,6 +105,8 @@ def _serve() -> None:
 def _become(order: Order) -> None:
     for number, name in ((0, os.devnull), (1, order["out"]), (2, order["err"])):
         os.dup2(os.open(name, os.O_RDWR | os.O_CREAT), number)
+    if order["pid"] is not None:
+        Path(order["pid"]).write_text(str(os.getpid()), encoding="utf-8")
     os.environ.clear()
     os.environ.update(order["env"])
     sys.argv = ["prewmanager", *order["argv"]]
