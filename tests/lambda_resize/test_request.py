@@ -32,7 +32,7 @@ def test_the_minimal_request_is_enough() -> None:
 
 def test_all_fields_are_parsed() -> None:
     request = parse(example("request_full")).main
-    assert request.spec == Spec(width=720, height=480, format="jpeg", quality=80, jpeg_effort=2, chroma="auto")
+    assert request.spec == Spec(width=720, height=480, format="jpeg", quality=80, jpeg_effort=1, chroma="auto")
     assert (request.fingerprint, request.cache_control) == ("0123456789ab", "public, max-age=31536000")
 
 
