@@ -141,6 +141,10 @@ def test_without_a_role_at_its_start_nginx_serves_what_needs_none_until_there_is
             {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1.evil.test/"},
             "AWS_CONTAINER_CREDENTIALS_FULL_URI must",
         ),
+        (
+            {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "@evil.test/x"},
+            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI must be a path",
+        ),
         ({"AWS_EC2_METADATA_DISABLED": "true"}, "PREW_NGINX_ROLE=on finds no role"),
         ({"PREW_NGINX_JS_MODULE": "/none"}, "PREW_NGINX_ROLE require nginx's njs module"),
     ],
