@@ -12,6 +12,7 @@ _ARTIST, _COPYRIGHT = 315, 33432  # of EXIF's first directory
 _BY_LINE, _CREDIT, _NOTICE = 80, 110, 116  # datasets of IPTC's second record
 _RECORD = b"\x1c\x02"
 _MAX_BYTES = 1_000_000  # of a description; further ones would be parsed for too long
+_MAX_NAMESPACE = 1_000  # characters, which expat repeats in each element's name
 _MAX_TEXT = 1_000  # characters of a field
 _DC, _TERMS = "http://purl.org/dc/elements/1.1/", "http://ns.adobe.com/xap/1.0/rights/"
 _PHOTOSHOP, _PLUS = "http://ns.adobe.com/photoshop/1.0/", "http://ns.useplus.org/ldf/xmp/1.0/"
@@ -63,7 +64,7 @@ def of_exif(data: bytes) -> Credits:
     for entries in tiff.directories(layout, data):
         for entry in entries:
             tag, count = layout.number(data, entry, 2), layout.number(data, entry + 4, 4)
-            if tag in {_ARTIST, _COPYRIGHT}:
+            if tag in {_ARTIST, _COPYRIGHT} - found.keys():  # thousands may share one long text
                 at = entry + 8 if count <= 4 else layout.number(data, entry + 8, 4)  # noqa: PLR2004 -- in place
                 # A photographer's notice and an editor's are separated by a zero.
                 found[tag] = _text(data[at : at + min(count, _MAX_BYTES)].rstrip(b"\0").replace(b"\0", b"; "))
@@ -75,6 +76,7 @@ def of_iptc(data: bytes) -> Credits:
     """Return what IPTC's datasets say (IIM 4.2), wherever in the block of a program they begin."""
     found: dict[int, list[str]] = defaultdict(list)
     at = data.find(_RECORD)
+    data = data[: max(at, 0) + _MAX_BYTES]
     while at >= 0 and data[at : at + 1] == _RECORD[:1]:
         record, kind, size = data[at + 1 : at + 2], data[at + 2 : at + 3], int.from_bytes(data[at + 3 : at + 5])
         if record == _RECORD[1:] and kind:
@@ -85,7 +87,7 @@ def of_iptc(data: bytes) -> Credits:
 
 
 def of_xmp(data: bytes) -> Credits:
-    """Return what XMP says; nothing where it is no XML, or has entities of its own."""
+    """Return what XMP says; nothing where it is no XML, or has a document type: entities, defaults."""
     if len(data) > _MAX_BYTES:
         return Credits()
     reader = _Reader()
@@ -110,11 +112,16 @@ class _Reader:
         parser.StartElementHandler = self._starts
         parser.EndElementHandler = self._ends
         parser.CharacterDataHandler = self._says
-        parser.EntityDeclHandler = self._declares
+        parser.StartDoctypeDeclHandler = self._declares
+        parser.StartNamespaceDeclHandler = self._names
         parser.Parse(data, True)
 
     def _declares(self, *_: object) -> None:
-        raise ValueError("entities")
+        raise ValueError("a document type")
+
+    def _names(self, _prefix: str | None, namespace: str | None) -> None:
+        if namespace and len(namespace) > _MAX_NAMESPACE:
+            raise ValueError("a namespace that is too long")
 
     def _starts(self, name: str, attributes: dict[str, str]) -> None:
         self._open.append(_NAMES.get(name) or (self._open[-1] if self._open else None))
@@ -124,7 +131,8 @@ class _Reader:
                 self.found[_NAMES[attribute]].append(text.strip())
 
     def _says(self, text: str) -> None:
-        self._text += text[:_MAX_TEXT]
+        if len(self._text) < _MAX_TEXT:  # each line comes by itself
+            self._text += text[:_MAX_TEXT]
 
     def _ends(self, _name: str) -> None:
         field = self._open.pop()

@@ -18,6 +18,7 @@ from lambda_resize.errors import Corrupt, TooLarge, Unsupported
 from lambda_resize.resize import resize
 from prewmanager_presets import Spec
 from tests.lambda_resize import pdfs
+from tests.lambda_resize.hostile import credits as described
 from tests.lambda_resize.hostile import drawings, heifs, jxls, profiles, rarer, rasters, trial
 from tests.lambda_resize.pictures import encode, noise
 
@@ -153,6 +154,14 @@ TAMED: dict[str, Attack] = {
     "profile of 20,000 elements in a TIFF": lambda: rasters.with_profile("TIFF", profiles.floating(20_000)),
     "profile of 20,000 elements in an AVIF": lambda: rasters.with_profile("AVIF", profiles.floating(20_000)),
 }
+# Descriptions, for presets that keep credits.
+CREDITS: dict[str, Attack] = {
+    "EXIF whose credits share a text": lambda: described.exif_of_one_text(3_000, 1_000_000),
+    "XMP whose credits have a million lines": lambda: described.xmp_of_lines(990_000),
+    "XMP whose credits have a long namespace": lambda: described.xmp_of_a_long_namespace(500_000, 80_000),
+    "XMP whose credits are a default": lambda: described.xmp_of_a_default(500_000, 100_000),
+    "IPTC of three million credits": lambda: described.iptc_of_empty_datasets(3_000_000),
+}
 
 
 @pytest.mark.fault("photo-costly")
@@ -240,6 +249,15 @@ def test_a_photo_that_contradicts_itself_about_its_cost_is_refused(name: str) ->
 @pytest.mark.parametrize("name", TAMED)
 def test_what_no_preview_needs_is_not_read(name: str) -> None:
     found = trial.render(TAMED[name](), animated=True)
+    assert found.kind == "preview"
+    assert found.megabytes < 200
+    assert found.seconds < SECONDS
+
+
+@pytest.mark.fault("photo-padded")
+@pytest.mark.parametrize("name", CREDITS)
+def test_credits_cost_no_more_than_the_description_they_are_in(name: str) -> None:
+    found = trial.render(CREDITS[name](), has_credits=True, seconds=3)
     assert found.kind == "preview"
     assert found.megabytes < 200
     assert found.seconds < SECONDS

@@ -109,10 +109,10 @@ def _segment(kind: int, content: bytes) -> bytes:
     return bytes([0xFF, kind]) + struct.pack(">H", len(content) + 2) + content
 
 
-def saved(file_format: str, size: tuple[int, int] = (64, 64)) -> bytes:
-    """Return a plain picture."""
+def saved(file_format: str, size: tuple[int, int] = (64, 64), **options: object) -> bytes:
+    """Return a plain picture, with what Pillow is to write besides."""
     buffer = io.BytesIO()
-    Image.new("RGB", size, "red").save(buffer, file_format)
+    Image.new("RGB", size, "red").save(buffer, file_format, **options)
     return buffer.getvalue()
 
 

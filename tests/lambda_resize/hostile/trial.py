@@ -24,9 +24,18 @@ class Trial:
     cpu_seconds: float
 
 
-def render(data: bytes, *, svg: bool = False, pdf: bool = False, animated: bool = False, seconds: int = 15) -> Trial:
+def render(
+    data: bytes,
+    *,
+    svg: bool = False,
+    pdf: bool = False,
+    animated: bool = False,
+    has_credits: bool = False,
+    seconds: int = 15,
+) -> Trial:
     """Render a photo within so many seconds and the other default limits; `crash` is the kind if the process ended."""
-    argv = [sys.executable, "-m", __spec__.name, str(seconds), *["svg"] * svg, *["pdf"] * pdf, *["animated"] * animated]
+    options = {"svg": svg, "pdf": pdf, "animated": animated, "credits": has_credits}
+    argv = [sys.executable, "-m", __spec__.name, str(seconds), *(name for name, is_on in options.items() if is_on)]
     done = subprocess.run(argv, input=data, capture_output=True, timeout=4 * CPU_SECONDS, check=False)
     return Trial(**json.loads(done.stdout)) if done.returncode == 0 else Trial("crash", 0, 0, 0)
 
@@ -42,7 +51,8 @@ def _main() -> None:
 
     vips.allow_svg(allowed="svg" in sys.argv)
     files.allow_pdf(allowed="pdf" in sys.argv)
-    spec = Spec(width=20, format="webp", animated="animated" in sys.argv)
+    metadata = "copyright" if "credits" in sys.argv else "none"
+    spec = Spec(width=20, format="webp", animated="animated" in sys.argv, metadata=metadata)
     start, used = time.monotonic(), time.process_time()
     (preview,) = resize_many(sys.stdin.buffer.read(), [spec], Limits(max_seconds=int(sys.argv[1])))
     kind = preview.kind if isinstance(preview, ResizeError) else "preview"
