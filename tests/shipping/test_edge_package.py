@@ -47,7 +47,7 @@ MODULES = {
     "similarity sources thumbhash vips wide",
     "lambda_resize/containers": "__init__ av1 avis bits bmp bounds boxes cicp credit gif heif hevc icc ico jpeg "
     "jpeg2000 jpeg_damage jxl png psd raw svg svg_styles tiff webp",
-    "prewmanager_presets": "__init__ efforts fields kinds qualities tags",
+    "prewmanager_presets": "__init__ efforts fields kinds qualities",
     "lambda_resize/edge": "__init__ accept address answer bounded connection errors fetch handler headers lifetimes "
     "networks query rendering settings urls",
 }
