@@ -25,6 +25,7 @@ _SYSTEMS: Mapping[str, dict[str, str]] = {
     "Lambda": {},
     "worker processes": {"PREW_LAMBDA_FUNCTION": "", "PREW_RESIZE_WORKERS": "1"},
 }
+_ONE_THREAD = {"VIPS_CONCURRENCY": "1"}  # as everywhere here; `make bench-far` sets it for this process
 _WARM_UP = 3
 _CARD = Spec(width=720)
 
@@ -37,11 +38,11 @@ def add_to(report: Report, parts: Parts, both: tuple[bytes, bytes], count: int) 
     named = dict(zip(("small", "large"), both, strict=True))
     s3 = parts.s3()
     far = parts.far_s3(s3, DISTANCE)
-    redis, (function, _) = parts.redis(), parts.function(far)
+    redis, (function, _) = parts.redis(), parts.function(far, **_ONE_THREAD)
     apart = {name: _apart(s3, far, name, data, count) for name, data in named.items()}
     rows: list[list[Cell]] = []
     for system, settings in _SYSTEMS.items():
-        replica = parts.service(redis, far, function.url, **settings)
+        replica = parts.service(redis, far, function.url, **_ONE_THREAD, **settings)
         port = parts.nginx(nginx_variables(far, [replica.port])).port
         _misses(s3, port, f"warm {system}", named["small"], _WARM_UP)
         miss = {name: _misses(s3, port, f"{name} {system}", data, count) for name, data in named.items()}
