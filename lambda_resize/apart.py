@@ -136,7 +136,7 @@ def _raster(answer: bytes, ending: _Ending, room: int) -> Raster:
         if "error" in found:
             raise _KINDS.get(found["kind"], Corrupt)(str(found["error"])[:300])
         raster = Raster(int(found["width"]), int(found["height"]), int(found["bands"]), str(found["kind"]), profile)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise ending.failure() from error
     raster.check(room)
     return raster

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 import signal
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable
 from mmap import mmap
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -26,6 +28,10 @@ def _writes(pixels: mmap) -> Raster:
 
 def _lies(_: mmap) -> Raster:
     return Raster(1000, 1000, 1)
+
+
+def _exceeds_numbers(_: mmap) -> Raster:
+    return Raster(cast("int", math.inf), 1, 1)
 
 
 def _refuses(_: mmap) -> Raster:
@@ -66,6 +72,7 @@ def test_its_pixels_come_back_with_what_it_says_of_them() -> None:
     ("decode", "error", "text"),
     [
         (_lies, Corrupt, "another size"),
+        (_exceeds_numbers, Corrupt, "ended with"),
         (_refuses, Unsupported, "of a rare kind"),
         (_raises, Corrupt, "ZeroDivisionError whatever"),
         (_hoards, TooLarge, "memory"),
