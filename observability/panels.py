@@ -137,6 +137,13 @@ FLIGHTS = (
         (rate("prewmanager_polish_saved_bytes_total"), "saved"),
     ),
     panel(
+        "Purges of caches in front",
+        "Are caches told which previews have changed, and which ones cannot be?",
+        "ops",
+        (rate("prewmanager_purges_total", "cache, outcome"), "{{cache}}: {{outcome}}"),
+        stacked=True,
+    ),
+    panel(
         "Redis",
         "Do replicas share flights through Redis (1), or does each run alone (0)?",
         "short",
