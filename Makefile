@@ -148,7 +148,7 @@ bench-capacity: install ## measure what one miss costs each part, the inputs of 
 	$(BIN)/python -m benchmarks.unit_costs $(ARGS)
 
 bench-far: install .venv/.installed-bench ## measure misses and a burst where S3 is as far away as a real one, beside handlers of Node (ARGS=--quick)
-	$(BIN)/python -m benchmarks.far $(ARGS)
+	VIPS_CONCURRENCY=1 $(BIN)/python -m benchmarks.far $(ARGS)
 
 bench-flood: install .venv/.installed-bench ## measure honest misses while one client asks for made-up names (ARGS=--quick)
 	$(BIN)/python -m benchmarks.honest_misses $(ARGS)

@@ -180,4 +180,4 @@ def test_the_table_of_incidents_names_alerts_and_panels_that_exist() -> None:
         (name, "0s" if text == "at once" else f"{text.split()[0]}m") for name, text in named
     }
     assert shown <= {title for title, _ in panels()}
-    assert len(rows) == 12
+    assert len(rows) == 13
