@@ -38,7 +38,7 @@ def add_to(report: Report, parts: Parts, both: tuple[bytes, bytes], count: int) 
     named = dict(zip(("small", "large"), both, strict=True))
     s3 = parts.s3()
     far = parts.far_s3(s3, DISTANCE)
-    redis, (function, _) = parts.redis(), parts.function(far, **_ONE_THREAD)
+    redis, (function, _) = parts.redis(), parts.function(far, 1, **_ONE_THREAD)
     apart = {name: _apart(s3, far, name, data, count) for name, data in named.items()}
     rows: list[list[Cell]] = []
     for system, settings in _SYSTEMS.items():
