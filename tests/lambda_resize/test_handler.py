@@ -30,6 +30,7 @@ from lambda_resize.handler import handler
 from lambda_resize.request import parse
 from lambda_resize.settings import Limits, Settings
 from lambda_resize.storage import Storage
+from prewmanager_presets.tags import cache_tags
 from tests.contract_examples.examples import example
 from tests.lambda_resize.pictures import encode, gradient
 from tests.support.site import ROOT
@@ -67,7 +68,11 @@ def test_the_full_request_gets_the_full_response(bucket: Any) -> None:
     assert (answer["size"], answer["etag"]) == (len(data), stored["ETag"])
     assert (stored["ContentType"], stored["CacheControl"]) == (answer["content_type"], answer["cache_control"])
     photo = bucket.head_object(Bucket="photos", Key="photo/a/b.jpg")
-    assert stored["Metadata"] == {"preset-fingerprint": "0123456789ab", "source-etag": photo["ETag"].strip('"')}
+    assert stored["Metadata"] == {
+        "preset-fingerprint": "0123456789ab",
+        "source-etag": photo["ETag"].strip('"'),
+        "cache-tag": cache_tags("photos", "photo/a/b.jpg", "card"),
+    }
     assert Image.open(io.BytesIO(data)).size == (720, 480)
 
 
