@@ -9,15 +9,28 @@ from pathlib import Path
 
 import pytest
 
+from devstack.backends import Redis
+from devstack.lambda_server import Lambda
+from devstack.programs import LOOPBACK, free_ports
 from tests.e2e.test_request_path import photo
 from tests.observability.promql import alerts, panels
 from tests.support.fakes import until_reported
 from tests.support.prometheus import Prometheus, watching
-from tests.support.site import Site
+from tests.support.site import RunSite, Site
 
 pytestmark = pytest.mark.skipif(
     os.environ.get("PREW_TEST_PROMETHEUS") != "1", reason="takes a while: make test-observability"
 )
+
+
+@pytest.fixture(name="site")
+def _site(run_site: RunSite, redis_server: Redis, function: Lambda) -> Iterator[Site]:
+    """A site with all that has metrics: it polishes, and purges nginx's cache."""
+    (port,) = free_ports(1)
+    own = {"PREW_POLISH": "true", "PREW_PURGES": f"nginx:{LOOPBACK}:{port}"}
+    nginx = {"PREW_NGINX_CACHE": "on", "PREW_NGINX_PURGE_LISTEN": f"{LOOPBACK}:{port}"}
+    with run_site(redis=redis_server, function=function, replicas=2, settings=own, nginx_variables=nginx) as site:
+        yield site
 
 
 @pytest.fixture(name="prometheus")
