@@ -118,6 +118,7 @@ async def incident(
     with contextlib.ExitStack() as exits:
         exits.callback(site.__exit__, None, None, None)
         site.put("canary.jpg", photo(300, 200))
+        site.delete_previews("card")  # another test's, since all share the bucket
         prometheus = await asyncio.to_thread(exits.enter_context, watching(watched_folder, site, replicas=replicas))
         yield Watched(site, prometheus)
 
