@@ -78,7 +78,8 @@ def make_app(service: Service) -> web.Application:
     app = web.Application(middlewares=[_answer_errors] if service.sheet else [])
     app.middlewares.extend(service.middlewares)
     app[SERVICE] = service
-    for each in (service, *service.sources.values()):
+    every = (service, *service.sources.values())
+    for each in every:
         presets = each.catalogue.presets
         each.metrics.expect({name: preset.fingerprint for name, preset in presets.items()}, server_failures())
     app.router.add_get("/healthz", _healthz)
@@ -86,7 +87,7 @@ def make_app(service: Service) -> web.Application:
     app.router.add_get("/metrics", _metrics)
     app.router.add_get("/-/able", _able)
     app.router.add_get("/-/fingerprints", _fingerprints)
-    _photo_changed(service).add_to(app, {each.bucket: _photo_changed(each) for each in service.sources.values()})
+    _photo_changed(service).add_to(app, {each.bucket: _photo_changed(each) for each in every})
     sites = {host: each.site for host, each in service.by_host.items()}
     add_identity(app, service.catalogue.layout.preview_prefix, service.site, sites)
     if service.sheet is not None:
@@ -135,7 +136,8 @@ async def _healthz(_: web.Request) -> web.Response:
 
 
 async def _able(request: web.Request) -> web.Response:
-    is_able = request.app[SERVICE].coalescer.is_able
+    service = request.app[SERVICE]
+    is_able = all(each.coalescer.is_able for each in (service, *service.sources.values()))
     return web.json_response({"able": is_able}, status=HTTPStatus.OK if is_able else HTTPStatus.SERVICE_UNAVAILABLE)
 
 

@@ -4,8 +4,8 @@ PUT /-/outdated/<photo's key>     its outdated previews are deleted next; `?unta
 DELETE /-/results/<photo's key>   they are: evicts what is cached of the photo, and where such previews were noted, or
                                   flights of it are in progress, tells the caches in front
 
-`?bucket=` names the photo's bucket, where that is a further source's. 204; 503 where Redis cannot be asked, or a cache
-cannot be told: who asks tries again.
+`?bucket=` names the photo's bucket, where that is a further source's; 400 for one of no source. 204; 503 where Redis
+cannot be asked, or a cache cannot be told: who asks tries again.
 """
 
 from __future__ import annotations
@@ -36,13 +36,19 @@ class PhotoChangedHandler:
         self._photos = photos
 
     def add_to(self, app: web.Application, by_bucket: Mapping[str, PhotoChangedHandler]) -> None:
-        """Add the routes, with those that answer for photos of further buckets."""
+        """Add the routes; `by_bucket` are those that answer for photos of a bucket that is named, the main one too."""
+
+        def named(request: web.Request) -> PhotoChangedHandler | None:
+            bucket = request.query.get("bucket")
+            return by_bucket.get(bucket) if bucket else self
 
         async def note(request: web.Request) -> web.Response:
-            return await by_bucket.get(request.query.get("bucket", ""), self).note(request)
+            handler = named(request)
+            return await handler.note(request) if handler else _of_no_source(request)
 
         async def changed(request: web.Request) -> web.Response:
-            return await by_bucket.get(request.query.get("bucket", ""), self).changed(request)
+            handler = named(request)
+            return await handler.changed(request) if handler else _of_no_source(request)
 
         app.router.add_put(f"{_OUTDATED}{{photo:.+}}", note)
         app.router.add_delete(f"{_RESULTS}{{photo:.+}}", changed)
@@ -78,6 +84,11 @@ class PhotoChangedHandler:
         except CacheUnavailable:  # logged and counted
             return problem(Overloaded("a cache cannot be told"), request.raw_path)
         return web.Response(status=HTTPStatus.NO_CONTENT)
+
+
+def _of_no_source(request: web.Request) -> web.Response:
+    # The main source may have a photo of that name: to answer 204 for it would lose the other one's purge.
+    return problem(InvalidKey("no source has this bucket"), request.raw_path)
 
 
 def _unavailable(request: web.Request, error: FlightStoreUnavailable) -> web.Response:

@@ -183,12 +183,13 @@ class WebReplica(InMemoryReplica):
         )
         self.s3, self.redis = FakeProbe(), FakeProbe()
         self.changed: ChangedPhotos | None = None
+        self.by_host: dict[str, Service] = {}
         self._middlewares = [*middlewares, *self.tracing.middlewares]
 
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[Self]:
+    def service(self, bucket: str = "") -> Service:
+        """Return the service; each of `by_host` is a further source, named by its bucket."""
         required: dict[str, Probe] = {"s3": self.s3}
-        service = Service(
+        return Service(
             self.catalogue,
             self.coalescer,
             self.coalescer,
@@ -198,8 +199,14 @@ class WebReplica(InMemoryReplica):
             {"redis": self.redis},
             middlewares=self._middlewares,
             photos=self.changed,
+            sources={each.bucket: each for each in self.by_host.values()},
+            by_host=self.by_host,
+            bucket=bucket,
         )
-        async with TestServer(make_app(service)) as server, ClientSession() as session:
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[Self]:
+        async with TestServer(make_app(self.service("photos"))) as server, ClientSession() as session:
             assert server.runner is not None
             assert server.runner.server is not None
             self.server, self.address = server.runner.server, (server.host, server.port)

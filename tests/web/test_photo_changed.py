@@ -92,6 +92,16 @@ async def test_what_is_no_photo_is_400(site: WebReplica, path: str) -> None:
     assert await _statuses(site, ("PUT", path)) == [400]
 
 
+async def test_a_bucket_of_no_source_is_400_and_the_main_sources_photo_stays(site: WebReplica, cdn: FakeCdn) -> None:
+    unknown = [(method, f"{path}?bucket=shop") for method, path in (NOTE, CHANGED)]
+    named = [(method, f"{path}?bucket=photos") for method, path in (NOTE, CHANGED)]
+
+    assert await _statuses(site, *unknown) == [400] * 2
+    assert cdn.purges == []
+    assert await _statuses(site, *named) == [204] * 2
+    assert len(cdn.purges) == 1
+
+
 async def test_without_redis_nothing_is_noted_and_who_asks_tries_again(cdn: FakeCdn) -> None:
     replica = WebReplica()
     purger = Purger([cdn], replica.metrics.purges)
