@@ -16,13 +16,13 @@ _DIFFERENT_HOSTS = 256  # that are compared without being parsed again
 
 
 def host_name(request: web.Request) -> str:
-    """Return the name in a request's `Host`, in lower case and without its port."""
+    """Return the name in a request's `Host`, in lower case and without its port, an address without brackets."""
     return _name(request.headers.get("Host", ""))
 
 
 @lru_cache(_DIFFERENT_HOSTS)
 def _name(host: str) -> str:
-    return _without_port(host.lower())
+    return _without_port(host.lower()).removeprefix("[").removesuffix("]")
 
 
 def own_names_only(names: Iterable[str]) -> Middleware:
@@ -59,7 +59,7 @@ def _without_port(host: str) -> str:
 
 def _is_address(name: str) -> bool:
     try:
-        ip_address(name.removeprefix("[").removesuffix("]"))
+        ip_address(name)
     except ValueError:
         return False
     return True

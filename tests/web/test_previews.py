@@ -90,6 +90,20 @@ async def test_a_replica_says_for_a_while_that_it_cannot_render(site: WebReplica
     assert (failed.headers["Retry-After"], (await failed.json())["kind"]) == ("1", "failed")
 
 
+@pytest.mark.fault("replica-unable")
+async def test_a_replica_that_cannot_render_for_one_source_is_left_out() -> None:
+    replica, shop = WebReplica(), WebReplica()
+    replica.by_host = {"::1": shop.service("shop")}
+    shop.resizer.error = ReplicaFailed("no credentials")
+    shop.resizer.gate.set()
+    async with replica.running() as site:
+        failed = await site.get("/prew/card/a.jpg", {"Host": "[::1]:8080"})
+        able = await site.get("/-/able")
+    await shop.coalescer.close(5)
+
+    assert [response.status for response in (failed, able)] == [503, 503]
+
+
 @pytest.mark.fault("photo-changed")
 async def test_a_preview_that_is_deleted_before_it_is_streamed_is_asked_for_again(
     site: WebReplica, monkeypatch: pytest.MonkeyPatch
