@@ -29,6 +29,8 @@ from lambda_resize.settings import unset_empty_variables
 from prewmanager_presets.tags import CACHE_TAG
 
 _SERVICE_S = 12  # it tries each cache three times
+_MAX_KEY_BYTES = 1024  # S3's limit
+_SLASHES, _CONTROL = re.compile(r"[/\\]"), re.compile(r"[\x00-\x1f\x7f]")
 _BUCKET = re.compile(r"PREW_SOURCES__[A-Z0-9_]+__BUCKET")
 SOURCE_ETAG = "source-etag"  # as in `storage`, which is not imported because it loads obstore
 
@@ -56,8 +58,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, object]:
     source = _source_of(bucket)
     photos = _source_keys(source)
     key = detail["object"]["key"]
-    # Below the bucket's root are the previews, too, and to delete one is an event.
-    if not key.startswith(photos) or key.startswith(f"{_preview_prefix()}/"):
+    if not _is_photo(key, photos):
         return {"deleted": []}
     previews = bucket if source else os.environ.get("PREW_PREVIEW_BUCKET") or bucket
     service = os.environ.get("PREW_SERVICE_URL")
@@ -89,6 +90,16 @@ def _source_keys(source: str) -> str:
     return f"{keys}/" if keys else ""
 
 
+def _is_photo(key: str, photos: str) -> bool:
+    """Whether there may be previews of an object: the service refuses other paths, in `catalogue.decode_path`."""
+    if not key.startswith(photos) or _CONTROL.search(key):
+        return False
+    segments = _SLASHES.split(key)
+    # Below the bucket's root are the previews, too, and to delete one is an event.
+    is_preview = len(segments) > 1 and segments[0] == _preview_prefix()
+    return not is_preview and not {"", ".", ".."} & set(segments)
+
+
 def _preview_prefix() -> str:
     return os.environ.get("PREW_PREVIEW_PREFIX") or "prew"
 
@@ -101,7 +112,9 @@ def _outdated(bucket: str, name: str, photo_etag: Callable[[], str | None]) -> d
     """
     found = {}
     for folder in _preset_folders(bucket):
-        preview = _head(bucket, folder + name)
+        # Of a long name some presets may have previews and others none.
+        is_allowed = len(f"{folder}{name}".encode()) <= _MAX_KEY_BYTES
+        preview = _head(bucket, folder + name) if is_allowed else None
         if preview is None:
             continue
         etag = photo_etag()

@@ -73,12 +73,12 @@ class Catalogue:
         return Preview(preset_name, self.presets[preset_name], photo_key, preview_key)
 
     def of_photo(self, photo_key: str) -> list[Preview]:
-        """Return the previews of a photo in all presets and variants.
+        """Return the previews of a photo in all presets and variants, but those whose keys S3 would not allow.
 
-        Raises `InvalidKey` if the key is no photo's, or a preview's would be longer than S3 allows.
+        Raises `InvalidKey` if the key is no photo's.
         """
         photo = self.layout.name_of(photo_key)
-        return [self.preview(name, photo) for name in self.presets]
+        return [preview for name in self.presets if (preview := self._allowed(name, photo))]
 
     def cache_tags(self, preview: Preview) -> str:
         """Return the tags that a preview has in caches, separated by a comma."""
@@ -91,8 +91,11 @@ class Catalogue:
 
     def other(self, preview: Preview, preset_name: str) -> Preview | None:
         """Return the same photo's preview in another preset, or None if its key would be longer than S3 allows."""
+        return self._allowed(preset_name, self.layout.name_of(preview.photo_key))
+
+    def _allowed(self, preset_name: str, photo: str) -> Preview | None:
         try:
-            return self.preview(preset_name, self.layout.name_of(preview.photo_key))
+            return self.preview(preset_name, photo)
         except InvalidKey:
             return None
 

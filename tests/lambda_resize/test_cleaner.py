@@ -166,6 +166,44 @@ def test_events_of_other_objects_delete_nothing(s3: S3, bucket: str, key: str) -
     assert _keys(s3, bucket) == {"prew/card/a.jpg"}
 
 
+@pytest.mark.parametrize("root", [False, True])
+@pytest.mark.parametrize("name", ["2026/", "2026//a.jpg", "./a.jpg", "a\\..\\b.jpg", "a\n.jpg", ""])
+def test_an_object_that_can_have_no_preview_ends_no_event_in_a_failure(
+    monkeypatch: pytest.MonkeyPatch, name: str, *, root: bool
+) -> None:
+    """Such as the folders that S3's console creates: the service refuses their paths, again and again."""
+    monkeypatch.setenv("PREW_SERVICE_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("PREW_SOURCE_KEYS", "/" if root else "photo/")
+
+    key = name if root else f"photo/{name}"
+    assert cleaner.handler(eventbridge_event("no-bucket", key), None) == {"deleted": []}
+
+
+class AsLong(Racing):
+    """An S3 that refuses keys as Amazon's does; the local one says that nothing is there."""
+
+    def head_object(self, **parameters: str) -> object:
+        if len(parameters["Key"]) > 1024:
+            raise refusal(400)
+        return self._client.head_object(**parameters)
+
+    def delete_object(self, **parameters: str) -> object:
+        return self._client.delete_object(**parameters)
+
+
+def test_a_long_name_has_previews_in_presets_with_short_names(
+    s3: S3, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_long = AsLong(cleaner._s3())
+    monkeypatch.setattr(cleaner, "_s3", lambda: as_long)
+    name = "/".join(["a" * 200] * 5 + ["fg.jpg"])
+    s3_client(s3).put_object(Bucket=bucket, Key=f"prew/card/{name}", Body=b"x")
+    s3_client(s3).put_object(Bucket=bucket, Key="prew/card@2x.webp/a.jpg", Body=b"x")
+
+    answer = cleaner.handler(eventbridge_event(bucket, f"photo/{name}", "Object Deleted"), None)
+    assert answer["deleted"] == [f"prew/card/{name}"]
+
+
 class Refusing(Racing):
     """An S3 that refuses to delete one preset's previews."""
 

@@ -61,6 +61,13 @@ def test_each_key_may_be_as_long_as_s3_allows(layout: Layout) -> None:
         _catalogue(layout).preview("card", f"{name}a")
 
 
+def test_a_long_name_has_previews_in_presets_with_short_names() -> None:
+    catalogue = Catalogue(dict.fromkeys(("card", "card@2x.webp"), Preset(width=720)), ALIKE)
+    previews = catalogue.of_photo(f"photo/{'a' * 1014}")
+
+    assert [each.preset_name for each in previews] == ["card"]
+
+
 @given(layout=st.sampled_from(LAYOUTS), name=_NAMES)
 def test_the_function_derives_the_same_key(layout: Layout, name: str) -> None:
     try:
