@@ -100,10 +100,15 @@ function asked(r) {
     }
 }
 
+// A browser sends no other site's page's JSON without asking first, and is refused; it would send a form or plain text.
+function isJson(r) {
+    return /^application\/json(;|$)/i.test(r.headersIn['Content-Type'] || '');
+}
+
 async function purge(r) {
-    const body = r.method === 'POST' ? asked(r) : null;
+    const body = r.method === 'POST' && isJson(r) ? asked(r) : null;
     if (body === null) {
-        r.return(400, 'POST {"keys": […], "starts": […]}\n');
+        r.return(400, 'POST {"keys": […], "starts": […]} as application/json\n');
         return;
     }
     const folder = r.variables.prew_cache_folder;

@@ -19,6 +19,7 @@ from tests.support.asking import ask
 
 TAGS = "photo-0123456789abcdef0123,preset-card"
 ODD = "クズ箱/a b+c%.jpg"
+JSON = {"Content-Type": "application/json"}
 HOSTILE_BODIES = [b"", b"{", b"[]", b'{"keys": "prew/card/a.jpg", "starts": []}', b'{"keys": [1], "starts": []}']
 
 
@@ -43,7 +44,7 @@ def _purged(start: StartNginx, s3: S3, service_all_session: Recorder, port: int)
 
 def _purge(port: int, **what: list[str]) -> Any:
     body = json.dumps({"keys": [], "starts": []} | what).encode()
-    with urlopen(Request(f"http://{LOOPBACK}:{port}/purge", data=body, method="POST"), timeout=30) as answer:
+    with urlopen(Request(f"http://{LOOPBACK}:{port}/purge", data=body, headers=JSON), timeout=30) as answer:
         return json.load(answer)["purged"]
 
 
@@ -83,12 +84,27 @@ def test_all_copies_whose_keys_begin_so_go(purged: Nginx, put: Put, port: int) -
 def test_what_is_no_list_of_keys_purges_nothing(purged: Nginx, put: Put, port: int) -> None:
     put("prew/card/kept.jpg", b"kept")
     _answers(purged, ["prew/card/kept.jpg"])
-    statuses = [ask(port, "/purge", "POST", {"Content-Length": str(len(body))}, body).status for body in HOSTILE_BODIES]
+    statuses = [
+        ask(port, "/purge", "POST", {**JSON, "Content-Length": str(len(body))}, body).status for body in HOSTILE_BODIES
+    ]
     statuses += [ask(port, "/purge").status, ask(port, "/prew/card/kept.jpg").status]
     outside = _purge(port, keys=["../../../access.json", "photo/../../x"], starts=["\n"])
 
     assert statuses == [400] * len(HOSTILE_BODIES) + [400, 404]
     assert outside == 0
+    assert _answers(purged, ["prew/card/kept.jpg"]) == [("HIT", b"kept")]
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "text/plain;application/json", ""])
+def test_a_page_of_another_site_purges_nothing(purged: Nginx, put: Put, port: int, kind: str) -> None:
+    """What browsers send for any page; for JSON they ask first."""
+    put("prew/card/kept.jpg", b"kept")
+    _answers(purged, ["prew/card/kept.jpg"])
+    everything = b'{"keys": [], "starts": [""]}'
+    headers = {"Content-Length": str(len(everything)), **({"Content-Type": kind} if kind else {})}
+
+    assert ask(port, "/purge", "POST", headers, everything).status == 400
+    assert ask(port, "/purge", "OPTIONS", {"Origin": "https://evil.test"}).status == 400
     assert _answers(purged, ["prew/card/kept.jpg"]) == [("HIT", b"kept")]
 
 
@@ -119,6 +135,7 @@ def test_a_previews_tags_are_repeated_from_s3_and_from_the_service(purged: Nginx
         ({"PREW_NGINX_PURGE_LISTEN": "8081"}, "PREW_NGINX_PURGE_LISTEN requires PREW_NGINX_CACHE=on"),
         ({"PREW_NGINX_CACHE": "on", "PREW_NGINX_PURGE_LISTEN": "8081; }"}, "PREW_NGINX_PURGE_LISTEN must be a port"),
         ({"PREW_NGINX_CACHE": "on", "PREW_NGINX_PURGE_LISTEN": "8080"}, "must be another port"),
+        ({"PREW_NGINX_CACHE": "on", "PREW_NGINX_PURGE_LISTEN": "127.0.0.1:8080"}, "must be another port"),
         (
             {"PREW_NGINX_CACHE": "on", "PREW_NGINX_PURGE_LISTEN": "1", "PREW_NGINX_JS_MODULE": "/none"},
             "requires nginx's njs module",
