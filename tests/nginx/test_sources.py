@@ -22,8 +22,9 @@ SOURCES = {
     "PREW_SOURCES__BLOG__BUCKET": "the-blog",
     "PREW_SOURCES__BLOG__HOSTS": "blog.test",
     "PREW_SOURCES__BLOG__KEYS": "media/2026",
-    "PREW_SOURCES__PLAIN__BUCKET": "plain",
-    "PREW_SOURCES__PLAIN__HOSTS": "plain.test",
+    # A word of nginx's maps.
+    "PREW_SOURCES__DEFAULT__BUCKET": "plain",
+    "PREW_SOURCES__DEFAULT__HOSTS": "plain.test ::1",
 }
 MINIMAL = {"PREW_NGINX_S3_SERVER": "127.0.0.1:443", "PREW_NGINX_BUCKET_PATH": "/photos"}
 
@@ -58,6 +59,8 @@ def _ask(nginx: Nginx, host: str, path: str) -> Answer:
         ("img.shop.test", "/the-shop/a.jpg"),
         ("blog.test", "/the-blog/media/2026/a.jpg"),
         ("plain.test", "/plain/photo/a.jpg"),
+        ("plain.test.:8080", "/plain/photo/a.jpg"),
+        ("[::1]:8080", "/plain/photo/a.jpg"),
     ],
 )
 def test_a_host_has_its_sources_bucket_and_keys(
@@ -65,11 +68,12 @@ def test_a_host_has_its_sources_bucket_and_keys(
 ) -> None:
     bucket.respond = lambda _: Reply(404)
     _ask(nginx, host, "/photo/a.jpg")
-    _ask(nginx, host, f"/prew/card/{host}.jpg")
+    name = host.strip("[]").replace(":", "_").replace("]", "_")
+    _ask(nginx, host, f"/prew/card/{name}.jpg")
 
-    preview = f"/{photo.split('/')[1]}/prew/card/{host}.jpg"
+    preview = f"/{photo.split('/')[1]}/prew/card/{name}.jpg"
     assert [seen.target for seen in bucket.seen] == [photo, preview]
-    assert [seen.headers["Host"] for seen in service.seen] == [host.partition(":")[0].lower()]
+    assert [seen.headers["Host"] for seen in service.seen] == [host.removesuffix(":8080").removesuffix(".").lower()]
 
 
 def test_sources_share_no_entry_of_the_cache(nginx: Nginx, bucket: Recorder) -> None:
@@ -94,11 +98,11 @@ def test_a_purge_is_of_one_sources_copies(nginx: Nginx, bucket: Recorder, purge_
     ):
         for host in hosts:
             _ask(nginx, host, path)
-        headers = {"Content-Length": str(len(body))}
+        headers = {"Content-Length": str(len(body)), "Content-Type": "application/json"}
         assert ask(purge_port, "/purge", "POST", headers, body).body == b'{"purged":1}\n'
         assert [_ask(nginx, host, path).headers["X-Cache"] for host in hosts] == found
     refused = b'{"keys": [], "starts": [], "bucket": "../x"}'
-    assert ask(purge_port, "/purge", "POST", {"Content-Length": str(len(refused))}, refused).status == 400
+    assert ask(purge_port, "/purge", "POST", {**headers, "Content-Length": str(len(refused))}, refused).status == 400
 
 
 def test_what_one_source_has_not_another_may_have(nginx: Nginx, bucket: Recorder, service: Recorder) -> None:
@@ -143,6 +147,9 @@ def test_a_foreign_host_is_refused_and_a_sources_is_not(nginx: Nginx, bucket: Re
         ({"PREW_SOURCES__SHOP__BUCKET": "a/b"}, "PREW_SOURCES__SHOP__BUCKET must be a bucket's name"),
         ({"PREW_SOURCES__SHOP__HOSTS": ""}, "PREW_SOURCES__SHOP__HOSTS is required"),
         ({"PREW_SOURCES__SHOP__HOSTS": "a_b;"}, "PREW_SOURCES__SHOP__HOSTS must be names without ports"),
+        ({"PREW_SOURCES__SHOP__HOSTS": "abc.de:80"}, "PREW_SOURCES__SHOP__HOSTS must be names without ports"),
+        ({"PREW_SOURCES__SHOP__HOSTS": "[::1]"}, "PREW_SOURCES__SHOP__HOSTS has \\[::1\\], which is of another"),
+        ({"prew_sources__news__bucket": "news"}, "prew_sources__news__bucket must be in capitals"),
         ({"PREW_SOURCES__SHOP__HOSTS": "BLOG.test"}, "PREW_SOURCES__SHOP__HOSTS has blog.test, which is of another"),
         ({"PREW_SOURCES__SHOP__KEYS": "a//b"}, "PREW_SOURCES__SHOP__KEYS must be the beginning of keys"),
         ({"PREW_SOURCES__SHOP__KEYS": "prew/x"}, "PREW_SOURCES__SHOP__KEYS: there are the previews"),
