@@ -15,6 +15,10 @@ from prewmanager.errors import InvalidKey
 from prewmanager.previews.catalogue import Catalogue
 from prewmanager_presets.tags import photo_tag, preset_tag
 
+# What CloudFront wants in a path as browsers send it: it invalidates nothing by a spelling that encodes these
+# (invalidation-specifying-objects.html in its guide). A * at the end would be a wildcard.
+_NOT_ENCODED = "/@:;=&$+!'(),"
+
 
 @dataclass(frozen=True, slots=True)
 class Copies:
@@ -91,7 +95,7 @@ def public_paths(start: str, *, exact: bool = True) -> list[str]:
     """
     prefix, preset, name = _parts(start)
     named = dict.fromkeys((preset, preset.partition(".")[0]))
-    return [f"/{quote(f'{prefix}/{each}/{name}')}{'' if exact else '*'}" for each in named]
+    return [f"/{quote(f'{prefix}/{each}/{name}', _NOT_ENCODED)}{'' if exact else '*'}" for each in named]
 
 
 def _parts(start: str) -> tuple[str, str, str]:

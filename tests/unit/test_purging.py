@@ -206,6 +206,12 @@ def test_what_may_have_no_tags_has_paths_that_cover_them() -> None:
     )
 
 
+def test_paths_are_spelled_as_cloudfront_knows_them() -> None:
+    """A path that encodes more than its guide says invalidates nothing; a * at the end would be a wildcard."""
+    assert public_paths("prew/card@2x/é a+b,(1)#?%*.jpg*") == ["/prew/card@2x/%C3%A9%20a+b,(1)%23%3F%25%2A.jpg%2A"]
+    assert public_paths("prew/card@2x.webp/2024/", exact=False) == ["/prew/card@2x.webp/2024/*", "/prew/card@2x/2024/*"]
+
+
 @pytest.mark.parametrize("find", [public_paths, lambda key: of_preview(CATALOGUE, key)])
 def test_what_is_no_previews_key_has_no_copies(find: Callable[[str], object]) -> None:
     with pytest.raises(InvalidKey):
